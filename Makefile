@@ -1,0 +1,62 @@
+# The commands of this project. `make` alone lists them.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.lenity-stamp
+HH     := runs/hh_small
+HH_MODELS := $(HH)/sft/model.safetensors $(foreach r,harmless helpful humor,$(HH)/reward_$(r)/model.safetensors)
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help setup demo test check format bench docs docs-picture hh clean
+
+help: ## list these commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(STAMP) ## create .venv and install Lenity in it; does nothing when up to date
+
+$(STAMP): pyproject.toml constraints/cpu.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet 'torch==2.13.0' -c constraints/cpu.txt
+	$(BIN)/python -m pip install --quiet -c constraints/cpu.txt -e '.[dev]'
+	touch $@
+
+demo: setup ## align a tiny model in a toy world with both rules; table and report.html
+	$(BIN)/lenity demo
+
+test: setup ## all tests
+	$(BIN)/python -m pytest
+
+check: setup ## format, lint, types, doctests, generated docs are current
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest --quiet --doctest-modules src/lenity
+	$(BIN)/python scripts/generate_docs.py --check
+
+format: setup ## rewrite the code in the project's format
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: setup ## time the rules against batch size and number of objectives
+	$(BIN)/python benchmarks/rules.py
+
+docs: setup ## regenerate what is written by program: README tree, docs/configuration.md, docs/methods.md
+	$(BIN)/python scripts/generate_docs.py
+
+docs-picture: setup ## redraw the README's picture, docs/front.svg, from a new demo
+	$(BIN)/python scripts/generate_picture.py
+
+$(HH)/sft/model.safetensors: | setup
+	$(BIN)/lenity sft configs/hh_small_sft.yaml
+
+$(HH)/reward_%/model.safetensors: | setup
+	$(BIN)/lenity reward configs/hh_small_reward_$*.yaml
+
+hh: setup $(HH_MODELS) ## the real run on conversations: models, sweep, docs/results/hh_small.md (about 2 hours, resumable)
+	$(BIN)/lenity sweep configs/hh_small.yaml --methods plc,linear --points corners,centre --output $(HH)/sweep --jobs 2
+	$(BIN)/lenity report $(HH)/sweep --markdown docs/results/hh_small.md
+
+clean: ## remove caches and the virtual environment; runs/ stays
+	rm -rf $(VENV) .pytest_cache .ruff_cache .mypy_cache .hypothesis build dist

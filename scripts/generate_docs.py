@@ -1,0 +1,112 @@
+"""Write what is generated: the README's tree, docs/configuration.md and docs/methods.md. ``--check`` only compares."""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import io
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from cogapp import Cog
+from pydantic import BaseModel
+from pydantic_core import PydanticUndefined
+
+ROOT = Path(__file__).resolve().parents[1]
+NOTE = "<!-- Written by `make docs`; do not edit. -->\n"
+
+
+def tree() -> str:
+    """One line a file of src/lenity: its path and the first sentence of its docstring."""
+    lines = []
+    for path in sorted((ROOT / "src" / "lenity").rglob("*.py")):
+        text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
+        if text:
+            name = path.relative_to(ROOT / "src").as_posix().replace("/__init__.py", "/")
+            lines.append(f"{name:<42} {text.splitlines()[0]}")
+    return "```text\n" + "\n".join(lines) + "\n```"
+
+
+def configuration() -> str:
+    """Every field of a run's configuration, section by section."""
+    from lenity.config.run import RunConfig
+
+    parts = [NOTE, "# Configuration of a run\n", (RunConfig.__doc__ or "") + "\n"]
+    parts.append("Any field is set in the file or on the command line as `--section.field value`.\n")
+    sections = [("", RunConfig)]
+    sections += [
+        (name, field.annotation)
+        for name, field in RunConfig.model_fields.items()
+        if isinstance(field.annotation, type)
+        and issubclass(field.annotation, BaseModel)
+        and not _open(field.annotation)
+    ]
+    for name, model in sections:
+        if name:
+            parts.append(f"\n## `{name}`\n\n{(model.__doc__ or '').splitlines()[0]}\n")
+        parts.append(table(model))
+    return "\n".join(parts)
+
+
+def methods() -> str:
+    """Every registered rule, with its source and its fields."""
+    from lenity.aggregation import RULES
+
+    parts = [NOTE, "# Methods\n", "Set with `method: {name: ...}`; a new one is one file (CONTRIBUTING.md).\n"]
+    for name in RULES:
+        rule = RULES[name]
+        doc = (sys.modules[rule.__module__].__doc__ or "").splitlines()[0]
+        where = "src/" + rule.__module__.replace(".", "/") + ".py"
+        parts.append(f"\n## `{name}`\n\n{doc}\n\nFile: `{where}`\n")
+        if rule.model_fields:
+            parts.append(table(rule))
+    return "\n".join(parts)
+
+
+def table(model: type[BaseModel]) -> str:
+    """Fields of ``model`` as a Markdown table."""
+    rows = ["| field | default | meaning |", "| --- | --- | --- |"]
+    rows += [
+        f"| `{name}` | {_default(field.default)} | {(field.description or '').replace('|', '/')} |"
+        for name, field in model.model_fields.items()
+    ]
+    return "\n".join(rows) + "\n"
+
+
+def _open(annotation: type) -> bool:
+    return bool(getattr(annotation, "__abstractmethods__", None))
+
+
+def _default(value: Any) -> str:
+    if value is PydanticUndefined:
+        return "required"
+    if isinstance(value, BaseModel):
+        return "see its section"
+    return f"`{value!r}`"
+
+
+def main() -> int:
+    """Regenerate, or with ``--check`` return 1 where something is out of date."""
+    os.chdir(ROOT)
+    check = "--check" in sys.argv[1:]
+    stale = []
+    for path, text in (("docs/configuration.md", configuration()), ("docs/methods.md", methods())):
+        file = ROOT / path
+        if not file.is_file() or file.read_text(encoding="utf-8") != text:
+            stale.append(path)
+            if not check:
+                file.write_text(text, encoding="utf-8")
+    with contextlib.redirect_stdout(io.StringIO()):
+        code = Cog().main(["cog", "--check" if check else "-r", "-I", str(ROOT / "scripts"), "README.md"])
+    if code:
+        stale.append("README.md")
+    if check and stale:
+        sys.stderr.write(f"out of date: {', '.join(stale)}; run `make docs`\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,58 @@
+"""Pareto-Lenient Consensus (PLC), arXiv 2604.05965, eq. 7-9: forgive a loss on one objective when the others gain enough."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Literal, Self
+
+from pydantic import Field
+
+from lenity.aggregation.base import RULES, AdvantageRule
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+@RULES.register("plc")
+class PLC(AdvantageRule):
+    """Rectified advantage sum_k w_k M_k A_k with M_k = 1 where A_k >= 0 and, where A_k < 0, 1 - leniency (1 - gate).
+
+    With S_k = sum_{j != k} w_j A_j the surplus of the others (eq. 7) and tau the temperature, the gates are
+
+    - ``sigmoid``: sigma(-S_k / tau), the paper's text; one half at S_k = 0.
+    - ``centered``: 2 sigma(-max(S_k, 0) / tau); 1 where the others gain nothing (what Lemma 2 needs).
+    - ``net``: 2 sigma(-max(sum_j w_j A_j, 0) / tau), ours; lenient only where the whole coalition gains,
+      so the sign of the linear advantage is kept.
+
+    Leniency 0 is exactly linear scalarisation.
+
+    >>> import torch
+    >>> PLC(gate="net").mask(torch.tensor([1.0, -1.0]), torch.tensor([0.5, 0.5])).tolist()
+    [1.0, 1.0]
+    """
+
+    temperature: float = Field(0.5, gt=0, allow_inf_nan=False, description="tau; small forgives sharply")
+    gate: Literal["sigmoid", "centered", "net"] = Field("sigmoid", description="how a loss is forgiven")
+    leniency: float = Field(1.0, ge=0, le=1, description="lambda; 0 is linear scalarisation, 1 the paper")
+    schedule: Literal["constant", "linear", "cosine"] = Field("constant", description="how leniency falls to 0 over training")
+    schedule_end: float = Field(1.0, gt=0, le=1, description="fraction of training at which leniency reaches 0 (linear, cosine)")
+
+    def mask(self, advantages: Tensor, weights: Tensor) -> Tensor:
+        """M, (..., K) in [0, 1]."""
+        weighted = weights * advantages
+        total = weighted.sum(-1, keepdim=True)
+        if self.gate == "sigmoid":
+            gate = (-(total - weighted) / self.temperature).sigmoid()
+        elif self.gate == "centered":
+            gate = 2 * (-(total - weighted).clamp(min=0) / self.temperature).sigmoid()
+        else:
+            gate = (2 * (-total.clamp(min=0) / self.temperature).sigmoid()).expand_as(advantages)
+        return (1 - self.leniency * (1 - gate)).where(advantages < 0, advantages.new_ones(()))
+
+    def at(self, progress: float) -> Self:
+        """The rule with the leniency its schedule gives at ``progress``."""
+        if self.schedule == "constant":
+            return self
+        done = min(progress / self.schedule_end, 1.0)
+        left = 1 - done if self.schedule == "linear" else 0.5 * (1 + math.cos(math.pi * done))
+        return self.model_copy(update={"leniency": self.leniency * left})

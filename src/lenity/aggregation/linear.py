@@ -1,0 +1,24 @@
+"""Linear scalarisation, the paper's ablation "w/o filter" and MORLHF's rule."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lenity.aggregation.base import RULES, AdvantageRule
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+@RULES.register("linear")
+class Linear(AdvantageRule):
+    """sum_k w_k A_k.
+
+    >>> import torch
+    >>> Linear().rectify(torch.tensor([1.0, -1.0]), torch.tensor([0.75, 0.25])).item()
+    0.5
+    """
+
+    def mask(self, advantages: Tensor, weights: Tensor) -> Tensor:
+        """All ones, (..., K)."""
+        return advantages.new_ones(advantages.shape)

@@ -1,0 +1,1 @@
+"""Configuration: typed sections, YAML files, command-line overrides."""

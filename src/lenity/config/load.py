@@ -1,0 +1,114 @@
+"""YAML file + command-line overrides -> configuration, with errors that name the field, the value and the remedy."""
+
+from __future__ import annotations
+
+import copy
+import difflib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from lenity.errors import ConfigError
+
+M = TypeVar("M", bound=BaseModel)
+
+
+def load(model: type[M], path: str | Path, overrides: Sequence[str] = ()) -> M:
+    """Read ``path`` and apply ``overrides`` such as ``["--ppo.epochs", "2", "--seed=1"]``."""
+    return parse(model, override(read_yaml(path), overrides), source=str(path))
+
+
+def read_yaml(path: str | Path) -> dict[str, Any]:
+    """A YAML mapping from a file."""
+    path = Path(path)
+    if not path.is_file():
+        near = ", ".join(sorted(str(p) for p in path.parent.glob("*.y*ml"))[:8]) if path.parent.is_dir() else ""
+        raise ConfigError(f"configuration file '{path}' not found" + (f"; this folder has: {near}" if near else "; check the path"))
+    try:
+        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"'{path}' is not valid YAML: {error}") from error
+    if not isinstance(data, dict):
+        raise ConfigError(f"'{path}' holds {type(data).__name__}, not a mapping of fields")
+    return data
+
+
+def override(data: dict[str, Any], arguments: Sequence[str]) -> dict[str, Any]:
+    """A copy of ``data`` with ``--a.b value`` and ``--a.b=value`` applied; values are read as YAML.
+
+    >>> override({"ppo": {"epochs": 4}}, ["--ppo.epochs", "2", "--seed=7"])
+    {'ppo': {'epochs': 2}, 'seed': 7}
+    """
+    data = copy.deepcopy(data)
+    queue = list(arguments)
+    while queue:
+        argument = queue.pop(0)
+        if not argument.startswith("--"):
+            raise ConfigError(f"unexpected argument '{argument}'; overrides are written --section.field value")
+        key, equals, value = argument[2:].partition("=")
+        if not equals:
+            if not queue:
+                raise ConfigError(f"--{key} has no value; overrides are written --section.field value")
+            value = queue.pop(0)
+        _assign(data, key.split("."), _scalar(value))
+    return data
+
+
+def parse(model: type[M], data: dict[str, Any], source: str = "the configuration") -> M:
+    """Validate ``data``; every problem found is listed, one a line."""
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        lines = [_explain(model, problem) for problem in error.errors()]
+        raise ConfigError(f"{source} has {len(lines)} problem{'s' if len(lines) > 1 else ''}:\n" + "\n".join(f"  - {line}" for line in lines)) from error
+
+
+def _scalar(text: str) -> Any:
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError:
+        return text
+    if isinstance(value, str):  # YAML 1.1 reads 1e-5 as text
+        try:
+            return float(value)
+        except ValueError:
+            return text
+    return value
+
+
+def _assign(data: dict[str, Any], path: list[str], value: Any) -> None:
+    for key in path[:-1]:
+        inner = data.get(key)
+        if isinstance(inner, str) and key in {"method"}:
+            inner = {"name": inner}
+        data[key] = inner if isinstance(inner, dict) else {}
+        data = data[key]
+    data[path[-1]] = value
+
+
+def _explain(model: type[BaseModel], problem: Any) -> str:
+    where = ".".join(str(part) for part in problem["loc"])
+    found = problem["input"]
+    if problem["type"] == "extra_forbidden":
+        known = _fields_at(model, problem["loc"][:-1])
+        near = difflib.get_close_matches(str(problem["loc"][-1]), known, n=1)
+        return f"{where}: unknown field (value {found!r}). " + (f"Did you mean '{near[0]}'?" if near else f"Known here: {', '.join(known)}.")
+    if problem["type"] == "missing":
+        return f"{where}: missing. Set it in the file or as --{where} value."
+    message = problem["msg"].removeprefix("Value error, ")
+    if not where:
+        return message
+    shown = "" if isinstance(found, dict) else f"found {found!r}; "
+    return f"{where}: {shown}{message[:1].lower()}{message[1:]}. Set it with --{where} value."
+
+
+def _fields_at(model: type[BaseModel], path: Sequence[Any]) -> list[str]:
+    """Field names of the section at ``path``; nothing where the path enters an open set."""
+    current: Any = model
+    for part in path:
+        field = current.model_fields.get(part) if isinstance(current, type) and issubclass(current, BaseModel) else None
+        current = field.annotation if field else None
+    return list(current.model_fields) if isinstance(current, type) and issubclass(current, BaseModel) else []

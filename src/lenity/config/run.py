@@ -1,0 +1,88 @@
+"""The configuration of one alignment run: the whole of it is written, resolved, to the run folder."""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Any, Self
+
+from pydantic import BeforeValidator, Field, PlainSerializer, model_validator
+
+from lenity.aggregation.base import RULES, AdvantageRule
+from lenity.config import sections as s
+from lenity.config.base import Section, dump_member, parse_member
+from lenity.data.base import DATASETS, PromptSource
+from lenity.objectives import Objectives
+from lenity.rewards.base import REWARDS, RewardSpec
+
+Prompts = Annotated[
+    PromptSource,
+    BeforeValidator(lambda value: parse_member(value, DATASETS, "reader")),
+    PlainSerializer(lambda member: dump_member(member, DATASETS, "reader")),
+]
+Reward = Annotated[
+    RewardSpec,
+    BeforeValidator(lambda value: parse_member(value, REWARDS, "kind")),
+    PlainSerializer(lambda member: dump_member(member, REWARDS, "kind")),
+]
+Method = Annotated[
+    AdvantageRule,
+    BeforeValidator(lambda value: parse_member(value, RULES, "name")),
+    PlainSerializer(lambda member: dump_member(member, RULES, "name")),
+]
+
+
+class RunConfig(Section):
+    """One policy, aligned at one point of the weight simplex."""
+
+    output: str = Field(description="run folder; it must not exist yet, or be resumed")
+    seed: int = 0
+    iterations: int = Field(100, ge=1, description="generate - score - update rounds")
+    policy: s.Policy
+    prompts: Prompts
+    weights: dict[str, float] = Field(description="preference weights by objective; at least 0, sum 1")
+    rewards: dict[str, Reward] = Field(description="a reward for each objective, by the same names")
+    method: Annotated[Method, Field(validate_default=True)] = "plc"  # type: ignore[assignment]
+    critic: s.Critic = s.Critic()
+    rollout: s.Rollout = s.Rollout()
+    ppo: s.PPO = s.PPO()
+    kl: s.KL = s.KL()
+    optimizer: s.Optimizer = s.Optimizer()
+    standardisation: s.Standardisation = s.Standardisation()
+    held_out_prompts: Prompts | None = Field(None, description="prompts of `lenity evaluate`; never trained on")
+    held_out_rewards: dict[str, Reward] = Field({}, description="rewards measured by `lenity evaluate` but not trained on")
+    evaluation: s.Evaluation = s.Evaluation()
+    checkpoint: s.Checkpoint = s.Checkpoint()
+    logging: s.Logging = s.Logging()
+
+    @model_validator(mode="after")
+    def _names_and_weights(self) -> Self:
+        _check_weights(self.weights)
+        if set(self.weights) != set(self.rewards):
+            raise ValueError(
+                f"weights are for {sorted(self.weights)} but rewards for {sorted(self.rewards)}; "
+                "each objective needs one weight and one reward of the same name (weight 0 to only log it)"
+            )
+        if clash := set(self.rewards) & set(self.held_out_rewards):
+            raise ValueError(f"held_out_rewards {sorted(clash)} are also trained on; give them other names")
+        return self
+
+    @property
+    def objectives(self) -> Objectives:
+        """Names in the order of ``rewards``, and weights by name."""
+        return Objectives(tuple(self.rewards), self.weights)
+
+    def dump(self) -> dict[str, Any]:
+        """Plain data that :func:`lenity.config.load.parse` reads back to the same configuration."""
+        return self.model_dump(mode="json")
+
+
+def _check_weights(weights: dict[str, float]) -> None:
+    if not weights:
+        raise ValueError("weights is empty; name at least one objective")
+    for name, weight in weights.items():
+        if not (math.isfinite(weight) and weight >= 0):
+            raise ValueError(f"weights.{name} is {weight}; weights are finite and at least 0")
+    total = math.fsum(weights.values())
+    if abs(total - 1) > 1e-6:
+        fixed = {name: round(weight / total, 4) for name, weight in weights.items()} if total > 0 else "all equal"
+        raise ValueError(f"weights {weights} sum to {total:.6g}, not 1; set all of them, for example to {fixed}")

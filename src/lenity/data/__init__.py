@@ -1,0 +1,1 @@
+"""Prompts, preference pairs, labelled text and transcripts."""

@@ -1,0 +1,90 @@
+"""Training rows of reward models and of supervised fine-tuning: pairs, labelled texts, transcripts."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import Any
+
+from lenity.config.stages import Labels, Pairs, Rows, Transcripts
+from lenity.data.base import ASSISTANT, HUMAN, ReadReport
+from lenity.data.loading import every, load_columns
+from lenity.errors import DataError
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two responses to one prompt; ``chosen`` is the preferred one."""
+
+    prompt: str
+    chosen: str
+    rejected: str
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """A response (or bare text, with an empty prompt) and its class, 0 or 1."""
+
+    prompt: str
+    response: str
+    label: int
+
+
+def load_pairs(source: Pairs) -> tuple[list[Pair], ReadReport]:
+    """Pairs whose transcripts share their text up to an ``\\n\\nAssistant:``; others are dropped and counted."""
+    rows, report = _rows(source, [source.chosen, source.rejected])
+    pairs = []
+    for row in rows:
+        chosen, rejected = row[source.chosen], row[source.rejected]
+        shared = os.path.commonprefix([chosen, rejected])
+        end = shared.rfind(ASSISTANT) + len(ASSISTANT)
+        if chosen == rejected:
+            report.drop("chosen equals rejected")
+        elif end < len(ASSISTANT) or not shared.startswith(HUMAN):
+            report.drop("without a shared prompt")
+        else:
+            pairs.append(Pair(chosen[:end], chosen[end:], rejected[end:]))
+    return _finish(pairs, source, report)
+
+
+def load_labels(source: Labels) -> tuple[list[Labelled], ReadReport]:
+    """Texts with a class; a dialogue is split at its last ``\\n\\nAssistant:``. Classes other than 0 and 1 raise."""
+    rows, report = _rows(source, [source.text, source.label], text=[source.text])
+    items = []
+    for row in rows:
+        if row[source.label] not in (0, 1):
+            raise DataError(f"column '{source.label}' of {report.source} holds {row[source.label]!r}; labels are 0 or 1. Map them first.")
+        text = row[source.text]
+        end = text.rfind(ASSISTANT) + len(ASSISTANT) if text.startswith(HUMAN) and ASSISTANT in text else 0
+        items.append(Labelled(text[:end], text[end:], int(row[source.label])))
+    return _finish(items, source, report)
+
+
+def load_transcripts(source: Transcripts) -> tuple[list[str], ReadReport]:
+    """Whole dialogues; those without an assistant turn are dropped and counted."""
+    rows, report = _rows(source, [source.text])
+    texts = [row[source.text] for row in rows if ASSISTANT in row[source.text]]
+    report.drop("without an assistant turn", len(rows) - len(texts))
+    return _finish(texts, source, report)
+
+
+def _rows(source: Rows, columns: list[str], text: list[str] | None = None) -> tuple[list[dict[str, Any]], ReadReport]:
+    subsets = source.subset if isinstance(source.subset, list) else [source.subset]
+    rows: list[dict[str, Any]] = []
+    total = ReadReport(f"{source.dataset} ({source.split})")
+    for subset in subsets:
+        part, report = load_columns(source.dataset, columns, subset=subset, split=source.split, text=text)
+        rows += part
+        total.read += report.read
+        for reason, count in report.dropped.items():
+            total.drop(reason, count)
+    return rows, total
+
+
+def _finish(items: list[Any], source: Rows, report: ReadReport) -> tuple[list[Any], ReadReport]:
+    if not items:
+        raise DataError(f"no usable row is left. {report}. Check the columns named in the configuration.")
+    kept = every(items, source.limit)
+    report.drop("beyond the limit", len(items) - len(kept))
+    report.kept = len(kept)
+    return kept, report

@@ -1,0 +1,58 @@
+"""From a prompt source to the prompts a run uses: distinct, within the length windows, at even steps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from lenity.data.base import ASSISTANT, HUMAN, PromptSource, ReadReport
+from lenity.data.loading import every
+from lenity.errors import DataError
+
+
+def load_prompts(
+    source: PromptSource, token_counts: Mapping[str, Callable[[Sequence[str]], list[int]]]
+) -> tuple[list[str], ReadReport]:
+    """Read, de-duplicate, apply the length window under each named counter, then ``limit`` by even steps.
+
+    Args:
+        source: the data set's settings.
+        token_counts: lengths in tokens by who counts them: the policy and each reward model.
+
+    Raises:
+        DataError: nothing is left.
+    """
+    prompts, report = source.read()
+    distinct = list(dict.fromkeys(prompts))
+    report.drop("repeated", len(prompts) - len(distinct))
+    prompts = distinct
+    for name, count in token_counts.items():
+        lengths = count(prompts)
+        short, long = sum(n < source.min_tokens for n in lengths), sum(n > source.max_tokens for n in lengths)
+        report.drop(f"shorter than {source.min_tokens} tokens of {name}", short)
+        report.drop(f"longer than {source.max_tokens} tokens of {name}", long)
+        prompts = [p for p, n in zip(prompts, lengths, strict=True) if source.min_tokens <= n <= source.max_tokens]
+    if not prompts:
+        raise DataError(f"no prompt is left. {report}. Widen min_tokens and max_tokens, or choose another split.")
+    kept = every(prompts, source.limit)
+    report.drop("beyond the limit", len(prompts) - len(kept))
+    report.kept = len(kept)
+    return kept, report
+
+
+def prompt_of(transcript: str) -> str | None:
+    """Everything up to and including the last ``\\n\\nAssistant:``; None where that is not a dialogue.
+
+    >>> prompt_of("\\n\\nHuman: Hi\\n\\nAssistant: Hello")
+    '\\n\\nHuman: Hi\\n\\nAssistant:'
+    """
+    end = transcript.rfind(ASSISTANT)
+    if end < 0 or not transcript.startswith(HUMAN):
+        return None
+    return transcript[: end + len(ASSISTANT)]
+
+
+def wrap(text: str) -> str:
+    """Bare text as a one-turn prompt; text that has the form stays."""
+    if text.startswith(HUMAN) and text.endswith(ASSISTANT):
+        return text
+    return f"{HUMAN} {text.strip()}{ASSISTANT}"

@@ -1,0 +1,127 @@
+"""The demonstration: a tiny model in the toy world, aligned with PLC and with linear scalarisation, scored by exact rules."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lenity.config.load import parse
+from lenity.config.run import RunConfig
+from lenity.errors import LenityError
+from lenity.pareto import weights
+
+if TYPE_CHECKING:
+    from lenity.data.toy.world import World
+    from lenity.report.collect import Run, Volumes
+
+METHODS = ("plc", "linear")
+
+
+def points(names: Sequence[str]) -> list[dict[str, float]]:
+    """The corners, the centre of the first two preferences, and the centre of all."""
+    return [*weights.corners(names), weights.centre(names, list(names)[:2]), weights.centre(names)]
+
+
+def configuration(world: World, output: Path, seed: int, iterations: int) -> RunConfig:
+    """The base configuration: learned rewards train the policy, the exact rules only measure it."""
+    from lenity.data.toy.language import MAX_WORDS
+    from lenity.data.toy.scores import PREFERENCES
+
+    data: dict[str, Any] = {
+        "output": str(output),
+        "seed": seed,
+        "iterations": iterations,
+        "policy": {"model": str(world.policy), "dtype": "float32", "lora": {"r": 16, "alpha": 32, "dropout": 0.0}},
+        "prompts": {"reader": "toy", "split": "train", "count": 1500},
+        "held_out_prompts": {"reader": "toy", "split": "test", "count": 255},
+        "weights": weights.centre(PREFERENCES),
+        "rewards": {name: {"kind": "model", "model": str(world.rewards[name])} for name in PREFERENCES},
+        "held_out_rewards": {f"{name}_exact": {"kind": "toy", "preference": name} for name in PREFERENCES},
+        "rollout": {"batch_size": 128, "max_new_tokens": MAX_WORDS + 1},
+        "ppo": {"epochs": 2, "mini_batch_size": 64, "accumulation": 1},
+        "kl": {"kind": "fixed", "coefficient": 0.02},
+        "optimizer": {"learning_rate": 2e-3, "warmup_steps": 5},
+        "evaluation": {"limit": 255, "top_p": 1.0, "batch_size": 255},
+        "checkpoint": {"every": max(10, iterations), "keep_last": 1},
+    }
+    return parse(RunConfig, data, source="the demo")
+
+
+def demo(output: Path, seed: int = 0, jobs: int = 2, iterations: int = 40) -> Path:
+    """Build or reuse the toy world, run both methods at five weights, print the tables; the path of the report."""
+    from rich.console import Console
+
+    from lenity.data.toy.scores import PREFERENCES
+    from lenity.data.toy.world import build_world
+    from lenity.report import collect
+    from lenity.report.page import write_page
+    from lenity.sweep.plan import plan
+    from lenity.sweep.run import run_sweep
+
+    console = Console()
+    world = build_world(seed)
+    configs = plan(configuration(world, output, seed, iterations), METHODS, points(PREFERENCES), output)
+    output.mkdir(parents=True, exist_ok=True)
+    write_best(output, configs[: len(points(PREFERENCES))])
+    outcomes = run_sweep(configs, output, jobs, threads=1)
+    if failed := [outcome for outcome in outcomes if outcome.error]:
+        raise LenityError(
+            f"{len(failed)} of {len(outcomes)} runs failed; the first, {failed[0].run}: {failed[0].error}"
+        )
+    runs = collect.read_runs(output)
+    print_tables(console, runs, collect.volumes(runs, collect.read_best(output)))
+    file = write_page(output, title="Lenity demo: the toy world")
+    console.print(f"Report: {file.resolve()}", soft_wrap=True, highlight=False)
+    return file
+
+
+def write_best(output: Path, configs: Sequence[RunConfig]) -> None:
+    """``best_front.json``: the exact optimum at each run's weights, and the whole front."""
+    from lenity.data.toy.front import exact_front, mean_front
+    from lenity.data.toy.scores import PREFERENCES
+
+    at = exact_front([[config.weights[name] for name in PREFERENCES] for config in configs])
+    data = {
+        "objectives": [f"{name}_exact" for name in PREFERENCES],
+        "at_weights": at.tolist(),
+        "front": mean_front().tolist(),
+    }
+    (output / "best_front.json").write_text(json.dumps(data) + "\n", encoding="utf-8")
+
+
+def print_tables(console: Any, runs: Sequence[Run], volumes: Volumes) -> None:
+    """Exact reward before and after by run, then the hypervolumes, whoever wins."""
+    from rich.table import Table
+
+    from lenity.evaluation.table import changes
+
+    prompts = runs[0].frame["prompt_id"].nunique()
+    rewards = Table(title=f"Exact reward before and after, {prompts} held-out prompts", title_justify="left")
+    for heading in ("run", "objective", "before", "after", "difference [95 % interval]", ""):
+        rewards.add_column(heading, justify="right" if heading in {"before", "after"} else "left")
+    for run in runs:
+        for i, change in enumerate(change for change in changes(run.frame) if change.held_out):
+            before, after = f"{change.before.value:.3f}", f"{change.after.value:.3f}"
+            rewards.add_row(
+                "" if i else run.name, change.objective, before, after, str(change.difference), change.verdict
+            )
+        rewards.add_section()
+    console.print(rewards)
+    result = Table(
+        title="Hypervolume of the exact scores (standardised), above the reference policy's mean − 1",
+        title_justify="left",
+    )
+    result.add_column("set")
+    result.add_column("hypervolume [95 % interval]", justify="right")
+    for name, interval in volumes.by_method.items():
+        result.add_row(name, str(interval))
+    if volumes.best is not None:
+        result.add_row("exact best at the same weights", f"{volumes.best:.3f}")
+    for (first, second), interval in volumes.differences.items():
+        verdict = (
+            f"{first if interval.value > 0 else second} is better" if interval.excludes_zero else "no clear difference"
+        )
+        result.add_row(f"{first} − {second}, paired", f"{interval} · {verdict}")
+    console.print(result)

@@ -1,0 +1,1 @@
+"""Held-out scores of the reference and the aligned policy."""

@@ -1,0 +1,57 @@
+"""KL of the aligned policy over the reference, estimated on the policy's own responses."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+
+def log_ratios(
+    model: Any, tokenizer: Any, prompts: Sequence[str], responses: Sequence[Any], batch_size: int = 16
+) -> list[float]:
+    """Sum over response tokens of log pi(token) - log pi_ref(token), nats, one a response.
+
+    The text is tokenised again, with the end-of-sequence token where the response finished; the distributions are those at
+    temperature 1 without nucleus, whatever the decoding was.
+    """
+    import torch
+
+    rows = [_tokens(tokenizer, prompt, response) for prompt, response in zip(prompts, responses, strict=True)]
+    found: list[float] = []
+    model.eval()
+    with torch.no_grad():
+        for start in range(0, len(rows), batch_size):
+            batch = rows[start : start + batch_size]
+            ids, attention, scored = (part.to(model.device) for part in _pad(batch, tokenizer.pad_token_id or 0))
+            aligned = _log_probs(model, ids, attention)
+            with model.disable_adapter():
+                reference = _log_probs(model, ids, attention)
+            found += ((aligned - reference) * scored[:, 1:]).sum(-1).tolist()
+    return found
+
+
+def _tokens(tokenizer: Any, prompt: str, response: Any) -> tuple[list[int], list[int]]:
+    answer = tokenizer(response.text, add_special_tokens=False)["input_ids"]
+    if response.finished and tokenizer.eos_token_id is not None:
+        answer = [*answer, tokenizer.eos_token_id]
+    return tokenizer(prompt)["input_ids"], answer
+
+
+def _pad(batch: Sequence[tuple[list[int], list[int]]], pad: int) -> tuple[Any, Any, Any]:
+    import torch
+
+    length = max(len(prompt) + len(answer) for prompt, answer in batch)
+    ids = torch.full((len(batch), length), pad)
+    attention, scored = torch.zeros_like(ids), torch.zeros(len(batch), length)
+    for row, (prompt, answer) in enumerate(batch):
+        end = len(prompt) + len(answer)
+        ids[row, :end] = torch.tensor(prompt + answer)
+        attention[row, :end] = 1
+        scored[row, len(prompt) : end] = 1
+    return ids, attention, scored
+
+
+def _log_probs(model: Any, ids: Any, attention: Any) -> Any:
+    logits = model(input_ids=ids, attention_mask=attention).logits[:, :-1].float()
+    chosen = logits.gather(-1, ids[:, 1:, None])[..., 0]
+    return chosen - logits.logsumexp(-1)

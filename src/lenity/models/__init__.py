@@ -1,0 +1,1 @@
+"""The policy, its critic, and the one module that holds both."""

@@ -1,0 +1,95 @@
+"""A small Llama with fresh weights, and a byte-level BPE tokenizer trained on the data."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from lenity.config.stages import Scratch, _Stage
+from lenity.errors import ModelError
+
+PAD, BOS, EOS = "<|pad|>", "<|bos|>", "<|eos|>"
+
+
+def train_tokenizer(texts: Sequence[str], vocab_size: int, max_length: int) -> Any:
+    """A tokenizer that adds no special token by itself and pads on the left."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+    from transformers import PreTrainedTokenizerFast
+
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocab_size,
+        special_tokens=[PAD, BOS, EOS],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(texts, trainer)
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        pad_token=PAD,
+        bos_token=BOS,
+        eos_token=EOS,
+        padding_side="left",
+        model_max_length=max_length,
+        model_input_names=["input_ids", "attention_mask"],
+        clean_up_tokenization_spaces=False,
+    )
+
+
+def llama_config(spec: Scratch, tokenizer: Any, **extra: Any) -> Any:
+    """The model's configuration; embeddings are tied, special tokens follow the tokenizer."""
+    from transformers import LlamaConfig
+
+    return LlamaConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=spec.hidden_size,
+        intermediate_size=spec.intermediate_size or -(-spec.hidden_size * 8 // 3 // 8) * 8,
+        num_hidden_layers=spec.layers,
+        num_attention_heads=spec.heads,
+        num_key_value_heads=spec.heads,
+        max_position_embeddings=spec.max_position_embeddings,
+        tie_word_embeddings=True,
+        pad_token_id=tokenizer.pad_token_id,
+        bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+        **extra,
+    )
+
+
+def build(config: _Stage, texts: Sequence[str], num_labels: int | None = None) -> tuple[Any, Any]:
+    """(model, tokenizer): from scratch or loaded; a causal model, or a classifier of ``num_labels``."""
+    import torch
+    from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification, AutoTokenizer, set_seed
+
+    set_seed(config.seed)
+    auto = AutoModelForCausalLM if num_labels is None else AutoModelForSequenceClassification
+    extra = {} if num_labels is None else {"num_labels": num_labels}
+    spec, name = config.model, config.model
+    if isinstance(spec, Scratch):
+        name = spec.tokenizer
+        tokenizer = _load(AutoTokenizer, spec.tokenizer) if spec.tokenizer else train_tokenizer(texts, spec.vocab_size, spec.max_position_embeddings)
+        model = auto.from_config(llama_config(spec, tokenizer, **extra))
+    else:
+        options = {"revision": config.revision, "trust_remote_code": config.trust_remote_code}
+        tokenizer = _load(AutoTokenizer, name, **options)
+        model = _load(auto, name, dtype=torch.float32, use_safetensors=True, **options, **extra)
+    if tokenizer.eos_token_id is None:
+        raise ModelError(f"the tokenizer of '{name}' has no end-of-sequence token; choose another model.")
+    set_padding(model, tokenizer)
+    return model, tokenizer
+
+
+def set_padding(model: Any, tokenizer: Any) -> None:
+    """A padding token for tokenizers without one (the end of sequence), known to the model too."""
+    if tokenizer.pad_token_id is None:
+        tokenizer.pad_token = tokenizer.eos_token or tokenizer.sep_token
+    model.config.pad_token_id = tokenizer.pad_token_id
+
+
+def _load(auto: Any, name: Any, **options: Any) -> Any:
+    try:
+        return auto.from_pretrained(name, **options)
+    except (OSError, ValueError) as error:
+        raise ModelError(f"cannot load '{name}': {str(error).strip().splitlines()[0]}. Check the folder or hub name; weights must be safetensors.") from error

@@ -1,0 +1,92 @@
+"""Measures of a set of reward vectors (arXiv 2604.05965, eqs. 30-33). Everything is maximised; moocore does the counting."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import moocore
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from lenity.errors import ProtocolError
+
+Array = NDArray[np.float64]
+
+
+def hypervolume(points: ArrayLike, reference: ArrayLike) -> float:
+    """Volume dominated by ``points`` (n, K) above ``reference`` (K,), eq. 30.
+
+    Raises:
+        ProtocolError: an empty set, a value that is not finite, or shapes that do not match.
+    """
+    points = _set("points", points)
+    return float(moocore.hypervolume(points, ref=_like(points, "reference", reference), maximise=True))
+
+
+def igd(points: ArrayLike, front: ArrayLike) -> float:
+    """Mean distance from each point of ``front`` (m, K) to the nearest of ``points`` (n, K), eq. 31."""
+    points, front = _pair(points, front)
+    return float(moocore.igd(points, front, maximise=True))
+
+
+def igd_plus(points: ArrayLike, front: ArrayLike) -> float:
+    """As :func:`igd`, counting only the coordinates where ``points`` fall short of ``front``."""
+    points, front = _pair(points, front)
+    return float(moocore.igd_plus(points, front, maximise=True))
+
+
+def maximum_spread(points: ArrayLike) -> float:
+    """Diagonal of the box around ``points`` (n, K), eq. 32, over the set as given."""
+    points = _set("points", points)
+    return float(np.sqrt(np.sum(np.ptp(points, axis=0) ** 2)))
+
+
+def preference_compliance(weights: ArrayLike, points: ArrayLike) -> Array:
+    """Cosine of each weight vector and reward vector, (n, K) and (n, K) -> (n,), eq. 33 before the mean.
+
+    It depends on the origin: shift rewards by the reference policy's mean first. A zero vector has no
+    direction and raises ``ProtocolError``.
+    """
+    weights, points = _set("weights", weights), _set("points", points)
+    if weights.shape != points.shape:
+        raise ProtocolError(f"weights and points must have one shape (n, K); got {weights.shape} and {points.shape}")
+    norms = np.linalg.norm(weights, axis=1) * np.linalg.norm(points, axis=1)
+    if np.any(norms == 0):
+        raise ProtocolError(f"weights and points must not be zero vectors; row {int(np.argmin(norms))} is")
+    cosine: Array = np.sum(weights * points, axis=1) / norms
+    return cosine
+
+
+def nondominated(points: ArrayLike) -> NDArray[np.bool_]:
+    """Which of ``points`` (n, K) no other point dominates, bool (n,). Equal points are all kept."""
+    result: NDArray[np.bool_] = np.asarray(
+        moocore.is_nondominated(_set("points", points), maximise=True, keep_weakly=True), dtype=bool
+    )
+    return result
+
+
+def _set(name: str, value: Any) -> Array:
+    array = np.asarray(value, dtype=np.float64)
+    if array.ndim != 2 or 0 in array.shape:
+        raise ProtocolError(f"{name} must be a non-empty array (n, K); got shape {array.shape}")
+    if not np.all(np.isfinite(array)):
+        raise ProtocolError(f"{name} must be finite; got {int(np.sum(~np.isfinite(array)))} values that are not")
+    return array
+
+
+def _like(points: Array, name: str, value: Any) -> Array:
+    array = np.asarray(value, dtype=np.float64)
+    if array.shape != points.shape[1:]:
+        raise ProtocolError(
+            f"{name} must have shape ({points.shape[1]},) as points {points.shape} do; got {array.shape}"
+        )
+    if not np.all(np.isfinite(array)):
+        raise ProtocolError(f"{name} must be finite; got {array.tolist()}")
+    return array
+
+
+def _pair(points: Any, front: Any) -> tuple[Array, Array]:
+    points, front = _set("points", points), _set("front", front)
+    if points.shape[1] != front.shape[1]:
+        raise ProtocolError(f"points and front must have the same K; got {points.shape} and {front.shape}")
+    return points, front

@@ -1,0 +1,164 @@
+"""A results page for the documentation: measured figures alone, never response text."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from lenity.errors import ConfigError
+from lenity.evaluation.table import changes, mean_kl
+from lenity.report import collect
+from lenity.report.collect import Run
+from lenity.report.figures import smooth
+
+
+def write_markdown(folder: str | Path, file: str | Path) -> Path:
+    """Write ``file`` and, beside it, ``<name>_reward.svg`` and ``<name>_kl.svg``; the path."""
+    folder, file = Path(folder), Path(file)
+    runs, best = collect.read_runs(folder), collect.read_best(folder)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    pictures = _pictures(runs, file)
+    parts = [
+        f"# {file.stem}",
+        _setting(runs),
+        _reward_models(runs),
+        _volumes(collect.volumes(runs, best)),
+        "## Before and after",
+        _changes(runs),
+    ]
+    parts += ["## Curves", *(f"![{path.stem}]({path.name})" for path in pictures)]
+    file.write_text("\n\n".join(part for part in parts if part) + "\n", encoding="utf-8")
+    return file
+
+
+def table(headings: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+    """A Markdown table.
+
+    >>> print(table(["a", "b"], [[1, 2]]))
+    | a | b |
+    | --- | --- |
+    | 1 | 2 |
+    """
+    lines = [headings, ["---"] * len(headings), *rows]
+    return "\n".join("| " + " | ".join(str(cell) for cell in line) + " |" for line in lines)
+
+
+def _setting(runs: Sequence[Run]) -> str:
+    config = runs[0].config
+    n = runs[0].frame["prompt_id"].nunique()
+    return (
+        f"Written from the run folders by `lenity report`. {len(runs)} runs of {config['iterations']} iterations × "
+        f"{config['rollout']['batch_size']} responses of at most {config['rollout']['max_new_tokens']} tokens; {n} held-out prompts. "
+        "Brackets are 95 % bootstrap intervals over prompts, paired in differences; seeds are not resampled."
+    )
+
+
+def _reward_models(runs: Sequence[Run]) -> str:
+    """Every number of the ``report.json`` beside each reward model."""
+    found: dict[str, dict[str, Any]] = {}
+    for name, spec in {**runs[0].config["rewards"], **runs[0].config.get("held_out_rewards", {})}.items():
+        file = Path(str(spec.get("model", ""))) / "report.json"
+        if spec.get("model") and file.is_file():
+            found[name] = dict(_numbers(json.loads(file.read_text(encoding="utf-8"))))
+    if not found:
+        return ""
+    keys = list(dict.fromkeys(key for numbers in found.values() for key in numbers))
+    rows = [
+        [name, *(f"{numbers[key]:.4g}" if key in numbers else "–" for key in keys)] for name, numbers in found.items()
+    ]
+    return "## Reward models\n\n" + table(["reward", *keys], rows)
+
+
+def _numbers(data: dict[str, Any], prefix: str = "") -> list[tuple[str, float]]:
+    found: list[tuple[str, float]] = []
+    for key, value in data.items():
+        if isinstance(value, dict):
+            found += _numbers(value, f"{prefix}{key} ")
+        elif isinstance(value, int | float) and not isinstance(value, bool):
+            found.append((f"{prefix}{key}".replace("_", " "), value))
+    return found
+
+
+def _volumes(volumes: collect.Volumes) -> str:
+    if not volumes.by_method:
+        return ""
+    rows = [[name, str(interval)] for name, interval in volumes.by_method.items()]
+    if volumes.best is not None:
+        rows.append(["exact best at the same weights", f"{volumes.best:.3f}"])
+    for (first, second), interval in volumes.differences.items():
+        rows.append(
+            [f"{first} − {second}", str(interval) + ("" if interval.excludes_zero else " · no clear difference")]
+        )
+    point = ", ".join(f"{value:.3f}" for value in volumes.reference)
+    note = f"Standardised {', '.join(volumes.objectives)}; reference point ({point}), the reference policy's mean minus {collect.MARGIN:g}."
+    return f"## Hypervolume\n\n{note}\n\n" + table(["set", "hypervolume"], rows)
+
+
+def _changes(runs: Sequence[Run]) -> str:
+    rows = []
+    for run in runs:
+        kl = str(mean_kl(run.frame))
+        for c in changes(run.frame):
+            name = c.objective + (" (held out)" if c.held_out else "")
+            weight = f"{run.weights[c.objective]:.3g}" if c.objective in run.weights else "–"
+            rows.append(
+                [
+                    run.name,
+                    name,
+                    weight,
+                    f"{c.before.value:.3f}",
+                    f"{c.after.value:.3f}",
+                    str(c.difference),
+                    c.verdict,
+                    kl,
+                ]
+            )
+    return table(
+        ["run", "objective", "weight", "before", "after", "difference", "verdict", "KL, nats a response"], rows
+    )
+
+
+def _pictures(runs: Sequence[Run], file: Path) -> list[Path]:
+    names = list(runs[0].weights)
+    values = [(name, _reward_of(name)) for name in names]
+    if not any(run.metrics for run in runs):
+        return []
+    reward, kl = (file.with_name(f"{file.stem}_{part}.svg") for part in ("reward", "kl"))
+    _draw(runs, values, reward, "mean raw reward")
+    _draw(runs, [("KL over the reference", lambda row: row.get("kl"))], kl, "nats a response")
+    return [reward, kl]
+
+
+def _reward_of(name: str) -> Callable[[dict[str, Any]], float | None]:
+    return lambda row: row["reward"].get(name)
+
+
+def _draw(
+    runs: Sequence[Run], panels: Sequence[tuple[str, Callable[[dict[str, Any]], float | None]]], file: Path, unit: str
+) -> None:
+    try:
+        import matplotlib as mpl
+    except ImportError as error:
+        raise ConfigError(
+            "--markdown draws with matplotlib, which is not installed; pip install 'lenity[docs]'"
+        ) from error
+    from matplotlib.figure import Figure
+
+    mpl.rcParams.update({"svg.hashsalt": "lenity", "svg.fonttype": "none"})
+    figure = Figure(figsize=(4.6 * len(panels) + 2.4, 3.6), layout="constrained")
+    axes = figure.subplots(1, len(panels), squeeze=False)[0]
+    for axis, (title, value) in zip(axes, panels, strict=True):
+        for run in runs:
+            rows = [(row["iteration"], found) for row in run.metrics if (found := value(row)) is not None]
+            if rows:
+                x, y = zip(*rows, strict=True)
+                axis.plot(
+                    x, smooth(y), label=run.name, linestyle="-" if run.method == runs[0].method else "--", linewidth=1.2
+                )
+        axis.set(title=title, xlabel="iteration", ylabel=unit)
+        axis.grid(alpha=0.3)
+    handles, labels = axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside right upper", fontsize=7)
+    figure.savefig(file, metadata={"Date": None})

@@ -1,0 +1,1 @@
+"""Rewards: models and functions that score text, and their standardisation."""

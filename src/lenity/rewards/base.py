@@ -1,0 +1,42 @@
+"""What a reward is: a named function of (prompt, response) texts; its settings are one registered class."""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from lenity.config.base import Section
+from lenity.registry import Registry
+
+if TYPE_CHECKING:
+    import torch
+
+REWARDS: Registry[RewardSpec] = Registry(
+    "reward", "lenity.rewards", ("lenity.rewards.reward_model", "lenity.rewards.function", "lenity.rewards.presets", "lenity.data.toy.rewards")
+)
+
+
+class Reward(abc.ABC):
+    """A loaded reward, ready to score text."""
+
+    @abc.abstractmethod
+    def score(self, prompts: Sequence[str], responses: Sequence[str]) -> list[float]:
+        """One raw score for each (prompt, response) pair; higher is better.
+
+        Args:
+            prompts: n texts, from ``\\n\\nHuman:`` to ``\\n\\nAssistant:``.
+            responses: n texts as the policy wrote them, special tokens removed.
+        """
+
+    def prompt_tokens(self, prompts: Sequence[str]) -> list[int] | None:
+        """Length of each prompt in this reward's own tokens; None where it has no tokenizer."""
+        return None
+
+
+class RewardSpec(Section):
+    """Settings of one reward; ``load`` is the only place that touches weights."""
+
+    @abc.abstractmethod
+    def load(self, device: torch.device) -> Reward:
+        """The reward itself, on ``device``."""

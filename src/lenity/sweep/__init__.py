@@ -1,0 +1,1 @@
+"""Several runs that differ in method, weights and seed."""

@@ -1,0 +1,125 @@
+"""What the configuration refuses, and that each refusal names the field, the value and the remedy."""
+
+from __future__ import annotations
+
+import pytest
+from pydantic import Field
+
+from lenity.config import sections
+from lenity.config.base import Section
+from lenity.config.load import load, override, parse, read_yaml
+from lenity.config.run import _check_weights
+from lenity.errors import ConfigError
+
+
+class Small(Section):
+    output: str
+    seed: int = Field(0, ge=0)
+    ppo: sections.PPO = sections.PPO()
+    kl: sections.KL = sections.KL()
+
+
+def refused(data, *words):
+    with pytest.raises(ConfigError) as caught:
+        parse(Small, data)
+    for word in words:
+        assert word in str(caught.value)
+
+
+def test_unknown_key_suggests_the_nearest():
+    refused({"output": "x", "sed": 1}, "sed: unknown field", "1", "Did you mean 'seed'?")
+
+
+def test_unknown_key_in_a_section():
+    refused({"output": "x", "ppo": {"epoch": 2}}, "ppo.epoch: unknown field", "2", "Did you mean 'epochs'?")
+
+
+def test_unlike_any_key_lists_the_known():
+    refused({"output": "x", "zzz": 1}, "zzz", "Known here: output, seed, ppo, kl")
+
+
+def test_wrong_type():
+    refused({"output": "x", "ppo": {"epochs": "many"}}, "ppo.epochs", "'many'", "Set it with --ppo.epochs value")
+
+
+def test_out_of_range():
+    refused({"output": "x", "ppo": {"gamma": 1.5}}, "ppo.gamma", "1.5")
+
+
+def test_not_among_the_choices():
+    refused({"output": "x", "kl": {"kind": "none"}}, "kl.kind", "'none'", "adaptive", "fixed")
+
+
+def test_missing():
+    refused({}, "output: missing", "--output")
+
+
+def test_all_problems_at_once():
+    refused({"seed": -1, "x": 0}, "3 problems", "output", "seed", "x: unknown")
+
+
+def test_overrides():
+    data = {"ppo": {"epochs": 4, "gamma": 1.0}}
+    changed = override(
+        data, ["--ppo.epochs", "2", "--kl.coefficient=1e-3", "--output", "here", "--ppo.value_clip", "null"]
+    )
+    assert changed == {
+        "ppo": {"epochs": 2, "gamma": 1.0, "value_clip": None},
+        "kl": {"coefficient": 1e-3},
+        "output": "here",
+    }
+    assert data == {"ppo": {"epochs": 4, "gamma": 1.0}}
+
+
+def test_overriding_a_member_given_by_its_bare_name():
+    assert override({"method": "plc"}, ["--method.gate", "net"]) == {"method": {"name": "plc", "gate": "net"}}
+
+
+@pytest.mark.parametrize(("arguments", "word"), [(["seed", "1"], "seed"), (["--seed"], "--seed has no value")])
+def test_malformed_overrides(arguments, word):
+    with pytest.raises(ConfigError, match=word):
+        override({}, arguments)
+
+
+def test_file_and_overrides(tmp_path):
+    path = tmp_path / "small.yaml"
+    path.write_text("output: a\nppo: {epochs: 3}\n")
+    config = load(Small, path, ["--seed", "5"])
+    assert (config.output, config.seed, config.ppo.epochs) == ("a", 5, 3)
+
+
+def test_missing_file_lists_the_neighbours(tmp_path):
+    (tmp_path / "near.yaml").write_text("a: 1")
+    with pytest.raises(ConfigError, match=r"not found.*near\.yaml"):
+        read_yaml(tmp_path / "far.yaml")
+
+
+@pytest.mark.parametrize("text", ["- a\n- b", "a: [", "just words"])
+def test_files_that_are_no_mapping(tmp_path, text):
+    (tmp_path / "bad.yaml").write_text(text)
+    with pytest.raises(ConfigError, match=r"bad\.yaml"):
+        read_yaml(tmp_path / "bad.yaml")
+
+
+@pytest.mark.parametrize(
+    ("weights", "words"),
+    [
+        ({}, "empty"),
+        ({"a": 0.5, "b": 0.6}, r"sum to 1\.1, not 1; set all of them"),
+        ({"a": 1.5, "b": -0.5}, r"weights\.b is -0\.5"),
+        ({"a": float("nan")}, "finite"),
+        ({"a": 0.0}, "sum to 0"),
+    ],
+)
+def test_weights_off_the_simplex(weights, words):
+    with pytest.raises(ValueError, match=words):
+        _check_weights(weights)
+
+
+def test_weights_on_the_simplex():
+    _check_weights({"a": 1 / 3, "b": 1 / 3, "c": 1 / 3})
+
+
+def test_sections_are_frozen():
+    with pytest.raises(ValueError, match="frozen"):
+        sections.PPO().epochs = 3  # type: ignore[misc]

@@ -1,0 +1,160 @@
+"""Laws that every registered rule keeps, on random and on named hard inputs; a new rule is covered by registering it."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lenity.aggregation import PLC, RULES, AdvantageRule, Linear
+
+VARIANTS: list[AdvantageRule] = [RULES[name]() for name in RULES] + [
+    PLC(gate=gate, leniency=leniency, temperature=temperature)
+    for gate in ("sigmoid", "centered", "net")
+    for leniency, temperature in ((1.0, 0.1), (0.5, 2.0))
+]
+HARD = {
+    "zeros": torch.zeros(4, 3, dtype=torch.float64),
+    "all losing": -torch.ones(4, 3, dtype=torch.float64),
+    "conflicting": torch.tensor([[1.0, -1.0, 0.0], [1.0, -1.0 + 1e-12, 0.0]], dtype=torch.float64),
+    "one objective copied": torch.randn(16, 1, dtype=torch.float64).expand(16, 3),
+    "tiny": torch.randn(16, 3, dtype=torch.float64) * 1e-15,
+    "huge": torch.randn(16, 3, dtype=torch.float64) * 1e15,
+    "unlike scales": torch.randn(16, 3, dtype=torch.float64) * torch.tensor([1e-15, 1.0, 1e15], dtype=torch.float64),
+}
+rules = pytest.mark.parametrize("rule", VARIANTS, ids=repr)
+hard = pytest.mark.parametrize("advantages", HARD.values(), ids=HARD.keys())
+
+
+@st.composite
+def problems(draw, scale=1.0):
+    """Advantages (B, K) and weights (K,) in the simplex, zeros among them."""
+    generator = torch.Generator().manual_seed(draw(st.integers(0, 2**31)))
+    batch, heads = draw(st.integers(1, 6)), draw(st.integers(1, 6))
+    advantages = torch.randn(batch, heads, generator=generator, dtype=torch.float64) * scale
+    weights = torch.rand(heads, generator=generator, dtype=torch.float64)
+    weights[1:] *= torch.rand(heads - 1, generator=generator) > 0.2
+    return advantages, weights / weights.sum()
+
+
+def tolerance(advantages):
+    return 1e-9 * max(1.0, advantages.abs().max().item())
+
+
+@rules
+@given(problems(), st.randoms(use_true_random=False))
+def test_order_of_objectives_does_not_matter(rule, problem, random):
+    advantages, weights = problem
+    order = list(range(len(weights)))
+    random.shuffle(order)
+    torch.testing.assert_close(
+        rule.rectify(advantages[:, order], weights[order]), rule.rectify(advantages, weights), rtol=0, atol=1e-9
+    )
+    torch.testing.assert_close(
+        rule.mask(advantages[:, order], weights[order]), rule.mask(advantages, weights)[:, order], rtol=0, atol=1e-9
+    )
+
+
+@rules
+@given(problems())
+def test_mask_is_a_share(rule, problem):
+    mask = rule.mask(*problem)
+    assert mask.shape == problem[0].shape
+    assert ((mask >= 0) & (mask <= 1)).all()
+
+
+@rules
+@given(problems())
+def test_rectified_is_the_masked_weighted_sum(rule, problem):
+    advantages, weights = problem
+    wanted = (weights * rule.mask(advantages, weights) * advantages).sum(-1)
+    torch.testing.assert_close(rule.rectify(advantages, weights), wanted)
+
+
+@rules
+@given(problems())
+def test_weights_for_each_row(rule, problem):
+    advantages, weights = problem
+    rows = weights.expand_as(advantages)
+    torch.testing.assert_close(rule.rectify(advantages, rows), rule.rectify(advantages, weights))
+
+
+@rules
+@given(problems())
+def test_gains_pass_untouched(rule, problem):
+    advantages, weights = problem[0].abs(), problem[1]
+    torch.testing.assert_close(rule.rectify(advantages, weights), (weights * advantages).sum(-1))
+
+
+@rules
+@given(problems())
+def test_inputs_are_not_changed(rule, problem):
+    before = [tensor.clone() for tensor in problem]
+    rule.rectify(*problem)
+    assert all(torch.equal(a, b) for a, b in zip(problem, before, strict=True))
+
+
+@rules
+@hard
+def test_finite_on_hard_inputs(rule, advantages):
+    for weights in ([1 / 3, 1 / 3, 1 / 3], [1.0, 0.0, 0.0]):
+        for tensor in (advantages, advantages.float()):
+            vector = tensor.new_tensor(weights)
+            mask = rule.mask(tensor, vector)
+            assert mask.isfinite().all()
+            assert ((mask >= 0) & (mask <= 1)).all()
+            assert rule.rectify(tensor, vector).isfinite().all()
+
+
+@pytest.mark.parametrize("gate", ["sigmoid", "centered", "net"])
+@given(problems())
+def test_no_leniency_is_linear(gate, problem):
+    rule = PLC(gate=gate, leniency=0.0)
+    assert torch.equal(rule.rectify(*problem), Linear().rectify(*problem))
+
+
+@pytest.mark.parametrize("rule", [Linear(), PLC(leniency=0), PLC(gate="centered"), PLC(gate="net")], ids=repr)
+def test_one_objective_is_the_identity(rule):
+    """With leniency the paper's ``sigmoid`` gate halves a loss even where there is no other objective."""
+    advantages = torch.randn(32, 1, dtype=torch.float64)
+    assert torch.equal(rule.rectify(advantages, advantages.new_ones(1)), advantages[:, 0])
+
+
+def test_one_objective_with_the_sigmoid_gate_halves_losses():
+    advantages = torch.tensor([[2.0], [-2.0]])
+    assert PLC(gate="sigmoid").rectify(advantages, torch.ones(1)).tolist() == [2.0, -1.0]
+
+
+@pytest.mark.parametrize("gate", ["sigmoid", "centered", "net"])
+@given(problems(), st.floats(0.01, 100))
+def test_scale_goes_with_the_temperature(gate, problem, scale):
+    advantages, weights = problem
+    small, large = PLC(gate=gate, temperature=0.5), PLC(gate=gate, temperature=0.5 * scale)
+    ours = large.rectify(scale * advantages, weights)
+    torch.testing.assert_close(ours, scale * small.rectify(advantages, weights), rtol=1e-9, atol=1e-9)
+
+
+@given(problems(), st.floats(0.01, 100))
+def test_linear_is_linear(problem, scale):
+    advantages, weights = problem
+    torch.testing.assert_close(
+        Linear().rectify(scale * advantages, weights), scale * Linear().rectify(advantages, weights)
+    )
+
+
+@pytest.mark.parametrize("temperature", [0.01, 0.5, 10.0])
+@given(problems())
+def test_net_gate_keeps_the_sign_of_the_linear_advantage(temperature, problem):
+    linear = Linear().rectify(*problem)
+    lenient = PLC(gate="net", temperature=temperature).rectify(*problem)
+    clear = linear.abs() > tolerance(problem[0])
+    assert (lenient.sign() == linear.sign())[clear].all()
+    assert (lenient >= linear - tolerance(problem[0])).all()
+
+
+@rules
+@given(problems())
+def test_leniency_only_forgives(rule, problem):
+    """No rule here makes a loss count for more than linear scalarisation does."""
+    assert (rule.rectify(*problem) >= Linear().rectify(*problem) - 1e-9).all()

@@ -1,0 +1,89 @@
+"""Slow, obvious twins of the library's arithmetic: Python floats and loops, nothing imported from lenity."""
+
+from __future__ import annotations
+
+import math
+
+
+def sigmoid(x: float) -> float:
+    return 1 / (1 + math.exp(-x)) if x >= 0 else math.exp(x) / (1 + math.exp(x))
+
+
+def gae(rewards, values, lengths, gamma, lam):
+    """Advantages and returns as nested lists; row b has ``lengths[b]`` response tokens, first to last."""
+    advantages = [[[0.0] * len(token) for token in row] for row in rewards]
+    returns = [[[0.0] * len(token) for token in row] for row in rewards]
+    for b, length in enumerate(lengths):
+        for k in range(len(rewards[b][0])):
+            for t in range(length):
+                total = 0.0
+                for step in range(t, length):
+                    after = values[b][step + 1][k] if step + 1 < length else 0.0
+                    delta = rewards[b][step][k] + gamma * after - values[b][step][k]
+                    total += (gamma * lam) ** (step - t) * delta
+                advantages[b][t][k] = total
+                returns[b][t][k] = total + values[b][t][k]
+    return advantages, returns
+
+
+def plc_mask(advantages, weights, gate, temperature, leniency):
+    """M for one token's K advantages."""
+    mask = []
+    for k, own in enumerate(advantages):
+        others = sum(w * a for j, (w, a) in enumerate(zip(weights, advantages, strict=True)) if j != k)
+        net = sum(w * a for w, a in zip(weights, advantages, strict=True))
+        if own >= 0:
+            mask.append(1.0)
+            continue
+        if gate == "sigmoid":
+            m = sigmoid(-others / temperature)
+        elif gate == "centered":
+            m = 2 * sigmoid(-max(others, 0.0) / temperature)
+        else:
+            m = 2 * sigmoid(-max(net, 0.0) / temperature)
+        mask.append(1 - leniency * (1 - m))
+    return mask
+
+
+def plc(advantages, weights, gate, temperature, leniency):
+    """The rectified advantage of one token."""
+    mask = plc_mask(advantages, weights, gate, temperature, leniency)
+    return sum(w * m * a for w, m, a in zip(weights, mask, advantages, strict=True))
+
+
+def policy_loss(logprobs, old, advantages, mask, clip):
+    """Minus the clipped surrogate, averaged over response tokens; and the share of tokens where the clip binds."""
+    total, clipped, count = 0.0, 0, 0
+    for b, row in enumerate(mask):
+        for t, real in enumerate(row):
+            if not real:
+                continue
+            ratio = math.exp(logprobs[b][t] - old[b][t])
+            bounded = min(max(ratio, 1 - clip), 1 + clip)
+            total -= min(ratio * advantages[b][t], bounded * advantages[b][t])
+            clipped += bounded * advantages[b][t] < ratio * advantages[b][t]
+            count += 1
+    return total / count, clipped / count
+
+
+def value_loss(values, old, returns, mask, clip):
+    """Half the larger of the plain and the clipped squared error, averaged over response tokens and heads."""
+    total, count = 0.0, 0
+    for b, row in enumerate(mask):
+        for t, real in enumerate(row):
+            if not real:
+                continue
+            for k, value in enumerate(values[b][t]):
+                worst = (value - returns[b][t][k]) ** 2
+                if clip is not None:
+                    near = old[b][t][k] + min(max(value - old[b][t][k], -clip), clip)
+                    worst = max(worst, (near - returns[b][t][k]) ** 2)
+                total += worst / 2
+                count += 1
+    return total / count
+
+
+def adaptive_kl(coefficient, target, horizon, observed, samples):
+    """The coefficient after one batch."""
+    error = min(max(observed / target - 1, -0.2), 0.2)
+    return coefficient * (1 + error * samples / horizon)

@@ -1,0 +1,53 @@
+"""Bootstrap intervals."""
+
+import numpy as np
+import pytest
+
+from lenity.errors import ConfigError, ProtocolError
+from lenity.pareto import confidence, hypervolume, weights
+
+
+def test_mean_agrees_with_the_normal_interval():
+    values = np.random.default_rng(1).normal(2, 1, 400)
+    found = confidence.mean(values, draws=5000)
+    half = 1.96 * values.std() / 20
+    assert found.value == pytest.approx(values.mean())
+    assert found.low == pytest.approx(values.mean() - half, abs=0.015)
+    assert found.high == pytest.approx(values.mean() + half, abs=0.015)
+    assert found == confidence.mean(values, draws=5000)
+
+
+def test_pairing_removes_what_prompts_share():
+    rng = np.random.default_rng(2)
+    shared = rng.normal(0, 10, 200)
+    found = confidence.difference(shared + 0.1 + rng.normal(0, 0.01, 200), shared)
+    assert found.excludes_zero
+    assert found.high - found.low < 0.01
+
+
+def test_hypervolume_difference_of_a_set_with_itself_is_exactly_zero():
+    scores = np.random.default_rng(3).normal(size=(4, 50, 2))
+    same = confidence.hypervolume_difference(scores, scores, [-3, -3], draws=50)
+    assert (same.value, same.low, same.high) == (0, 0, 0)
+    assert confidence.front_hypervolume(scores, [-3, -3], draws=50).value == pytest.approx(
+        hypervolume(scores.mean(1), [-3, -3])
+    )
+
+
+def test_refusals():
+    with pytest.raises(ProtocolError, match="finite"):
+        confidence.mean([1.0, np.nan])
+    with pytest.raises(ProtocolError, match="paired"):
+        confidence.difference([1.0, 2.0], [1.0])
+    with pytest.raises(ProtocolError, match="share prompts"):
+        confidence.hypervolume_difference(np.ones((1, 2, 2)), np.ones((1, 3, 2)), [0, 0])
+
+
+def test_weight_points():
+    assert weights.points(["a", "b", "c"], ["corners", "centre", "a+b"])[3:] == [
+        {"a": 1 / 3, "b": 1 / 3, "c": 1 / 3},
+        {"a": 0.5, "b": 0.5, "c": 0.0},
+    ]
+    assert weights.label({"a": 1 / 3, "b": 2 / 3, "c": 0}) == "a0.3333_b0.6667"
+    with pytest.raises(ConfigError, match="middle"):
+        weights.points(["a"], ["middle"])

@@ -1,0 +1,65 @@
+"""Tables, page and Markdown from made-up run folders."""
+
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+
+from lenity.cli.report import command
+from lenity.errors import CheckpointError, ProtocolError
+from lenity.evaluation.table import changes, mean_kl
+from lenity.report import collect
+
+
+def test_changes_and_verdicts(sweep):
+    run = next(run for run in collect.read_runs(sweep) if run.method == "linear" and run.weights["a"] == 1)
+    a, b = changes(run.frame)
+    assert (a.objective, a.verdict, a.prompts) == ("a", "better", 30)
+    assert a.difference.value == pytest.approx(1, abs=0.02)
+    assert b.verdict == "no clear change" or abs(b.difference.value) < 0.02
+    assert mean_kl(run.frame).value == pytest.approx(2)
+
+
+def test_better_method_is_named_by_the_paired_interval(sweep):
+    volumes = collect.volumes(collect.read_runs(sweep))
+    difference = volumes.differences["linear", "plc"]
+    assert difference.high < 0
+    assert volumes.by_method["plc"].value > volumes.by_method["linear"].value
+
+
+def test_other_prompts_are_refused(sweep):
+    file = sweep / "runs" / "plc" / "a1" / "evaluation.parquet"
+    frame = pd.read_parquet(file)
+    frame[frame["prompt_id"] != "p000"].to_parquet(file)
+    with pytest.raises(ProtocolError, match="other prompts"):
+        collect.volumes(collect.read_runs(sweep))
+
+
+def test_empty_folder_is_refused(tmp_path):
+    with pytest.raises(CheckpointError, match="holds no evaluated run"):
+        collect.read_runs(tmp_path)
+
+
+def test_page_is_self_contained_and_escapes_samples(sweep):
+    result = CliRunner().invoke(command, [str(sweep)], catch_exceptions=False)
+    assert result.exit_code == 0
+    page = (sweep / "report.html").read_text()
+    assert "<script src=" not in page
+    assert "<link" not in page
+    assert "&lt;b&gt;rude&lt;/b&gt;" in page
+    assert "<b>rude</b>" not in page
+
+
+def test_markdown_has_figures_and_no_response_text(sweep):
+    pytest.importorskip("matplotlib")
+    markdown = sweep / "docs" / "toy.md"
+    CliRunner().invoke(command, [str(sweep), "--markdown", str(markdown)], catch_exceptions=False)
+    text = markdown.read_text()
+    assert "rude" not in text
+    assert "| plc · a1 | a | 1 |" in text
+    assert (markdown.parent / "toy_reward.svg").is_file()
+    assert (markdown.parent / "toy_kl.svg").is_file()
+
+
+def test_samples_can_be_left_out(sweep):
+    CliRunner().invoke(command, [str(sweep), "--no-samples"], catch_exceptions=False)
+    assert "&lt;b&gt;rude" not in (sweep / "report.html").read_text()
