@@ -63,8 +63,8 @@ class Registry(Generic[T]):
     def _load(self) -> None:
         if self._loaded:
             return
-        self._loaded = True
         for module in self._modules:
             importlib.import_module(module)
         for point in entry_points(group=self._group):
             point.load()
+        self._loaded = True  # only now: a module that fails to import must fail again, not vanish

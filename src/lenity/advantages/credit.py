@@ -1,0 +1,89 @@
+"""From scores to one advantage a token: per-token KL, values, GAE, normalisation, the rule."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import Any
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from lenity.advantages.gae import gae
+from lenity.advantages.normalise import Total, normalise, same
+from lenity.aggregation.base import AdvantageRule
+from lenity.batch import Credited, Scored
+from lenity.config.sections import PPO
+
+
+def token_rewards(
+    standardised: Float[Tensor, "B K"],
+    logprobs: Float[Tensor, "B T"],
+    reference_logprobs: Float[Tensor, "B T"],
+    response_mask: Bool[Tensor, "B T"],
+    beta: float,
+) -> Float[Tensor, "B T K"]:
+    r"""PLC section 1: :math:`r^k_t = -\beta (\log \pi - \log \pi_{ref})_t + 1[t = last] r_k(x, y)`, the same beta for all k.
+
+    Args:
+        standardised: r_k, (B, K).
+        logprobs: log pi of each response token, nats, (B, T).
+        reference_logprobs: log pi_ref, (B, T).
+        response_mask: True on real tokens, (B, T).
+        beta: price of a nat.
+    """
+    penalty = (-beta * (logprobs - reference_logprobs)).where(response_mask, 0.0)
+    rewards = penalty.unsqueeze(-1).repeat(1, 1, standardised.shape[1])
+    rows = torch.arange(len(rewards), device=rewards.device)
+    rewards[rows, response_mask.sum(1) - 1] += standardised
+    return rewards
+
+
+@torch.no_grad()
+def credit(
+    scored: Scored, module: Any, *, rule: AdvantageRule, weights: Tensor, beta: float, settings: PPO, total: Total = same
+) -> tuple[Credited, Float[Tensor, "B T"]]:
+    """Run the models over the batch and share out what each response earned.
+
+    Args:
+        scored: the batch.
+        module: the actor-critic.
+        rule: turns (B, T, K) into (B, T).
+        weights: (K,).
+        beta: price of a nat of KL.
+        settings: gamma, lambda, normalisation, mini-batch size.
+        total: sums a tensor over processes.
+
+    Returns:
+        The credited batch, and the policy's entropy at each token, nats.
+    """
+    logprobs, entropy, values, reference = _evaluate(scored, module, settings.mini_batch_size)
+    mask = scored.response_mask
+    rewards = token_rewards(scored.standardised, logprobs, reference, mask, beta)
+    raw, returns = gae(rewards, values, mask, settings.gamma, settings.lam)
+    advantages = normalise(raw, mask, settings.normalise, total)
+    lenience = rule.mask(advantages, weights)
+    rectified = rule.rectify(advantages, weights)
+    credited = Credited(
+        **{field.name: getattr(scored, field.name) for field in fields(scored)},
+        logprobs=logprobs, reference_logprobs=reference, values=values, returns=returns,
+        advantages=advantages, mask=lenience,
+        rectified=normalise(rectified, mask, "per_objective" if settings.whiten else "none", total),
+    )  # fmt: skip
+    return credited, entropy
+
+
+def _evaluate(scored: Scored, module: Any, size: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Log-probs, entropy, values and reference log-probs of the whole batch, a mini-batch at a time."""
+    module.eval()
+    width = scored.response_mask.shape[1]
+    parts: list[list[Tensor]] = [[], [], [], []]
+    for rows in torch.arange(len(scored)).split(size):
+        part = scored.select(rows.to(scored.response_mask.device))
+        now = module(**part.tokens, entropy=True)
+        before = module(**part.tokens, reference=True)
+        for found, value in zip(parts, (now.logprobs, now.entropy, now.values, before.logprobs), strict=True):
+            missing = width - value.shape[1]
+            found.append(torch.nn.functional.pad(value, (0, 0, 0, missing) if value.dim() == 3 else (0, missing)))
+    logprobs, entropy, values, reference = (torch.cat(found) for found in parts)
+    return logprobs, entropy, values, reference

@@ -1,0 +1,44 @@
+"""Standardises advantages over the response tokens of a batch, over all processes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+Total = Callable[[Tensor], Tensor]
+SMALLEST_STD = 1e-8
+
+
+def same(local: Tensor) -> Tensor:
+    """The total over one process."""
+    return local
+
+
+def normalise(
+    advantages: Float[Tensor, "B T *K"],
+    response_mask: Bool[Tensor, "B T"],
+    mode: Literal["per_objective", "scale_only", "none"] = "per_objective",
+    total: Total = same,
+) -> Float[Tensor, "B T *K"]:
+    """Advantages at a common scale, 0 on padding; an objective that never varies becomes 0.
+
+    Args:
+        advantages: (B, T, K), or (B, T) for the rectified advantage.
+        response_mask: True on real tokens, (B, T).
+        mode: ``per_objective`` subtracts the mean and divides by the standard deviation; ``scale_only`` divides by the
+            root mean square, which keeps signs; ``none`` changes nothing.
+        total: sums a tensor over processes.
+    """
+    real = response_mask.reshape(response_mask.shape + (1,) * (advantages.dim() - 2))
+    advantages = advantages.where(real, 0.0)
+    if mode == "none":
+        return advantages
+    count = total(response_mask.sum().to(advantages.dtype)).clamp(min=1)
+    mean = total(advantages.sum((0, 1))) / count if mode == "per_objective" else advantages.new_zeros(())
+    centred = (advantages - mean).where(real, 0.0)
+    std = (total(centred.square().sum((0, 1))) / count).sqrt()
+    return torch.where(std > SMALLEST_STD, centred / std.clamp(min=SMALLEST_STD), torch.zeros_like(centred))

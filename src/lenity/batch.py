@@ -1,0 +1,110 @@
+"""What flows through an iteration; the type says which stages have run.
+
+Shapes: B responses, P prompt tokens, T response tokens, K objectives. Prompts are padded on the left, responses on the
+right. One mask, ``response_mask``: True on a real response token.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+from typing import TypeVar
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+B = TypeVar("B", bound="Rollouts")
+
+
+@dataclass(frozen=True)
+class Rollouts:
+    """Prompts and what the policy answered."""
+
+    prompts: list[str]
+    responses: list[str]
+    prompt_ids: Int[Tensor, "B P"]
+    prompt_mask: Bool[Tensor, "B P"]
+    response_ids: Int[Tensor, "B T"]
+    response_mask: Bool[Tensor, "B T"]
+    finished: Bool[Tensor, " B"]
+
+    def __len__(self) -> int:
+        return len(self.prompts)
+
+    @property
+    def tokens(self) -> dict[str, Tensor]:
+        """The arguments of the actor-critic's ``forward``."""
+        return {
+            "prompt_ids": self.prompt_ids,
+            "prompt_mask": self.prompt_mask,
+            "response_ids": self.response_ids,
+            "response_mask": self.response_mask,
+        }
+
+    def select(self: B, rows: Tensor) -> B:
+        """The given rows, with the padding that none of them needs cut off."""
+        prompt = int(self.prompt_mask[rows].sum(1).max())
+        response = int(self.response_mask[rows].sum(1).max())
+        found = {}
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if isinstance(value, list):
+                found[field.name] = [value[i] for i in rows.tolist()]
+            elif field.name.startswith("prompt_"):
+                found[field.name] = value[rows, value.shape[1] - prompt :]
+            elif value.dim() > 1 and value.shape[:2] == self.response_mask.shape:
+                found[field.name] = value[rows, :response]
+            else:
+                found[field.name] = value[rows]
+        return replace(self, **found)
+
+
+@dataclass(frozen=True)
+class Scored(Rollouts):
+    """... and what each reward says of it."""
+
+    raw: Float[Tensor, "B K"]
+    standardised: Float[Tensor, "B K"]
+
+
+@dataclass(frozen=True)
+class Credited(Scored):
+    """... and how much of it each token earned."""
+
+    logprobs: Float[Tensor, "B T"]
+    reference_logprobs: Float[Tensor, "B T"]
+    values: Float[Tensor, "B T K"]
+    returns: Float[Tensor, "B T K"]
+    advantages: Float[Tensor, "B T K"]
+    mask: Float[Tensor, "B T K"]
+    rectified: Float[Tensor, "B T"]
+
+
+def pad_right(rows: list[Tensor], width: int, value: int) -> Tensor:
+    """(n, width) from one-dimensional rows."""
+    found = rows[0].new_full((len(rows), width), value)
+    for i, row in enumerate(rows):
+        found[i, : len(row)] = row
+    return found
+
+
+def concatenate(parts: list[Rollouts], pad_id: int) -> Rollouts:
+    """One batch from several that were padded to their own lengths."""
+    prompt = max(part.prompt_ids.shape[1] for part in parts)
+    response = max(part.response_ids.shape[1] for part in parts)
+
+    def left(tensor: Tensor, value: int) -> Tensor:
+        return torch.nn.functional.pad(tensor, (prompt - tensor.shape[1], 0), value=value)
+
+    def right(tensor: Tensor, value: int) -> Tensor:
+        return torch.nn.functional.pad(tensor, (0, response - tensor.shape[1]), value=value)
+
+    return Rollouts(
+        prompts=[text for part in parts for text in part.prompts],
+        responses=[text for part in parts for text in part.responses],
+        prompt_ids=torch.cat([left(part.prompt_ids, pad_id) for part in parts]),
+        prompt_mask=torch.cat([left(part.prompt_mask, False) for part in parts]),
+        response_ids=torch.cat([right(part.response_ids, pad_id) for part in parts]),
+        response_mask=torch.cat([right(part.response_mask, False) for part in parts]),
+        finished=torch.cat([part.finished for part in parts]),
+    )

@@ -1,0 +1,137 @@
+"""One module whose forward gives log-probs and values, so that DDP, FSDP and ZeRO see every parameter.
+
+Only response positions reach the language-model head: (B, T, vocabulary) never exists for padding or prompts.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+from typing import Any, NamedTuple
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+
+from lenity.errors import ModelError
+from lenity.models.critic import Heads, backbone_of
+
+class Outputs(NamedTuple):
+    """Per response token; 0 on padding."""
+
+    logprobs: Float[Tensor, "B T"]
+    entropy: Float[Tensor, "B T"] | None
+    values: Float[Tensor, "B T K"] | None
+
+
+class ActorCritic(nn.Module):
+    """Policy and critic.
+
+    Args:
+        policy: a ``PeftModel``.
+        heads: from hidden states to values.
+        critic: the backbone of a separate critic; None where the heads read the policy's last hidden state.
+        detach: keep the value loss from the policy's adapter.
+        temperature: of sampling; log-probs are of the distribution that generated.
+    """
+
+    def __init__(
+        self, policy: Any, heads: Heads, critic: Any = None, *, detach: bool = False, temperature: float = 1.0
+    ) -> None:
+        super().__init__()
+        self.policy, self.heads, self.critic = policy, heads, critic
+        self.detach, self.temperature = detach, temperature
+
+    def forward(
+        self,
+        prompt_ids: Int[Tensor, "B P"],
+        prompt_mask: Bool[Tensor, "B P"],
+        response_ids: Int[Tensor, "B T"],
+        response_mask: Bool[Tensor, "B T"],
+        *,
+        reference: bool = False,
+        entropy: bool = False,
+    ) -> Outputs:
+        """Log-probs (nats) of the response tokens, and the critic's values before each.
+
+        Args:
+            prompt_ids: padded on the left.
+            prompt_mask: True on real prompt tokens.
+            response_ids: padded on the right.
+            response_mask: True on real response tokens.
+            reference: with the adapter off, and without values.
+            entropy: also the entropy of each token's distribution, nats; without gradient.
+        """
+        ids = torch.cat([prompt_ids, response_ids], 1)
+        attention = torch.cat([prompt_mask, response_mask], 1)
+        before = slice(prompt_ids.shape[1] - 1, -1)  # the state before token t predicts it
+        model = self.policy.get_base_model()
+        with self.policy.disable_adapter() if reference else contextlib.nullcontext():
+            states = _hidden_states(backbone_of(model), ids, attention)[:, before]
+            chosen, spread = self._token_logprobs(model, states[response_mask], response_ids[response_mask], entropy)
+        logprobs = _scatter(chosen, response_mask)
+        found = None if spread is None else _scatter(spread, response_mask)
+        if reference:
+            return Outputs(logprobs, found, None)
+        if self.critic is not None:
+            states = _hidden_states(self.critic, ids, attention)[:, before]
+        values = self.heads(states.detach() if self.detach else states)
+        return Outputs(logprobs, found, values.where(response_mask.unsqueeze(-1), 0.0))
+
+
+    def _token_logprobs(
+        self, model: Any, states: Float[Tensor, "N H"], ids: Int[Tensor, " N"], entropy: bool
+    ) -> tuple[Float[Tensor, " N"], Float[Tensor, " N"] | None]:
+        distribution = (logits_of(model, states) / self.temperature).log_softmax(-1)
+        spread = None
+        if entropy:
+            with torch.no_grad():
+                spread = -(distribution.exp() * distribution).sum(-1)
+        return distribution.gather(-1, ids.unsqueeze(-1)).squeeze(-1), spread
+
+
+def logits_of(model: Any, states: Float[Tensor, "N H"]) -> Float[Tensor, "N V"]:
+    """The language-model head as the model itself applies it, in float32."""
+    logits: Tensor = model.get_output_embeddings()(states).float()
+    config = model.config
+    if scale := getattr(config, "logit_scale", None):
+        logits = logits * scale
+    if scale := getattr(config, "logits_scaling", None):
+        logits = logits / scale
+    if cap := getattr(config, "final_logit_softcapping", None):
+        logits = cap * torch.tanh(logits / cap)
+    return logits
+
+
+@torch.no_grad()
+def check_head(policy: Any) -> None:
+    """Compare with the model's own logits on a short sequence.
+
+    Raises:
+        ModelError: the model does something to its logits that :func:`logits_of` does not know.
+    """
+    model = policy.get_base_model()
+    model.eval()
+    count = min(5, int(model.config.get_text_config().vocab_size))
+    ids = torch.arange(count, device=next(model.parameters()).device)[None]
+    own = model(input_ids=ids, attention_mask=torch.ones_like(ids)).logits[0].float()
+    ours = logits_of(model, _hidden_states(backbone_of(model), ids, ids >= 0)[0])
+    error = (own - ours).abs().max().item() / max(own.abs().max().item(), 1e-6)
+    if not error < 0.05:  # bfloat16 differs in the third digit; a missing scale in the first
+        raise ModelError(
+            f"{type(model).__name__} changes its logits after the head in a way Lenity does not know "
+            f"(relative difference {error:.2g}); its log-probs would be wrong, so it is refused."
+        )
+
+
+def _hidden_states(backbone: Any, ids: Tensor, attention: Tensor) -> Tensor:
+    inner = backbone.get_base_model() if hasattr(backbone, "get_base_model") else backbone
+    extra: dict[str, Any] = {}
+    if "position_ids" in inspect.signature(inner.forward).parameters:
+        extra["position_ids"] = (attention.long().cumsum(-1) - 1).clamp(min=0)
+    states: Tensor = backbone(input_ids=ids, attention_mask=attention.long(), use_cache=False, **extra).last_hidden_state
+    return states
+
+
+def _scatter(values: Float[Tensor, " N"], mask: Bool[Tensor, "B T"]) -> Float[Tensor, "B T"]:
+    return values.new_zeros(mask.shape).masked_scatter(mask, values)

@@ -1,0 +1,52 @@
+"""The multi-head critic V(s) in R^K."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from lenity.errors import ModelError
+
+
+class Heads(nn.Module):
+    """An MLP from hidden states to one value an objective; values start at 0."""
+
+    def __init__(self, width: int, hidden: int, objectives: int) -> None:
+        super().__init__()
+        self.mlp = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, hidden), nn.GELU(), nn.Linear(hidden, objectives))
+        nn.init.zeros_(self.mlp[-1].weight)
+        nn.init.zeros_(self.mlp[-1].bias)
+
+    def forward(self, states: Float[Tensor, "*B H"]) -> Float[Tensor, "*B K"]:
+        """Values in float32, whatever the states are."""
+        values: Tensor = self.mlp(states.float())
+        return values
+
+
+def separate_backbone(model: str | None, policy: Any, config: Any, device: Any) -> Any:
+    """A model of the critic's own with its own adapter: ``model``, or a second copy of the policy's.
+
+    Raises:
+        ModelError: its vocabulary is not the policy's.
+    """
+    from peft import LoraConfig, get_peft_model
+
+    from lenity.models.policy import load_base
+
+    base = load_base(config.model_copy(update={"model": model, "revision": None} if model else {}), device)
+    wanted = policy.get_input_embeddings().weight.shape[0]
+    if (found := base.get_input_embeddings().weight.shape[0]) != wanted:
+        raise ModelError(f"critic.model has {found} token embeddings, the policy {wanted}; the critic reads the policy's tokens.")
+    lora = config.lora
+    settings = LoraConfig(r=lora.r, lora_alpha=lora.alpha, lora_dropout=lora.dropout, target_modules=lora.target_modules)
+    return get_peft_model(backbone_of(base), settings)
+
+
+def backbone_of(model: Any) -> Any:
+    """The decoder without its language-model head."""
+    backbone = getattr(model, model.base_model_prefix, None)
+    if backbone is None or backbone is model:
+        raise ModelError(f"{type(model).__name__} does not separate its decoder from its head; use a causal model of transformers.")
+    return backbone

@@ -1,0 +1,120 @@
+"""The policy: a causal language model with a LoRA adapter. The reference policy is the same model with the adapter off."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lenity.config.sections import Policy
+from lenity.errors import ModelError
+
+if TYPE_CHECKING:
+    import torch
+
+    from lenity.run_folder import RunFolder
+
+
+def load_policy(policy: Policy, device: torch.device) -> tuple[Any, Any]:
+    """The model with a fresh adapter (which changes nothing yet), and its tokenizer.
+
+    Raises:
+        ModelError: the model cannot be loaded, or no layer takes the adapter.
+    """
+    from peft import LoraConfig, get_peft_model
+
+    lora = policy.lora
+    settings = LoraConfig(
+        task_type="CAUSAL_LM", r=lora.r, lora_alpha=lora.alpha, lora_dropout=lora.dropout, target_modules=lora.target_modules
+    )  # fmt: skip
+    try:
+        model = get_peft_model(load_base(policy, device), settings)
+    except ValueError as error:
+        raise ModelError(
+            f"policy.lora.target_modules is {lora.target_modules!r}, which '{policy.model}' cannot adapt: {error}. "
+            "Name layers of this model, or 'all-linear'."
+        ) from error
+    return model, load_tokenizer(policy)
+
+
+def load_aligned(run: RunFolder, device: torch.device) -> tuple[Any, Any]:
+    """The policy of a finished run; ``model.disable_adapter()`` gives its reference."""
+    from peft import PeftModel
+
+    policy = run.config.policy
+    if not (run.adapter / "adapter_config.json").is_file():
+        raise ModelError(f"'{run.path}' has no adapter yet; finish the run with `lenity train {run.path}/config.yaml --resume`.")
+    return PeftModel.from_pretrained(load_base(policy, device), run.adapter), load_tokenizer(policy)
+
+
+def load_base(policy: Policy, device: torch.device) -> Any:
+    """The frozen causal language model; an adapter folder comes back merged into its base."""
+    from peft import AutoPeftModelForCausalLM
+    from transformers import AutoModelForCausalLM
+
+    settings: dict[str, Any] = {
+        "dtype": dtype_of(policy, device),
+        "revision": policy.revision,
+        "trust_remote_code": policy.trust_remote_code,
+        "use_safetensors": True,
+    }
+    try:
+        if is_adapter(policy.model):
+            return AutoPeftModelForCausalLM.from_pretrained(policy.model, **settings).merge_and_unload().to(device)
+        return AutoModelForCausalLM.from_pretrained(policy.model, **settings).to(device)
+    except (OSError, ValueError) as error:
+        raise ModelError(_explain("policy.model", policy.model, error)) from error
+
+
+def load_tokenizer(policy: Policy) -> Any:
+    """The policy's tokenizer, padding on the left; the end token pads where there is no other (masks tell them apart)."""
+    from transformers import AutoTokenizer
+
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(
+            policy.model, revision=policy.revision, trust_remote_code=policy.trust_remote_code, padding_side="left"
+        )
+    except (OSError, ValueError) as error:
+        raise ModelError(_explain("the tokenizer of policy.model", policy.model, error)) from error
+    if tokenizer.eos_token_id is None:
+        raise ModelError(f"the tokenizer of '{policy.model}' has no end-of-sequence token; set eos_token and save it.")
+    if tokenizer.pad_token_id is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    return tokenizer
+
+
+def merged(policy: Policy, folder: Path) -> Policy:
+    """``policy`` itself, or, where it names an adapter, its merged model saved in ``folder``.
+
+    The new adapter then stands on an ordinary model, so that plain ``peft`` can load the pair.
+    """
+    import torch
+
+    if not is_adapter(policy.model):
+        return policy
+    if not (folder / "config.json").is_file():
+        load_base(policy, torch.device("cpu")).save_pretrained(folder)
+        load_tokenizer(policy).save_pretrained(folder)
+    return policy.model_copy(update={"model": str(folder), "revision": None})
+
+
+def is_adapter(model: str) -> bool:
+    """Whether a local folder holds an adapter and not a whole model."""
+    folder = Path(model)
+    return (folder / "adapter_config.json").is_file() and not (folder / "config.json").is_file()
+
+
+def dtype_of(policy: Policy, device: torch.device) -> torch.dtype:
+    """bfloat16 where the accelerator has it, unless the configuration says otherwise."""
+    import torch
+
+    if policy.dtype != "auto":
+        return torch.bfloat16 if policy.dtype == "bfloat16" else torch.float32
+    return torch.bfloat16 if device.type == "cuda" and torch.cuda.is_bf16_supported() else torch.float32
+
+
+def _explain(field: str, model: str, error: Exception) -> str:
+    local = model.startswith((".", "/", "~")) or Path(model).parent.is_dir() and model.count("/") != 1
+    if local and not Path(model).is_dir():
+        return f"{field} is '{model}', a folder that does not exist; check the path, or train the model first."
+    reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    return f"cannot load {field} '{model}': {reason} Weights must be safetensors; check the name, the revision and the connection."

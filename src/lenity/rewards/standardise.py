@@ -1,0 +1,68 @@
+"""Rewards on one scale: (score - mean) / std, with constants measured once on the reference policy and then frozen."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from lenity.errors import CheckpointError, RewardError
+
+
+@dataclass(frozen=True)
+class Standardiser:
+    """Mean, standard deviation and number of calibration responses of each reward, by name."""
+
+    means: Mapping[str, float]
+    stds: Mapping[str, float]
+    counts: Mapping[str, int]
+
+    @classmethod
+    def fit(cls, scores: Mapping[str, Sequence[float]]) -> Standardiser:
+        """Measure on raw scores of reference-policy responses.
+
+        Raises:
+            RewardError: a reward gives every response the same score.
+        """
+        means = {name: float(np.mean(column)) for name, column in scores.items()}
+        stds = {name: float(np.std(column, ddof=1)) for name, column in scores.items()}
+        for name, std in stds.items():
+            if not std > 0:
+                raise RewardError(
+                    f"reward '{name}' gave all {len(scores[name])} calibration responses the score {means[name]:g}; it cannot be "
+                    "standardised and teaches nothing. Check its template and label, or calibrate on more prompts."
+                )
+        return cls(means, stds, {name: len(column) for name, column in scores.items()})
+
+    def apply(self, name: str, scores: Sequence[float]) -> list[float]:
+        """Standardised scores."""
+        return [(score - self.means[name]) / self.stds[name] for score in scores]
+
+    def save(self, path: Path) -> None:
+        """Write ``{name: {mean, std, n}}`` as JSON, whole or not at all."""
+        data = {name: {"mean": self.means[name], "std": self.stds[name], "n": self.counts[name]} for name in self.means}
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_name(f".{path.name}.{os.getpid()}")
+        partial.write_text(json.dumps(data, indent=2) + "\n", encoding="utf-8")
+        partial.replace(path)
+
+    @classmethod
+    def load(cls, path: Path) -> Standardiser:
+        """The inverse of :meth:`save`."""
+        try:
+            data = json.loads(Path(path).read_text(encoding="utf-8"))
+            columns = [{name: entry[key] for name, entry in data.items()} for key in ("mean", "std", "n")]
+        except FileNotFoundError as error:
+            raise CheckpointError(f"standardisation constants '{path}' not found; check the path.") from error
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise CheckpointError(f"'{path}' does not hold {{name: {{mean, std, n}}}}: {error}; remove it to calibrate again.") from error
+        return cls(*columns)
+
+    def require(self, names: Sequence[str], path: str) -> None:
+        """Raise ``CheckpointError`` where a reward has no constants."""
+        if missing := [name for name in names if name not in self.means]:
+            raise CheckpointError(f"'{path}' has no constants for {missing}, only for {sorted(self.means)}; remove it to calibrate again.")

@@ -1,0 +1,153 @@
+"""Generation with ``model.generate`` of transformers, one process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from jaxtyping import Bool, Int
+from torch import Tensor
+
+from lenity.batch import Rollouts, concatenate, pad_right
+
+TAIL = 12  # tokens in which a stop string that has just been completed must lie
+
+
+@dataclass(frozen=True)
+class Response:
+    """One generated response."""
+
+    text: str
+    tokens: int
+    finished: bool
+
+
+@dataclass(frozen=True)
+class TransformersGenerator:
+    """Samples from ``model``, a batch at a time.
+
+    Args:
+        model: a causal language model; put it in evaluation mode first.
+        tokenizer: pads on the left.
+        max_new_tokens: longest response.
+        min_new_tokens: no end-of-sequence before this many.
+        temperature: of sampling; 0 decodes greedily.
+        top_p: nucleus.
+        stop: a response ends with the token that completes one of these; its text ends before it.
+        batch_size: responses at once.
+    """
+
+    model: Any
+    tokenizer: Any
+    max_new_tokens: int
+    min_new_tokens: int = 1
+    temperature: float = 1.0
+    top_p: float = 1.0
+    stop: tuple[str, ...] = ("\n\nHuman:",)
+    batch_size: int = 128
+
+    def generate(self, prompts: Sequence[str], progress: Callable[[int], None] | None = None) -> Rollouts:
+        """One response a prompt, in order."""
+        parts = []
+        for start in range(0, len(prompts), self.batch_size):
+            part = list(prompts[start : start + self.batch_size])
+            parts.append(self._generate(part))
+            if progress is not None:
+                progress(len(part))
+        return concatenate(parts, self.tokenizer.pad_token_id)
+
+    @torch.no_grad()
+    def _generate(self, prompts: list[str]) -> Rollouts:
+        encoded = self.tokenizer(prompts, return_tensors="pt", padding=True).to(self.model.device)
+        ids, attention = encoded["input_ids"], encoded["attention_mask"]
+        stopping = _Stopping(self.tokenizer, ids.shape[1], self.stop)
+        output = self.model.generate(
+            input_ids=ids, attention_mask=attention, generation_config=self._settings(), stopping_criteria=[stopping]
+        )
+        answers = output[:, ids.shape[1] :]
+        ends = {_ids for _ids in _as_list(self._end_ids())}
+        lengths = [_length(row, ends, at) for row, at in zip(answers.tolist(), stopping.found(len(answers)), strict=True)]
+        rows = [row[: length[0]] for row, length in zip(answers, lengths, strict=True)]
+        width = max(len(row) for row in rows)
+        return Rollouts(
+            prompts=prompts,
+            responses=[cut(self.tokenizer.decode(row, skip_special_tokens=True), self.stop) for row in rows],
+            prompt_ids=ids,
+            prompt_mask=attention.bool(),
+            response_ids=pad_right(rows, width, self.tokenizer.pad_token_id),
+            response_mask=torch.arange(width, device=ids.device) < torch.tensor([n for n, _ in lengths], device=ids.device)[:, None],
+            finished=torch.tensor([ended for _, ended in lengths], device=ids.device),
+        )  # fmt: skip
+
+    def _settings(self) -> Any:
+        from transformers import GenerationConfig
+
+        sampling: dict[str, Any] = {"do_sample": False}
+        if self.temperature > 0:
+            sampling = {"do_sample": True, "temperature": self.temperature, "top_p": self.top_p, "top_k": 0}
+        return GenerationConfig(
+            max_new_tokens=self.max_new_tokens,
+            min_new_tokens=self.min_new_tokens or None,
+            eos_token_id=self._end_ids(),
+            pad_token_id=self.tokenizer.pad_token_id,
+            **sampling,
+        )
+
+    def _end_ids(self) -> Any:
+        """The tokenizer's end token and those the model's generation config adds (chat models end turns with others)."""
+        configured = getattr(getattr(self.model, "generation_config", None), "eos_token_id", None)
+        return sorted({self.tokenizer.eos_token_id, *_as_list(configured)})
+
+
+def generate_texts(
+    model: Any, tokenizer: Any, prompts: Sequence[str], *, seed: int = 0, progress: Callable[[int], None] | None = None, **settings: Any
+) -> list[Response]:  # fmt: skip
+    """Texts alone, from a seed that leaves the caller's random state as it was; ``settings`` as :class:`TransformersGenerator`."""
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        rollouts = TransformersGenerator(model, tokenizer, **settings).generate(prompts, progress)
+    lengths = rollouts.response_mask.sum(1).tolist()
+    return [Response(*row) for row in zip(rollouts.responses, lengths, rollouts.finished.tolist(), strict=True)]
+
+
+def cut(text: str, stop: Sequence[str]) -> str:
+    """The text before the first stop string.
+
+    >>> cut(" Yes.\\n\\nHuman: Why?", ["\\n\\nHuman:"])
+    ' Yes.'
+    """
+    return text[: min((at for at in map(text.find, stop) if at >= 0), default=len(text))]
+
+
+class _Stopping:
+    """Ends a row once its last tokens spell a stop string; remembers after how many tokens."""
+
+    def __init__(self, tokenizer: Any, prompt: int, stop: Sequence[str]) -> None:
+        self._tokenizer, self._prompt, self._stop = tokenizer, prompt, stop
+        self._at: list[int | None] = []
+
+    def __call__(self, ids: Int[Tensor, "B S"], scores: Any, **kwargs: Any) -> Bool[Tensor, " B"]:
+        length = ids.shape[1] - self._prompt
+        self._at = self._at or [None] * len(ids)
+        if self._stop:
+            tails = self._tokenizer.batch_decode(ids[:, max(self._prompt, ids.shape[1] - TAIL) :])
+            for row, tail in enumerate(tails):
+                if self._at[row] is None and any(text in tail for text in self._stop):
+                    self._at[row] = length
+        return torch.tensor([at is not None for at in self._at], device=ids.device)
+
+    def found(self, rows: int) -> list[int | None]:
+        return self._at or [None] * rows
+
+
+def _length(tokens: list[int], ends: set[int], stopped: int | None) -> tuple[int, bool]:
+    """Tokens up to and with the end, and whether there was one."""
+    end = next((i + 1 for i, token in enumerate(tokens) if token in ends), None)
+    ended = [n for n in (end, stopped) if n is not None]
+    return (min(ended), True) if ended else (len(tokens), False)
+
+
+def _as_list(value: Any) -> list[int]:
+    return [] if value is None else list(value) if isinstance(value, (list, tuple, set)) else [value]

@@ -1,0 +1,139 @@
+"""A run on disk: complete configuration, one row an iteration, checkpoints, and at the end a standard PEFT adapter."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from lenity.config.load import parse, read_yaml
+from lenity.config.run import RunConfig
+from lenity.errors import CheckpointError
+
+if TYPE_CHECKING:
+    from lenity.rewards.standardise import Standardiser
+
+FREE_TO_CHANGE = {"output", "iterations", "checkpoint", "logging", "evaluation", "held_out_prompts", "held_out_rewards"}
+
+
+class RunFolder:
+    """Paths and files of one run; see the README for the layout."""
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+
+    @classmethod
+    def open(cls, config: RunConfig, resume: bool) -> RunFolder:
+        """The folder ``config.output``, made and holding ``config.yaml``.
+
+        Raises:
+            CheckpointError: it holds a run already and ``resume`` is off, or the run in it is another one.
+        """
+        run = cls(config.output)
+        if run._settings.is_file():
+            if not resume:
+                raise CheckpointError(f"output '{run.path}' already holds a run; add --resume to go on with it, or choose another --output.")
+            run._refuse_another(config)
+        with writing(run.path):
+            run.path.mkdir(parents=True, exist_ok=True)
+            text = yaml.safe_dump(config.dump(), sort_keys=False, allow_unicode=True)
+            replace_text(run._settings, text)
+        run.__dict__.pop("config", None)
+        return run
+
+    @cached_property
+    def config(self) -> RunConfig:
+        """The resolved configuration."""
+        if not self._settings.is_file():
+            raise CheckpointError(f"'{self.path}' is not a run folder: it has no config.yaml; check the path.")
+        return parse(RunConfig, read_yaml(self._settings), source=str(self._settings))
+
+    @property
+    def adapter(self) -> Path:
+        """The folder of the finished PEFT adapter."""
+        return self.path / "adapter"
+
+    @property
+    def checkpoints(self) -> Path:
+        """One folder a checkpoint."""
+        return self.path / "checkpoints"
+
+    @property
+    def finished(self) -> bool:
+        """Whether all iterations ran and the adapter is there."""
+        return (self.adapter / "adapter_config.json").is_file() and len(self.metrics()) >= self.config.iterations
+
+    def standardiser(self) -> Standardiser:
+        """The frozen constants."""
+        from lenity.rewards.standardise import Standardiser
+
+        return Standardiser.load(self.path / "standardisation.json")
+
+    def metrics(self) -> list[dict[str, Any]]:
+        """The rows of ``metrics.jsonl``; a last line cut short by a crash is left out."""
+        return list(_rows(self.path / "metrics.jsonl"))
+
+    def append(self, row: Mapping[str, Any], samples: Sequence[Mapping[str, Any]]) -> None:
+        """Add one iteration to ``metrics.jsonl`` and its samples to ``samples.jsonl``."""
+        with writing(self.path):
+            for name, rows in (("metrics.jsonl", [row]), ("samples.jsonl", samples)):
+                with (self.path / name).open("a", encoding="utf-8") as file:
+                    file.writelines(json.dumps(entry, ensure_ascii=False) + "\n" for entry in rows)
+
+    def truncate(self, iterations: int) -> None:
+        """Forget what was written after the first ``iterations`` iterations, before they are run again."""
+        for name in ("metrics.jsonl", "samples.jsonl"):
+            file = self.path / name
+            if file.is_file():
+                rows = [row for row in _rows(file) if row["iteration"] <= iterations]
+                replace_text(file, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+
+    @property
+    def _settings(self) -> Path:
+        return self.path / "config.yaml"
+
+    def _refuse_another(self, config: RunConfig) -> None:
+        before, now = self.config.dump(), config.dump()
+        for field in sorted(before.keys() - FREE_TO_CHANGE):
+            if before[field] != now[field]:
+                raise CheckpointError(
+                    f"'{self.path}' holds a run with another {field}: {before[field]!r}, now {now[field]!r}. "
+                    "Resume with the same settings, or choose another --output."
+                )
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Turns a full disk or a missing permission into an error that says where, and what is safe."""
+    try:
+        yield
+    except OSError as error:
+        free = shutil.disk_usage(next(p for p in (path, *path.absolute().parents) if p.exists())).free / 2**20
+        raise CheckpointError(
+            f"cannot write to '{path}': {error.strerror or error} ({free:,.0f} MiB free). What was saved before is whole; "
+            "make room or fix the permission, then run the same command with --resume."
+        ) from error
+
+
+def replace_text(file: Path, text: str) -> None:
+    """Write a file whole or not at all."""
+    partial = file.with_name(f".{file.name}.{os.getpid()}")
+    partial.write_text(text, encoding="utf-8")
+    partial.replace(file)
+
+
+def _rows(file: Path) -> Iterator[dict[str, Any]]:
+    if not file.is_file():
+        return
+    for line in file.read_text(encoding="utf-8").splitlines():
+        try:
+            yield json.loads(line)
+        except json.JSONDecodeError:
+            return

@@ -1,0 +1,70 @@
+"""The two losses of PPO (Schulman et al. 2017, arXiv 1707.06347, eq. 7; PLC eq. 10)."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+Scalar = Float[Tensor, ""]
+
+
+def policy_loss(
+    logprobs: Float[Tensor, "B T"],
+    old_logprobs: Float[Tensor, "B T"],
+    advantages: Float[Tensor, "B T"],
+    response_mask: Bool[Tensor, "B T"],
+    clip: float = 0.2,
+    tokens: Tensor | int | None = None,
+) -> tuple[Scalar, Scalar]:
+    r"""Minus the clipped surrogate :math:`E[\min(\rho_t A_t, \mathrm{clip}(\rho_t, 1 \pm \epsilon) A_t)]`.
+
+    Args:
+        logprobs: of the policy being trained, nats, (B, T).
+        old_logprobs: of the policy that generated, (B, T).
+        advantages: rectified, (B, T).
+        response_mask: True on real tokens, (B, T).
+        clip: epsilon.
+        tokens: how many tokens to average over, where this is a part of a larger batch; default: those of the mask.
+
+    Returns:
+        The loss, and the share of tokens where the clip binds.
+    """
+    tokens = response_mask.sum().clamp(min=1) if tokens is None else tokens
+    ratio = (logprobs - old_logprobs).where(response_mask, 0.0).exp()
+    plain, bounded = ratio * advantages, ratio.clamp(1 - clip, 1 + clip) * advantages
+    loss = -torch.minimum(plain, bounded).where(response_mask, 0.0).sum() / tokens
+    binds = (bounded < plain) & response_mask
+    return loss, binds.sum() / tokens
+
+
+def value_loss(
+    values: Float[Tensor, "B T K"],
+    old_values: Float[Tensor, "B T K"],
+    returns: Float[Tensor, "B T K"],
+    response_mask: Bool[Tensor, "B T"],
+    clip: float | None = 0.2,
+    tokens: Tensor | int | None = None,
+) -> tuple[Scalar, Scalar]:
+    r""":math:`\frac12 \max((V - R)^2, (\mathrm{clip}(V, V_{old} \pm \epsilon) - R)^2)`, averaged over tokens and heads.
+
+    Args:
+        values: V of the critic being trained, (B, T, K).
+        old_values: V when the batch was generated, (B, T, K).
+        returns: R, (B, T, K).
+        response_mask: True on real tokens, (B, T).
+        clip: epsilon; None for the plain squared error.
+        tokens: how many tokens to average over; default: those of the mask.
+
+    Returns:
+        The loss, and the share of values where the clipped error is the larger.
+    """
+    tokens = response_mask.sum().clamp(min=1) if tokens is None else tokens
+    real, heads = response_mask.unsqueeze(-1), values.shape[-1]
+    error = (values - returns).square()
+    if clip is None:
+        clipped = error
+    else:
+        clipped = (old_values + (values - old_values).clamp(-clip, clip) - returns).square()
+    loss = 0.5 * torch.maximum(error, clipped).where(real, 0.0).sum() / (tokens * heads)
+    return loss, ((clipped > error) & real).sum() / (tokens * heads)
