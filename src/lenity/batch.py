@@ -32,7 +32,7 @@ class Rollouts:
         return len(self.prompts)
 
     @property
-    def tokens(self) -> dict[str, Tensor]:
+    def inputs(self) -> dict[str, Tensor]:
         """The arguments of the actor-critic's ``forward``."""
         return {
             "prompt_ids": self.prompt_ids,

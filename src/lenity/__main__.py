@@ -1,0 +1,5 @@
+"""``python -m lenity``."""
+
+from lenity.cli.main import main
+
+main()

@@ -1,0 +1,62 @@
+"""The end of a run: the adapter as plain ``peft`` loads it, and a model card."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+from lenity.config.run import RunConfig
+from lenity.run_folder import RunFolder, replace_text, writing
+
+WINDOW = 5  # iterations averaged at each end of the table
+
+
+def finish(config: RunConfig, run: RunFolder, policy: Any) -> None:
+    """Write ``adapter/`` (whole or not at all) and ``README.md`` beside and in it."""
+    partial = run.path / ".adapter"
+    with writing(run.path):
+        shutil.rmtree(partial, ignore_errors=True)
+        policy.save_pretrained(partial, safe_serialization=True)
+        text = card(config, run.metrics())
+        replace_text(partial / "README.md", text)
+        shutil.rmtree(run.adapter, ignore_errors=True)
+        partial.replace(run.adapter)
+        replace_text(run.path / "README.md", text)
+
+
+def card(config: RunConfig, metrics: list[dict[str, Any]]) -> str:
+    """A model card in the hub's format; figures are of training batches, not of held-out prompts."""
+    method = config.dump()["method"]
+    base = config.policy.model
+    front = ["---", "library_name: peft", f"base_model: {base}", "tags: [lenity, ppo, multi-objective, lora]", "---", ""]
+    settings = ", ".join(f"{key} {value}" for key, value in method.items() if key != "name")
+    lines = [
+        *front,
+        f"# {Path(config.output).name}",
+        "",
+        f"A LoRA adapter on `{base}`, aligned by Lenity with method `{method['name']}`" + (f" ({settings})." if settings else "."),
+        "",
+        "| objective | weight | reward, first iterations | last iterations |",
+        "| --- | ---: | ---: | ---: |",
+        *(
+            f"| {name} | {config.weights[name]:.4g} | {_mean(metrics[:WINDOW], name):.3f} | {_mean(metrics[-WINDOW:], name):.3f} |"
+            for name in config.objectives.names
+        ),
+        "",
+        f"Raw rewards on training prompts, means over the first and last {min(WINDOW, len(metrics))} of {len(metrics)} iterations of "
+        f"{config.rollout.batch_size} responses; seed {config.seed}. For held-out prompts with intervals run `lenity evaluate {config.output}`.",
+        f"KL to the reference at the end: {metrics[-1]['kl']:.2f} nats a response." if metrics else "",
+        "",
+        "```python",
+        "from peft import PeftModel",
+        "from transformers import AutoModelForCausalLM",
+        "",
+        f'model = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained("{base}"), "adapter")',
+        "```",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _mean(rows: list[dict[str, Any]], name: str) -> float:
+    return sum(row["reward"][name] for row in rows) / max(len(rows), 1)

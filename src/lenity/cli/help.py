@@ -1,0 +1,42 @@
+"""The fields of a configuration as help text, without importing torch."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+WIDTH = 44
+
+
+def fields(model: type[BaseModel]) -> str:
+    """One line a field, ``--section.field  default  description``; click prints it as it is."""
+    return "\b\nFields, in the file or as --field value:\n" + "\n".join(_lines(model, ""))
+
+
+def _lines(model: type[BaseModel], prefix: str) -> list[str]:
+    found = []
+    for name, field in model.model_fields.items():
+        section = _section(field)
+        if section is not None:
+            found += _lines(section, f"{prefix}{name}.")
+            continue
+        text = f"  --{prefix}{name}{_default(field)}"
+        found.append(f"{text:<{WIDTH}}  {field.description}" if field.description else text)
+    return found
+
+
+def _section(field: FieldInfo) -> type[BaseModel] | None:
+    """The section whose fields stand one level deeper; None for a value and for members of open sets."""
+    inner: Any = field.annotation
+    if isinstance(inner, type) and issubclass(inner, BaseModel) and inner.model_fields and not getattr(inner, "__abstractmethods__", None):
+        return inner
+    return None
+
+
+def _default(field: FieldInfo) -> str:
+    if field.is_required():
+        return " (required)"
+    value = field.get_default(call_default_factory=True)
+    return "" if isinstance(value, BaseModel) else f" {value}"

@@ -1,0 +1,67 @@
+"""What one iteration reports, over all processes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from lenity.advantages.normalise import Total
+from lenity.batch import Credited
+from lenity.objectives import Objectives
+
+
+def measure(batch: Credited, entropy: Tensor, objectives: Objectives, total: Total) -> dict[str, Any]:
+    """Means over responses or response tokens; see docs/metrics.md for each name.
+
+    Args:
+        batch: credited.
+        entropy: of the policy at each token, nats, (B, T).
+        objectives: names and weights.
+        total: sums a tensor over processes.
+    """
+    mask = batch.response_mask
+    weights = objectives.weight_vector(batch.raw.device)
+    responses = total(torch.tensor(float(len(batch)), device=batch.raw.device))
+    tokens = total(mask.sum().float())
+
+    def per_response(values: Tensor) -> Tensor:
+        return total(values.float().sum(0)) / responses
+
+    def per_token(values: Tensor) -> Tensor:
+        return total(values[mask].float().sum(0)) / tokens
+
+    kl = (batch.logprobs - batch.reference_logprobs).where(mask, 0.0).sum(1)
+    weighted = weights * batch.advantages
+    return {
+        "reward": objectives.named(per_response(batch.raw)),
+        "standardised": objectives.named(per_response(batch.standardised)),
+        "kl": per_response(kl).item(),
+        "entropy": per_token(entropy).item(),
+        "conflict_rate": per_token(conflict(batch.advantages, weights)).item(),
+        "mask_mean": objectives.named(per_token(batch.mask)),
+        "surplus": objectives.named(per_token(weighted.sum(-1, keepdim=True) - weighted)),
+        "explained_variance": objectives.named(_explained(batch, per_token)),
+        "response_length": per_response(mask.sum(1)).item(),
+        "without_eos": per_response(~batch.finished).item(),
+        "tokens": int(tokens.item()),
+    }
+
+
+def conflict(advantages: Tensor, weights: Tensor) -> Tensor:
+    """Where one objective of positive weight gains and another loses, (...) from (..., K)."""
+    active = weights > 0
+    return ((advantages > 0) & active).any(-1) & ((advantages < 0) & active).any(-1)
+
+
+def _explained(batch: Credited, per_token: Any) -> Tensor:
+    """1 - Var(R - V) / Var(R), per head; 0 where the returns do not vary."""
+    residual = batch.returns - batch.values
+
+    def variance(values: Tensor) -> Tensor:
+        found: Tensor = per_token((values - per_token(values)).square())
+        return found
+
+    spread = variance(batch.returns)
+    return torch.where(spread > 0, 1 - variance(residual) / spread.clamp(min=1e-12), torch.zeros_like(spread))

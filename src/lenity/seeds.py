@@ -1,0 +1,27 @@
+"""Every stage of every iteration has a random state of its own, so that a resumed run needs none from the past."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+STAGES = ("setup", "generate", "update", "calibrate", "order")
+Stage = Literal["setup", "generate", "update", "calibrate", "order"]
+
+
+def seed(base: int, stage: Stage, *position: int) -> None:
+    """Set torch's random state (all devices) from the run's seed, the stage and where in the run it is."""
+    import torch
+
+    torch.manual_seed(derived(base, stage, *position))
+
+
+def derived(base: int, stage: Stage, *position: int) -> int:
+    """A 63-bit seed that differs wherever an argument does.
+
+    >>> derived(0, "generate", 1) == derived(0, "update", 1)
+    False
+    """
+    import numpy as np
+
+    words = np.random.SeedSequence([base, STAGES.index(stage), *position]).generate_state(2, np.uint32)
+    return int(words[0]) | int(words[1] & 0x7FFFFFFF) << 32

@@ -1,0 +1,149 @@
+"""Loads and wires everything a run needs; nothing here trains."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import Accelerator, PartialState
+from torch import Tensor
+
+from lenity import seeds
+from lenity.config.run import RunConfig
+from lenity.data.base import ReadReport
+from lenity.data.prompts import load_prompts
+from lenity.errors import ConfigError
+from lenity.models.actor_critic import ActorCritic, check_head
+from lenity.models.critic import Heads, separate_backbone
+from lenity.models.policy import dtype_of, load_policy, merged
+from lenity.objectives import Objectives
+from lenity.rewards.base import Reward
+from lenity.rollout.transformers import TransformersGenerator
+from lenity.run_folder import RunFolder
+from lenity.update.step import Update
+
+
+@dataclass(frozen=True)
+class World:
+    """What a run reads and never changes: prompts, rewards; and the policy, whose adapter it trains."""
+
+    policy: Any
+    tokenizer: Any
+    rewards: Mapping[str, Reward]
+    prompts: list[str]
+    report: ReadReport
+
+    def generator(self, config: RunConfig) -> TransformersGenerator:
+        """Samples with the run's settings from the policy as it is."""
+        rollout = config.rollout
+        return TransformersGenerator(
+            self.policy, self.tokenizer, rollout.max_new_tokens, rollout.min_new_tokens,
+            rollout.temperature, rollout.top_p, tuple(rollout.stop), rollout.generation_batch_size,
+        )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Trainer:
+    """What a run changes."""
+
+    accelerator: Accelerator
+    module: Any
+    update: Update
+
+    @property
+    def actor_critic(self) -> ActorCritic:
+        """The module without what accelerate wrapped around it."""
+        module: ActorCritic = self.accelerator.unwrap_model(self.module)
+        return module
+
+    def total(self, values: Tensor) -> Tensor:
+        """The sum over processes."""
+        return total(self.accelerator, values)
+
+
+def accelerator_for(config: RunConfig) -> Accelerator:
+    """One process or many; bf16 where the device has it."""
+    precision = "bf16" if dtype_of(config.policy, PartialState().device) is torch.bfloat16 else "no"
+    trackers = list(config.logging.trackers) or None
+    accelerator = Accelerator(mixed_precision=precision, log_with=trackers, project_dir=config.output)
+    if config.rollout.batch_size % accelerator.num_processes:
+        raise ConfigError(
+            f"rollout.batch_size is {config.rollout.batch_size}, which {accelerator.num_processes} processes cannot share equally; "
+            "choose a multiple."
+        )
+    return accelerator
+
+
+def load_world(config: RunConfig, device: torch.device) -> World:
+    """Models, rewards and prompts within every length window."""
+    policy, tokenizer = load_policy(config.policy, device)
+    check_head(policy)
+    rewards = {name: spec.load(device) for name, spec in config.rewards.items()}
+    counts: dict[str, Any] = {"the policy": lambda texts: [len(ids) for ids in tokenizer(list(texts))["input_ids"]]}
+    counts |= {name: reward.prompt_tokens for name, reward in rewards.items() if reward.prompt_tokens([""]) is not None}
+    prompts, report = load_prompts(config.prompts, counts)
+    return World(policy, tokenizer, rewards, prompts, report)
+
+
+def prepare(config: RunConfig, run: RunFolder) -> tuple[RunConfig, World, Trainer]:
+    """Everything loaded, wrapped and placed; the configuration comes back with an adapter policy merged."""
+    accelerator = accelerator_for(config)
+    with accelerator.main_process_first():
+        config = config.model_copy(update={"policy": merged(config.policy, run.path / "base")})
+    seeds.seed(config.seed, "setup")
+    world = load_world(config, accelerator.device)
+    module = _actor_critic(config, world).to(accelerator.device)
+    optimizer, schedule = _optimizer(config, module, accelerator.num_processes)
+    module, optimizer = accelerator.prepare(module, optimizer)
+    update = Update(
+        accelerator, module, optimizer, schedule, config.ppo, config.optimizer.max_grad_norm,
+        lambda values: total(accelerator, values),
+    )  # fmt: skip
+    return config, world, Trainer(accelerator, module, update)
+
+
+def total(accelerator: Accelerator, values: Tensor) -> Tensor:
+    """The sum over processes; the identity on one."""
+    if accelerator.num_processes == 1:
+        return values
+    summed: Tensor = accelerator.reduce(values, "sum")
+    return summed
+
+
+def _actor_critic(config: RunConfig, world: World) -> ActorCritic:
+    critic = None
+    if config.critic.kind == "separate":
+        critic = separate_backbone(config.critic.model, world.policy, config.policy, world.policy.device)
+    config_of = (critic.get_base_model() if critic is not None else world.policy.get_base_model()).config
+    heads = Heads(config_of.get_text_config().hidden_size, config.critic.hidden_size, len(config.rewards))
+    return ActorCritic(
+        world.policy, heads, critic, detach=config.critic.detach, temperature=config.rollout.temperature
+    )
+
+
+def _optimizer(config: RunConfig, module: ActorCritic, processes: int) -> tuple[Any, Any]:
+    from transformers import get_cosine_with_min_lr_schedule_with_warmup
+
+    settings, ppo = config.optimizer, config.ppo
+    policy = [p for p in module.policy.parameters() if p.requires_grad]
+    critic = [p for name, p in module.named_parameters() if p.requires_grad and not name.startswith("policy.")]
+    optimizer = torch.optim.AdamW(
+        [{"params": policy}, {"params": critic, "lr": settings.critic_learning_rate or settings.learning_rate}],
+        lr=settings.learning_rate,
+        betas=settings.betas,
+        weight_decay=settings.weight_decay,
+    )
+    window = ppo.mini_batch_size * ppo.accumulation * processes
+    steps = config.iterations * ppo.epochs * -(-config.rollout.batch_size // window)
+    schedule = get_cosine_with_min_lr_schedule_with_warmup(
+        optimizer, min(settings.warmup_steps, steps), steps, min_lr_rate=settings.final_fraction
+    )
+    return optimizer, schedule
+
+
+def constants_file(config: RunConfig) -> Path:
+    """Where this run's standardisation constants come from."""
+    return Path(config.standardisation.file or Path(config.output) / "standardisation.json")

@@ -1,0 +1,55 @@
+"""What a run says before it starts, and beside its progress bar."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lenity.config.run import RunConfig
+from lenity.cost import estimate
+from lenity.setup import Trainer, World
+
+
+def show(config: RunConfig, world: World, trainer: Trainer, done: int) -> None:
+    """Model, trained parameters, objectives and weights by name, method, estimated time and memory."""
+    from rich.console import Console
+    from rich.table import Table
+
+    cost = estimate(config, world, trainer)
+    parameters = list(trainer.actor_critic.parameters())
+    trained, every = (sum(p.numel() for p in found) for found in ([p for p in parameters if p.requires_grad], parameters))
+    left = config.iterations - done
+    table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
+    rows = {
+        "model": f"{config.policy.model} · {every:,} parameters, {trained:,} trained (adapter and critic)",
+        "device": f"{trainer.accelerator.device} × {trainer.accelerator.num_processes} · {trainer.accelerator.mixed_precision} mixed precision",
+        "method": " ".join(f"{key} {value}" for key, value in config.dump()["method"].items()),
+        "objectives": " · ".join(f"{name} {config.weights[name]:.4g}" for name in config.objectives.names),
+        "prompts": str(world.report),
+        "work": f"{left} iterations of {config.rollout.batch_size} responses of at most {config.rollout.max_new_tokens} tokens"
+        + (f", {done} done before" if done else ""),
+        "estimate": f"about {duration(cost.seconds * left)} ({cost.seconds:.1f} s an iteration), {cost.memory / 2**30:.2f} GiB a process without rewards",
+        "output": config.output,
+    }  # fmt: skip
+    for name, text in rows.items():
+        table.add_row(f"[bold]{name}[/bold]", text)
+    Console().print(table, highlight=False)
+
+
+def headline(row: dict[str, Any]) -> str:
+    """The few numbers that fit beside the bar: standardised rewards and KL.
+
+    >>> headline({"standardised": {"helpful": 0.5}, "kl": 1.25})
+    'helpful +0.50 · KL 1.2'
+    """
+    return " · ".join([f"{name} {value:+.2f}" for name, value in row["standardised"].items()] + [f"KL {row['kl']:.1f}"])
+
+
+def duration(seconds: float) -> str:
+    """Seconds as a person says them.
+
+    >>> duration(42), duration(600), duration(9000)
+    ('42 s', '10 min', '2.5 h')
+    """
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
