@@ -39,3 +39,11 @@ def shared() -> Path:
 def golden(shared: Path) -> dict[str, Any]:
     """Cases of an independent slow implementation."""
     return json.loads((shared / "golden" / "arithmetic.json").read_text())
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of an untrained two-layer Llama over the toy world's words."""
+    import tiny
+
+    return tiny.save_model(tmp_path_factory.mktemp("tiny"))

@@ -29,13 +29,21 @@ def card(config: RunConfig, metrics: list[dict[str, Any]]) -> str:
     """A model card in the hub's format; figures are of training batches, not of held-out prompts."""
     method = config.dump()["method"]
     base = config.policy.model
-    front = ["---", "library_name: peft", f"base_model: {base}", "tags: [lenity, ppo, multi-objective, lora]", "---", ""]
+    front = [
+        "---",
+        "library_name: peft",
+        f"base_model: {base}",
+        "tags: [lenity, ppo, multi-objective, lora]",
+        "---",
+        "",
+    ]
     settings = ", ".join(f"{key} {value}" for key, value in method.items() if key != "name")
     lines = [
         *front,
         f"# {Path(config.output).name}",
         "",
-        f"A LoRA adapter on `{base}`, aligned by Lenity with method `{method['name']}`" + (f" ({settings})." if settings else "."),
+        f"A LoRA adapter on `{base}`, aligned by Lenity with method `{method['name']}`"
+        + (f" ({settings})." if settings else "."),
         "",
         "| objective | weight | reward, first iterations | last iterations |",
         "| --- | ---: | ---: | ---: |",

@@ -22,7 +22,9 @@ from lenity.run_folder import writing
 PREFIX = "iteration_"
 
 
-def save(folder: Path, iteration: int, module: nn.Module, optimizer: Any, state: dict[str, Any], keep_last: int) -> Path:
+def save(
+    folder: Path, iteration: int, module: nn.Module, optimizer: Any, state: dict[str, Any], keep_last: int
+) -> Path:
     """Write ``folder/iteration_NNNNNN`` and remove all but the newest ``keep_last``."""
     final = folder / f"{PREFIX}{iteration:06d}"
     partial = folder / f".{final.name}"
@@ -56,10 +58,14 @@ def load(folder: Path, module: nn.Module, optimizer: Any) -> dict[str, Any] | No
         optimizer_state = torch.load(newest / "optimizer.pt", map_location="cpu", weights_only=True)
         state: dict[str, Any] = json.loads((newest / "state.json").read_text(encoding="utf-8"))
     except Exception as error:  # safetensors, torch and json each raise their own kinds
-        raise CheckpointError(f"checkpoint '{newest}' cannot be read ({error}); remove it to resume from the one before.") from error
+        raise CheckpointError(
+            f"checkpoint '{newest}' cannot be read ({error}); remove it to resume from the one before."
+        ) from error
     own = trained(module)
     if {name: value.shape for name, value in weights.items()} != {name: value.shape for name, value in own.items()}:
-        raise CheckpointError(f"checkpoint '{newest}' is of another model or adapter; resume with the settings it was made with.")
+        raise CheckpointError(
+            f"checkpoint '{newest}' is of another model or adapter; resume with the settings it was made with."
+        )
     module.load_state_dict(weights, strict=False)
     optimizer.load_state_dict(optimizer_state)
     return state

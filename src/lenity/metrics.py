@@ -34,6 +34,8 @@ def measure(batch: Credited, entropy: Tensor, objectives: Objectives, total: Tot
 
     kl = (batch.logprobs - batch.reference_logprobs).where(mask, 0.0).sum(1)
     weighted = weights * batch.advantages
+    losing = (batch.advantages < 0) & mask.unsqueeze(-1)  # where the gate acts
+    others = (weighted.sum(-1, keepdim=True) - weighted).where(losing, 0.0)
     return {
         "reward": objectives.named(per_response(batch.raw)),
         "standardised": objectives.named(per_response(batch.standardised)),
@@ -41,7 +43,7 @@ def measure(batch: Credited, entropy: Tensor, objectives: Objectives, total: Tot
         "entropy": per_token(entropy).item(),
         "conflict_rate": per_token(conflict(batch.advantages, weights)).item(),
         "mask_mean": objectives.named(per_token(batch.mask)),
-        "surplus": objectives.named(per_token(weighted.sum(-1, keepdim=True) - weighted)),
+        "surplus": objectives.named(total(others.sum((0, 1))) / total(losing.sum((0, 1)).float()).clamp(min=1)),
         "explained_variance": objectives.named(_explained(batch, per_token)),
         "response_length": per_response(mask.sum(1)).item(),
         "without_eos": per_response(~batch.finished).item(),

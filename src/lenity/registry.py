@@ -37,7 +37,9 @@ class Registry(Generic[T]):
         def add(member: type[T]) -> type[T]:
             taken = self._members.get(name)
             if taken is not None and taken is not member:
-                raise ConfigError(f"{self.kind} '{name}' is registered twice: {taken.__module__} and {member.__module__}.")
+                raise ConfigError(
+                    f"{self.kind} '{name}' is registered twice: {taken.__module__} and {member.__module__}."
+                )
             self._members[name] = member
             return member
 

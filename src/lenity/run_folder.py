@@ -39,7 +39,9 @@ class RunFolder:
         run = cls(config.output)
         if run._settings.is_file():
             if not resume:
-                raise CheckpointError(f"output '{run.path}' already holds a run; add --resume to go on with it, or choose another --output.")
+                raise CheckpointError(
+                    f"output '{run.path}' already holds a run; add --resume to go on with it, or choose another --output."
+                )
             run._refuse_another(config)
         with writing(run.path):
             run.path.mkdir(parents=True, exist_ok=True)

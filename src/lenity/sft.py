@@ -87,11 +87,15 @@ def encode(texts: Sequence[str], tokenizer: Any, max_length: int) -> list[dict[s
     parts = [segments(text) for text in texts]
     flat = [piece for pieces in parts for piece, _ in pieces]
     if not flat:
-        raise DataError("no transcript has an assistant turn; transcripts need the form '\\n\\nHuman: ...\\n\\nAssistant: ...'.")
+        raise DataError(
+            "no transcript has an assistant turn; transcripts need the form '\\n\\nHuman: ...\\n\\nAssistant: ...'."
+        )
     ids = iter(tokenizer(flat, add_special_tokens=False)["input_ids"])
     rows = []
     for pieces in parts:
-        inputs: list[int] = [] if tokenizer.bos_token_id is None or not _adds_bos(tokenizer) else [tokenizer.bos_token_id]
+        inputs: list[int] = (
+            [] if tokenizer.bos_token_id is None or not _adds_bos(tokenizer) else [tokenizer.bos_token_id]
+        )
         labels, end = [IGNORED] * len(inputs), 0
         for _, speaks in pieces:
             tokens = next(ids)
@@ -140,7 +144,9 @@ def adapter(config: _Stage, task: str) -> Any:
     from peft import LoraConfig
 
     lora = config.lora
-    return LoraConfig(task_type=task, r=lora.r, lora_alpha=lora.alpha, lora_dropout=lora.dropout, target_modules=lora.target_modules)
+    return LoraConfig(
+        task_type=task, r=lora.r, lora_alpha=lora.alpha, lora_dropout=lora.dropout, target_modules=lora.target_modules
+    )
 
 
 def save(trainer: Any, tokenizer: Any, config: _Stage, report: dict[str, Any]) -> Any:

@@ -16,7 +16,9 @@ def show(config: RunConfig, world: World, trainer: Trainer, done: int) -> None:
 
     cost = estimate(config, world, trainer)
     parameters = list(trainer.actor_critic.parameters())
-    trained, every = (sum(p.numel() for p in found) for found in ([p for p in parameters if p.requires_grad], parameters))
+    trained, every = (
+        sum(p.numel() for p in found) for found in ([p for p in parameters if p.requires_grad], parameters)
+    )
     left = config.iterations - done
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
     rows = {

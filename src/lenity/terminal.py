@@ -18,7 +18,14 @@ def quiet() -> None:
 @contextmanager
 def bar(description: str, total: int, *, shown: bool = True) -> Iterator[Callable[..., None]]:
     """A progress bar with time left; yields ``advance(steps=1, description=None)``."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
 
     columns = (
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("left:"), TimeRemainingColumn(),

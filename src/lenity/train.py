@@ -48,7 +48,10 @@ def train(config: RunConfig, *, resume: bool = False) -> RunFolder:
     main = trainer.accelerator.is_main_process
     if main and config.logging.progress:
         summary.show(config, world, trainer, start)
-    with _trackers(config, trainer), bar("aligning", config.iterations, shown=main and config.logging.progress) as advance:
+    with (
+        _trackers(config, trainer),
+        bar("aligning", config.iterations, shown=main and config.logging.progress) as advance,
+    ):
         advance(start)
         for iteration in range(start, config.iterations):
             clock = Clock()
@@ -205,4 +208,6 @@ def _trackers(config: RunConfig, trainer: Trainer) -> Iterator[None]:
 
 def _flat(row: dict[str, Any]) -> dict[str, float]:
     flat = {key: value for key, value in row.items() if not isinstance(value, dict)}
-    return flat | {f"{key}/{name}": value for key, inner in row.items() if isinstance(inner, dict) for name, value in inner.items()}
+    return flat | {
+        f"{key}/{name}": value for key, inner in row.items() if isinstance(inner, dict) for name, value in inner.items()
+    }

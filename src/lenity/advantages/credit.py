@@ -41,7 +41,14 @@ def token_rewards(
 
 @torch.no_grad()
 def credit(
-    scored: Scored, module: Any, *, rule: AdvantageRule, weights: Tensor, beta: float, settings: PPO, total: Total = same
+    scored: Scored,
+    module: Any,
+    *,
+    rule: AdvantageRule,
+    weights: Tensor,
+    beta: float,
+    settings: PPO,
+    total: Total = same,
 ) -> tuple[Credited, Float[Tensor, "B T"]]:
     """Run the models over the batch and share out what each response earned.
 
@@ -80,8 +87,8 @@ def _evaluate(scored: Scored, module: Any, size: int) -> tuple[Tensor, Tensor, T
     parts: list[list[Tensor]] = [[], [], [], []]
     for rows in torch.arange(len(scored)).split(size):
         part = scored.select(rows.to(scored.response_mask.device))
-        now = module(**part.tokens, entropy=True)
-        before = module(**part.tokens, reference=True)
+        now = module(**part.inputs, entropy=True)
+        before = module(**part.inputs, reference=True)
         for found, value in zip(parts, (now.logprobs, now.entropy, now.values, before.logprobs), strict=True):
             missing = width - value.shape[1]
             found.append(torch.nn.functional.pad(value, (0, 0, 0, missing) if value.dim() == 3 else (0, missing)))

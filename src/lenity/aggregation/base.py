@@ -11,7 +11,9 @@ from lenity.registry import Registry
 if TYPE_CHECKING:
     from torch import Tensor
 
-RULES: Registry[AdvantageRule] = Registry("method", "lenity.rules", ("lenity.aggregation.linear", "lenity.aggregation.lenient"))
+RULES: Registry[AdvantageRule] = Registry(
+    "method", "lenity.rules", ("lenity.aggregation.linear", "lenity.aggregation.lenient")
+)
 
 
 class AdvantageRule(Section):

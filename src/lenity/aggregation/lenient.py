@@ -34,8 +34,12 @@ class PLC(AdvantageRule):
     temperature: float = Field(0.5, gt=0, allow_inf_nan=False, description="tau; small forgives sharply")
     gate: Literal["sigmoid", "centered", "net"] = Field("sigmoid", description="how a loss is forgiven")
     leniency: float = Field(1.0, ge=0, le=1, description="lambda; 0 is linear scalarisation, 1 the paper")
-    schedule: Literal["constant", "linear", "cosine"] = Field("constant", description="how leniency falls to 0 over training")
-    schedule_end: float = Field(1.0, gt=0, le=1, description="fraction of training at which leniency reaches 0 (linear, cosine)")
+    schedule: Literal["constant", "linear", "cosine"] = Field(
+        "constant", description="how leniency falls to 0 over training"
+    )
+    schedule_end: float = Field(
+        1.0, gt=0, le=1, description="fraction of training at which leniency reaches 0 (linear, cosine)"
+    )
 
     def mask(self, advantages: Tensor, weights: Tensor) -> Tensor:
         """M, (..., K) in [0, 1]."""

@@ -30,7 +30,12 @@ def _lines(model: type[BaseModel], prefix: str) -> list[str]:
 def _section(field: FieldInfo) -> type[BaseModel] | None:
     """The section whose fields stand one level deeper; None for a value and for members of open sets."""
     inner: Any = field.annotation
-    if isinstance(inner, type) and issubclass(inner, BaseModel) and inner.model_fields and not getattr(inner, "__abstractmethods__", None):
+    if (
+        isinstance(inner, type)
+        and issubclass(inner, BaseModel)
+        and inner.model_fields
+        and not getattr(inner, "__abstractmethods__", None)
+    ):
         return inner
     return None
 

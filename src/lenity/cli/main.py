@@ -66,5 +66,8 @@ def main() -> None:
         error.show()
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
-        click.echo("interrupted; what was saved is whole. The same command with --resume (train) or again (sweep, demo) goes on.", err=True)
+        click.echo(
+            "interrupted; what was saved is whole. The same command with --resume (train) or again (sweep, demo) goes on.",
+            err=True,
+        )
         sys.exit(130)

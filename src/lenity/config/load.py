@@ -26,7 +26,9 @@ def read_yaml(path: str | Path) -> dict[str, Any]:
     path = Path(path)
     if not path.is_file():
         near = ", ".join(sorted(str(p) for p in path.parent.glob("*.y*ml"))[:8]) if path.parent.is_dir() else ""
-        raise ConfigError(f"configuration file '{path}' not found" + (f"; this folder has: {near}" if near else "; check the path"))
+        raise ConfigError(
+            f"configuration file '{path}' not found" + (f"; this folder has: {near}" if near else "; check the path")
+        )
     try:
         data = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
@@ -63,7 +65,10 @@ def parse(model: type[M], data: dict[str, Any], source: str = "the configuration
         return model.model_validate(data)
     except ValidationError as error:
         lines = [_explain(model, problem) for problem in error.errors()]
-        raise ConfigError(f"{source} has {len(lines)} problem{'s' if len(lines) > 1 else ''}:\n" + "\n".join(f"  - {line}" for line in lines)) from error
+        raise ConfigError(
+            f"{source} has {len(lines)} problem{'s' if len(lines) > 1 else ''}:\n"
+            + "\n".join(f"  - {line}" for line in lines)
+        ) from error
 
 
 def _scalar(text: str) -> Any:
@@ -95,7 +100,9 @@ def _explain(model: type[BaseModel], problem: Any) -> str:
     if problem["type"] == "extra_forbidden":
         known = _fields_at(model, problem["loc"][:-1])
         near = difflib.get_close_matches(str(problem["loc"][-1]), known, n=1)
-        return f"{where}: unknown field (value {found!r}). " + (f"Did you mean '{near[0]}'?" if near else f"Known here: {', '.join(known)}.")
+        return f"{where}: unknown field (value {found!r}). " + (
+            f"Did you mean '{near[0]}'?" if near else f"Known here: {', '.join(known)}."
+        )
     if problem["type"] == "missing":
         return f"{where}: missing. Set it in the file or as --{where} value."
     message = problem["msg"].removeprefix("Value error, ")

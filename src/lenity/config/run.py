@@ -49,7 +49,9 @@ class RunConfig(Section):
     optimizer: s.Optimizer = s.Optimizer()
     standardisation: s.Standardisation = s.Standardisation()
     held_out_prompts: Prompts | None = Field(None, description="prompts of `lenity evaluate`; never trained on")
-    held_out_rewards: dict[str, Reward] = Field({}, description="rewards measured by `lenity evaluate` but not trained on")
+    held_out_rewards: dict[str, Reward] = Field(
+        {}, description="rewards measured by `lenity evaluate` but not trained on"
+    )
     evaluation: s.Evaluation = s.Evaluation()
     checkpoint: s.Checkpoint = s.Checkpoint()
     logging: s.Logging = s.Logging()

@@ -24,20 +24,28 @@ class LoRA(Section):
 class Policy(Section):
     """The model to align."""
 
-    model: str = Field(description="hub name or local folder of a causal language model (or of a PEFT adapter, which is merged first)")
+    model: str = Field(
+        description="hub name or local folder of a causal language model (or of a PEFT adapter, which is merged first)"
+    )
     revision: str | None = Field(None, description="branch, tag or commit on the hub")
     lora: LoRA = LoRA()
-    dtype: Literal["auto", "float32", "bfloat16"] = Field("auto", description="auto: bfloat16 where the accelerator has it, float32 on a CPU")
+    dtype: Literal["auto", "float32", "bfloat16"] = Field(
+        "auto", description="auto: bfloat16 where the accelerator has it, float32 on a CPU"
+    )
     trust_remote_code: bool = Field(False, description="run code that comes with the model; only for sources you trust")
 
 
 class Critic(Section):
     """The multi-head value function V(s), one head an objective."""
 
-    kind: Literal["shared", "separate"] = Field("shared", description="shared: an MLP on the policy's last hidden state; separate: a model of its own")
+    kind: Literal["shared", "separate"] = Field(
+        "shared", description="shared: an MLP on the policy's last hidden state; separate: a model of its own"
+    )
     hidden_size: int = Field(256, ge=1, description="width of the MLP's hidden layer (shared)")
     detach: bool = Field(False, description="do not let the value loss reach the policy's adapter (shared)")
-    model: str | None = Field(None, description="backbone of a separate critic, of the policy's tokenizer; default: the policy's own")
+    model: str | None = Field(
+        None, description="backbone of a separate critic, of the policy's tokenizer; default: the policy's own"
+    )
 
 
 class Rollout(Section):
@@ -48,7 +56,12 @@ class Rollout(Section):
     max_new_tokens: int = Field(128, ge=1, description="longest response, tokens")
     min_new_tokens: int = Field(1, ge=0, description="no end-of-sequence before this many tokens")
     temperature: Positive = Field(1.0, description="sampling temperature")
-    top_p: float = Field(1.0, gt=0, le=1, description="nucleus; 1 samples from the whole distribution, which is what the log-probs assume")
+    top_p: float = Field(
+        1.0,
+        gt=0,
+        le=1,
+        description="nucleus; 1 samples from the whole distribution, which is what the log-probs assume",
+    )
     stop: list[str] = Field(["\n\nHuman:"], description="a response's text ends before the first of these")
 
 
@@ -64,7 +77,9 @@ class PPO(Section):
     value_clip: Positive | None = Field(0.2, description="value clip; null for none")
     value_coefficient: float = Field(0.1, ge=0, description="weight of the value loss")
     ratio_limit: Positive = Field(10.0, description="a mini-batch whose mean ratio exceeds this is skipped and counted")
-    normalise: Literal["per_objective", "scale_only", "none"] = Field("per_objective", description="standardise each objective's advantages before the gate")
+    normalise: Literal["per_objective", "scale_only", "none"] = Field(
+        "per_objective", description="standardise each objective's advantages before the gate"
+    )
     whiten: bool = Field(True, description="whiten the rectified advantage before the loss")
 
 
@@ -80,20 +95,26 @@ class KL(Section):
 class Optimizer(Section):
     """AdamW with a cosine schedule after a linear warm-up."""
 
-    learning_rate: Positive = Field(1e-5, description="the paper's is not legible; 1e-5 is inferred from the scripts its settings match")
+    learning_rate: Positive = Field(
+        1e-5, description="the paper's is not legible; 1e-5 is inferred from the scripts its settings match"
+    )
     critic_learning_rate: Positive | None = Field(None, description="for the critic; default: the same")
     weight_decay: float = Field(0.0, ge=0)
     betas: tuple[float, float] = (0.9, 0.999)
     max_grad_norm: Positive = Field(0.5, description="gradient clipping")
     warmup_steps: int = Field(20, ge=0, description="optimizer steps")
-    final_fraction: Fraction = Field(0.0, description="learning rate at the end of the schedule, as a share of the first")
+    final_fraction: Fraction = Field(
+        0.0, description="learning rate at the end of the schedule, as a share of the first"
+    )
 
 
 class Standardisation(Section):
     """Raw scores become (score - mean) / std with constants frozen in the run folder."""
 
     prompts: int = Field(256, ge=2, description="reference-policy responses to calibrate on")
-    file: str | None = Field(None, description="use the constants of this standardisation.json instead, so that runs are comparable")
+    file: str | None = Field(
+        None, description="use the constants of this standardisation.json instead, so that runs are comparable"
+    )
 
 
 class Evaluation(Section):
@@ -116,6 +137,8 @@ class Checkpoint(Section):
 class Logging(Section):
     """`metrics.jsonl` is always written; trackers come on top."""
 
-    trackers: list[Literal["tensorboard", "wandb", "trackio"]] = Field([], description="also log to these, through accelerate")
+    trackers: list[Literal["tensorboard", "wandb", "trackio"]] = Field(
+        [], description="also log to these, through accelerate"
+    )
     samples: int = Field(4, ge=0, description="responses an iteration written to samples.jsonl")
     progress: bool = Field(True, description="progress bar")

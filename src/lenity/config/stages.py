@@ -55,7 +55,9 @@ class Scratch(Section):
     @model_validator(mode="after")
     def _even_heads(self) -> Self:
         if self.hidden_size % (2 * self.heads):
-            raise ValueError(f"hidden_size is {self.hidden_size}, heads {self.heads}; the width of a head must be whole and even")
+            raise ValueError(
+                f"hidden_size is {self.hidden_size}, heads {self.heads}; the width of a head must be whole and even"
+            )
         return self
 
 

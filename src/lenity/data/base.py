@@ -13,7 +13,9 @@ from lenity.registry import Registry
 HUMAN, ASSISTANT = "\n\nHuman:", "\n\nAssistant:"
 
 DATASETS: Registry[PromptSource] = Registry(
-    "data set", "lenity.datasets", ("lenity.data.hh_rlhf", "lenity.data.beavertails", "lenity.data.columns", "lenity.data.toy.prompts")
+    "data set",
+    "lenity.datasets",
+    ("lenity.data.hh_rlhf", "lenity.data.beavertails", "lenity.data.columns", "lenity.data.toy.prompts"),
 )
 
 
@@ -33,7 +35,9 @@ class ReadReport:
 
     def __str__(self) -> str:
         reasons = "; ".join(f"{n:,} {reason}" for reason, n in sorted(self.dropped.items(), key=lambda item: -item[1]))
-        return f"{self.source}: {self.kept:,} of {self.read:,} rows kept" + (f" (dropped: {reasons})" if reasons else "")
+        return f"{self.source}: {self.kept:,} of {self.read:,} rows kept" + (
+            f" (dropped: {reasons})" if reasons else ""
+        )
 
 
 class PromptSource(Section):
@@ -42,7 +46,9 @@ class PromptSource(Section):
     split: str = Field("train", description="split of the data set")
     min_tokens: int = Field(1, ge=1, description="shortest prompt, in tokens of the policy and of every reward model")
     max_tokens: int = Field(512, ge=1, description="longest prompt, in tokens of the policy and of every reward model")
-    limit: int | None = Field(None, ge=1, description="keep this many prompts, taken at even steps over the data (deterministic)")
+    limit: int | None = Field(
+        None, ge=1, description="keep this many prompts, taken at even steps over the data (deterministic)"
+    )
 
     @abc.abstractmethod
     def read(self) -> tuple[list[str], ReadReport]:

@@ -14,7 +14,9 @@ class HHRLHF(PromptSource):
     """Transcripts cut after their last ``\\n\\nAssistant:``."""
 
     dataset: str = Field("Anthropic/hh-rlhf", description="hub name, or a local folder with its layout")
-    subset: str | None = Field(None, description="sub-folder such as harmless-base or helpful-base; default: all of them")
+    subset: str | None = Field(
+        None, description="sub-folder such as harmless-base or helpful-base; default: all of them"
+    )
     column: str = Field("chosen", description="column with the transcripts")
 
     def read(self) -> tuple[list[str], ReadReport]:

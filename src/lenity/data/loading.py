@@ -13,7 +13,12 @@ FILE_BUILDERS = {".jsonl": "json", ".json": "json", ".parquet": "parquet", ".csv
 
 
 def load_columns(
-    dataset: str, columns: Sequence[str], *, subset: str | None = None, split: str = "train", text: Sequence[str] | None = None
+    dataset: str,
+    columns: Sequence[str],
+    *,
+    subset: str | None = None,
+    split: str = "train",
+    text: Sequence[str] | None = None,
 ) -> tuple[list[dict[str, Any]], ReadReport]:
     """The named columns of every row of a split.
 
@@ -30,7 +35,9 @@ def load_columns(
     place = dataset + (f"/{subset}" if subset else "") + f" ({split})"
     table = _load(dataset, subset, split)
     if missing := [name for name in columns if name not in table.column_names]:
-        raise DataError(f"'{place}' has no column {missing}; its columns are {table.column_names}. Name one of them in the configuration.")
+        raise DataError(
+            f"'{place}' has no column {missing}; its columns are {table.column_names}. Name one of them in the configuration."
+        )
     report = ReadReport(place, read=len(table))
     if not len(table):
         raise DataError(f"'{place}' is empty; check the split and the file.")
@@ -63,13 +70,17 @@ def _load(dataset: str, subset: str | None, split: str) -> Any:
     if path.is_file():
         suffix = next((s for s in reversed(path.suffixes) if s in FILE_BUILDERS), None)
         if suffix is None:
-            raise DataError(f"'{dataset}' is not one of {', '.join(FILE_BUILDERS)} (the text formats may be .gz); convert it.")
+            raise DataError(
+                f"'{dataset}' is not one of {', '.join(FILE_BUILDERS)} (the text formats may be .gz); convert it."
+            )
         name, split, arguments = FILE_BUILDERS[suffix], "train", {"data_files": {"train": str(path)}}
     elif path.is_dir():
         name = str(path)
         _check_folder(path, subset)
     elif dataset.startswith((".", "/", "~")) or dataset.count("/") > 1 or path.suffix in FILE_BUILDERS:
-        raise DataError(f"'{dataset}' not found; give an existing folder or file (from the working directory '{Path.cwd().name}') or a hub name.")
+        raise DataError(
+            f"'{dataset}' not found; give an existing folder or file (from the working directory '{Path.cwd().name}') or a hub name."
+        )
     quiet = are_progress_bars_disabled()
     disable_progress_bars()
     try:

@@ -53,7 +53,9 @@ def load_labels(source: Labels) -> tuple[list[Labelled], ReadReport]:
     items = []
     for row in rows:
         if row[source.label] not in (0, 1):
-            raise DataError(f"column '{source.label}' of {report.source} holds {row[source.label]!r}; labels are 0 or 1. Map them first.")
+            raise DataError(
+                f"column '{source.label}' of {report.source} holds {row[source.label]!r}; labels are 0 or 1. Map them first."
+            )
         text = row[source.text]
         end = text.rfind(ASSISTANT) + len(ASSISTANT) if text.startswith(HUMAN) and ASSISTANT in text else 0
         items.append(Labelled(text[:end], text[end:], int(row[source.label])))

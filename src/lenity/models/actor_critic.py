@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from lenity.errors import ModelError
 from lenity.models.critic import Heads, backbone_of
 
+
 class Outputs(NamedTuple):
     """Per response token; 0 on padding."""
 
@@ -78,7 +79,6 @@ class ActorCritic(nn.Module):
         values = self.heads(states.detach() if self.detach else states)
         return Outputs(logprobs, found, values.where(response_mask.unsqueeze(-1), 0.0))
 
-
     def _token_logprobs(
         self, model: Any, states: Float[Tensor, "N H"], ids: Int[Tensor, " N"], entropy: bool
     ) -> tuple[Float[Tensor, " N"], Float[Tensor, " N"] | None]:
@@ -129,7 +129,9 @@ def _hidden_states(backbone: Any, ids: Tensor, attention: Tensor) -> Tensor:
     extra: dict[str, Any] = {}
     if "position_ids" in inspect.signature(inner.forward).parameters:
         extra["position_ids"] = (attention.long().cumsum(-1) - 1).clamp(min=0)
-    states: Tensor = backbone(input_ids=ids, attention_mask=attention.long(), use_cache=False, **extra).last_hidden_state
+    states: Tensor = backbone(
+        input_ids=ids, attention_mask=attention.long(), use_cache=False, **extra
+    ).last_hidden_state
     return states
 
 

@@ -15,7 +15,9 @@ class Heads(nn.Module):
 
     def __init__(self, width: int, hidden: int, objectives: int) -> None:
         super().__init__()
-        self.mlp = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, hidden), nn.GELU(), nn.Linear(hidden, objectives))
+        self.mlp = nn.Sequential(
+            nn.LayerNorm(width), nn.Linear(width, hidden), nn.GELU(), nn.Linear(hidden, objectives)
+        )
         nn.init.zeros_(self.mlp[-1].weight)
         nn.init.zeros_(self.mlp[-1].bias)
 
@@ -38,9 +40,13 @@ def separate_backbone(model: str | None, policy: Any, config: Any, device: Any) 
     base = load_base(config.model_copy(update={"model": model, "revision": None} if model else {}), device)
     wanted = policy.get_input_embeddings().weight.shape[0]
     if (found := base.get_input_embeddings().weight.shape[0]) != wanted:
-        raise ModelError(f"critic.model has {found} token embeddings, the policy {wanted}; the critic reads the policy's tokens.")
+        raise ModelError(
+            f"critic.model has {found} token embeddings, the policy {wanted}; the critic reads the policy's tokens."
+        )
     lora = config.lora
-    settings = LoraConfig(r=lora.r, lora_alpha=lora.alpha, lora_dropout=lora.dropout, target_modules=lora.target_modules)
+    settings = LoraConfig(
+        r=lora.r, lora_alpha=lora.alpha, lora_dropout=lora.dropout, target_modules=lora.target_modules
+    )
     return get_peft_model(backbone_of(base), settings)
 
 
@@ -48,5 +54,7 @@ def backbone_of(model: Any) -> Any:
     """The decoder without its language-model head."""
     backbone = getattr(model, model.base_model_prefix, None)
     if backbone is None or backbone is model:
-        raise ModelError(f"{type(model).__name__} does not separate its decoder from its head; use a causal model of transformers.")
+        raise ModelError(
+            f"{type(model).__name__} does not separate its decoder from its head; use a causal model of transformers."
+        )
     return backbone

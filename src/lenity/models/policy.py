@@ -42,7 +42,9 @@ def load_aligned(run: RunFolder, device: torch.device) -> tuple[Any, Any]:
 
     policy = run.config.policy
     if not (run.adapter / "adapter_config.json").is_file():
-        raise ModelError(f"'{run.path}' has no adapter yet; finish the run with `lenity train {run.path}/config.yaml --resume`.")
+        raise ModelError(
+            f"'{run.path}' has no adapter yet; finish the run with `lenity train {run.path}/config.yaml --resume`."
+        )
     return PeftModel.from_pretrained(load_base(policy, device), run.adapter), load_tokenizer(policy)
 
 

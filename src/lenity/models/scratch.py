@@ -69,7 +69,11 @@ def build(config: _Stage, texts: Sequence[str], num_labels: int | None = None) -
     spec, name = config.model, config.model
     if isinstance(spec, Scratch):
         name = spec.tokenizer
-        tokenizer = _load(AutoTokenizer, spec.tokenizer) if spec.tokenizer else train_tokenizer(texts, spec.vocab_size, spec.max_position_embeddings)
+        tokenizer = (
+            _load(AutoTokenizer, spec.tokenizer)
+            if spec.tokenizer
+            else train_tokenizer(texts, spec.vocab_size, spec.max_position_embeddings)
+        )
         model = auto.from_config(llama_config(spec, tokenizer, **extra))
     else:
         options = {"revision": config.revision, "trust_remote_code": config.trust_remote_code}
@@ -92,4 +96,6 @@ def _load(auto: Any, name: Any, **options: Any) -> Any:
     try:
         return auto.from_pretrained(name, **options)
     except (OSError, ValueError) as error:
-        raise ModelError(f"cannot load '{name}': {str(error).strip().splitlines()[0]}. Check the folder or hub name; weights must be safetensors.") from error
+        raise ModelError(
+            f"cannot load '{name}': {str(error).strip().splitlines()[0]}. Check the folder or hub name; weights must be safetensors."
+        ) from error

@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     import torch
 
 REWARDS: Registry[RewardSpec] = Registry(
-    "reward", "lenity.rewards", ("lenity.rewards.reward_model", "lenity.rewards.function", "lenity.rewards.presets", "lenity.data.toy.rewards")
+    "reward",
+    "lenity.rewards",
+    ("lenity.rewards.reward_model", "lenity.rewards.function", "lenity.rewards.presets", "lenity.data.toy.rewards"),
 )
 
 

@@ -15,10 +15,14 @@ def score_all(
     rewards: Mapping[str, Reward], prompts: Sequence[str], responses: Sequence[str]
 ) -> dict[str, list[float]]:
     """One finite score a response from each reward, by name."""
-    return {name: check_scores(name, reward.score(prompts, responses), len(responses)) for name, reward in rewards.items()}
+    return {
+        name: check_scores(name, reward.score(prompts, responses), len(responses)) for name, reward in rewards.items()
+    }
 
 
-def measure(generator: Any, rewards: Mapping[str, Reward], prompts: Sequence[str], count: int, advance: Any) -> Standardiser:
+def measure(
+    generator: Any, rewards: Mapping[str, Reward], prompts: Sequence[str], count: int, advance: Any
+) -> Standardiser:
     """Constants from ``count`` responses at even steps over ``prompts``; fewer prompts are used again.
 
     Args:

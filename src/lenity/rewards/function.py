@@ -49,7 +49,9 @@ def _find(address: str) -> Any:
     try:
         module = _from_file(Path(place)) if place.endswith(".py") else importlib.import_module(place)
     except (ImportError, OSError) as error:
-        raise RewardError(f"cannot import '{place}' of function '{address}': {error}. Check the path or install the package.") from error
+        raise RewardError(
+            f"cannot import '{place}' of function '{address}': {error}. Check the path or install the package."
+        ) from error
     function = getattr(module, name, None)
     if not callable(function):
         raise RewardError(f"'{place}' has no function '{name}'; check the name after the colon.")

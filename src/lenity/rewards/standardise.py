@@ -59,10 +59,14 @@ class Standardiser:
         except FileNotFoundError as error:
             raise CheckpointError(f"standardisation constants '{path}' not found; check the path.") from error
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            raise CheckpointError(f"'{path}' does not hold {{name: {{mean, std, n}}}}: {error}; remove it to calibrate again.") from error
+            raise CheckpointError(
+                f"'{path}' does not hold {{name: {{mean, std, n}}}}: {error}; remove it to calibrate again."
+            ) from error
         return cls(*columns)
 
     def require(self, names: Sequence[str], path: str) -> None:
         """Raise ``CheckpointError`` where a reward has no constants."""
         if missing := [name for name in names if name not in self.means]:
-            raise CheckpointError(f"'{path}' has no constants for {missing}, only for {sorted(self.means)}; remove it to calibrate again.")
+            raise CheckpointError(
+                f"'{path}' has no constants for {missing}, only for {sorted(self.means)}; remove it to calibrate again."
+            )

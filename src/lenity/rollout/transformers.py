@@ -68,7 +68,9 @@ class TransformersGenerator:
         )
         answers = output[:, ids.shape[1] :]
         ends = {_ids for _ids in _as_list(self._end_ids())}
-        lengths = [_length(row, ends, at) for row, at in zip(answers.tolist(), stopping.found(len(answers)), strict=True)]
+        lengths = [
+            _length(row, ends, at) for row, at in zip(answers.tolist(), stopping.found(len(answers)), strict=True)
+        ]
         rows = [row[: length[0]] for row, length in zip(answers, lengths, strict=True)]
         width = max(len(row) for row in rows)
         return Rollouts(

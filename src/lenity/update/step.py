@@ -78,10 +78,17 @@ class Update:
         mask, ppo = part.response_mask, self.settings
         policy, clipped = policy_loss(outputs.logprobs, part.logprobs, part.rectified, mask, ppo.clip, tokens)
         value, value_clipped = value_loss(outputs.values, part.values, part.returns, mask, ppo.value_clip, tokens)
-        stats = {"policy_loss": policy, "value_loss": value, "clip_fraction": clipped, "value_clip_fraction": value_clipped}
+        stats = {
+            "policy_loss": policy,
+            "value_loss": value,
+            "clip_fraction": clipped,
+            "value_clip_fraction": value_clipped,
+        }
         loss = policy + ppo.value_coefficient * value
         if bad := self._exploded(outputs.logprobs.detach(), part):
-            loss = 0.0 * (outputs.logprobs.sum() + outputs.values.sum())  # every process still takes part in the reduction
+            loss = 0.0 * (
+                outputs.logprobs.sum() + outputs.values.sum()
+            )  # every process still takes part in the reduction
             stats = {name: torch.zeros_like(value) for name, value in stats.items()}
         self.accelerator.backward(loss * self.accelerator.num_processes)  # gradients are averaged over processes
         return {name: value.detach() for name, value in stats.items()}, bad

@@ -1,0 +1,109 @@
+"""Log-probs and values against the plain model."""
+
+from __future__ import annotations
+
+import pytest
+import tiny
+import torch
+
+from lenity.config.sections import LoRA
+from lenity.errors import ModelError
+from lenity.models.actor_critic import check_head
+from lenity.models.critic import separate_backbone
+from lenity.models.policy import load_policy
+
+
+def plain_logprobs(model, batch, temperature=1.0):
+    """One row at a time, without padding, through the model's own head."""
+    found = torch.zeros(batch.response_mask.shape)
+    entropy = torch.zeros(batch.response_mask.shape)
+    for row in range(len(batch)):
+        prompt = batch.prompt_ids[row][batch.prompt_mask[row]]
+        answer = batch.response_ids[row][batch.response_mask[row]]
+        logits = model(input_ids=torch.cat([prompt, answer])[None]).logits[0, len(prompt) - 1 : -1] / temperature
+        for t, token in enumerate(answer):
+            probabilities = torch.softmax(logits[t], -1)
+            found[row, t] = torch.log(probabilities[token])
+            entropy[row, t] = -(probabilities * torch.log(probabilities)).sum()
+    return found, entropy
+
+
+@pytest.mark.parametrize("temperature", [1.0, 0.7])
+@torch.no_grad()
+def test_logprobs_and_entropy_are_those_of_the_plain_model(tiny_model, temperature):
+    module, tokenizer = tiny.actor_critic(tiny_model, temperature=temperature)
+    batch = tiny.rollouts(tokenizer)
+    outputs = module(**batch.inputs, entropy=True)
+    logprobs, entropy = plain_logprobs(module.policy, batch, temperature)
+    torch.testing.assert_close(outputs.logprobs, logprobs, rtol=0, atol=2e-5)
+    torch.testing.assert_close(outputs.entropy, entropy, rtol=0, atol=2e-5)
+
+
+@torch.no_grad()
+def test_reference_is_the_policy_without_its_adapter(tiny_model):
+    module, tokenizer = tiny.actor_critic(tiny_model)
+    fresh, _ = tiny.actor_critic(tiny_model, randomised=False)
+    batch = tiny.rollouts(tokenizer)
+    reference = module(**batch.inputs, reference=True)
+    torch.testing.assert_close(reference.logprobs, fresh(**batch.inputs).logprobs)
+    assert reference.values is None
+    assert (module(**batch.inputs).logprobs - reference.logprobs).abs().max() > 1e-3
+
+
+@torch.no_grad()
+def test_padding_changes_nothing(tiny_model):
+    module, tokenizer = tiny.actor_critic(tiny_model)
+    batch = tiny.rollouts(tokenizer)
+    together = module(**batch.inputs)
+    for row in range(len(batch)):
+        alone = batch.select(torch.tensor([row]))
+        assert alone.prompt_mask.all() and alone.response_mask.all()
+        outputs, length = module(**alone.inputs), alone.response_mask.shape[1]
+        torch.testing.assert_close(outputs.logprobs[0], together.logprobs[row, :length], rtol=0, atol=1e-5)
+        torch.testing.assert_close(outputs.values[0], together.values[row, :length], rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["shared", "detached", "separate"])
+def test_which_parameters_the_value_loss_reaches(tiny_model, kind):
+    critic = None
+    if kind == "separate":
+        policy = load_policy(tiny.settings(tiny_model), torch.device("cpu"))[0]
+        critic = separate_backbone(None, policy, tiny.settings(tiny_model), torch.device("cpu"))
+    module, tokenizer = tiny.actor_critic(tiny_model, critic=critic, detach=kind == "detached")
+    outputs = module(**tiny.rollouts(tokenizer).inputs)
+    assert outputs.values.shape == (4, 5, 3)
+    outputs.values.square().sum().backward()
+    touched = {
+        name.split(".")[0] for name, p in module.named_parameters() if p.grad is not None and p.grad.abs().sum() > 0
+    }
+    assert touched == {"shared": {"policy", "heads"}, "detached": {"heads"}, "separate": {"critic", "heads"}}[kind]
+
+
+def test_separate_critic_of_another_vocabulary_is_refused(tiny_model, tmp_path):
+    module, _ = tiny.actor_critic(tiny_model)
+    other = module.policy.get_base_model()
+    other.resize_token_embeddings(200)
+    with pytest.raises(ModelError, match=r"critic\.model"):
+        separate_backbone(None, other, tiny.settings(tiny_model), torch.device("cpu"))
+
+
+def test_head_that_lenity_does_not_know_is_refused(tiny_model):
+    module, _ = tiny.actor_critic(tiny_model)
+    check_head(module.policy)
+    head = module.policy.get_base_model().lm_head
+    module.policy.get_base_model().get_output_embeddings = lambda: lambda states: 3 * head(states)
+    with pytest.raises(ModelError, match="changes its logits"):
+        check_head(module.policy)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"model": "./no/such/folder"}, "a folder that does not exist"),
+        ({"lora": LoRA(target_modules=["no_such_layer"])}, "target_modules"),
+    ],
+)
+def test_bad_policies_are_refused(tiny_model, changes, message):
+    policy = tiny.settings(tiny_model).model_copy(update=changes)
+    with pytest.raises(ModelError, match=message):
+        load_policy(policy, torch.device("cpu"))

@@ -1,0 +1,71 @@
+"""Generation: masks, ends, stop strings, seeds."""
+
+from __future__ import annotations
+
+import pytest
+import tiny
+import torch
+
+from lenity.rollout.transformers import TransformersGenerator, generate_texts
+
+PROMPTS = [
+    "\n\nHuman: sure sure\n\nAssistant:",
+    "\n\nHuman: sure\n\nAssistant:",
+    "\n\nHuman: sure sure sure\n\nAssistant:",
+]
+
+
+@pytest.fixture
+def policy(tiny_model):
+    module, tokenizer = tiny.actor_critic(tiny_model)
+    return module.policy, tokenizer
+
+
+def test_tokens_mask_and_text_agree(policy):
+    model, tokenizer = policy
+    torch.manual_seed(0)
+    batch = TransformersGenerator(model, tokenizer, max_new_tokens=7, batch_size=2).generate(PROMPTS * 4)
+    assert batch.prompts == PROMPTS * 4
+    for row in range(len(batch)):
+        real = batch.response_mask[row]
+        length = int(real.sum())
+        assert 1 <= length <= 7 and bool(real[:length].all())
+        tokens = batch.response_ids[row][:length].tolist()
+        assert (tokens[-1] == tokenizer.eos_token_id) == bool(batch.finished[row])
+        assert tokenizer.eos_token_id not in tokens[:-1]
+        assert batch.responses[row] == tokenizer.decode(tokens, skip_special_tokens=True)
+        assert tokenizer.decode(batch.prompt_ids[row][batch.prompt_mask[row]]) == " ".join(PROMPTS[row % 3].split())
+
+
+def test_greedy_is_the_plain_argmax(policy):
+    model, tokenizer = policy
+    found = generate_texts(model, tokenizer, PROMPTS, max_new_tokens=5, min_new_tokens=0, temperature=0)
+    for prompt, response in zip(PROMPTS, found, strict=True):
+        ids = tokenizer(prompt, return_tensors="pt")["input_ids"]
+        for _ in range(5):
+            ids = torch.cat([ids, model(input_ids=ids).logits[:, -1:].argmax(-1)], 1)
+            if ids[0, -1] == tokenizer.eos_token_id:
+                break
+        wanted = ids[0, len(tokenizer(prompt)["input_ids"]) :]
+        assert (response.text, response.tokens) == (tokenizer.decode(wanted, skip_special_tokens=True), len(wanted))
+
+
+def test_same_seed_same_texts_and_the_callers_state_is_kept(policy):
+    model, tokenizer = policy
+    torch.manual_seed(3)
+    expected = torch.rand(1)
+    torch.manual_seed(3)
+    first, second, other = (generate_texts(model, tokenizer, PROMPTS, max_new_tokens=6, seed=s) for s in (5, 5, 6))
+    assert torch.equal(torch.rand(1), expected)
+    assert first == second != other
+
+
+def test_a_stop_string_ends_the_response_before_itself(policy):
+    model, tokenizer = policy
+    plain = generate_texts(model, tokenizer, PROMPTS, max_new_tokens=6, min_new_tokens=6, seed=1)
+    words = plain[0].text.split()
+    stop = next(word for word in words[1:] if word not in words[0])
+    found = generate_texts(model, tokenizer, PROMPTS, max_new_tokens=6, min_new_tokens=6, seed=1, stop=(stop,))[0]
+    at = plain[0].text.find(stop)
+    assert found.text == plain[0].text[:at]
+    assert found.finished and found.tokens == len(plain[0].text[: at + len(stop)].split())

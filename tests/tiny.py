@@ -1,0 +1,111 @@
+"""A tiny untrained policy and batches of it, for tests of the arithmetic around them."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+
+import torch
+from transformers import LlamaConfig, LlamaForCausalLM
+
+from lenity.batch import Rollouts, Scored
+from lenity.config.run import RunConfig
+from lenity.config.load import parse
+from lenity.config.sections import LoRA, Policy
+from lenity.data.toy.training import make_tokenizer
+from lenity.models.actor_critic import ActorCritic
+from lenity.models.critic import Heads
+from lenity.models.policy import load_policy
+
+NAMES = ("helpful", "harmless", "humorous")
+
+
+def save_model(folder, hidden=16, layers=2):
+    """An untrained Llama over the toy world's words."""
+    torch.manual_seed(0)
+    tokenizer = make_tokenizer()
+    config = LlamaConfig(
+        vocab_size=len(tokenizer), hidden_size=hidden, intermediate_size=2 * hidden, num_hidden_layers=layers, num_attention_heads=2,
+        max_position_embeddings=128, pad_token_id=tokenizer.pad_token_id, bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=tokenizer.eos_token_id, tie_word_embeddings=False,
+    )  # fmt: skip
+    model = LlamaForCausalLM(config)
+    with torch.no_grad():  # wide enough that a changed input changes the log-probs visibly
+        model.lm_head.weight.mul_(20)
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+def settings(model, **changes):
+    """The policy section for ``model``."""
+    lora = {"r": 4, "alpha": 8, "dropout": 0.0} | changes.pop("lora", {})
+    return Policy(model=str(model), dtype="float32", lora=LoRA(**lora), **changes)
+
+
+def actor_critic(model, objectives=3, randomised=True, **options):
+    """Policy and critic on CPU; ``randomised`` makes adapter and heads do something."""
+    torch.manual_seed(1)
+    policy, tokenizer = load_policy(settings(model), torch.device("cpu"))
+    module = ActorCritic(policy, Heads(16, 8, objectives), **options)
+    if randomised:
+        with torch.no_grad():
+            for name, parameter in module.named_parameters():
+                if parameter.requires_grad and ("lora_B" in name or "heads" in name):
+                    parameter.normal_(std=0.2)
+    return module.eval(), tokenizer
+
+
+def rollouts(tokenizer, lengths=(3, 1, 5, 4), seed=0):
+    """Random responses of the given lengths to prompts of unlike lengths."""
+    generator = torch.Generator().manual_seed(seed)
+    prompts = ["\n\nHuman: " + "sure " * (i + 1) + "\n\nAssistant:" for i in range(len(lengths))]
+    encoded = tokenizer(prompts, padding=True, return_tensors="pt")
+    width = max(lengths)
+    mask = torch.arange(width) < torch.tensor(lengths)[:, None]
+    ids = torch.randint(4, len(tokenizer), (len(lengths), width), generator=generator).where(
+        mask, tokenizer.pad_token_id
+    )
+    responses = [tokenizer.decode(row[real]) for row, real in zip(ids, mask, strict=True)]
+    return Rollouts(
+        prompts=prompts, responses=responses, prompt_ids=encoded["input_ids"], prompt_mask=encoded["attention_mask"].bool(),
+        response_ids=ids, response_mask=mask, finished=torch.ones(len(lengths), dtype=torch.bool),
+    )  # fmt: skip
+
+
+def scored(tokenizer, objectives=3, **options):
+    """Rollouts with random scores."""
+    batch = rollouts(tokenizer, **options)
+    raw = torch.randn(len(batch), objectives, generator=torch.Generator().manual_seed(7))
+    return Scored(**{field.name: getattr(batch, field.name) for field in fields(batch)}, raw=raw, standardised=raw)
+
+
+def run_config(model, output, **changes):
+    """A run of three tiny iterations on the toy world's exact rewards."""
+    data = {
+        "output": str(output),
+        "iterations": 3,
+        "policy": {"model": str(model), "dtype": "float32", "lora": {"r": 4, "alpha": 8, "dropout": 0.0}},
+        "prompts": {"reader": "toy", "split": "train", "count": 40},
+        "held_out_prompts": {"reader": "toy", "split": "test", "count": 12},
+        "weights": {"helpful": 0.5, "harmless": 0.5},
+        "rewards": {name: {"kind": "function", "function": f"{__file__}:{name}"} for name in ("helpful", "harmless")},
+        "rollout": {"batch_size": 8, "max_new_tokens": 6},
+        "critic": {"hidden_size": 8},
+        "ppo": {"epochs": 2, "mini_batch_size": 4, "accumulation": 1},
+        "optimizer": {"learning_rate": 1e-2, "warmup_steps": 1},
+        "standardisation": {"prompts": 32},
+        "evaluation": {"limit": 12},
+        "checkpoint": {"every": 1},
+        "logging": {"progress": False},
+    }
+    return parse(RunConfig, data | changes)
+
+
+def helpful(prompts, responses):
+    """Rewards long responses."""
+    return [float(len(text.split())) for text in responses]
+
+
+def harmless(prompts, responses):
+    """Rewards early words of the alphabet."""
+    return [-sum(ord(word[0]) - 97 for word in text.split()) / 26 for text in responses]
