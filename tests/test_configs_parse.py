@@ -41,6 +41,8 @@ def test_help_imports_no_torch(command):
         "try:\n    main()\nexcept SystemExit as stop:\n    assert not stop.code\n"
         "heavy = {'torch', 'transformers', 'datasets', 'trl'} & set(sys.modules)\nassert not heavy, heavy\n"
     )
-    found = subprocess.run([sys.executable, "-c", code, *command.split()], timeout=60, capture_output=True, text=True)
+    found = subprocess.run(
+        [sys.executable, "-c", code, *command.split()], check=False, timeout=60, capture_output=True, text=True
+    )
     assert found.returncode == 0, found.stderr
     assert "Usage:" in found.stdout

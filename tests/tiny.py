@@ -8,8 +8,8 @@ import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from lenity.batch import Rollouts, Scored
-from lenity.config.run import RunConfig
 from lenity.config.load import parse
+from lenity.config.run import RunConfig
 from lenity.config.sections import LoRA, Policy
 from lenity.data.toy.training import make_tokenizer
 from lenity.models.actor_critic import ActorCritic

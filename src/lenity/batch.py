@@ -7,7 +7,7 @@ right. One mask, ``response_mask``: True on a real response token.
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -45,7 +45,7 @@ class Rollouts:
         """The given rows, with the padding that none of them needs cut off."""
         prompt = int(self.prompt_mask[rows].sum(1).max())
         response = int(self.response_mask[rows].sum(1).max())
-        found = {}
+        found: dict[str, Any] = {}
         for field in fields(self):
             value = getattr(self, field.name)
             if isinstance(value, list):
@@ -78,6 +78,11 @@ class Credited(Scored):
     advantages: Float[Tensor, "B T K"]
     mask: Float[Tensor, "B T K"]
     rectified: Float[Tensor, "B T"]
+
+
+def pieces(rows: Tensor, size: int) -> list[Tensor]:
+    """``rows`` in order, ``size`` at a time."""
+    return [rows[start : start + size] for start in range(0, len(rows), size)]
 
 
 def pad_right(rows: list[Tensor], width: int, value: int) -> Tensor:

@@ -52,8 +52,10 @@ def card(config: RunConfig, metrics: list[dict[str, Any]]) -> str:
             for name in config.objectives.names
         ),
         "",
-        f"Raw rewards on training prompts, means over the first and last {min(WINDOW, len(metrics))} of {len(metrics)} iterations of "
-        f"{config.rollout.batch_size} responses; seed {config.seed}. For held-out prompts with intervals run `lenity evaluate {config.output}`.",
+        (
+            f"Raw rewards on training prompts, means over the first and last {min(WINDOW, len(metrics))} of {len(metrics)} iterations of "
+            f"{config.rollout.batch_size} responses; seed {config.seed}. For held-out prompts with intervals run `lenity evaluate {config.output}`."
+        ),
         f"KL to the reference at the end: {metrics[-1]['kl']:.2f} nats a response." if metrics else "",
         "",
         "```python",
@@ -67,4 +69,4 @@ def card(config: RunConfig, metrics: list[dict[str, Any]]) -> str:
 
 
 def _mean(rows: list[dict[str, Any]], name: str) -> float:
-    return sum(row["reward"][name] for row in rows) / max(len(rows), 1)
+    return float(sum(row["reward"][name] for row in rows) / max(len(rows), 1))

@@ -23,7 +23,7 @@ PREFIX = "iteration_"
 
 
 def save(
-    folder: Path, iteration: int, module: nn.Module, optimizer: Any, state: dict[str, Any], keep_last: int
+    folder: Path, iteration: int, module: nn.Module, optimizer: Any, *, state: dict[str, Any], keep_last: int
 ) -> Path:
     """Write ``folder/iteration_NNNNNN`` and remove all but the newest ``keep_last``."""
     final = folder / f"{PREFIX}{iteration:06d}"

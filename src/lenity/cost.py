@@ -76,4 +76,4 @@ def _memory(config: RunConfig, world: World, trainer: Trainer, length: int) -> f
     tokens = config.ppo.mini_batch_size * length
     activations = tokens * model.hidden_size * model.num_hidden_layers * 20 * bytes_each
     logits = config.ppo.mini_batch_size * config.rollout.max_new_tokens * model.vocab_size * 4 * 3
-    return weights + optimizer + activations + logits
+    return float(weights + optimizer + activations + logits)

@@ -19,7 +19,6 @@ from lenity.errors import ConfigError
 from lenity.models.actor_critic import ActorCritic, check_head
 from lenity.models.critic import Heads, separate_backbone
 from lenity.models.policy import dtype_of, load_policy, merged
-from lenity.objectives import Objectives
 from lenity.rewards.base import Reward
 from lenity.rollout.transformers import TransformersGenerator
 from lenity.run_folder import RunFolder
@@ -128,8 +127,12 @@ def _optimizer(config: RunConfig, module: ActorCritic, processes: int) -> tuple[
     settings, ppo = config.optimizer, config.ppo
     policy = [p for p in module.policy.parameters() if p.requires_grad]
     critic = [p for name, p in module.named_parameters() if p.requires_grad and not name.startswith("policy.")]
+    groups: list[dict[str, Any]] = [
+        {"params": policy},
+        {"params": critic, "lr": settings.critic_learning_rate or settings.learning_rate},
+    ]
     optimizer = torch.optim.AdamW(
-        [{"params": policy}, {"params": critic, "lr": settings.critic_learning_rate or settings.learning_rate}],
+        groups,
         lr=settings.learning_rate,
         betas=settings.betas,
         weight_decay=settings.weight_decay,

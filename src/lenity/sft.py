@@ -59,10 +59,10 @@ def run(config: SFTConfig) -> dict[str, Any]:
 
 
 def segments(transcript: str) -> list[tuple[str, bool]]:
-    """(text, is an assistant turn), cut exactly where a policy is prompted; text after the last turn is left out.
+    r"""(text, is an assistant turn), cut exactly where a policy is prompted; text after the last turn is left out.
 
-    >>> segments("\\n\\nHuman: Hi\\n\\nAssistant: Hello")
-    [('\\n\\nHuman: Hi\\n\\nAssistant:', False), (' Hello', True)]
+    >>> segments("\n\nHuman: Hi\n\nAssistant: Hello")
+    [('\n\nHuman: Hi\n\nAssistant:', False), (' Hello', True)]
     """
     out: list[tuple[str, bool]] = []
     context, speaks = "", False

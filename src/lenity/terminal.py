@@ -34,6 +34,6 @@ def bar(description: str, total: int, *, shown: bool = True) -> Iterator[Callabl
         task = progress.add_task(description, total=total)
 
         def advance(steps: int = 1, description: str | None = None) -> None:
-            progress.update(task, advance=steps, **({"description": description} if description else {}))
+            progress.update(task, advance=steps, description=description)
 
         yield advance

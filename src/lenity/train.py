@@ -165,7 +165,12 @@ def _seed(config: RunConfig, stage: seeds.Stage, trainer: Trainer, *position: in
 def _checkpoint(config: RunConfig, run: RunFolder, trainer: Trainer, kl: Any, iteration: int) -> None:
     state = {"kl_coefficient": kl.coefficient, "schedule": _schedule_state(trainer)}
     checkpoint.save(
-        run.checkpoints, iteration, trainer.actor_critic, trainer.update.optimizer, state, config.checkpoint.keep_last
+        run.checkpoints,
+        iteration,
+        trainer.actor_critic,
+        trainer.update.optimizer,
+        state=state,
+        keep_last=config.checkpoint.keep_last,
     )
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-import tiny
 import torch
 
+import tiny
 from lenity.advantages.credit import credit, token_rewards
 from lenity.aggregation import PLC, Linear
 from lenity.config.sections import PPO

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-import tiny
 import torch
 
+import tiny
 from lenity.config.sections import LoRA
 from lenity.errors import ModelError
 from lenity.models.actor_critic import check_head

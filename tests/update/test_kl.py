@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from lenity.update.kl import AdaptiveKL
 
+from lenity.update.kl import AdaptiveKL
 from oracles import slow
 
 

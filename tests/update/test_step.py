@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-import tiny
 import torch
 from accelerate import Accelerator
 
+import tiny
 from lenity.advantages.credit import credit
 from lenity.advantages.normalise import same
 from lenity.aggregation import PLC
@@ -16,7 +16,7 @@ from lenity.config.sections import PPO
 from lenity.update.step import Update, adapter_dropout_only
 from oracles import slow
 
-NO_SEED = lambda epoch: torch.manual_seed(epoch)  # noqa: E731
+NO_SEED = torch.manual_seed
 
 
 def updater(module, settings, rate=1e-2):
@@ -76,7 +76,7 @@ def test_one_objective_without_leniency_is_textbook_ppo(tiny_model):
     with torch.no_grad():
         for parameter in twin.parameters():
             if parameter.grad is not None:
-                parameter -= 1e-2 * parameter.grad
+                parameter.sub_(1e-2 * parameter.grad)
     stats = updater(module, settings)(batch, NO_SEED)
     torch.testing.assert_close(trained(module), trained(twin), rtol=0, atol=2e-6)
     assert stats["policy_loss"] + 0.5 * stats["value_loss"] == pytest.approx(loss.item(), abs=1e-5)

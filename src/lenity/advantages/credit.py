@@ -12,7 +12,7 @@ from torch import Tensor
 from lenity.advantages.gae import gae
 from lenity.advantages.normalise import Total, normalise, same
 from lenity.aggregation.base import AdvantageRule
-from lenity.batch import Credited, Scored
+from lenity.batch import Credited, Scored, pieces
 from lenity.config.sections import PPO
 
 
@@ -85,7 +85,7 @@ def _evaluate(scored: Scored, module: Any, size: int) -> tuple[Tensor, Tensor, T
     module.eval()
     width = scored.response_mask.shape[1]
     parts: list[list[Tensor]] = [[], [], [], []]
-    for rows in torch.arange(len(scored)).split(size):
+    for rows in pieces(torch.arange(len(scored)), size):
         part = scored.select(rows.to(scored.response_mask.device))
         now = module(**part.inputs, entropy=True)
         before = module(**part.inputs, reference=True)

@@ -87,7 +87,7 @@ def _scalar(text: str) -> Any:
 def _assign(data: dict[str, Any], path: list[str], value: Any) -> None:
     for key in path[:-1]:
         inner = data.get(key)
-        if isinstance(inner, str) and key in {"method"}:
+        if isinstance(inner, str) and key == "method":
             inner = {"name": inner}
         data[key] = inner if isinstance(inner, dict) else {}
         data = data[key]
@@ -105,7 +105,7 @@ def _explain(model: type[BaseModel], problem: Any) -> str:
         )
     if problem["type"] == "missing":
         return f"{where}: missing. Set it in the file or as --{where} value."
-    message = problem["msg"].removeprefix("Value error, ")
+    message = str(problem["msg"]).removeprefix("Value error, ")
     if not where:
         return message
     shown = "" if isinstance(found, dict) else f"found {found!r}; "

@@ -41,7 +41,7 @@ class ReadReport:
 
 
 class PromptSource(Section):
-    """Where prompts come from. Each prompt starts with ``\\n\\nHuman:`` and ends with ``\\n\\nAssistant:``."""
+    r"""Where prompts come from. Each prompt starts with ``\n\nHuman:`` and ends with ``\n\nAssistant:``."""
 
     split: str = Field("train", description="split of the data set")
     min_tokens: int = Field(1, ge=1, description="shortest prompt, in tokens of the policy and of every reward model")

@@ -11,7 +11,7 @@ from lenity.data.prompts import prompt_of
 
 @DATASETS.register("hh-rlhf")
 class HHRLHF(PromptSource):
-    """Transcripts cut after their last ``\\n\\nAssistant:``."""
+    r"""Transcripts cut after their last ``\n\nAssistant:``."""
 
     dataset: str = Field("Anthropic/hh-rlhf", description="hub name, or a local folder with its layout")
     subset: str | None = Field(

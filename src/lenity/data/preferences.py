@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,13 +29,18 @@ class Labelled:
     label: int
 
 
+def _common_prefix(first: str, second: str) -> str:
+    differs = (i for i, (a, b) in enumerate(zip(first, second, strict=False)) if a != b)
+    return first[: next(differs, min(len(first), len(second)))]
+
+
 def load_pairs(source: Pairs) -> tuple[list[Pair], ReadReport]:
-    """Pairs whose transcripts share their text up to an ``\\n\\nAssistant:``; others are dropped and counted."""
+    r"""Pairs whose transcripts share their text up to an ``\n\nAssistant:``; others are dropped and counted."""
     rows, report = _rows(source, [source.chosen, source.rejected])
     pairs = []
     for row in rows:
         chosen, rejected = row[source.chosen], row[source.rejected]
-        shared = os.path.commonprefix([chosen, rejected])
+        shared = _common_prefix(chosen, rejected)
         end = shared.rfind(ASSISTANT) + len(ASSISTANT)
         if chosen == rejected:
             report.drop("chosen equals rejected")
@@ -48,7 +52,7 @@ def load_pairs(source: Pairs) -> tuple[list[Pair], ReadReport]:
 
 
 def load_labels(source: Labels) -> tuple[list[Labelled], ReadReport]:
-    """Texts with a class; a dialogue is split at its last ``\\n\\nAssistant:``. Classes other than 0 and 1 raise."""
+    r"""Texts with a class; a dialogue is split at its last ``\n\nAssistant:``. Classes other than 0 and 1 raise."""
     rows, report = _rows(source, [source.text, source.label], text=[source.text])
     items = []
     for row in rows:

@@ -40,10 +40,10 @@ def load_prompts(
 
 
 def prompt_of(transcript: str) -> str | None:
-    """Everything up to and including the last ``\\n\\nAssistant:``; None where that is not a dialogue.
+    r"""Everything up to and including the last ``\n\nAssistant:``; None where that is not a dialogue.
 
-    >>> prompt_of("\\n\\nHuman: Hi\\n\\nAssistant: Hello")
-    '\\n\\nHuman: Hi\\n\\nAssistant:'
+    >>> prompt_of("\n\nHuman: Hi\n\nAssistant: Hello")
+    '\n\nHuman: Hi\n\nAssistant:'
     """
     end = transcript.rfind(ASSISTANT)
     if end < 0 or not transcript.startswith(HUMAN):

@@ -15,11 +15,10 @@ class Heads(nn.Module):
 
     def __init__(self, width: int, hidden: int, objectives: int) -> None:
         super().__init__()
-        self.mlp = nn.Sequential(
-            nn.LayerNorm(width), nn.Linear(width, hidden), nn.GELU(), nn.Linear(hidden, objectives)
-        )
-        nn.init.zeros_(self.mlp[-1].weight)
-        nn.init.zeros_(self.mlp[-1].bias)
+        last = nn.Linear(hidden, objectives)
+        nn.init.zeros_(last.weight)
+        nn.init.zeros_(last.bias)
+        self.mlp = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, hidden), nn.GELU(), last)
 
     def forward(self, states: Float[Tensor, "*B H"]) -> Float[Tensor, "*B K"]:
         """Values in float32, whatever the states are."""

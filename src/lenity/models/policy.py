@@ -115,7 +115,7 @@ def dtype_of(policy: Policy, device: torch.device) -> torch.dtype:
 
 
 def _explain(field: str, model: str, error: Exception) -> str:
-    local = model.startswith((".", "/", "~")) or Path(model).parent.is_dir() and model.count("/") != 1
+    local = model.startswith((".", "/", "~")) or (Path(model).parent.is_dir() and model.count("/") != 1)
     if local and not Path(model).is_dir():
         return f"{field} is '{model}', a folder that does not exist; check the path, or train the model first."
     reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

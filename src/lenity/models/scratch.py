@@ -66,7 +66,8 @@ def build(config: _Stage, texts: Sequence[str], num_labels: int | None = None) -
     set_seed(config.seed)
     auto = AutoModelForCausalLM if num_labels is None else AutoModelForSequenceClassification
     extra = {} if num_labels is None else {"num_labels": num_labels}
-    spec, name = config.model, config.model
+    spec = config.model
+    name: str | None = None if isinstance(spec, Scratch) else spec
     if isinstance(spec, Scratch):
         name = spec.tokenizer
         tokenizer = (

@@ -48,15 +48,16 @@ def write_page(folder: str | Path, *, samples: bool = True, title: str | None = 
 
 def sample_rows(runs: Sequence[Run], each: int = 3) -> list[dict[str, str]]:
     """The first prompts (by id) of each run, with both policies' responses."""
-    found = []
+    found: list[dict[str, Any]] = []
     for run in runs:
         rows = run.frame.drop_duplicates(["policy", "prompt_id"]).pivot(
             index=["prompt_id", "prompt"], columns="policy", values="response"
         )
-        for (_, prompt), row in rows.sort_index().head(each).iterrows():
-            found.append(
-                {"run": run.name, "prompt": str(prompt).strip(), "before": row["reference"], "after": row["aligned"]}
-            )
+        shown = rows.sort_index().head(each).reset_index()
+        found += [
+            {"run": run.name, "prompt": str(prompt).strip(), "before": before, "after": after}
+            for prompt, before, after in zip(shown["prompt"], shown["reference"], shown["aligned"], strict=True)
+        ]
     return found
 
 

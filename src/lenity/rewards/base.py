@@ -24,10 +24,10 @@ class Reward(abc.ABC):
 
     @abc.abstractmethod
     def score(self, prompts: Sequence[str], responses: Sequence[str]) -> list[float]:
-        """One raw score for each (prompt, response) pair; higher is better.
+        r"""One raw score for each (prompt, response) pair; higher is better.
 
         Args:
-            prompts: n texts, from ``\\n\\nHuman:`` to ``\\n\\nAssistant:``.
+            prompts: n texts, from ``\n\nHuman:`` to ``\n\nAssistant:``.
             responses: n texts as the policy wrote them, special tokens removed.
         """
 

@@ -67,7 +67,7 @@ class TransformersGenerator:
             input_ids=ids, attention_mask=attention, generation_config=self._settings(), stopping_criteria=[stopping]
         )
         answers = output[:, ids.shape[1] :]
-        ends = {_ids for _ids in _as_list(self._end_ids())}
+        ends = set(self._end_ids())
         lengths = [
             _length(row, ends, at) for row, at in zip(answers.tolist(), stopping.found(len(answers)), strict=True)
         ]
@@ -115,9 +115,9 @@ def generate_texts(
 
 
 def cut(text: str, stop: Sequence[str]) -> str:
-    """The text before the first stop string.
+    r"""The text before the first stop string.
 
-    >>> cut(" Yes.\\n\\nHuman: Why?", ["\\n\\nHuman:"])
+    >>> cut(" Yes.\n\nHuman: Why?", ["\n\nHuman:"])
     ' Yes.'
     """
     return text[: min((at for at in map(text.find, stop) if at >= 0), default=len(text))]

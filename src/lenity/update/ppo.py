@@ -15,6 +15,7 @@ def policy_loss(
     advantages: Float[Tensor, "B T"],
     response_mask: Bool[Tensor, "B T"],
     clip: float = 0.2,
+    *,
     tokens: Tensor | int | None = None,
 ) -> tuple[Scalar, Scalar]:
     r"""Minus the clipped surrogate :math:`E[\min(\rho_t A_t, \mathrm{clip}(\rho_t, 1 \pm \epsilon) A_t)]`.
@@ -44,6 +45,7 @@ def value_loss(
     returns: Float[Tensor, "B T K"],
     response_mask: Bool[Tensor, "B T"],
     clip: float | None = 0.2,
+    *,
     tokens: Tensor | int | None = None,
 ) -> tuple[Scalar, Scalar]:
     r""":math:`\frac12 \max((V - R)^2, (\mathrm{clip}(V, V_{old} \pm \epsilon) - R)^2)`, averaged over tokens and heads.
@@ -62,9 +64,7 @@ def value_loss(
     tokens = response_mask.sum().clamp(min=1) if tokens is None else tokens
     real, heads = response_mask.unsqueeze(-1), values.shape[-1]
     error = (values - returns).square()
-    if clip is None:
-        clipped = error
-    else:
-        clipped = (old_values + (values - old_values).clamp(-clip, clip) - returns).square()
+    near = values if clip is None else old_values + (values - old_values).clamp(-clip, clip)
+    clipped = (near - returns).square()
     loss = 0.5 * torch.maximum(error, clipped).where(real, 0.0).sum() / (tokens * heads)
     return loss, ((clipped > error) & real).sum() / (tokens * heads)

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from lenity.advantages.normalise import Total
-from lenity.batch import Credited
+from lenity.batch import Credited, pieces
 from lenity.config.sections import PPO
 from lenity.update.ppo import policy_loss, value_loss
 
@@ -46,7 +46,7 @@ class Update:
         for epoch in range(self.settings.epochs):
             seed(epoch)
             order = torch.randperm(len(batch)).to(batch.response_mask.device)
-            for window in order.split(self.settings.mini_batch_size * self.settings.accumulation):
+            for window in pieces(order, self.settings.mini_batch_size * self.settings.accumulation):
                 stats, bad = self._step(batch, window)
                 steps, skipped = steps + 1, skipped + bad
                 sums = {name: sums.get(name, torch.zeros(())) + value.detach().cpu() for name, value in stats.items()}
@@ -58,7 +58,7 @@ class Update:
         tokens = self.total(batch.response_mask[window].sum())
         stats: dict[str, Tensor] = {}
         skipped = 0
-        for rows, last in _with_last(window.split(self.settings.mini_batch_size)):
+        for rows, last in _with_last(pieces(window, self.settings.mini_batch_size)):
             with contextlib.nullcontext() if last else self.accelerator.no_sync(self.module):
                 part, bad = self._backward(batch.select(rows), tokens)
             skipped += bad
@@ -76,8 +76,10 @@ class Update:
         """Accumulate the gradient of one mini-batch, as its share of the step's ``tokens``."""
         outputs = self.module(**part.inputs)
         mask, ppo = part.response_mask, self.settings
-        policy, clipped = policy_loss(outputs.logprobs, part.logprobs, part.rectified, mask, ppo.clip, tokens)
-        value, value_clipped = value_loss(outputs.values, part.values, part.returns, mask, ppo.value_clip, tokens)
+        policy, clipped = policy_loss(outputs.logprobs, part.logprobs, part.rectified, mask, ppo.clip, tokens=tokens)
+        value, value_clipped = value_loss(
+            outputs.values, part.values, part.returns, mask, ppo.value_clip, tokens=tokens
+        )
         stats = {
             "policy_loss": policy,
             "value_loss": value,
@@ -107,6 +109,6 @@ def adapter_dropout_only(module: nn.Module) -> None:
             part.train()
 
 
-def _with_last(parts: tuple[Tensor, ...]) -> Iterator[tuple[Tensor, bool]]:
+def _with_last(parts: list[Tensor]) -> Iterator[tuple[Tensor, bool]]:
     for i, part in enumerate(parts):
         yield part, i == len(parts) - 1
