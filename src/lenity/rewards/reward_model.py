@@ -1,0 +1,154 @@
+"""A sequence-classification model as a reward: ``kind: model``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import Field
+
+from lenity.config.stages import Template
+from lenity.errors import RewardError
+from lenity.rewards.base import REWARDS, Reward, RewardSpec
+from lenity.rewards.check import check_scores
+from lenity.rewards.templates import encode
+
+if TYPE_CHECKING:
+    import torch
+
+SETTINGS_FILE = "lenity_reward.json"  # `lenity reward` writes it beside the weights
+
+
+class RewardModelSpec(RewardSpec):
+    """Fields left unset take what the model's own ``lenity_reward.json`` says, then the value named here."""
+
+    model: str = Field(description="hub name or local folder of a sequence-classification model")
+    revision: str | None = Field(None, description="branch, tag or commit on the hub")
+    template: Template | None = Field(None, description="pair, transcript (default) or response: what the model reads")
+    label: int | None = Field(None, ge=0, description="index of the score among the model's outputs; default: the only one")
+    output: Literal["logit", "probability"] | None = Field(None, description="what the score is; default: logit")
+    sign: int = Field(1, ge=-1, le=1, description="-1 where lower is better")
+    max_length: int | None = Field(None, ge=8, description="tokens read, from the end; default: what the model takes, at most 1024")
+    batch_size: int = Field(32, ge=1, description="texts a forward pass")
+    trust_remote_code: bool = Field(False, description="run code that comes with the model; only for sources you trust")
+
+    def load(self, device: torch.device) -> RewardModel:
+        """Tokenizer and model, ready to score.
+
+        Raises:
+            RewardError: not found, without a trained head, or ``label`` is not one of its outputs.
+        """
+        stored = _stored(self.model)
+        model, tokenizer = _load(self, device)
+        outputs = int(model.config.num_labels)
+        label = self.label if self.label is not None else stored.get("label", 0 if outputs == 1 else None)
+        if label is None or not 0 <= label < outputs:
+            raise RewardError(
+                f"label of reward model '{self.model}' is {label}, but it has {outputs} outputs {model.config.id2label}; "
+                f"set label to 0..{outputs - 1}, the one whose score is better when higher."
+            )
+        limit = self.max_length or stored.get("max_length") or _longest(model, tokenizer)
+        return RewardModel(
+            self.model, model, tokenizer,
+            template=self.template or stored.get("template", "transcript"), label=label,
+            probability=(self.output or stored.get("output", "logit")) == "probability",
+            sign=self.sign, max_length=limit, batch_size=self.batch_size,
+        )  # fmt: skip
+
+
+REWARDS.register("model")(RewardModelSpec)
+
+
+@dataclass
+class RewardModel(Reward):
+    """Scores texts with its own tokenizer; longest first, so that batches hold texts of like length."""
+
+    name: str
+    model: Any
+    tokenizer: Any
+    template: Template
+    label: int
+    probability: bool
+    sign: int
+    max_length: int
+    batch_size: int
+
+    def score(self, prompts: Sequence[str], responses: Sequence[str]) -> list[float]:
+        """One raw score a row, in order; ``RewardError`` names rows whose score is not finite."""
+        import torch
+
+        rows = encode(self.tokenizer, self.template, prompts, responses, self.max_length)
+        order = sorted(range(len(rows)), key=lambda i: -len(rows[i]["input_ids"]))
+        scores = [0.0] * len(rows)
+        with torch.inference_mode():
+            for start in range(0, len(order), self.batch_size):
+                chosen = order[start : start + self.batch_size]
+                batch = self.tokenizer.pad([rows[i] for i in chosen], return_tensors="pt").to(self.model.device)
+                for i, value in zip(chosen, self._outputs(batch).tolist(), strict=True):
+                    scores[i] = self.sign * value
+        return check_scores(self.name, scores, len(responses))
+
+    def prompt_tokens(self, prompts: Sequence[str]) -> list[int]:
+        """Length of each prompt in this model's tokens."""
+        return [len(ids) for ids in self.tokenizer(list(prompts))["input_ids"]]
+
+    def _outputs(self, batch: Any) -> Any:
+        logits = self.model(**batch).logits.float()
+        if self.probability:
+            logits = logits.sigmoid() if logits.shape[-1] == 1 else logits.softmax(-1)
+        return logits[:, self.label]
+
+
+def _load(spec: RewardModelSpec, device: torch.device) -> tuple[Any, Any]:
+    import torch
+    from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+    source = {"revision": spec.revision, "trust_remote_code": spec.trust_remote_code}
+    half = device.type == "cuda" and torch.cuda.is_bf16_supported()
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(spec.model, padding_side="right", **source)
+        model, found = AutoModelForSequenceClassification.from_pretrained(
+            spec.model, dtype=torch.bfloat16 if half else torch.float32, use_safetensors=True, output_loading_info=True, **source
+        )  # fmt: skip
+    except (OSError, ValueError) as error:
+        raise RewardError(_explain(spec.model, error)) from error
+    if missing := sorted(found["missing_keys"]):
+        raise RewardError(
+            f"reward model '{spec.model}' has no trained weights for {', '.join(missing)}, so its scores would be random; "
+            "name a sequence-classification model, such as the output of `lenity reward`."
+        )
+    if tokenizer.pad_token_id is None:
+        tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token
+    if model.config.pad_token_id is None:
+        model.config.pad_token_id = tokenizer.pad_token_id
+    return model.to(device).eval(), tokenizer
+
+
+def _stored(model: str) -> dict[str, Any]:
+    file = Path(model) / SETTINGS_FILE
+    if not file.is_file():
+        return {}
+    try:
+        data: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise RewardError(f"'{file}' is not valid JSON: {error}; train the reward model again.") from error
+    return data
+
+
+def _longest(model: Any, tokenizer: Any) -> int:
+    positions = getattr(model.config, "max_position_embeddings", None) or 1024
+    return int(min(positions, tokenizer.model_max_length, 1024))
+
+
+def _explain(model: str, error: Exception) -> str:
+    folder = Path(model)
+    if model.startswith((".", "/", "~")) or model.count("/") != 1 or folder.parent.is_dir():
+        if not folder.is_dir():
+            return f"reward model '{model}' is a folder that does not exist; check the path, or train it with `lenity reward`."
+        if not (folder / "config.json").is_file():
+            return f"reward model '{model}' has no config.json; name the folder that `lenity reward` or save_pretrained wrote."
+    reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    return f"cannot load reward model '{model}': {reason} Weights must be safetensors; check the name and the connection."

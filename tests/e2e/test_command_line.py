@@ -1,0 +1,118 @@
+"""train -> resume -> evaluate through the real command line, and what a user does with the result."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+import tiny
+import torch
+import yaml
+from safetensors.torch import load_file
+
+from lenity.run_folder import RunFolder
+
+
+def lenity(*arguments, cwd):
+    return subprocess.run(
+        [sys.executable, "-m", "lenity", *map(str, arguments)], check=False, cwd=cwd, capture_output=True, text=True, timeout=300
+    )  # fmt: skip
+
+
+def write(folder, model, name="run", **changes):
+    config = tiny.run_config(model, folder / name, **changes)
+    file = folder / f"{name}.yaml"
+    file.write_text(yaml.safe_dump(config.dump(), sort_keys=False))
+    return file
+
+
+@pytest.fixture(scope="module")
+def finished(tiny_model, tmp_path_factory):
+    """A straight run of three iterations, and one of two that was then resumed to three."""
+    folder = tmp_path_factory.mktemp("runs")
+    straight = lenity("train", write(folder, tiny_model), cwd=folder)
+    assert straight.returncode == 0, straight.stderr
+    cut = RunFolder(folder / "resumed")
+    command = ("train", write(folder, tiny_model, "resumed"))
+    assert lenity(*command, cwd=folder).returncode == 0
+    rows = cut.metrics()
+    import shutil
+
+    shutil.rmtree(cut.adapter)  # as if the process had been killed in the third iteration
+    shutil.rmtree(cut.checkpoints / "iteration_000003")
+    again = lenity(*command, "--resume", cwd=folder)
+    assert again.returncode == 0, again.stderr
+    return folder, rows
+
+
+def test_a_resumed_run_is_the_straight_run(finished):
+    folder, _ = finished
+    straight, resumed = (RunFolder(folder / name) for name in ("run", "resumed"))
+    timing = {"seconds", "tokens_per_second"}
+    rows = [[{k: v for k, v in row.items() if k not in timing} for row in run.metrics()] for run in (straight, resumed)]
+    assert [row["iteration"] for row in rows[1]] == [1, 2, 3]
+    assert rows[0] == rows[1]
+    weights = [load_file(run.adapter / "adapter_model.safetensors") for run in (straight, resumed)]
+    torch.testing.assert_close(weights[0], weights[1], rtol=0, atol=0)
+
+
+def test_the_folder_is_complete(finished):
+    run = RunFolder(finished[0] / "run")
+    row = run.metrics()[-1]
+    assert set(row["reward"]) == set(row["mask_mean"]) == set(row["explained_variance"]) == {"helpful", "harmless"}
+    assert {"kl", "entropy", "conflict_rate", "surplus", "clip_fraction", "without_eos", "skipped_mini_batches"} <= set(row)
+    assert set(row["seconds"]) == {"generate", "score", "credit", "update"}
+    assert run.finished and (run.path / "README.md").read_text().startswith("---\nlibrary_name: peft")
+    assert len((run.path / "samples.jsonl").read_text().splitlines()) == 3 * 4
+    assert set(json.loads((run.path / "standardisation.json").read_text())) == {"helpful", "harmless"}
+
+
+def test_plain_peft_loads_the_adapter(finished, tiny_model):
+    """The adapter changes the log-probs as it did in the trainer, without any of our code."""
+    from peft import PeftModel
+    from transformers import AutoModelForCausalLM
+
+    run = RunFolder(finished[0] / "run")
+    plain = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(tiny_model), run.adapter).eval()
+    module, tokenizer = tiny.actor_critic(tiny_model, 2, randomised=False)
+    module.load_state_dict(load_file(run.checkpoints / "iteration_000003" / "model.safetensors"), strict=False)
+    batch = tiny.rollouts(tokenizer, lengths=(4,))
+    with torch.no_grad():
+        ours = module(**batch.inputs).logprobs
+        reference = module(**batch.inputs, reference=True).logprobs
+        ids = torch.cat([batch.prompt_ids, batch.response_ids], 1)
+        logits = plain(input_ids=ids).logits[:, batch.prompt_ids.shape[1] - 1 : -1]
+    theirs = logits.log_softmax(-1).gather(-1, batch.response_ids[..., None])[..., 0]
+    torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-5)
+    assert (ours - reference).abs().max() > 1e-3
+
+
+def test_evaluate(finished):
+    folder, _ = finished
+    found = lenity("evaluate", folder / "run", "--evaluation.limit", "10", cwd=folder)
+    assert found.returncode == 0, found.stderr
+    assert "10 prompts" in found.stdout and "harmless" in found.stdout
+    assert (folder / "run" / "evaluation.parquet").is_file()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (["--ppo.epoch", "2"], "Did you mean 'epochs'"),
+        (["--weights", "{helpful: 0.5, harmless: 0.6}"], "sum to 1.1, not 1"),
+        (["--weights", "{helpful: 0.5, humorous: 0.5}"], "needs one weight and one reward of the same name"),
+        (["--ppo.clip", "wide"], "ppo.clip: found 'wide'"),
+        (["--policy.model", "./no/such"], "does not exist"),
+        (["--prompts.max_tokens", "2"], "no prompt is left"),
+        (["--rewards.helpful", "{kind: function, function: 'math:nan'}"], "has no function 'nan'"),
+        (["--method.name", "plcc"], "Did you mean 'plc'"),
+        (["--standardisation.file", "nowhere.json"], "'nowhere.json' not found"),
+    ],
+)
+def test_bad_input_is_explained_without_a_traceback(tiny_model, tmp_path, changes, message):
+    found = lenity("train", write(tmp_path, tiny_model), *changes, cwd=tmp_path)
+    assert found.returncode == 2
+    assert message in " ".join(found.stderr.split())
+    assert "Traceback" not in found.stderr
