@@ -163,7 +163,7 @@ def _seed(config: RunConfig, stage: seeds.Stage, trainer: Trainer, *position: in
 
 
 def _checkpoint(config: RunConfig, run: RunFolder, trainer: Trainer, kl: Any, iteration: int) -> None:
-    state = {"kl_coefficient": kl.coefficient, "schedule": _schedule_state(trainer)}
+    state = {"kl_coefficient": kl.coefficient, "schedule": trainer.update.schedule.state_dict()}
     checkpoint.save(
         run.checkpoints,
         iteration,
@@ -184,11 +184,6 @@ def _restore(run: RunFolder, trainer: Trainer, kl: Any) -> int:
     trainer.update.schedule.load_state_dict(state["schedule"])
     run.truncate(state["iteration"])
     return int(state["iteration"])
-
-
-def _schedule_state(trainer: Trainer) -> dict[str, Any]:
-    state: dict[str, Any] = trainer.update.schedule.state_dict()
-    return {key: state[key] for key in ("last_epoch", "_step_count", "_last_lr")}
 
 
 def _samples(batch: Credited, names: list[str], iteration: int, count: int) -> list[dict[str, Any]]:
