@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 
 def quiet() -> None:
@@ -37,3 +38,15 @@ def bar(description: str, total: int, *, shown: bool = True) -> Iterator[Callabl
             progress.update(task, advance=steps, description=description)
 
         yield advance
+
+
+def show_report(output: str, report: dict[str, Any]) -> None:
+    """The figures of a training stage, one a line, and where they are kept."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
+    for name, value in report.items():
+        table.add_row(f"[bold]{name.replace('_', ' ')}[/bold]", f"{value:.4g}" if isinstance(value, float) else str(value))
+    Console().print(table, highlight=False)
+    Console().print(f"{output}: the model, its tokenizer and report.json", highlight=False)

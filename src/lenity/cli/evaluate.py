@@ -21,7 +21,9 @@ def command(context: click.Context, run: str) -> None:
     from lenity.evaluation.score import evaluate
     from lenity.evaluation.table import table
     from lenity.run_folder import RunFolder
+    from lenity.terminal import quiet
 
+    quiet()
     folder = RunFolder(run)
     data = override({"evaluation": folder.config.evaluation.model_dump(mode="json")}, context.args)
     if other := sorted(set(data) - {"evaluation"}):

@@ -87,14 +87,12 @@ def _pool(jobs: int, threads: int) -> ProcessPoolExecutor:
 
 
 def _start(threads: int) -> None:
-    import warnings
-
     import torch
-    from transformers.utils import logging
+
+    from lenity.terminal import quiet
 
     torch.set_num_threads(threads)
-    logging.disable_progress_bar()  # many workers, one terminal
-    warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
+    quiet()  # many workers, one terminal
 
 
 def _prepare(data: dict[str, Any], output: str) -> None:
@@ -136,35 +134,14 @@ def _outcome(config: RunConfig, task: Future[tuple[float, str | None]]) -> Outco
 
 def _follow(tasks: Sequence[Future[Any]], configs: Sequence[RunConfig]) -> None:
     """A progress bar over all iterations of all runs, read from their ``metrics.jsonl``."""
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
+    from lenity.terminal import bar
 
-    total = sum(config.iterations for config in configs)
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TextColumn("left:"),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, speed_estimate_period=120) as bar:
-        shown = bar.add_task("aligning", total=total)
-        pending = set(tasks)
+    done, pending = 0, set(tasks)
+    with bar("aligning", sum(config.iterations for config in configs)) as advance:
         while pending:
             pending = wait(pending, timeout=1).not_done
-            ended = len(tasks) - len(pending)
-            bar.update(
-                shown,
-                completed=sum(map(_iterations, configs)),
-                description=f"aligning · {ended} of {len(tasks)} runs done",
-            )
+            before, done = done, sum(map(_iterations, configs))
+            advance(done - before, description=f"aligning · {len(tasks) - len(pending)} of {len(tasks)} runs done")
 
 
 def _iterations(config: RunConfig) -> int:

@@ -1,0 +1,26 @@
+"""``lenity sft``: fine-tune a model on transcripts."""
+
+from __future__ import annotations
+
+import click
+
+from lenity.cli.help import fields
+from lenity.config.stages import SFTConfig
+
+
+@click.command(context_settings={"ignore_unknown_options": True, "allow_extra_args": True}, epilog=fields(SFTConfig))
+@click.argument("config", type=click.Path())
+@click.pass_context
+def command(context: click.Context, config: str) -> None:
+    """Fine-tune a model, or train a small one from scratch, as the YAML file CONFIG says.
+
+    Example: lenity sft configs/hh_small_sft.yaml --epochs 2
+    """
+    from lenity.config.load import load
+
+    stage = load(SFTConfig, config, context.args)
+    from lenity.sft import run
+    from lenity.terminal import quiet, show_report
+
+    quiet()
+    show_report(stage.output, run(stage))
