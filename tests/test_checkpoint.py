@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-import tiny
 import torch
 
+import tiny
 from lenity import checkpoint
 from lenity.errors import CheckpointError
 

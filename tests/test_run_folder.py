@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-import tiny
 
+import tiny
 from lenity.errors import CheckpointError
 from lenity.run_folder import RunFolder, writing
 

@@ -7,11 +7,11 @@ import subprocess
 import sys
 
 import pytest
-import tiny
 import torch
 import yaml
 from safetensors.torch import load_file
 
+import tiny
 from lenity.run_folder import RunFolder
 
 
@@ -62,7 +62,9 @@ def test_the_folder_is_complete(finished):
     run = RunFolder(finished[0] / "run")
     row = run.metrics()[-1]
     assert set(row["reward"]) == set(row["mask_mean"]) == set(row["explained_variance"]) == {"helpful", "harmless"}
-    assert {"kl", "entropy", "conflict_rate", "surplus", "clip_fraction", "without_eos", "skipped_mini_batches"} <= set(row)
+    assert {"kl", "entropy", "conflict_rate", "surplus", "clip_fraction", "without_eos", "skipped_mini_batches"} <= set(
+        row
+    )
     assert set(row["seconds"]) == {"generate", "score", "credit", "update"}
     assert run.finished and (run.path / "README.md").read_text().startswith("---\nlibrary_name: peft")
     assert len((run.path / "samples.jsonl").read_text().splitlines()) == 3 * 4

@@ -28,10 +28,14 @@ class RewardModelSpec(RewardSpec):
     model: str = Field(description="hub name or local folder of a sequence-classification model")
     revision: str | None = Field(None, description="branch, tag or commit on the hub")
     template: Template | None = Field(None, description="pair, transcript (default) or response: what the model reads")
-    label: int | None = Field(None, ge=0, description="index of the score among the model's outputs; default: the only one")
+    label: int | None = Field(
+        None, ge=0, description="index of the score among the model's outputs; default: the only one"
+    )
     output: Literal["logit", "probability"] | None = Field(None, description="what the score is; default: logit")
     sign: int = Field(1, ge=-1, le=1, description="-1 where lower is better")
-    max_length: int | None = Field(None, ge=8, description="tokens read, from the end; default: what the model takes, at most 1024")
+    max_length: int | None = Field(
+        None, ge=8, description="tokens read, from the end; default: what the model takes, at most 1024"
+    )
     batch_size: int = Field(32, ge=1, description="texts a forward pass")
     trust_remote_code: bool = Field(False, description="run code that comes with the model; only for sources you trust")
 
@@ -151,4 +155,6 @@ def _explain(model: str, error: Exception) -> str:
         if not (folder / "config.json").is_file():
             return f"reward model '{model}' has no config.json; name the folder that `lenity reward` or save_pretrained wrote."
     reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-    return f"cannot load reward model '{model}': {reason} Weights must be safetensors; check the name and the connection."
+    return (
+        f"cannot load reward model '{model}': {reason} Weights must be safetensors; check the name and the connection."
+    )

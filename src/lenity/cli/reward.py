@@ -1,0 +1,28 @@
+"""``lenity reward``: train a reward model."""
+
+from __future__ import annotations
+
+import click
+
+from lenity.cli.help import fields
+from lenity.config.stages import RewardTrainingConfig
+
+
+@click.command(
+    context_settings={"ignore_unknown_options": True, "allow_extra_args": True}, epilog=fields(RewardTrainingConfig)
+)
+@click.argument("config", type=click.Path())
+@click.pass_context
+def command(context: click.Context, config: str) -> None:
+    """Train a reward model from preference pairs or from labels, as the YAML file CONFIG says.
+
+    Example: lenity reward configs/hh_small_reward_helpful.yaml --epochs 2
+    """
+    from lenity.config.load import load
+
+    stage = load(RewardTrainingConfig, config, context.args)
+    from lenity.reward_training import run
+    from lenity.terminal import quiet, show_report
+
+    quiet()
+    show_report(stage.output, run(stage))

@@ -1,0 +1,173 @@
+"""Reward models: from preference pairs through TRL's ``RewardTrainer``, or from labels as a two-class classifier."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lenity import sft
+from lenity.config.stages import RewardTrainingConfig
+from lenity.data.base import ReadReport
+from lenity.data.loading import every
+from lenity.data.preferences import Labelled, Pair, load_labels, load_pairs
+from lenity.errors import RewardError
+from lenity.pareto import confidence
+from lenity.rewards.reward_model import SETTINGS_FILE, RewardModelSpec
+from lenity.rewards.templates import encode
+
+SATURATED = 4.6  # |logit| beyond which a logistic loss has lost 99 % of its gradient
+
+
+def run(config: RewardTrainingConfig) -> dict[str, Any]:
+    """Train, write the model, its tokenizer and how to read it to ``output``; return the report (also ``report.json``).
+
+    The report's figures come from the saved model, loaded and scored as in alignment.
+
+    Raises:
+        DataError: no usable rows.
+        RewardError: the template does not fit the model.
+    """
+    rows, held_out, read = _rows(config)
+    start = time.perf_counter()
+    trainer, tokenizer = _trainer(config, rows)
+    steps = trainer.train().global_step
+    report: dict[str, Any] = {"data": str(read), "rows": len(rows), "steps": steps}
+    report["seconds"] = round(time.perf_counter() - start, 1)
+    model = sft.save(trainer, tokenizer, config, report)
+    settings = {
+        "template": config.template,
+        "label": config.label if config.labels else 0,
+        "output": config.output_kind,
+        "max_length": config.max_length,
+    }
+    (Path(config.output) / SETTINGS_FILE).write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
+    report |= {"parameters": model.num_parameters()} | _measure(config, held_out, model.device)
+    (Path(config.output) / "report.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    return report
+
+
+def split(items: Sequence[Any], share: float) -> tuple[list[Any], list[Any]]:
+    """Training and held-out items: a ``share`` of the prompts at even steps, each with all its items.
+
+    >>> split([Labelled("", text, 0) for text in "abcd"], 0.25)[1]
+    [Labelled(prompt='', response='a', label=0)]
+    """
+    keys = [item.prompt or item.response for item in items]
+    distinct = list(dict.fromkeys(keys))
+    chosen = set(every(distinct, max(1, round(share * len(distinct)))))
+    pairs = list(zip(keys, items, strict=True))
+    return [item for key, item in pairs if key not in chosen], [item for key, item in pairs if key in chosen]
+
+
+def _rows(config: RewardTrainingConfig) -> tuple[list[Any], list[Any], ReadReport]:
+    source, other = config.pairs or config.labels, config.eval_pairs or config.eval_labels
+    load: Any = load_pairs if config.pairs else load_labels
+    rows, report = load(source)
+    if other is not None:
+        return rows, every(load(other)[0], config.eval_limit), report
+    rows, held_out = split(rows, config.holdout)
+    if not rows:
+        raise RewardError(
+            f"holdout is {config.holdout}, which leaves nothing to train on in {report}; lower it or add data."
+        )
+    return rows, every(held_out, config.eval_limit), report
+
+
+def _trainer(config: RewardTrainingConfig, rows: list[Any]) -> tuple[Any, Any]:
+    from datasets import Dataset
+
+    from lenity.models.scratch import build
+
+    texts = [row.prompt + text for row in rows for text in _texts(row)]
+    model, tokenizer = build(config, texts, num_labels=1 if config.pairs else 2)
+    tokenizer.padding_side = "right"
+    prompts = [row.prompt for row in rows]
+    columns = [
+        encode(tokenizer, config.template, prompts, [_texts(row)[side] for row in rows], config.max_length)
+        for side in range(2 if config.pairs else 1)
+    ]
+    if config.pairs:
+        if "token_type_ids" in columns[0][0]:
+            raise RewardError(
+                f"template is 'pair' and '{config.model}' tells its two texts apart by token types, which TRL's RewardTrainer "
+                "does not pass on; train with --template transcript."
+            )
+        ids = {
+            name: [row["input_ids"] for row in column]
+            for name, column in zip(("chosen_ids", "rejected_ids"), columns, strict=True)
+        }
+        return _pair_trainer(config, model, tokenizer, Dataset.from_dict(ids)), tokenizer
+    data = [encoded | {"labels": row.label} for encoded, row in zip(columns[0], rows, strict=True)]
+    return _label_trainer(config, model, tokenizer, Dataset.from_list(data)), tokenizer
+
+
+def _pair_trainer(config: RewardTrainingConfig, model: Any, tokenizer: Any, data: Any) -> Any:
+    from trl import RewardConfig, RewardTrainer
+
+    arguments = RewardConfig(**sft.arguments(config, len(data)), max_length=None)
+    return RewardTrainer(
+        model=model, args=arguments, train_dataset=data, processing_class=tokenizer, peft_config=sft.adapter(config, "SEQ_CLS")
+    )  # fmt: skip
+
+
+def _label_trainer(config: RewardTrainingConfig, model: Any, tokenizer: Any, data: Any) -> Any:
+    from peft import get_peft_model
+    from transformers import DataCollatorWithPadding, Trainer, TrainingArguments
+
+    if (adapter := sft.adapter(config, "SEQ_CLS")) is not None:
+        model = get_peft_model(model, adapter)
+    arguments = TrainingArguments(**sft.arguments(config, len(data)))
+    return Trainer(model=model, args=arguments, train_dataset=data, data_collator=DataCollatorWithPadding(tokenizer))
+
+
+def _texts(row: Pair | Labelled) -> tuple[str, ...]:
+    return (row.chosen, row.rejected) if isinstance(row, Pair) else (row.response,)
+
+
+def _measure(config: RewardTrainingConfig, held_out: list[Any], device: Any) -> dict[str, Any]:
+    """Accuracy with its interval, the longer-wins baseline, and where the scores lie."""
+    reward = RewardModelSpec(model=config.output).load(device)
+    prompts = [row.prompt for row in held_out]
+    columns = [np.array(reward.score(prompts, list(texts))) for texts in zip(*map(_texts, held_out), strict=True)]
+    lengths = [np.array([len(text) for text in texts]) for texts in zip(*map(_texts, held_out), strict=True)]
+    if config.pairs:
+        right, longer = _wins(*columns), float(_wins(*lengths).mean())
+    else:
+        positive = np.array([row.label == config.label for row in held_out])
+        sure = np.array(replace(reward, probability=True).score(prompts, [row.response for row in held_out]))
+        right, longer = (sure > 0.5) == positive, _longer_wins(lengths[0], positive)
+    interval = confidence.mean(right.astype(float))
+    scores = np.concatenate(columns)
+    logits = np.log(scores / (1 - scores)) if config.output_kind == "probability" else scores
+    return {
+        "held_out_rows": len(held_out),
+        "accuracy": interval.value,
+        "accuracy_interval": [interval.low, interval.high],
+        "longer_wins": longer,
+        "score_mean": float(scores.mean()),
+        "score_std": float(scores.std(ddof=1)),
+        "saturation": float((np.abs(logits) > SATURATED).mean()),
+    }
+
+
+def _wins(first: Any, second: Any) -> Any:
+    """1 where the first is larger, one half at ties."""
+    return (first > second) + 0.5 * (first == second)
+
+
+def _longer_wins(lengths: Any, positive: Any) -> float:
+    """How often a text of the class is longer than one of the other."""
+    from scipy.stats import mannwhitneyu
+
+    if positive.all() or not positive.any():
+        raise RewardError(
+            "the held-out labels are all of one class, so nothing can be measured; add rows of the other."
+        )
+    ours, others = lengths[positive], lengths[~positive]
+    return float(mannwhitneyu(ours, others).statistic / (len(ours) * len(others)))
