@@ -75,13 +75,20 @@ class TransformersGenerator:
         width = max(len(row) for row in rows)
         return Rollouts(
             prompts=prompts,
-            responses=[cut(self.tokenizer.decode(row, skip_special_tokens=True), self.stop) for row in rows],
+            responses=[self._text(prompt, row) for prompt, row in zip(ids, rows, strict=True)],
             prompt_ids=ids,
             prompt_mask=attention.bool(),
             response_ids=pad_right(rows, width, self.tokenizer.pad_token_id),
             response_mask=torch.arange(width, device=ids.device) < torch.tensor([n for n, _ in lengths], device=ids.device)[:, None],
             finished=torch.tensor([ended for _, ended in lengths], device=ids.device),
         )  # fmt: skip
+
+    def _text(self, prompt: Tensor, response: Tensor) -> str:
+        """What the response adds to the prompt's text; alone, many tokenizers would lose its leading space."""
+        before, both, alone = (
+            self.tokenizer.decode(ids, skip_special_tokens=True) for ids in (prompt, torch.cat([prompt, response]), response)
+        )
+        return cut(both[len(before) :] if both.startswith(before) else alone, self.stop)
 
     def _settings(self) -> Any:
         from transformers import GenerationConfig
