@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import time
 from collections.abc import Sequence
@@ -53,14 +54,14 @@ def run(config: RewardTrainingConfig) -> dict[str, Any]:
 
 
 def split(items: Sequence[Any], share: float) -> tuple[list[Any], list[Any]]:
-    """Training and held-out items: a ``share`` of the prompts at even steps, each with all its items.
+    """Training and held-out items: a ``share`` of the prompts in the order of their hashes, each with all its items.
 
     >>> split([Labelled("", text, 0) for text in "abcd"], 0.25)[1]
-    [Labelled(prompt='', response='a', label=0)]
+    [Labelled(prompt='', response='d', label=0)]
     """
     keys = [item.prompt or item.response for item in items]
-    distinct = list(dict.fromkeys(keys))
-    chosen = set(every(distinct, max(1, round(share * len(distinct)))))
+    distinct = sorted(set(keys), key=lambda key: hashlib.sha256(key.encode()).digest())
+    chosen = set(distinct[: max(1, round(share * len(distinct)))])
     pairs = list(zip(keys, items, strict=True))
     return [item for key, item in pairs if key not in chosen], [item for key, item in pairs if key in chosen]
 

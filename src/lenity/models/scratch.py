@@ -66,6 +66,7 @@ def build(config: _Stage, texts: Sequence[str], num_labels: int | None = None) -
     set_seed(config.seed)
     auto = AutoModelForCausalLM if num_labels is None else AutoModelForSequenceClassification
     extra = {} if num_labels is None else {"num_labels": num_labels}
+    fresh = {} if num_labels is None else {"ignore_mismatched_sizes": True}  # another task's head is replaced
     spec = config.model
     name: str | None = None if isinstance(spec, Scratch) else spec
     if isinstance(spec, Scratch):
@@ -79,7 +80,7 @@ def build(config: _Stage, texts: Sequence[str], num_labels: int | None = None) -
     else:
         options = {"revision": config.revision, "trust_remote_code": config.trust_remote_code}
         tokenizer = _load(AutoTokenizer, name, **options)
-        model = _load(auto, name, dtype=torch.float32, use_safetensors=True, **options, **extra)
+        model = _load(auto, name, dtype=torch.float32, use_safetensors=True, **options, **extra, **fresh)
     if tokenizer.eos_token_id is None:
         raise ModelError(f"the tokenizer of '{name}' has no end-of-sequence token; choose another model.")
     set_padding(model, tokenizer)

@@ -1,0 +1,71 @@
+"""Supervised fine-tuning: what the loss is on, and that it falls."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from lenity import sft
+from lenity.config.load import parse
+from lenity.config.stages import SFTConfig
+from lenity.data.toy.training import make_tokenizer
+from lenity.errors import ConfigError, DataError
+
+TEXT = "\n\nHuman: sure but\n\nAssistant: like ducks\n\nHuman: sorry\n\nAssistant: find a guide"
+SMALL = {"hidden_size": 16, "layers": 1, "heads": 2, "vocab_size": 300, "max_position_embeddings": 64}
+
+
+def config(folder, rows, **changes):
+    (folder / "rows.jsonl").write_text("".join(json.dumps({"text": text}) + "\n" for text in rows))
+    data = {"output": str(folder / "out"), "model": SMALL, "data": {"dataset": str(folder / "rows.jsonl")}, "progress": False}
+    return parse(SFTConfig, data | changes)
+
+
+def test_the_loss_is_on_assistant_turns_and_their_ends():
+    tokenizer = make_tokenizer()
+    row = sft.encode([TEXT], tokenizer, 64)[0]
+    shown = [tokenizer.decode([label]) if label != sft.IGNORED else "." for label in row["labels"]]
+    assert shown == [*".....", "like", "ducks", "<eos>", *"..", "find", "a", "guide", "<eos>"] or shown == [
+        *"....", "like", "ducks", "<eos>", *"..", "find", "a", "guide", "<eos>",
+    ]  # fmt: skip
+    assert tokenizer.decode(row["input_ids"]) == " ".join(TEXT.split()) + " <eos>"
+
+
+def test_a_long_transcript_keeps_the_turns_that_fit():
+    tokenizer = make_tokenizer()
+    row = sft.encode([TEXT], tokenizer, 8)[0]
+    assert tokenizer.decode(row["input_ids"]).endswith("like ducks <eos>")
+    assert len(row["input_ids"]) <= 8
+
+
+def test_from_scratch_the_loss_falls_and_the_folder_loads(tmp_path):
+    rows = [TEXT, TEXT.replace("ducks", "goats")] * 16
+    report = sft.run(config(tmp_path, rows, epochs=20, batch_size=8, learning_rate=2e-2, eval_data={"dataset": str(tmp_path / "rows.jsonl")}))
+    assert report["eval_loss"] < 0.7 * report["train_loss"]
+    model, tokenizer = (kind.from_pretrained(tmp_path / "out") for kind in (AutoModelForCausalLM, AutoTokenizer))
+    assert model.get_input_embeddings().weight.shape[0] == len(tokenizer) <= 300
+    assert json.loads((tmp_path / "out" / "report.json").read_text())["rows"] == 32
+
+
+def test_an_adapter_is_merged(tmp_path, tiny_model):
+    import torch
+
+    report = sft.run(config(tmp_path, [TEXT] * 8, model=str(tiny_model), lora={"r": 4, "alpha": 8}, learning_rate=1e-2))
+    before, after = (AutoModelForCausalLM.from_pretrained(place) for place in (tiny_model, tmp_path / "out"))
+    changed = {name for name, p in after.named_parameters() if not torch.equal(p, before.get_parameter(name))}
+    assert report["steps"] == 1 and changed and all("proj" in name for name in changed)
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"), [([], "empty|cannot load"), (["no dialogue at all"], "no usable row is left"), ([" "], "no row .* has text")]
+)
+def test_bad_data_is_explained(tmp_path, rows, message):
+    with pytest.raises(DataError, match=message):
+        sft.run(config(tmp_path, rows))
+
+
+def test_an_unknown_field_is_refused(tmp_path):
+    with pytest.raises(ConfigError, match="Did you mean 'epochs'"):
+        config(tmp_path, [TEXT], epoch=2)
