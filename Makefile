@@ -45,8 +45,8 @@ bench: setup ## time the rules against batch size and number of objectives
 docs: setup ## regenerate what is written by program: README tree, docs/configuration.md, docs/methods.md
 	$(BIN)/python scripts/generate_docs.py
 
-docs-picture: setup ## redraw the README's picture, docs/front.svg, from a new demo
-	$(BIN)/python scripts/generate_picture.py
+docs-picture: setup ## redraw the README's picture, docs/front.svg, from runs/demo
+	$(BIN)/python scripts/generate_picture.py runs/demo
 
 $(HH)/sft/model.safetensors: | setup
 	$(BIN)/lenity sft configs/hh_small_sft.yaml

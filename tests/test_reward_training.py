@@ -24,7 +24,14 @@ def write(folder, rows):
 
 
 def config(folder, **changes):
-    data = {"output": str(folder / "out"), "model": SMALL, "progress": False, "batch_size": 16, "learning_rate": 1e-2, "epochs": 4}
+    data = {
+        "output": str(folder / "out"),
+        "model": SMALL,
+        "progress": False,
+        "batch_size": 16,
+        "learning_rate": 1e-2,
+        "epochs": 4,
+    }
     return parse(RewardTrainingConfig, data | changes)
 
 
@@ -53,7 +60,11 @@ def test_from_labels(tmp_path):
     rows = [{"text": f"{'joke' if i % 2 else 'news'} number {i}", "label": i % 2} for i in range(200)]
     report = reward_training.run(config(tmp_path, labels=write(tmp_path, rows), template="response", label=0))
     assert report["accuracy"] > 0.9
-    funny, dull = RewardModelSpec(model=str(tmp_path / "out")).load(torch.device("cpu")).score(["", ""], ["joke number 7", "news number 7"])
+    funny, dull = (
+        RewardModelSpec(model=str(tmp_path / "out"))
+        .load(torch.device("cpu"))
+        .score(["", ""], ["joke number 7", "news number 7"])
+    )
     assert dull > funny, "label 0 is the score"
 
 
@@ -76,9 +87,15 @@ def test_a_pair_template_for_a_model_with_token_types_is_refused(tmp_path):
     words = {word: i for i, word in enumerate(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "yes", "no"])}
     core = Tokenizer(models.WordPiece(words, unk_token="[UNK]"))
     core.pre_tokenizer = pre_tokenizers.Whitespace()
-    tokenizer = BertTokenizerFast(tokenizer_object=core, eos_token="[SEP]", model_input_names=["input_ids", "token_type_ids", "attention_mask"])
+    tokenizer = BertTokenizerFast(
+        tokenizer_object=core, eos_token="[SEP]", model_input_names=["input_ids", "token_type_ids", "attention_mask"]
+    )
     sizes = {"hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 1, "intermediate_size": 8}
-    BertForSequenceClassification(BertConfig(vocab_size=len(words), num_labels=2, **sizes)).save_pretrained(tmp_path / "bert")
+    BertForSequenceClassification(BertConfig(vocab_size=len(words), num_labels=2, **sizes)).save_pretrained(
+        tmp_path / "bert"
+    )
     tokenizer.save_pretrained(tmp_path / "bert")
     with pytest.raises(RewardError, match="train with --template transcript"):
-        reward_training.run(config(tmp_path, model=str(tmp_path / "bert"), pairs=write(tmp_path, pairs(20)), template="pair"))
+        reward_training.run(
+            config(tmp_path, model=str(tmp_path / "bert"), pairs=write(tmp_path, pairs(20)), template="pair")
+        )

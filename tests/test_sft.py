@@ -19,7 +19,12 @@ SMALL = {"hidden_size": 16, "layers": 1, "heads": 2, "vocab_size": 300, "max_pos
 
 def config(folder, rows, **changes):
     (folder / "rows.jsonl").write_text("".join(json.dumps({"text": text}) + "\n" for text in rows))
-    data = {"output": str(folder / "out"), "model": SMALL, "data": {"dataset": str(folder / "rows.jsonl")}, "progress": False}
+    data = {
+        "output": str(folder / "out"),
+        "model": SMALL,
+        "data": {"dataset": str(folder / "rows.jsonl")},
+        "progress": False,
+    }
     return parse(SFTConfig, data | changes)
 
 
@@ -42,7 +47,16 @@ def test_a_long_transcript_keeps_the_turns_that_fit():
 
 def test_from_scratch_the_loss_falls_and_the_folder_loads(tmp_path):
     rows = [TEXT, TEXT.replace("ducks", "goats")] * 16
-    report = sft.run(config(tmp_path, rows, epochs=20, batch_size=8, learning_rate=2e-2, eval_data={"dataset": str(tmp_path / "rows.jsonl")}))
+    report = sft.run(
+        config(
+            tmp_path,
+            rows,
+            epochs=20,
+            batch_size=8,
+            learning_rate=2e-2,
+            eval_data={"dataset": str(tmp_path / "rows.jsonl")},
+        )
+    )
     assert report["eval_loss"] < 0.7 * report["train_loss"]
     model, tokenizer = (kind.from_pretrained(tmp_path / "out") for kind in (AutoModelForCausalLM, AutoTokenizer))
     assert model.get_input_embeddings().weight.shape[0] == len(tokenizer) <= 300
@@ -59,7 +73,8 @@ def test_an_adapter_is_merged(tmp_path, tiny_model):
 
 
 @pytest.mark.parametrize(
-    ("rows", "message"), [([], "empty|cannot load"), (["no dialogue at all"], "no usable row is left"), ([" "], "no row .* has text")]
+    ("rows", "message"),
+    [([], "empty|cannot load"), (["no dialogue at all"], "no usable row is left"), ([" "], "no row .* has text")],
 )
 def test_bad_data_is_explained(tmp_path, rows, message):
     with pytest.raises(DataError, match=message):

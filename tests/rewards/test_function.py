@@ -35,7 +35,12 @@ def test_a_wrong_address_is_explained(address, message):
 
 @pytest.mark.parametrize(
     ("scores", "message"),
-    [([1.0], "1 scores for 2"), ([1.0, float("nan")], "row 1: nan"), ([None, 1.0], "row 0: None"), ([float("inf"), 1], "inf")],
+    [
+        ([1.0], "1 scores for 2"),
+        ([1.0, float("nan")], "row 1: nan"),
+        ([None, 1.0], "row 0: None"),
+        ([float("inf"), 1], "inf"),
+    ],
 )
 def test_missing_and_broken_scores_are_named(scores, message):
     with pytest.raises(RewardError, match=message):

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 
 import pytest
-import tiny
 import torch
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, LlamaConfig, LlamaForSequenceClassification
 
+import tiny
 from lenity.data.toy.training import make_tokenizer
 from lenity.errors import ConfigError, RewardError
 from lenity.rewards.base import REWARDS

@@ -86,7 +86,8 @@ class TransformersGenerator:
     def _text(self, prompt: Tensor, response: Tensor) -> str:
         """What the response adds to the prompt's text; alone, many tokenizers would lose its leading space."""
         before, both, alone = (
-            self.tokenizer.decode(ids, skip_special_tokens=True) for ids in (prompt, torch.cat([prompt, response]), response)
+            self.tokenizer.decode(ids, skip_special_tokens=True)
+            for ids in (prompt, torch.cat([prompt, response]), response)
         )
         return cut(both[len(before) :] if both.startswith(before) else alone, self.stop)
 

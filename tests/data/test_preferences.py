@@ -1,0 +1,56 @@
+"""Pairs, labels and transcripts."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from lenity.config.stages import Labels, Pairs, Transcripts
+from lenity.data.preferences import Labelled, Pair, load_labels, load_pairs, load_transcripts
+from lenity.errors import DataError
+
+PROMPT = "\n\nHuman: Hi\n\nAssistant:"
+
+
+def write(folder, rows):
+    file = folder / "rows.jsonl"
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return str(file)
+
+
+def test_pairs_are_cut_at_their_shared_prompt(tmp_path):
+    rows = [
+        {"chosen": f"{PROMPT} Hello", "rejected": f"{PROMPT} Heave"},
+        {"chosen": f"{PROMPT} A\n\nHuman: B\n\nAssistant: C", "rejected": f"{PROMPT} A\n\nHuman: B\n\nAssistant: D"},
+        {"chosen": f"{PROMPT} same", "rejected": f"{PROMPT} same"},
+        {"chosen": "\n\nHuman: one\n\nAssistant: x", "rejected": "\n\nHuman: two\n\nAssistant: x"},
+    ]
+    pairs, report = load_pairs(Pairs(dataset=write(tmp_path, rows)))
+    assert pairs == [
+        Pair(PROMPT, " Hello", " Heave"),
+        Pair(f"{PROMPT} A\n\nHuman: B\n\nAssistant:", " C", " D"),
+    ]
+    assert report.dropped == {"chosen equals rejected": 1, "without a shared prompt": 1}
+
+
+def test_labels(tmp_path):
+    rows = [{"text": "bare", "label": 1}, {"text": f"{PROMPT} Hello", "label": 0}]
+    items, _ = load_labels(Labels(dataset=write(tmp_path, rows)))
+    assert items == [Labelled("", "bare", 1), Labelled(PROMPT, " Hello", 0)]
+
+
+def test_other_classes_are_refused(tmp_path):
+    with pytest.raises(DataError, match="labels are 0 or 1"):
+        load_labels(Labels(dataset=write(tmp_path, [{"text": "x", "label": 2}])))
+
+
+def test_transcripts_without_an_answer_are_dropped_and_counted(tmp_path):
+    texts, report = load_transcripts(Transcripts(dataset=write(tmp_path, [{"text": f"{PROMPT} A"}, {"text": "none"}])))
+    assert texts == [f"{PROMPT} A"] and "without an assistant turn" in str(report)
+
+
+def test_real_pairs(shared):
+    source = Pairs(dataset=str(shared / "data" / "hh-rlhf"), subset=["harmless-base", "harmless-first-turn"])
+    pairs, report = load_pairs(source)
+    assert report.read == 1200 + 4422 and len(pairs) == report.kept > 5000
