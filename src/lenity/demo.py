@@ -93,28 +93,57 @@ def write_best(output: Path, configs: Sequence[RunConfig]) -> None:
 
 def print_tables(console: Any, runs: Sequence[Run], volumes: Volumes) -> None:
     """Exact reward before and after by run, then the hypervolumes, whoever wins."""
+    console.print(reward_table(runs))
+    console.print(volume_table(volumes))
+
+
+def reward_table(runs: Sequence[Run]) -> Any:
+    """A row a run: the mean after, and its difference from before with a paired interval, green or red where it excludes 0."""
     from rich.table import Table
 
-    from lenity.evaluation.table import changes
+    from lenity.evaluation.table import Change, changes
 
-    prompts = runs[0].frame["prompt_id"].nunique()
-    rewards = Table(title=f"Exact reward before and after, {prompts} held-out prompts", title_justify="left")
-    for heading in ("run", "objective", "before", "after", "difference [95 % interval]", ""):
-        rewards.add_column(heading, justify="right" if heading in {"before", "after"} else "left")
-    for run in runs:
-        for i, change in enumerate(change for change in changes(run.frame) if change.held_out):
-            before, after = f"{change.before.value:.3f}", f"{change.after.value:.3f}"
-            rewards.add_row(
-                "" if i else run.name, change.objective, before, after, str(change.difference), change.verdict
-            )
-        rewards.add_section()
-    console.print(rewards)
+    def cell(change: Change) -> str:
+        colour = {"better": "green", "worse": "red"}.get(change.verdict, "default")
+        gap = change.difference
+        return f"{_short(change.after.value)}\n[{colour}]{_short(gap.value)} \\[{_short(gap.low)}, {_short(gap.high)}][/{colour}]"
+
+    exact = [[change for change in changes(run.frame) if change.held_out] for run in runs]
+    names = [change.objective.removesuffix("_exact") for change in exact[0]]
+    table = Table(
+        title=f"Mean exact score after alignment; below it, the difference from before [95 % interval].\n"
+        f"{exact[0][0].prompts} held-out prompts, {len({run.seed for run in runs})} seed; weights are of {', '.join(names)}.",
+        title_justify="left",
+    )
+    table.add_column("weights")
+    for name in names:
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_row("before", *(_short(change.before.value) for change in exact[0]), end_section=True)
+    for run, found in zip(runs, exact, strict=True):
+        weights = ", ".join(f"{run.weights[name]:.2g}".removeprefix("0") or "0" for name in names)
+        table.add_row(f"{run.method}\n({weights})", *map(cell, found))
+    return table
+
+
+def _short(value: float) -> str:
+    """Two decimals without the leading zero.
+
+    >>> _short(-0.287), _short(1.5)
+    ('-.29', '1.50')
+    """
+    return f"{value:.2f}".replace("0.", ".", 1) if abs(value) < 1 else f"{value:.2f}"
+
+
+def volume_table(volumes: Volumes) -> Any:
+    """Hypervolume of each method and their paired difference."""
+    from rich.table import Table
+
     result = Table(
         title="Hypervolume of the exact scores (standardised), above the reference policy's mean − 1",
         title_justify="left",
     )
     result.add_column("set")
-    result.add_column("hypervolume [95 % interval]", justify="right")
+    result.add_column("hypervolume \\[95 % interval]", justify="right")
     for name, interval in volumes.by_method.items():
         result.add_row(name, str(interval))
     if volumes.best is not None:
@@ -124,4 +153,4 @@ def print_tables(console: Any, runs: Sequence[Run], volumes: Volumes) -> None:
             f"{first if interval.value > 0 else second} is better" if interval.excludes_zero else "no clear difference"
         )
         result.add_row(f"{first} − {second}, paired", f"{interval} · {verdict}")
-    console.print(result)
+    return result
