@@ -50,7 +50,7 @@ def main() -> None:
         demo(folder)
     runs, best = collect.read_runs(folder), collect.read_best(folder)
     assert best is not None, f"{folder} is not a demo: it has no exact best front"
-    rcParams.update({"font.size": 9, "svg.hashsalt": "lenity"})
+    rcParams.update({"font.size": 9, "svg.hashsalt": "lenity", "svg.fonttype": "none"})
     figure = Figure(figsize=(8.4, 3.6), layout="constrained", facecolor="white")
     axes = figure.subplots(1, 2)
     for one, pair in zip(axes, PAIRS, strict=True):

@@ -14,6 +14,8 @@ os.environ.update(
     HF_DATASETS_OFFLINE="1",
     HF_HUB_DISABLE_TELEMETRY="1",
     TOKENIZERS_PARALLELISM="false",
+    OMP_NUM_THREADS="1",
+    MKL_NUM_THREADS="1",
     WANDB_MODE="disabled",
     CUDA_VISIBLE_DEVICES="",
 )

@@ -108,4 +108,4 @@ def helpful(prompts, responses):
 
 def harmless(prompts, responses):
     """Rewards early words of the alphabet."""
-    return [-sum(ord(word[0]) - 97 for word in text.split()) / 26 for text in responses]
+    return [-sum(ord(word[0]) - 97 for word in text.split()) / (26 * len(text.split()) or 1) for text in responses]

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from accelerate import Accelerator, PartialState
+from accelerate import Accelerator
 from torch import Tensor
 
 from lenity import seeds
@@ -18,7 +18,7 @@ from lenity.data.prompts import load_prompts
 from lenity.errors import ConfigError
 from lenity.models.actor_critic import ActorCritic, check_head
 from lenity.models.critic import Heads, separate_backbone
-from lenity.models.policy import dtype_of, load_policy, merged
+from lenity.models.policy import load_policy, merged
 from lenity.rewards.base import Reward
 from lenity.rollout.transformers import TransformersGenerator
 from lenity.run_folder import RunFolder
@@ -64,10 +64,8 @@ class Trainer:
 
 
 def accelerator_for(config: RunConfig) -> Accelerator:
-    """One process or many; bf16 where the device has it."""
-    precision = "bf16" if dtype_of(config.policy, PartialState().device) is torch.bfloat16 else "no"
-    trackers = list(config.logging.trackers) or None
-    accelerator = Accelerator(mixed_precision=precision, log_with=trackers, project_dir=config.output)
+    """One process or many, with the trackers that were asked for."""
+    accelerator = Accelerator(log_with=list(config.logging.trackers) or None, project_dir=config.output)
     if config.rollout.batch_size % accelerator.num_processes:
         raise ConfigError(
             f"rollout.batch_size is {config.rollout.batch_size}, which {accelerator.num_processes} processes cannot share equally; "

@@ -56,12 +56,11 @@ def main() -> None:
     """Entry point; errors a user can act on come without a traceback and exit with 2."""
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     try:
-        cli.main(standalone_mode=False)
+        code = cli.main(standalone_mode=False)
+        sys.exit(code if isinstance(code, int) else 0)
     except LenityError as error:
         click.echo(click.style("error: ", fg="red") + str(error), err=True)
         sys.exit(2)
-    except click.exceptions.Exit as exit_:
-        sys.exit(exit_.exit_code)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)

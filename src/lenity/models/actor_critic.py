@@ -67,7 +67,8 @@ class ActorCritic(nn.Module):
         attention = torch.cat([prompt_mask, response_mask], 1)
         before = slice(prompt_ids.shape[1] - 1, -1)  # the state before token t predicts it
         model = self.policy.get_base_model()
-        with self.policy.disable_adapter() if reference else contextlib.nullcontext():
+        adapter = self.policy.disable_adapter() if reference else contextlib.nullcontext()
+        with adapter, self._precision(ids.device):
             states = _hidden_states(backbone_of(model), ids, attention)[:, before]
             chosen, spread = self._token_logprobs(model, states[response_mask], response_ids[response_mask], entropy)
         logprobs = _scatter(chosen, response_mask)
@@ -75,9 +76,14 @@ class ActorCritic(nn.Module):
         if reference:
             return Outputs(logprobs, found, None)
         if self.critic is not None:
-            states = _hidden_states(self.critic, ids, attention)[:, before]
+            with self._precision(ids.device):
+                states = _hidden_states(self.critic, ids, attention)[:, before]
         values = self.heads(states.detach() if self.detach else states)
         return Outputs(logprobs, found, values.where(response_mask.unsqueeze(-1), 0.0))
+
+    def _precision(self, device: torch.device) -> torch.autocast:
+        """A bfloat16 model computes in it; its float32 adapter follows."""
+        return torch.autocast(device.type, torch.bfloat16, enabled=self.policy.dtype is torch.bfloat16)
 
     def _token_logprobs(
         self, model: Any, states: Float[Tensor, "N H"], ids: Int[Tensor, " N"], entropy: bool

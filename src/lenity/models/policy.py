@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -71,9 +72,12 @@ def load_tokenizer(policy: Policy) -> Any:
     """The policy's tokenizer, padding on the left; the end token pads where there is no other (masks tell them apart)."""
     from transformers import AutoTokenizer
 
+    model = policy.model
+    if is_adapter(model) and not (Path(model) / "tokenizer_config.json").is_file():
+        model = json.loads((Path(model) / "adapter_config.json").read_text(encoding="utf-8"))["base_model_name_or_path"]
     try:
         tokenizer = AutoTokenizer.from_pretrained(
-            policy.model, revision=policy.revision, trust_remote_code=policy.trust_remote_code, padding_side="left"
+            model, revision=policy.revision, trust_remote_code=policy.trust_remote_code, padding_side="left"
         )
     except (OSError, ValueError) as error:
         raise ModelError(_explain("the tokenizer of policy.model", policy.model, error)) from error
