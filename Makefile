@@ -51,7 +51,7 @@ docs-picture: setup ## redraw the README's picture, docs/front.svg, from runs/de
 $(HH)/sft/model.safetensors: | setup
 	$(BIN)/lenity sft configs/hh_small_sft.yaml
 
-$(HH)/reward_%/model.safetensors: | setup
+$(HH)/reward_%/model.safetensors: | setup $(HH)/sft/model.safetensors
 	$(BIN)/lenity reward configs/hh_small_reward_$*.yaml
 
 hh: setup $(HH_MODELS) ## the real run on conversations: models, sweep, docs/results/hh_small.md (about 2 hours, resumable)

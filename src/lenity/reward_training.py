@@ -40,17 +40,24 @@ def run(config: RewardTrainingConfig) -> dict[str, Any]:
     steps = trainer.train().global_step
     report: dict[str, Any] = {"data": str(read), "rows": len(rows), "steps": steps}
     report["seconds"] = round(time.perf_counter() - start, 1)
+    _write_settings(config)  # before the weights: a folder with weights is complete
     model = sft.save(trainer, tokenizer, config, report)
+    report |= {"parameters": model.num_parameters()} | _measure(config, held_out, model.device)
+    (Path(config.output) / "report.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    return report
+
+
+def _write_settings(config: RewardTrainingConfig) -> None:
+    """How the model is to be read, beside its weights; rewards of kind ``model`` take their defaults from it."""
     settings = {
         "template": config.template,
         "label": config.label if config.labels else 0,
         "output": config.output_kind,
         "max_length": config.max_length,
     }
-    (Path(config.output) / SETTINGS_FILE).write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
-    report |= {"parameters": model.num_parameters()} | _measure(config, held_out, model.device)
-    (Path(config.output) / "report.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
-    return report
+    folder = Path(config.output)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / SETTINGS_FILE).write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
 
 
 def split(items: Sequence[Any], share: float) -> tuple[list[Any], list[Any]]:

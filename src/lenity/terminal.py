@@ -47,8 +47,12 @@ def show_report(output: str, report: dict[str, Any]) -> None:
 
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
     for name, value in report.items():
-        table.add_row(
-            f"[bold]{name.replace('_', ' ')}[/bold]", f"{value:.4g}" if isinstance(value, float) else str(value)
-        )
+        table.add_row(f"[bold]{name.replace('_', ' ')}[/bold]", _shown(value))
     Console().print(table, highlight=False)
     Console().print(f"{output}: the model, its tokenizer and report.json", highlight=False)
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, list):
+        return f"\\[{', '.join(map(_shown, value))}]"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
