@@ -14,7 +14,7 @@ from torch import Tensor
 from lenity import seeds
 from lenity.config.run import RunConfig
 from lenity.data.base import ReadReport
-from lenity.data.prompts import load_prompts
+from lenity.data.prompts import load_prompts, token_counters
 from lenity.errors import ConfigError
 from lenity.models.actor_critic import ActorCritic, check_head
 from lenity.models.critic import Heads, separate_backbone
@@ -79,9 +79,7 @@ def load_world(config: RunConfig, device: torch.device) -> World:
     policy, tokenizer = load_policy(config.policy, device)
     check_head(policy)
     rewards = {name: spec.load(device) for name, spec in config.rewards.items()}
-    counts: dict[str, Any] = {"the policy": lambda texts: [len(ids) for ids in tokenizer(list(texts))["input_ids"]]}
-    counts |= {name: reward.prompt_tokens for name, reward in rewards.items() if reward.prompt_tokens([""]) is not None}
-    prompts, report = load_prompts(config.prompts, counts)
+    prompts, report = load_prompts(config.prompts, token_counters(tokenizer, rewards))
     return World(policy, tokenizer, rewards, prompts, report)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from lenity.data.base import ASSISTANT, HUMAN, PromptSource, ReadReport
 from lenity.data.loading import every
@@ -37,6 +38,16 @@ def load_prompts(
     report.drop("beyond the limit", len(prompts) - len(kept))
     report.kept = len(kept)
     return kept, report
+
+
+def token_counters(tokenizer: Any, rewards: Mapping[str, Any]) -> dict[str, Callable[[Sequence[str]], list[int]]]:
+    """Who counts tokens for the length windows: the policy's tokenizer, and each reward that has one."""
+
+    def of_policy(texts: Sequence[str]) -> list[int]:
+        return [len(ids) for ids in tokenizer(list(texts), verbose=False)["input_ids"]]
+
+    own = {name: reward.prompt_tokens for name, reward in rewards.items() if reward.prompt_tokens([""]) is not None}
+    return {"the policy": of_policy, **own}
 
 
 def prompt_of(transcript: str) -> str | None:

@@ -75,17 +75,13 @@ def reference_rows(config: RunConfig, settings: Evaluation, standardiser: Standa
 def held_out_prompts(config: RunConfig, settings: Evaluation, tokenizer: Any, rewards: Mapping[str, Any]) -> list[str]:
     """The evaluation prompts: distinct, within the length windows, ``settings.limit`` of them at even steps."""
     from lenity.data.loading import every
-    from lenity.data.prompts import load_prompts
+    from lenity.data.prompts import load_prompts, token_counters
 
     if config.held_out_prompts is None:
         raise ConfigError(
             "held_out_prompts is not set, so there is nothing to evaluate on; name prompts that training does not use."
         )
-    counts = {"the policy": lambda texts: [len(ids) for ids in tokenizer(list(texts))["input_ids"]]}
-    for name, reward in rewards.items():
-        if reward.prompt_tokens([""]) is not None:
-            counts[name] = reward.prompt_tokens
-    return every(load_prompts(config.held_out_prompts, counts)[0], settings.limit)
+    return every(load_prompts(config.held_out_prompts, token_counters(tokenizer, rewards))[0], settings.limit)
 
 
 def _aligned_rows(run: RunFolder, settings: Evaluation, standardiser: Standardiser) -> pd.DataFrame:
