@@ -44,7 +44,7 @@ def token_counters(tokenizer: Any, rewards: Mapping[str, Any]) -> dict[str, Call
     """Who counts tokens for the length windows: the policy's tokenizer, and each reward that has one."""
 
     def of_policy(texts: Sequence[str]) -> list[int]:
-        return [len(ids) for ids in tokenizer(list(texts), verbose=False)["input_ids"]]
+        return [len(ids) for ids in tokenizer(list(texts))["input_ids"]]
 
     own = {name: reward.prompt_tokens for name, reward in rewards.items() if reward.prompt_tokens([""]) is not None}
     return {"the policy": of_policy, **own}

@@ -97,7 +97,7 @@ class RewardModel(Reward):
 
     def prompt_tokens(self, prompts: Sequence[str]) -> list[int]:
         """Length of each prompt in this model's tokens."""
-        return [len(ids) for ids in self.tokenizer(list(prompts), verbose=False)["input_ids"]]
+        return [len(ids) for ids in self.tokenizer(list(prompts))["input_ids"]]
 
     def _outputs(self, batch: Any) -> Any:
         logits = self.model(**batch).logits.float()
