@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -139,8 +138,3 @@ def _optimizer(config: RunConfig, module: ActorCritic, processes: int) -> tuple[
         optimizer, min(settings.warmup_steps, steps), steps, min_lr_rate=settings.final_fraction
     )
     return optimizer, schedule
-
-
-def constants_file(config: RunConfig) -> Path:
-    """Where this run's standardisation constants come from."""
-    return Path(config.standardisation.file or Path(config.output) / "standardisation.json")

@@ -18,7 +18,7 @@ def quiet() -> None:
 
 
 @contextmanager
-def bar(description: str, total: int, *, shown: bool = True) -> Iterator[Callable[..., None]]:
+def bar(description: str, total: int, done: int = 0, *, shown: bool = True) -> Iterator[Callable[..., None]]:
     """A progress bar with time left; yields ``advance(steps=1, description=None)``."""
     from rich.progress import (
         BarColumn,
@@ -33,7 +33,7 @@ def bar(description: str, total: int, *, shown: bool = True) -> Iterator[Callabl
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("left:"), TimeRemainingColumn(),
     )  # fmt: skip
     with Progress(*columns, disable=not shown, speed_estimate_period=600) as progress:
-        task = progress.add_task(description, total=total)
+        task = progress.add_task(description, total=total, completed=done)
 
         def advance(steps: int = 1, description: str | None = None) -> None:
             progress.update(task, advance=steps, description=description)

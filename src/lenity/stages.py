@@ -1,0 +1,152 @@
+"""The stages of an iteration, bound to one run: what each needs, and where its result goes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from torch import Tensor
+
+from lenity import card, checkpoint, metrics, seeds
+from lenity.advantages.credit import credit
+from lenity.batch import Credited, Rollouts, Scored
+from lenity.config.run import RunConfig
+from lenity.data.order import batch_at
+from lenity.rewards.calibrate import score_all
+from lenity.rewards.standardise import Standardiser
+from lenity.run_folder import RunFolder
+from lenity.setup import Trainer, World
+from lenity.update.kl import AdaptiveKL, FixedKL
+
+
+@dataclass
+class Clock:
+    """Seconds each stage of an iteration took."""
+
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def __call__(self, stage: str) -> Iterator[None]:
+        """Time what is inside."""
+        start = time.perf_counter()
+        yield
+        self.seconds[stage] = round(time.perf_counter() - start, 4)
+
+
+@dataclass(frozen=True)
+class Stages:
+    """Everything a run holds; each method is one stage of ``iteration`` (from 0)."""
+
+    config: RunConfig
+    run: RunFolder
+    world: World
+    trainer: Trainer
+    standardiser: Standardiser
+    kl: AdaptiveKL | FixedKL
+
+    def generate(self, iteration: int) -> Rollouts:
+        """This process's share of the iteration's prompts, answered by the policy as it is now."""
+        self._seed("generate", iteration)
+        rank, processes = self.trainer.accelerator.process_index, self.trainer.accelerator.num_processes
+        chosen = batch_at(len(self.world.prompts), iteration, self.config.rollout.batch_size, self.config.seed)
+        self.trainer.actor_critic.eval()
+        return self.world.generator(self.config).generate([self.world.prompts[i] for i in chosen[rank::processes]])
+
+    def score(self, rollouts: Rollouts) -> Scored:
+        """Raw and standardised scores, one column an objective."""
+        objectives, columns = (
+            self.config.objectives,
+            score_all(self.world.rewards, rollouts.prompts, rollouts.responses),
+        )
+        standard = {name: self.standardiser.apply(name, column) for name, column in columns.items()}
+        device = rollouts.response_mask.device
+        return Scored(
+            **{field.name: getattr(rollouts, field.name) for field in fields(rollouts)},
+            raw=objectives.stack(columns).to(device),
+            standardised=objectives.stack(standard).to(device),
+        )
+
+    def credit(self, scored: Scored, iteration: int) -> tuple[Credited, Tensor]:
+        """One advantage a token, by the rule as it is at this point of training; and the policy's entropy."""
+        return credit(
+            scored,
+            self.trainer.module,
+            rule=self.config.method.at(iteration / self.config.iterations),
+            weights=self.config.objectives.weight_vector(scored.raw.device),
+            beta=self.kl.coefficient,
+            settings=self.config.ppo,
+            total=self.trainer.total,
+        )
+
+    def update(self, credited: Credited, entropy: Tensor, iteration: int) -> dict[str, Any]:
+        """Train on the batch and move beta; what to report of the iteration."""
+        row = metrics.measure(credited, entropy, self.config.objectives, self.trainer.total)
+        row |= {"kl_coefficient": self.kl.coefficient, "learning_rate": self.trainer.update.schedule.get_last_lr()[0]}
+        row |= self.trainer.update(credited, lambda epoch: self._seed("update", iteration, epoch))
+        self.kl.update(row["kl"], self.config.rollout.batch_size)
+        return row
+
+    def record(self, row: dict[str, Any], credited: Credited, clock: Clock, iteration: int) -> dict[str, Any]:
+        """Write the iteration's row and samples, and a checkpoint where one is due."""
+        done, config = iteration + 1, self.config
+        speed = round(row["tokens"] / sum(clock.seconds.values()), 1)
+        row = {"iteration": done} | row | {"tokens_per_second": speed, "seconds": clock.seconds}
+        if self.trainer.accelerator.is_main_process:
+            self.run.append(row, self._samples(credited, done))
+            if done % config.checkpoint.every == 0 or done == config.iterations:
+                state = {"kl_coefficient": self.kl.coefficient, "schedule": self.trainer.update.schedule.state_dict()}
+                checkpoint.save(
+                    self.run.checkpoints, done, self.trainer.actor_critic, self.trainer.update.optimizer,
+                    state=state, keep_last=config.checkpoint.keep_last,
+                )  # fmt: skip
+        self.trainer.accelerator.log(_flat(row), step=done)
+        return row
+
+    def restore(self) -> int:
+        """Go back to the newest checkpoint; how many iterations are done."""
+        state = checkpoint.load(self.run.checkpoints, self.trainer.actor_critic, self.trainer.update.optimizer)
+        done = int(state["iteration"]) if state else 0
+        if state:
+            self.kl.coefficient = state["kl_coefficient"]
+            self.trainer.update.schedule.load_state_dict(state["schedule"])
+        if self.trainer.accelerator.is_main_process:
+            self.run.truncate(done)
+        return done
+
+    def finish(self) -> None:
+        """The adapter and the model card."""
+        if self.trainer.accelerator.is_main_process:
+            card.finish(self.config, self.run, self.trainer.actor_critic.policy)
+        self.trainer.accelerator.wait_for_everyone()
+
+    def _seed(self, stage: seeds.Stage, *position: int) -> None:
+        seeds.seed(self.config.seed, stage, *position, self.trainer.accelerator.process_index)
+
+    def _samples(self, batch: Credited, done: int) -> list[dict[str, Any]]:
+        return [
+            {
+                "iteration": done,
+                "prompt": batch.prompts[i],
+                "response": batch.responses[i],
+                "raw": self.config.objectives.named(batch.raw[i]),
+            }
+            for i in range(min(self.config.logging.samples, len(batch)))
+        ]
+
+
+@contextmanager
+def trackers(config: RunConfig, trainer: Trainer) -> Iterator[None]:
+    """TensorBoard, W&B or trackio, where asked for."""
+    if config.logging.trackers:
+        trainer.accelerator.init_trackers("lenity", config={key: str(value) for key, value in config.dump().items()})
+    yield
+    trainer.accelerator.end_training()
+
+
+def _flat(row: dict[str, Any]) -> dict[str, float]:
+    flat = {key: value for key, value in row.items() if not isinstance(value, dict)}
+    inner = {key: value for key, value in row.items() if isinstance(value, dict)}
+    return flat | {f"{key}/{name}": value for key, values in inner.items() for name, value in values.items()}
