@@ -1,13 +1,17 @@
 """Tables, page and Markdown from made-up run folders."""
 
+import json
+
 import pandas as pd
 import pytest
+import yaml
 from click.testing import CliRunner
 
 from lenity.cli.report import command
 from lenity.errors import CheckpointError, ProtocolError
 from lenity.evaluation.table import changes, mean_kl
 from lenity.report import collect
+from lenity.report.markdown import write_markdown
 
 
 def test_changes_and_verdicts(sweep):
@@ -50,7 +54,6 @@ def test_page_is_self_contained_and_escapes_samples(sweep):
 
 
 def test_markdown_has_figures_and_no_response_text(sweep):
-    pytest.importorskip("matplotlib")
     markdown = sweep / "docs" / "toy.md"
     CliRunner().invoke(command, [str(sweep), "--markdown", str(markdown)], catch_exceptions=False)
     text = markdown.read_text()
@@ -63,3 +66,16 @@ def test_markdown_has_figures_and_no_response_text(sweep):
 def test_samples_can_be_left_out(sweep):
     CliRunner().invoke(command, [str(sweep), "--no-samples"], catch_exceptions=False)
     assert "&lt;b&gt;rude" not in (sweep / "report.html").read_text()
+
+
+def test_markdown_reports_the_reward_models_with_their_intervals(sweep):
+    report = {"accuracy": 0.7, "accuracy_interval": [0.65, 0.75], "held_out_rows": 321, "longer_wins": 0.6}
+    report |= {"score_mean": 1.0, "score_std": 2.0, "saturation": 0.125}
+    (sweep / "reward").mkdir()
+    (sweep / "reward" / "report.json").write_text(json.dumps(report))
+    for file in sweep.rglob("config.yaml"):
+        data = yaml.safe_load(file.read_text())
+        data["rewards"]["a"] = {"kind": "model", "model": str(sweep / "reward")}
+        file.write_text(yaml.safe_dump(data))
+    text = write_markdown(sweep, sweep / "page.md").read_text()
+    assert "| a | 0.700 [0.650, 0.750] | 321 | 0.600 | 1.000 | 2.000 | 0.125 |" in text

@@ -9,6 +9,7 @@ from typing import Any
 
 from lenity.errors import ConfigError
 from lenity.evaluation.table import changes, mean_kl
+from lenity.pareto.confidence import Interval
 from lenity.report import collect
 from lenity.report.collect import Run
 from lenity.report.figures import smooth
@@ -56,29 +57,19 @@ def _setting(runs: Sequence[Run]) -> str:
 
 
 def _reward_models(runs: Sequence[Run]) -> str:
-    """Every number of the ``report.json`` beside each reward model."""
-    found: dict[str, dict[str, Any]] = {}
+    """From the ``report.json`` that `lenity reward` leaves beside each model."""
+    rows = []
     for name, spec in {**runs[0].config["rewards"], **runs[0].config.get("held_out_rewards", {})}.items():
         file = Path(str(spec.get("model", ""))) / "report.json"
         if spec.get("model") and file.is_file():
-            found[name] = dict(_numbers(json.loads(file.read_text(encoding="utf-8"))))
-    if not found:
+            report = json.loads(file.read_text(encoding="utf-8"))
+            accuracy = str(Interval(report["accuracy"], *report["accuracy_interval"]))
+            numbers = [f"{report[key]:.3f}" for key in ("longer_wins", "score_mean", "score_std", "saturation")]
+            rows.append([name, accuracy, report["held_out_rows"], *numbers])
+    if not rows:
         return ""
-    keys = list(dict.fromkeys(key for numbers in found.values() for key in numbers))
-    rows = [
-        [name, *(f"{numbers[key]:.4g}" if key in numbers else "–" for key in keys)] for name, numbers in found.items()
-    ]
-    return "## Reward models\n\n" + table(["reward", *keys], rows)
-
-
-def _numbers(data: dict[str, Any], prefix: str = "") -> list[tuple[str, float]]:
-    found: list[tuple[str, float]] = []
-    for key, value in data.items():
-        if isinstance(value, dict):
-            found += _numbers(value, f"{prefix}{key} ")
-        elif isinstance(value, int | float) and not isinstance(value, bool):
-            found.append((f"{prefix}{key}".replace("_", " "), value))
-    return found
+    headings = ["reward", "held-out accuracy", "rows", "longer wins", "score mean", "score std", "saturated"]
+    return "## Reward models\n\n" + table(headings, rows)
 
 
 def _volumes(volumes: collect.Volumes) -> str:
