@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ from lenity.pareto import weights
 
 if TYPE_CHECKING:
     from lenity.data.toy.world import World
+    from lenity.pareto.confidence import Interval
     from lenity.report.collect import Run, Volumes
 
 METHODS = ("plc", "linear")
@@ -105,33 +107,34 @@ def reward_table(runs: Sequence[Run]) -> Any:
 
     def cell(change: Change) -> str:
         colour = {"better": "green", "worse": "red"}.get(change.verdict, "default")
-        gap = change.difference
-        return f"{_short(change.after.value)}\n[{colour}]{_short(gap.value)} \\[{_short(gap.low)}, {_short(gap.high)}][/{colour}]"
+        return f"{_short(change.after)}\n[{colour}]{_short(change.difference)}[/{colour}]"
 
     exact = [[change for change in changes(run.frame) if change.held_out] for run in runs]
     names = [change.objective.removesuffix("_exact") for change in exact[0]]
     table = Table(
-        title=f"Mean exact score after alignment; below it, the difference from before [95 % interval].\n"
+        title=f"Mean exact score after alignment and, below, its difference from before,\nwith 95 % intervals. "
         f"{exact[0][0].prompts} held-out prompts, {len({run.seed for run in runs})} seed; weights are of {', '.join(names)}.",
         title_justify="left",
     )
     table.add_column("weights")
     for name in names:
         table.add_column(name, justify="right", no_wrap=True)
-    table.add_row("before", *(_short(change.before.value) for change in exact[0]), end_section=True)
+    table.add_row("before", *(_short(change.before) for change in exact[0]), end_section=True)
     for run, found in zip(runs, exact, strict=True):
         weights = ", ".join(f"{run.weights[name]:.2g}".removeprefix("0") or "0" for name in names)
         table.add_row(f"{run.method}\n({weights})", *map(cell, found))
     return table
 
 
-def _short(value: float) -> str:
-    """Two decimals without the leading zero.
+def _short(interval: Interval) -> str:
+    r"""Two decimals without leading zeros, escaped for rich.
 
-    >>> _short(-0.287), _short(1.5)
-    ('-.29', '1.50')
+    >>> from lenity.pareto.confidence import Interval
+    >>> print(_short(Interval(-0.287, -1.5, 0.021)))
+    -.29 \[-1.50, .02]
     """
-    return f"{value:.2f}".replace("0.", ".", 1) if abs(value) < 1 else f"{value:.2f}"
+    value, low, high = (re.sub(r"^(-?)0\.", r"\1.", f"{x:.2f}") for x in (interval.value, interval.low, interval.high))
+    return rf"{value} \[{low}, {high}]"
 
 
 def volume_table(volumes: Volumes) -> Any:

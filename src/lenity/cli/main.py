@@ -47,7 +47,7 @@ class Lazy(click.Group):
 def cli() -> None:
     """Align language models to several preferences at once, and see the trade-offs.
 
-    Start with `lenity demo`: two minutes later there is a table and a page.
+    Start with `lenity demo`: a few minutes later there is a table and a page.
     Commands that read a configuration take every field of it as --section.field value.
     """
 
