@@ -34,7 +34,7 @@ def estimate(config: RunConfig, world: World, trainer: Trainer) -> Cost:
     share = rollout.batch_size // trainer.accelerator.num_processes
     together = min(share, rollout.generation_batch_size)
     prompts = [world.prompts[i % len(world.prompts)] for i in range(together)]
-    trainer.module.eval()
+    trainer.actor_critic.eval()
     tokens = min(PROBE_TOKENS, rollout.max_new_tokens)
     generator = _shorter(world.generator(config), tokens)
     generator.generate(prompts[:2])  # the first call warms caches up
@@ -42,7 +42,7 @@ def estimate(config: RunConfig, world: World, trainer: Trainer) -> Cost:
     scoring = _timed(lambda: score_all(world.rewards, probe.prompts[:PROBE_ROWS], probe.responses[:PROBE_ROWS]))[1]
     rows = torch.arange(min(ppo.mini_batch_size, together), device=probe.response_mask.device)
     part = probe.select(rows)
-    forward = _timed(lambda: trainer.module(**part.inputs))[1] / len(rows)
+    forward = _timed(lambda: trainer.actor_critic(**part.inputs))[1] / len(rows)
     longer = (part.prompt_ids.shape[1] + rollout.max_new_tokens) / (part.prompt_ids.shape[1] + tokens)
     seconds = (
         generating / tokens * rollout.max_new_tokens * share / together

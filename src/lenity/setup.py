@@ -82,9 +82,8 @@ def load_world(config: RunConfig, device: torch.device) -> World:
     return World(policy, tokenizer, rewards, prompts, report)
 
 
-def prepare(config: RunConfig, run: RunFolder) -> tuple[RunConfig, World, Trainer]:
+def prepare(config: RunConfig, run: RunFolder, accelerator: Accelerator) -> tuple[RunConfig, World, Trainer]:
     """Everything loaded, wrapped and placed; the configuration comes back with an adapter policy merged."""
-    accelerator = accelerator_for(config)
     with accelerator.main_process_first():
         config = config.model_copy(update={"policy": merged(config.policy, run.path / "base")})
     seeds.seed(config.seed, "setup")

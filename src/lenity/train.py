@@ -11,7 +11,7 @@ from lenity.config.run import RunConfig
 from lenity.rewards.calibrate import measure
 from lenity.rewards.standardise import Standardiser
 from lenity.run_folder import RunFolder
-from lenity.setup import Trainer, World, load_world, prepare
+from lenity.setup import Trainer, World, accelerator_for, load_world, prepare
 from lenity.stages import Clock, Stages, trackers
 from lenity.terminal import bar
 from lenity.update.kl import controller
@@ -30,10 +30,12 @@ def train(config: RunConfig, *, resume: bool = False) -> RunFolder:
     Raises:
         LenityError: see its subclasses.
     """
-    run = RunFolder.open(config, resume)
+    accelerator = accelerator_for(config)
+    with accelerator.main_process_first():
+        run = RunFolder.open(config, resume or not accelerator.is_main_process)
     if resume and run.finished:
         return run
-    config, world, trainer = prepare(config, run)
+    config, world, trainer = prepare(config, run, accelerator)
     stages = Stages(config, run, world, trainer, _constants(config, run, world, trainer), controller(config.kl))
     start = stages.restore()
     shown = config.logging.progress and trainer.accelerator.is_main_process
@@ -52,7 +54,7 @@ def train(config: RunConfig, *, resume: bool = False) -> RunFolder:
                 row = stages.update(credited, entropy, iteration)
             row = stages.record(row, credited, clock, iteration)
             advance(1, description=summary.headline(row))
-    stages.finish()
+        stages.finish()
     return run
 
 

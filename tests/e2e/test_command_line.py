@@ -91,6 +91,31 @@ def test_plain_peft_loads_the_adapter(finished, tiny_model):
     assert (ours - reference).abs().max() > 1e-3
 
 
+def test_two_processes(tiny_model, tmp_path):
+    """One command, two processes: each answers half of the prompts, and they agree on the weights."""
+    import os
+
+    launch = [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--standalone",
+        "--nproc_per_node",
+        "2",
+        "-m",
+        "lenity",
+        "train",
+    ]
+    environment = os.environ | {"ACCELERATE_USE_CPU": "true"}
+    found = subprocess.run(
+        [*launch, write(tmp_path, tiny_model)], check=False, cwd=tmp_path, capture_output=True, text=True, timeout=90, env=environment
+    )  # fmt: skip
+    assert found.returncode == 0, found.stderr
+    run = RunFolder(tmp_path / "run")
+    assert run.finished and [row["iteration"] for row in run.metrics()] == [1, 2, 3]
+    assert run.metrics()[0]["kl"] == pytest.approx(0, abs=1e-6) and run.metrics()[2]["kl"] != 0
+
+
 def test_evaluate(finished):
     folder, _ = finished
     found = lenity("evaluate", folder / "run", "--evaluation.limit", "10", cwd=folder)
