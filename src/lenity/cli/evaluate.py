@@ -30,5 +30,5 @@ def command(context: click.Context, run: str) -> None:
         raise ConfigError(
             f"--{other[0]} cannot be changed after training; `lenity evaluate` takes fields of 'evaluation' alone."
         )
-    frame = evaluate(folder, parse(Evaluation, data["evaluation"]))
+    frame = evaluate(folder, parse(Evaluation, data["evaluation"]), progress=True)
     Console().print(table(frame, str(run)))

@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 FILE = "evaluation.parquet"
 
 
-def evaluate(run: RunFolder, settings: Evaluation | None = None, *, cache: Path | None = None) -> pd.DataFrame:
+def evaluate(
+    run: RunFolder, settings: Evaluation | None = None, *, cache: Path | None = None, progress: bool = False
+) -> pd.DataFrame:
     """Score a run on its held-out prompts and write ``evaluation.parquet`` into its folder.
 
     A second call with the same settings reads the file.
@@ -31,6 +33,7 @@ def evaluate(run: RunFolder, settings: Evaluation | None = None, *, cache: Path 
         run: a finished run.
         settings: decoding; default: the run's own ``evaluation`` section.
         cache: folder in which runs of one sweep share the reference policy's rows; default: the run folder.
+        progress: show a progress bar.
     """
     import pandas as pd
 
@@ -41,8 +44,8 @@ def evaluate(run: RunFolder, settings: Evaluation | None = None, *, cache: Path 
     file, note = folder / FILE, folder / "evaluation.json"
     if file.is_file() and note.is_file() and json.loads(note.read_text(encoding="utf-8")).get("key") == key:
         return pd.read_parquet(file)
-    reference = reference_rows(config, settings, standardiser, cache or folder)
-    frame = pd.concat([reference, _aligned_rows(run, settings, standardiser)], ignore_index=True)
+    reference = reference_rows(config, settings, standardiser, cache or folder, progress=progress)
+    frame = pd.concat([reference, _aligned_rows(run, settings, standardiser, progress)], ignore_index=True)
     frame = _label(frame, config)
     _write(frame, file)
     note.write_text(
@@ -51,7 +54,9 @@ def evaluate(run: RunFolder, settings: Evaluation | None = None, *, cache: Path 
     return frame
 
 
-def reference_rows(config: RunConfig, settings: Evaluation, standardiser: Standardiser, cache: Path) -> pd.DataFrame:
+def reference_rows(
+    config: RunConfig, settings: Evaluation, standardiser: Standardiser, cache: Path, *, progress: bool = False
+) -> pd.DataFrame:
     """Rows of the policy with its adapter off, from ``cache`` where model, prompts, decoding, rewards and seed agree."""
     import pandas as pd
 
@@ -64,7 +69,9 @@ def reference_rows(config: RunConfig, settings: Evaluation, standardiser: Standa
     rewards = _load_rewards(config)
     prompts = held_out_prompts(config, settings, tokenizer, rewards)
     with model.disable_adapter():
-        responses = _generate(model, tokenizer, prompts, config, settings)
+        responses = _generate(
+            model, tokenizer, prompts, config, settings, title="answering, before" if progress else None
+        )
     frame = _rows(
         "reference", prompts, responses, rewards, config=config, standardiser=standardiser, kl=[0.0] * len(prompts)
     )
@@ -84,7 +91,7 @@ def held_out_prompts(config: RunConfig, settings: Evaluation, tokenizer: Any, re
     return every(load_prompts(config.held_out_prompts, token_counters(tokenizer, rewards))[0], settings.limit)
 
 
-def _aligned_rows(run: RunFolder, settings: Evaluation, standardiser: Standardiser) -> pd.DataFrame:
+def _aligned_rows(run: RunFolder, settings: Evaluation, standardiser: Standardiser, progress: bool) -> pd.DataFrame:
     from lenity.evaluation.divergence import log_ratios
     from lenity.models.policy import load_aligned
 
@@ -92,21 +99,32 @@ def _aligned_rows(run: RunFolder, settings: Evaluation, standardiser: Standardis
     model, tokenizer = load_aligned(run, _device())
     rewards = _load_rewards(config)
     prompts = held_out_prompts(config, settings, tokenizer, rewards)
-    responses = _generate(model, tokenizer, prompts, config, settings)
+    responses = _generate(model, tokenizer, prompts, config, settings, title="answering, after" if progress else None)
     kl = log_ratios(model, tokenizer, prompts, responses)
     return _rows("aligned", prompts, responses, rewards, config=config, standardiser=standardiser, kl=kl)
 
 
-def _generate(model: Any, tokenizer: Any, prompts: Sequence[str], config: RunConfig, settings: Evaluation) -> list[Any]:
+def _generate(
+    model: Any, tokenizer: Any, prompts: Sequence[str], config: RunConfig, settings: Evaluation, *, title: str | None
+) -> list[Any]:
+    """Responses to ``prompts``, under a progress bar of that ``title``."""
     from lenity.rollout.transformers import generate_texts
+    from lenity.terminal import bar
 
     model.eval()
-    responses: list[Any] = generate_texts(
-        model, tokenizer, prompts,
-        max_new_tokens=config.rollout.max_new_tokens, min_new_tokens=config.rollout.min_new_tokens,
-        temperature=settings.temperature, top_p=settings.top_p, stop=tuple(config.rollout.stop),
-        batch_size=settings.batch_size, seed=settings.seed,
-    )  # fmt: skip
+    rollout = config.rollout
+    decoding: dict[str, Any] = {
+        "max_new_tokens": rollout.max_new_tokens,
+        "min_new_tokens": rollout.min_new_tokens,
+        "stop": tuple(rollout.stop),
+        "temperature": settings.temperature,
+        "top_p": settings.top_p,
+        "batch_size": settings.batch_size,
+    }
+    with bar(title or "", len(prompts), shown=title is not None) as advance:
+        responses: list[Any] = generate_texts(
+            model, tokenizer, prompts, seed=settings.seed, progress=advance, **decoding
+        )
     return responses
 
 
