@@ -57,7 +57,7 @@ def methods() -> str:
     parts = [NOTE, "# Methods\n", "Set with `method: {name: ...}`; a new one is one file (CONTRIBUTING.md).\n"]
     for name in RULES:
         rule = RULES[name]
-        doc = (sys.modules[rule.__module__].__doc__ or "").splitlines()[0]
+        doc = (rule.__doc__ or "").split("\n\n    >>>")[0].strip().replace("\n    ", "\n")
         where = "src/" + rule.__module__.replace(".", "/") + ".py"
         parts.append(f"\n## `{name}`\n\n{doc}\n\nFile: `{where}`\n")
         if rule.model_fields:

@@ -5,8 +5,12 @@ from __future__ import annotations
 from dataclasses import fields
 
 import torch
+from accelerate import Accelerator
 from transformers import LlamaConfig, LlamaForCausalLM
 
+from lenity.advantages.credit import credit
+from lenity.advantages.normalise import same
+from lenity.aggregation import PLC
 from lenity.batch import Rollouts, Scored
 from lenity.config.load import parse
 from lenity.config.run import RunConfig
@@ -15,6 +19,7 @@ from lenity.data.toy.training import make_tokenizer
 from lenity.models.actor_critic import ActorCritic
 from lenity.models.critic import Heads
 from lenity.models.policy import load_policy
+from lenity.update.step import Update
 
 NAMES = ("helpful", "harmless", "humorous")
 
@@ -109,3 +114,23 @@ def helpful(prompts, responses):
 def harmless(prompts, responses):
     """Rewards early words of the alphabet."""
     return [-sum(ord(word[0]) - 97 for word in text.split()) / (26 * len(text.split()) or 1) for text in responses]
+
+
+NO_SEED = torch.manual_seed
+
+
+def updater(module, settings, rate=1e-2):
+    optimizer = torch.optim.SGD([p for p in module.parameters() if p.requires_grad], lr=rate)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 1.0)
+    accelerator = Accelerator(cpu=True)
+    return Update(accelerator, module, accelerator.prepare(optimizer), schedule, settings, 1e9, same)
+
+
+def trained(module):
+    return {name: p.detach().clone() for name, p in module.named_parameters() if p.requires_grad}
+
+
+def credited(module, tokenizer, settings, objectives=3):
+    batch = scored(tokenizer, objectives, lengths=(3, 1, 5, 4, 2, 5, 1, 3))
+    weights = torch.full((objectives,), 1 / objectives)
+    return credit(batch, module, rule=PLC(leniency=0.0), weights=weights, beta=0.05, settings=settings)[0]

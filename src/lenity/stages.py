@@ -85,7 +85,11 @@ class Stages:
         """Train on the batch and move beta; what to report of the iteration."""
         row = metrics.measure(credited, entropy, self.config.objectives, self.trainer.total)
         row |= {"kl_coefficient": self.kl.coefficient, "learning_rate": self.trainer.update.schedule.get_last_lr()[0]}
-        row |= self.trainer.update(credited, lambda epoch: self._seed("update", iteration, epoch))
+        rule = self.config.method.at(iteration / self.config.iterations)
+        weights = self.config.objectives.weight_vector(credited.raw.device)
+        row |= self.trainer.update(credited, lambda epoch: self._seed("update", iteration, epoch), rule, weights)
+        if "combination" in row:
+            row["combination"] = dict(zip(self.config.objectives.names, row["combination"], strict=True))
         self.kl.update(row["kl"], self.config.rollout.batch_size)
         return row
 

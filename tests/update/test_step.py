@@ -6,34 +6,11 @@ from dataclasses import replace
 
 import pytest
 import torch
-from accelerate import Accelerator
 
 import tiny
-from lenity.advantages.credit import credit
-from lenity.advantages.normalise import same
-from lenity.aggregation import PLC
 from lenity.config.sections import PPO
-from lenity.update.step import Update, adapter_dropout_only
+from lenity.update.step import adapter_dropout_only
 from oracles import slow
-
-NO_SEED = torch.manual_seed
-
-
-def updater(module, settings, rate=1e-2):
-    optimizer = torch.optim.SGD([p for p in module.parameters() if p.requires_grad], lr=rate)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 1.0)
-    accelerator = Accelerator(cpu=True)
-    return Update(accelerator, module, accelerator.prepare(optimizer), schedule, settings, 1e9, same)
-
-
-def trained(module):
-    return {name: p.detach().clone() for name, p in module.named_parameters() if p.requires_grad}
-
-
-def credited(module, tokenizer, settings, objectives=3):
-    batch = tiny.scored(tokenizer, objectives, lengths=(3, 1, 5, 4, 2, 5, 1, 3))
-    weights = torch.full((objectives,), 1 / objectives)
-    return credit(batch, module, rule=PLC(leniency=0.0), weights=weights, beta=0.05, settings=settings)[0]
 
 
 @pytest.mark.parametrize("sizes", [(1, 8), (2, 4), (4, 2)])
@@ -42,17 +19,18 @@ def test_accumulation_is_a_larger_mini_batch(tiny_model, sizes):
     for size, accumulation in [(8, 1), sizes]:
         settings = PPO(epochs=2, mini_batch_size=size, accumulation=accumulation)
         module, tokenizer = tiny.actor_critic(tiny_model)
-        stats = updater(module, settings)(credited(module, tokenizer, settings), NO_SEED)
-        found.append((stats, trained(module)))
+        stats = tiny.updater(module, settings)(tiny.credited(module, tokenizer, settings), tiny.NO_SEED)
+        found.append((stats, tiny.trained(module)))
     torch.testing.assert_close(found[0][1], found[1][1], rtol=0, atol=1e-6)
-    assert found[0][0] == pytest.approx(found[1][0], abs=1e-5)
+    means = [{name: x for name, x in stats.items() if not name.endswith("passes")} for stats, _ in found]
+    assert means[0] == pytest.approx(means[1], abs=1e-5)
 
 
 def test_one_objective_without_leniency_is_textbook_ppo(tiny_model):
     """The same batch through scalar PPO written out here: whitened GAE, clipped losses, plain SGD on the mean."""
     settings = PPO(epochs=1, mini_batch_size=8, accumulation=1, value_coefficient=0.5, normalise="none")
     module, tokenizer = tiny.actor_critic(tiny_model, 1)
-    batch = credited(module, tokenizer, settings, objectives=1)
+    batch = tiny.credited(module, tokenizer, settings, objectives=1)
     twin, _ = tiny.actor_critic(tiny_model, 1)
     mask, lengths = batch.response_mask, batch.response_mask.sum(1).tolist()
     with torch.no_grad():
@@ -77,30 +55,32 @@ def test_one_objective_without_leniency_is_textbook_ppo(tiny_model):
         for parameter in twin.parameters():
             if parameter.grad is not None:
                 parameter.sub_(1e-2 * parameter.grad)
-    stats = updater(module, settings)(batch, NO_SEED)
-    torch.testing.assert_close(trained(module), trained(twin), rtol=0, atol=2e-6)
+    stats = tiny.updater(module, settings)(batch, tiny.NO_SEED)
+    torch.testing.assert_close(tiny.trained(module), tiny.trained(twin), rtol=0, atol=2e-6)
     assert stats["policy_loss"] + 0.5 * stats["value_loss"] == pytest.approx(loss.item(), abs=1e-5)
 
 
 def test_an_exploded_mini_batch_is_skipped_and_counted(tiny_model):
     settings = PPO(epochs=1, mini_batch_size=4, accumulation=1)
     module, tokenizer = tiny.actor_critic(tiny_model)
-    batch = credited(module, tokenizer, settings)
+    batch = tiny.credited(module, tokenizer, settings)
     batch = replace(batch, logprobs=batch.logprobs - 20.0)
-    before = trained(module)
-    stats = updater(module, settings)(batch, NO_SEED)
+    before = tiny.trained(module)
+    stats = tiny.updater(module, settings)(batch, tiny.NO_SEED)
     assert stats["skipped_mini_batches"] == 2
-    torch.testing.assert_close(trained(module), before, rtol=0, atol=0)
+    torch.testing.assert_close(tiny.trained(module), before, rtol=0, atol=0)
 
 
 def test_a_broken_gradient_does_not_reach_the_weights(tiny_model):
     settings = PPO(epochs=1, mini_batch_size=8, accumulation=1)
     module, tokenizer = tiny.actor_critic(tiny_model)
-    batch = credited(module, tokenizer, settings)
-    before = trained(module)
-    stats = updater(module, settings)(replace(batch, rectified=torch.full_like(batch.rectified, float("nan"))), NO_SEED)
+    batch = tiny.credited(module, tokenizer, settings)
+    before = tiny.trained(module)
+    stats = tiny.updater(module, settings)(
+        replace(batch, rectified=torch.full_like(batch.rectified, float("nan"))), tiny.NO_SEED
+    )
     assert stats["skipped_mini_batches"] == 1
-    torch.testing.assert_close(trained(module), before, rtol=0, atol=0)
+    torch.testing.assert_close(tiny.trained(module), before, rtol=0, atol=0)
 
 
 def test_only_adapter_dropout_is_on(tiny_model):

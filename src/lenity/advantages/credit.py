@@ -11,7 +11,7 @@ from torch import Tensor
 
 from lenity.advantages.gae import gae
 from lenity.advantages.normalise import Total, normalise, same
-from lenity.aggregation.base import AdvantageRule
+from lenity.aggregation import AdvantageRule, Linear, Rule
 from lenity.batch import Credited, Scored, pieces
 from lenity.config.sections import PPO
 
@@ -44,7 +44,7 @@ def credit(
     scored: Scored,
     module: Any,
     *,
-    rule: AdvantageRule,
+    rule: Rule,
     weights: Tensor,
     beta: float,
     settings: PPO,
@@ -69,8 +69,11 @@ def credit(
     rewards = token_rewards(scored.standardised, logprobs, reference, mask, beta)
     raw, returns = gae(rewards, values, mask, settings.gamma, settings.lam)
     advantages = normalise(raw, mask, settings.normalise, total)
-    lenience = rule.mask(advantages, weights)
-    rectified = rule.rectify(advantages, weights)
+    combine = (
+        rule if isinstance(rule, AdvantageRule) else Linear()
+    )  # a gradient rule combines later; this is what it is shown beside
+    lenience = combine.mask(advantages, weights)
+    rectified = combine.rectify(advantages, weights)
     credited = Credited(
         **{field.name: getattr(scored, field.name) for field in fields(scored)},
         logprobs=logprobs, reference_logprobs=reference, values=values, returns=returns,

@@ -1,7 +1,9 @@
-"""Rules that turn K advantages into one; one rule a file."""
+"""Rules that turn K objectives' advantages or gradients into one update."""
 
-from lenity.aggregation.base import RULES, AdvantageRule
+from lenity.aggregation.base import RULES, AdvantageRule, GradientRule, Rule
+from lenity.aggregation.gradient import GAPO, MGDA, PGAPO
 from lenity.aggregation.lenient import PLC
 from lenity.aggregation.linear import Linear
+from lenity.aggregation.tchebycheff import Tchebycheff
 
-__all__ = ["PLC", "RULES", "AdvantageRule", "Linear"]
+__all__ = ["GAPO", "MGDA", "PGAPO", "PLC", "RULES", "AdvantageRule", "GradientRule", "Linear", "Rule", "Tchebycheff"]

@@ -1,9 +1,11 @@
-"""What a rule is: K objectives' advantages and their weights -> one advantage."""
+"""What a rule is: K objectives, their weights -> one update. Some combine advantages, some gradients."""
 
 from __future__ import annotations
 
 import abc
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Literal, Self
+
+from pydantic import Field
 
 from lenity.config.base import Section
 from lenity.registry import Registry
@@ -11,13 +13,24 @@ from lenity.registry import Registry
 if TYPE_CHECKING:
     from torch import Tensor
 
-RULES: Registry[AdvantageRule] = Registry(
-    "method", "lenity.rules", ("lenity.aggregation.linear", "lenity.aggregation.lenient")
-)
+RULES: Registry[Rule] = Registry(
+    "method",
+    "lenity.rules",
+    ("lenity.aggregation.linear", "lenity.aggregation.lenient", "lenity.aggregation.tchebycheff",
+     "lenity.aggregation.gradient"),
+)  # fmt: skip
 
 
-class AdvantageRule(Section):
-    """A rule that needs one backward pass: it combines advantages, not gradients. Its fields are its hyper-parameters."""
+class Rule(Section, abc.ABC):
+    """Settings and arithmetic of one method; its fields are its hyper-parameters."""
+
+    def at(self, progress: float) -> Self:
+        """The rule at a fraction ``progress`` in [0, 1] of training."""
+        return self
+
+
+class AdvantageRule(Rule):
+    """A rule that needs one backward pass: it combines advantages, not gradients."""
 
     @abc.abstractmethod
     def mask(self, advantages: Tensor, weights: Tensor) -> Tensor:
@@ -28,13 +41,37 @@ class AdvantageRule(Section):
             weights: (K,) or (..., K), at least 0, sum 1.
 
         Returns:
-            (..., K), in [0, 1].
+            (..., K), at least 0.
         """
 
     def rectify(self, advantages: Tensor, weights: Tensor) -> Tensor:
         """The scalar advantage sum_k w_k M_k A_k, shape (...) from (..., K)."""
         return (weights * self.mask(advantages, weights) * advantages).sum(-1)
 
-    def at(self, progress: float) -> Self:
-        """The rule at a fraction ``progress`` in [0, 1] of training."""
-        return self
+
+class GradientRule(Rule):
+    """A rule that needs a backward pass an objective: it combines gradients.
+
+    The combination found on the chosen parameters weighs the objectives' losses in one further pass over all of them.
+    """
+
+    parameters: Literal["last_layer", "all"] = Field(
+        "last_layer",
+        description="where gradients are compared: the adapter of the last layer (the paper's) or the whole adapter",
+    )
+
+    @abc.abstractmethod
+    def combination(self, jacobian: Tensor, weights: Tensor) -> Tensor:
+        """What each objective's gradient counts.
+
+        Args:
+            jacobian: (K, N), a gradient a row.
+            weights: (K,), at least 0, sum 1.
+
+        Returns:
+            (K,).
+        """
+
+    def direction(self, jacobian: Tensor, weights: Tensor) -> Tensor:
+        """The common gradient, (N,) from (K, N)."""
+        return self.combination(jacobian, weights) @ jacobian

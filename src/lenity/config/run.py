@@ -7,7 +7,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import BeforeValidator, Field, PlainSerializer, model_validator
 
-from lenity.aggregation.base import RULES, AdvantageRule
+from lenity.aggregation.base import RULES, Rule
 from lenity.config import sections as s
 from lenity.config.base import Section, dump_member, parse_member
 from lenity.data.base import DATASETS, PromptSource
@@ -25,7 +25,7 @@ Reward = Annotated[
     PlainSerializer(lambda member: dump_member(member, REWARDS, "kind")),
 ]
 Method = Annotated[
-    AdvantageRule,
+    Rule,
     BeforeValidator(lambda value: parse_member(value, RULES, "name")),
     PlainSerializer(lambda member: dump_member(member, RULES, "name")),
 ]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,8 +12,10 @@ import torch
 from torch import Tensor, nn
 
 from lenity.advantages.normalise import Total
+from lenity.aggregation.base import GradientRule, Rule
 from lenity.batch import Credited, pieces
 from lenity.config.sections import PPO
+from lenity.update.gradients import compared_parameters, jacobian, objective_losses
 from lenity.update.ppo import policy_loss, value_loss
 
 
@@ -38,45 +41,77 @@ class Update:
     max_grad_norm: float
     total: Total
 
-    def __call__(self, batch: Credited, seed: Callable[[int], None]) -> dict[str, float]:
-        """Train on ``batch``; ``seed(epoch)`` sets the random state of each pass. Returns means over optimizer steps."""
+    def __call__(
+        self, batch: Credited, seed: Callable[[int], None], rule: Rule | None = None, weights: Tensor | None = None
+    ) -> dict[str, Any]:
+        """Train on ``batch``; means over optimizer steps, and what the passes cost.
+
+        Args:
+            batch: credited.
+            seed: ``seed(epoch)`` sets the random state of each pass.
+            rule: needed where it combines gradients; advantages are combined already.
+            weights: (K,), for such a rule.
+        """
         adapter_dropout_only(self.module)
         sums: dict[str, Tensor] = {}
-        steps = skipped = 0
+        steps = 0
         for epoch in range(self.settings.epochs):
             seed(epoch)
             order = torch.randperm(len(batch)).to(batch.response_mask.device)
             for window in pieces(order, self.settings.mini_batch_size * self.settings.accumulation):
-                stats, bad = self._step(batch, window)
-                steps, skipped = steps + 1, skipped + bad
-                sums = {name: sums.get(name, torch.zeros(())) + value.detach().cpu() for name, value in stats.items()}
-        names = list(sums)
-        means = self.total(torch.stack([sums[name] for name in names]).to(batch.raw.device)) / steps
-        return dict(zip(names, means.tolist(), strict=True)) | {"skipped_mini_batches": skipped}
+                parts = [batch.select(rows) for rows in pieces(window, self.settings.mini_batch_size)]
+                stats = self._step(parts, rule, weights)
+                sums = _added(sums, {name: value.detach().cpu() for name, value in stats.items()})
+                steps += 1
+        counted = {name: int(sums.pop(name)) for name in ("skipped_mini_batches", "forward_passes", "backward_passes")}
+        seconds = {"rule_seconds": round(float(sums.pop("rule_seconds")), 4)}
+        means = {name: (self.total(value.to(batch.raw.device)) / steps).tolist() for name, value in sums.items()}
+        return means | counted | seconds
 
-    def _step(self, batch: Credited, window: Tensor) -> tuple[dict[str, Tensor], int]:
-        tokens = self.total(batch.response_mask[window].sum())
-        stats: dict[str, Tensor] = {}
-        skipped = 0
-        for rows, last in _with_last(pieces(window, self.settings.mini_batch_size)):
+    def _step(self, parts: list[Credited], rule: Rule | None, weights: Tensor | None) -> dict[str, Tensor]:
+        """One optimizer step on the mini-batches of ``parts``; sums over them."""
+        tokens = self.total(torch.stack([part.response_mask.sum() for part in parts]).sum())
+        combination, stats = self._combine(parts, tokens, rule, weights)
+        for i, part in enumerate(parts):
+            last = i == len(parts) - 1
             with contextlib.nullcontext() if last else self.accelerator.no_sync(self.module):
-                part, bad = self._backward(batch.select(rows), tokens)
-            skipped += bad
-            stats = {name: stats.get(name, 0) + value for name, value in part.items()}
+                stats = _added(stats, self._backward(part, tokens, combination))
         norm = self.accelerator.clip_grad_norm_(self.module.parameters(), self.max_grad_norm)
         if norm is not None and not torch.isfinite(torch.as_tensor(norm)):
             self.optimizer.zero_grad()  # a broken gradient must not reach the weights
-            skipped += 1
+            stats["skipped_mini_batches"] = stats["skipped_mini_batches"] + 1
         self.optimizer.step()
         self.schedule.step()
         self.optimizer.zero_grad()
-        return stats, skipped
+        return stats
 
-    def _backward(self, part: Credited, tokens: Tensor) -> tuple[dict[str, Tensor], int]:
+    def _combine(
+        self, parts: list[Credited], tokens: Tensor, rule: Rule | None, weights: Tensor | None
+    ) -> tuple[Tensor | None, dict[str, Tensor]]:
+        """What a gradient rule makes of the step's gradients: (K,), or None where advantages are combined already."""
+        if not isinstance(rule, GradientRule) or weights is None:
+            return None, {"rule_seconds": torch.zeros(())}
+        start = time.perf_counter()
+        module = self.accelerator.unwrap_model(self.module)
+        parameters = compared_parameters(module.policy, rule)
+        combination = rule.combination(
+            self.total(jacobian(module, parts, parameters, self.settings.clip, tokens)), weights
+        )
+        objectives = len(weights)
+        return combination, {
+            "combination": combination / self.accelerator.num_processes,
+            "rule_seconds": torch.tensor(time.perf_counter() - start),
+            "forward_passes": torch.tensor(len(parts)),
+            "backward_passes": torch.tensor(len(parts) * objectives),
+        }
+
+    def _backward(self, part: Credited, tokens: Tensor, combination: Tensor | None) -> dict[str, Tensor]:
         """Accumulate the gradient of one mini-batch, as its share of the step's ``tokens``."""
         outputs = self.module(**part.inputs)
         mask, ppo = part.response_mask, self.settings
         policy, clipped = policy_loss(outputs.logprobs, part.logprobs, part.rectified, mask, ppo.clip, tokens=tokens)
+        if combination is not None:
+            policy = (combination * objective_losses(outputs, part, ppo.clip, tokens)).sum()
         value, value_clipped = value_loss(
             outputs.values, part.values, part.returns, mask, ppo.value_clip, tokens=tokens
         )
@@ -88,17 +123,22 @@ class Update:
         }
         loss = policy + ppo.value_coefficient * value
         if bad := self._exploded(outputs.logprobs.detach(), part):
-            loss = 0.0 * (
-                outputs.logprobs.sum() + outputs.values.sum()
-            )  # every process still takes part in the reduction
+            loss = 0.0 * (outputs.logprobs.sum() + outputs.values.sum())  # every process still joins the reduction
             stats = {name: torch.zeros_like(value) for name, value in stats.items()}
         self.accelerator.backward(loss * self.accelerator.num_processes)  # gradients are averaged over processes
-        return {name: value.detach() for name, value in stats.items()}, bad
+        one = torch.ones((), dtype=torch.long)
+        counts = {"skipped_mini_batches": bad * one, "forward_passes": one, "backward_passes": one}
+        return {name: value.detach() for name, value in stats.items()} | counts
 
-    def _exploded(self, logprobs: Tensor, part: Credited) -> int:
+    def _exploded(self, logprobs: Tensor, part: Credited) -> bool:
         ratio = (logprobs - part.logprobs).where(part.response_mask, 0.0).exp()
         sums = self.total(torch.stack([ratio.where(part.response_mask, 0.0).sum(), part.response_mask.sum()]))
-        return int(not bool(sums[0] / sums[1] <= self.settings.ratio_limit))
+        return not bool(sums[0] / sums[1] <= self.settings.ratio_limit)
+
+
+def _added(first: dict[str, Tensor], second: dict[str, Tensor]) -> dict[str, Tensor]:
+    zero = torch.zeros((), dtype=torch.long)
+    return {name: first.get(name, zero) + second.get(name, zero) for name in first | second}
 
 
 def adapter_dropout_only(module: nn.Module) -> None:
@@ -107,8 +147,3 @@ def adapter_dropout_only(module: nn.Module) -> None:
     for name, part in module.named_modules():
         if "lora_dropout" in name:
             part.train()
-
-
-def _with_last(parts: list[Tensor]) -> Iterator[tuple[Tensor, bool]]:
-    for i, part in enumerate(parts):
-        yield part, i == len(parts) - 1

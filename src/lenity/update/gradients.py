@@ -1,0 +1,52 @@
+"""The objectives' gradients of one optimizer step, for rules that combine gradients."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from lenity.aggregation.base import GradientRule
+from lenity.batch import Credited
+from lenity.update.ppo import policy_loss
+
+
+def objective_losses(outputs: Any, part: Credited, clip: float, tokens: Tensor) -> Float[Tensor, " K"]:
+    """PPO's policy loss of each objective on its own advantages, as shares of a step's ``tokens``."""
+    losses = [
+        policy_loss(outputs.logprobs, part.logprobs, column, part.response_mask, clip, tokens=tokens)[0]
+        for column in part.advantages.unbind(-1)
+    ]
+    return torch.stack(losses)
+
+
+def jacobian(
+    module: Any, parts: Sequence[Credited], parameters: Sequence[nn.Parameter], clip: float, tokens: Tensor
+) -> Float[Tensor, "K N"]:
+    """A gradient an objective over ``parameters``, summed over the mini-batches of a step; K backward passes each."""
+    total: Tensor | None = None
+    for part in parts:
+        losses = objective_losses(module(**part.inputs), part, clip, tokens)
+        rows = [
+            torch.cat(
+                [piece.flatten() for piece in torch.autograd.grad(loss, parameters, retain_graph=k < len(losses) - 1)]
+            )
+            for k, loss in enumerate(losses)
+        ]
+        stacked = torch.stack(rows)
+        total = stacked if total is None else total + stacked
+    assert total is not None
+    return total
+
+
+def compared_parameters(policy: nn.Module, rule: GradientRule) -> list[nn.Parameter]:
+    """The adapter's parameters whose gradients the rule compares: those of the last layer that has any, or all."""
+    adapter = [(name, p) for name, p in policy.named_parameters() if p.requires_grad]
+    if rule.parameters == "all":
+        return [p for _, p in adapter]
+    layers = [int(found[-1]) if (found := re.findall(r"\.(\d+)\.", name)) else -1 for name, _ in adapter]
+    return [p for (_, p), layer in zip(adapter, layers, strict=True) if layer == max(layers)]
