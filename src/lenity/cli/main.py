@@ -18,6 +18,7 @@ COMMANDS = {
     "sweep": "Align at several weights with several methods, then evaluate.",
     "evaluate": "Score a run on held-out prompts, before and after.",
     "report": "Write one page from evaluated runs.",
+    "methods": "List the methods, with their settings and files.",
 }
 
 
