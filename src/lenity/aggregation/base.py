@@ -17,7 +17,7 @@ RULES: Registry[Rule] = Registry(
     "method",
     "lenity.rules",
     ("lenity.aggregation.linear", "lenity.aggregation.lenient", "lenity.aggregation.tchebycheff",
-     "lenity.aggregation.gradient"),
+     "lenity.aggregation.gradient", "lenity.aggregation.torchjd"),
 )  # fmt: skip
 
 

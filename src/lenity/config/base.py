@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
@@ -11,7 +11,12 @@ from lenity.registry import Registry
 
 
 class Section(BaseModel):
-    """A group of configuration fields."""
+    """A group of configuration fields.
+
+    A member of an open set may name in ``shorthand`` the field that ``name:value`` sets.
+    """
+
+    shorthand: ClassVar[str | None] = None
 
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, protected_namespaces=())
 
@@ -27,7 +32,17 @@ def parse_member(value: Any, registry: Registry[S], key: str) -> Any:
         return value
     if key not in value:
         raise ConfigError(f"needs '{key}', one of: {', '.join(registry)}")
-    return registry[value[key]].model_validate({k: v for k, v in value.items() if k != key})
+    name, colon, rest = str(value[key]).partition(":")
+    member, fields = registry[name], {k: v for k, v in value.items() if k != key}
+    if colon and member.shorthand is None:
+        raise ConfigError(f"{registry.kind} '{name}' takes nothing after a colon (found '{rest}')")
+    return member.model_validate(fields | {member.shorthand: rest} if colon else fields)
+
+
+def member_name(member: S, registry: Registry[S]) -> str:
+    """The name under which ``member`` is shown, ``name:value`` where its class has a shorthand."""
+    name = registry.name_of(type(member))
+    return f"{name}:{getattr(member, member.shorthand)}" if member.shorthand else name
 
 
 def dump_member(member: S, registry: Registry[S], key: str) -> dict[str, Any]:

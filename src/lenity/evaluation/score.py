@@ -158,11 +158,12 @@ def _rows(
 
 def _label(frame: pd.DataFrame, config: RunConfig) -> pd.DataFrame:
     from lenity.aggregation.base import RULES
+    from lenity.config.base import member_name
 
     frame = frame.copy()
     frame.insert(0, "seed", config.seed)
     frame.insert(0, "weights", json.dumps(config.weights))
-    frame.insert(0, "method", RULES.name_of(type(config.method)))
+    frame.insert(0, "method", member_name(config.method, RULES))
     return frame
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from lenity.aggregation.base import RULES
+from lenity.config.base import member_name
 from lenity.config.load import parse
 from lenity.config.run import RunConfig
 from lenity.pareto.weights import label
@@ -23,16 +24,15 @@ def plan(
     The base configuration's settings of its own method are kept; other methods take their defaults.
     """
     base = config.dump()
-    own = RULES.name_of(type(config.method))
+    own = member_name(config.method, RULES)
     seeds = [config.seed] if seeds is None else list(seeds)
     found = []
     for seed in seeds:
         for method in methods:
-            RULES[method]
             for weights in points:
                 name = label(weights) + (f"_seed{seed}" if len(seeds) > 1 else "")
                 data = base | {
-                    "output": str(Path(output) / "runs" / method / name),
+                    "output": str(Path(output) / "runs" / method.replace(":", "_") / name),
                     "seed": seed,
                     "method": base["method"] if method == own else {"name": method},
                     "weights": {objective: float(weights[objective]) for objective in config.rewards},
