@@ -51,7 +51,7 @@ def _setting(runs: Sequence[Run]) -> str:
     n = runs[0].frame["prompt_id"].nunique()
     return (
         f"Written from the run folders by `lenity report`. {len(runs)} runs of {config['iterations']} iterations × "
-        f"{config['rollout']['batch_size']} responses of at most {config['rollout']['max_new_tokens']} tokens; {n} held-out prompts. "
+        f"{config['rollout']['batch_size']} responses of at most {config['rollout']['max_new_tokens']} tokens; {n} held-out prompts; {len({run.seed for run in runs})} seed. "
         "Brackets are 95 % bootstrap intervals over prompts, paired in differences; seeds are not resampled."
     )
 
