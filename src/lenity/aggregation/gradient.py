@@ -19,8 +19,8 @@ class MGDA(GradientRule):
     Désidéri 2012, C. R. Acad. Sci. Paris 350. Weights play no part.
 
     >>> import torch
-    >>> MGDA().direction(torch.tensor([[2.0, 0.0], [0.0, 1.0]]), torch.tensor([0.5, 0.5])).tolist()
-    [0.4, 0.8]
+    >>> MGDA().combination(torch.tensor([[1.0, 0.0], [0.0, 1.0]]), torch.tensor([0.5, 0.5])).tolist()
+    [0.5, 0.5]
     """
 
     def combination(self, jacobian: Tensor, weights: Tensor) -> Tensor:
