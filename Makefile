@@ -56,7 +56,7 @@ $(HH)/reward_%/model.safetensors: | setup $(HH)/sft/model.safetensors
 
 hh: setup $(HH_MODELS) ## the real run on conversations: models, sweep, docs/results/hh_small.md (about 2 hours, resumable)
 	$(BIN)/lenity sweep configs/hh_small.yaml --methods plc,linear --points corners,centre --output $(HH)/sweep --jobs 2
-	$(BIN)/lenity report $(HH)/sweep --markdown docs/results/hh_small.md
+	$(BIN)/lenity report $(HH)/sweep --no-samples --markdown docs/results/hh_small.md
 
 clean: ## remove caches and the virtual environment; runs/ stays
 	rm -rf $(VENV) .pytest_cache .ruff_cache .mypy_cache .hypothesis build dist
