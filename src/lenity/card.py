@@ -18,10 +18,16 @@ def finish(config: RunConfig, run: RunFolder, policy: Any) -> None:
     with writing(run.path):
         shutil.rmtree(partial, ignore_errors=True)
         policy.save_pretrained(partial, safe_serialization=True)
-        text = card(config, run.metrics())
-        replace_text(partial / "README.md", text)
         shutil.rmtree(run.adapter, ignore_errors=True)
         partial.replace(run.adapter)
+    write(config, run)
+
+
+def write(config: RunConfig, run: RunFolder) -> None:
+    """The model card, in the run folder and beside the adapter."""
+    text = card(config, run.metrics())
+    with writing(run.path):
+        replace_text(run.adapter / "README.md", text)
         replace_text(run.path / "README.md", text)
 
 
@@ -45,18 +51,9 @@ def card(config: RunConfig, metrics: list[dict[str, Any]]) -> str:
         f"A LoRA adapter on `{base}`, aligned by Lenity with method `{method['name']}`"
         + (f" ({settings})." if settings else "."),
         "",
-        "| objective | weight | reward, first iterations | last iterations |",
-        "| --- | ---: | ---: | ---: |",
-        *(
-            f"| {name} | {config.weights[name]:.4g} | {_mean(metrics[:WINDOW], name):.3f} | {_mean(metrics[-WINDOW:], name):.3f} |"
-            for name in config.objectives.names
-        ),
+        *_figures(config, metrics),
         "",
-        (
-            f"Raw rewards on training prompts, means over the first and last {min(WINDOW, len(metrics))} of {len(metrics)} iterations of "
-            f"{config.rollout.batch_size} responses; seed {config.seed}. For held-out prompts with intervals run `lenity evaluate {config.output}`."
-        ),
-        f"KL to the reference at the end: {metrics[-1]['kl']:.2f} nats a response." if metrics else "",
+        f"For held-out prompts with intervals run `lenity evaluate {config.output}`.",
         "",
         "```python",
         "from peft import PeftModel",
@@ -68,5 +65,29 @@ def card(config: RunConfig, metrics: list[dict[str, Any]]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _figures(config: RunConfig, metrics: list[dict[str, Any]]) -> list[str]:
+    """Weights and, where the run was trained, its rewards at both ends."""
+    names = config.objectives.names
+    if not metrics:
+        return [
+            "| objective | weight |",
+            "| --- | ---: |",
+            *(f"| {name} | {config.weights[name]:.4g} |" for name in names),
+        ]
+    return [
+        "| objective | weight | reward, first iterations | last iterations |",
+        "| --- | ---: | ---: | ---: |",
+        *(
+            f"| {name} | {config.weights[name]:.4g} | {_mean(metrics[:WINDOW], name):.3f} | {_mean(metrics[-WINDOW:], name):.3f} |"
+            for name in names
+        ),
+        "",
+        (
+            f"Raw rewards on training prompts, means over the first and last {min(WINDOW, len(metrics))} of {len(metrics)} iterations of "
+            f"{config.rollout.batch_size} responses; seed {config.seed}. KL to the reference at the end: {metrics[-1]['kl']:.2f} nats a response."
+        ),
+    ]
+
+
 def _mean(rows: list[dict[str, Any]], name: str) -> float:
-    return float(sum(row["reward"][name] for row in rows) / max(len(rows), 1))
+    return float(sum(row["reward"][name] for row in rows) / len(rows))

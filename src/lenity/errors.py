@@ -4,6 +4,7 @@
 
     LenityError
     ├── ConfigError      a field of the configuration: unknown, of the wrong type, out of range
+    │   └── WrongWeightsError  weights at which the method cannot be run
     ├── DataError        a data set: not found, empty, without the named columns
     ├── ModelError       a model or adapter: not found, of an unsupported kind
     ├── RewardError      a reward: NaN, infinite, missing, of the wrong length, constant
@@ -20,6 +21,10 @@ class LenityError(Exception):
 
 class ConfigError(LenityError):
     """The configuration is wrong."""
+
+
+class WrongWeightsError(ConfigError):
+    """The method cannot be run at these preference weights."""
 
 
 class DataError(LenityError):

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from lenity.aggregation.base import DerivedMethod
 from lenity.config.load import parse, read_yaml
 from lenity.config.run import RunConfig
 from lenity.errors import CheckpointError
@@ -70,7 +71,8 @@ class RunFolder:
     @property
     def finished(self) -> bool:
         """Whether all iterations ran and the adapter is there."""
-        return (self.adapter / "adapter_config.json").is_file() and len(self.metrics()) >= self.config.iterations
+        trained = isinstance(self.config.method, DerivedMethod) or len(self.metrics()) >= self.config.iterations
+        return trained and (self.adapter / "adapter_config.json").is_file()
 
     def standardiser(self) -> Standardiser:
         """The frozen constants."""

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import torch
 
-from lenity import seeds, summary
+from lenity import card, seeds, summary
+from lenity.aggregation.base import DerivedMethod
 from lenity.config.run import RunConfig
 from lenity.rewards.calibrate import measure
 from lenity.rewards.standardise import Standardiser
@@ -35,6 +36,8 @@ def train(config: RunConfig, *, resume: bool = False) -> RunFolder:
         run = RunFolder.open(config, resume or not accelerator.is_main_process)
     if resume and run.finished:
         return run
+    if isinstance(config.method, DerivedMethod):
+        return _derive(config, config.method, run)
     config, world, trainer = prepare(config, run, accelerator)
     stages = Stages(config, run, world, trainer, _constants(config, run, world, trainer), controller(config.kl))
     start = stages.restore()
@@ -64,6 +67,15 @@ def calibrate(config: RunConfig, file: Path) -> Standardiser:
         device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         _measure(config, load_world(config, device), file)
     return _read(config, file)
+
+
+def _derive(config: RunConfig, method: DerivedMethod, run: RunFolder) -> RunFolder:
+    """A run that trains nothing: the adapter from other runs, the constants, the model card."""
+    constants = calibrate(config, Path(config.standardisation.file or run.path / "standardisation.json"))
+    constants.save(run.path / "standardisation.json")
+    method.build(config, run)
+    card.write(config, run)
+    return run
 
 
 def _constants(config: RunConfig, run: RunFolder, world: World, trainer: Trainer) -> Standardiser:

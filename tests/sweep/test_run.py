@@ -41,3 +41,22 @@ def test_a_failed_run_is_recorded_and_the_others_go_on(tiny_model, tmp_path):
     subprocess.run(report, check=True, cwd=tmp_path, capture_output=True, timeout=120)
     page = (tmp_path / "sweep" / "report.html").read_text()
     assert "Hypervolume" in page and "<script src=" not in page
+
+
+def test_soups_bring_their_solo_runs_and_train_nothing(tiny_model, tmp_path):
+    config = tiny.run_config(tiny_model, tmp_path / "unused", iterations=2, checkpoint={"every": 2})
+    (tmp_path / "base.yaml").write_text(yaml.safe_dump(config.dump(), sort_keys=False))
+    found = sweep(tmp_path, "--methods", "soups,solo,morlhf", "--points", "helpful,centre")
+    assert found.returncode == 0, found.stdout + found.stderr
+    runs = {
+        path.parent.relative_to(tmp_path / "sweep" / "runs").as_posix() for path in tmp_path.rglob("evaluation.parquet")
+    }
+    centre = "helpful0.5_harmless0.5"
+    assert runs - {"../.."} == {
+        "solo/helpful1", "solo/harmless1", "soups/helpful1", f"soups/{centre}", "morlhf/helpful1", f"morlhf/{centre}",
+    }  # fmt: skip
+    frame = pd.read_parquet(tmp_path / "sweep" / "evaluation.parquet")
+    corner = frame[(frame["weights"] == '{"helpful": 1.0, "harmless": 0.0}') & (frame["policy"] == "aligned")]
+    responses = {method: list(part["response"]) for method, part in corner.groupby("method")}
+    assert responses["soups"] == responses["solo"] == responses["morlhf"]
+    assert not (tmp_path / "sweep" / "runs" / "soups" / centre / "metrics.jsonl").exists()

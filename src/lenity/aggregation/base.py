@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import abc
-from typing import TYPE_CHECKING, Literal, Self
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
 from pydantic import Field
 
@@ -13,11 +14,14 @@ from lenity.registry import Registry
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from lenity.config.run import RunConfig
+    from lenity.run_folder import RunFolder
+
 RULES: Registry[Rule] = Registry(
     "method",
     "lenity.rules",
-    ("lenity.aggregation.linear", "lenity.aggregation.lenient", "lenity.aggregation.tchebycheff",
-     "lenity.aggregation.gradient", "lenity.aggregation.torchjd"),
+    ("lenity.aggregation.linear", "lenity.aggregation.lenient", "lenity.aggregation.tchebycheff", "lenity.aggregation.gradient",
+     "lenity.aggregation.torchjd", "lenity.methods.scalar", "lenity.methods.soups"),
 )  # fmt: skip
 
 
@@ -27,6 +31,23 @@ class Rule(Section, abc.ABC):
     def at(self, progress: float) -> Self:
         """The rule at a fraction ``progress`` in [0, 1] of training."""
         return self
+
+    def check_weights(self, weights: Mapping[str, float]) -> None:
+        """Raise ``WrongWeightsError`` where the method cannot be run at these preference weights."""
+
+
+class DerivedMethod(Rule):
+    """A method whose policies are made from other runs, without training."""
+
+    needs: ClassVar[str]
+
+    @abc.abstractmethod
+    def from_runs(self, folders: Mapping[str, str]) -> Self:
+        """The method with the folder of each objective's run of method ``needs`` at its corner."""
+
+    @abc.abstractmethod
+    def build(self, config: RunConfig, run: RunFolder) -> None:
+        """Write ``run``'s adapter."""
 
 
 class AdvantageRule(Rule):

@@ -64,6 +64,7 @@ class RunConfig(Section):
                 f"weights are for {sorted(self.weights)} but rewards for {sorted(self.rewards)}; "
                 "each objective needs one weight and one reward of the same name (weight 0 to only log it)"
             )
+        self.method.check_weights(self.weights)
         if clash := set(self.rewards) & set(self.held_out_rewards):
             raise ValueError(f"held_out_rewards {sorted(clash)} are also trained on; give them other names")
         return self

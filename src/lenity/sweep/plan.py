@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from lenity.aggregation.base import RULES
-from lenity.config.base import member_name
+from lenity.aggregation.base import RULES, DerivedMethod, Rule
+from lenity.config.base import dump_member, member_name, parse_member
 from lenity.config.load import parse
 from lenity.config.run import RunConfig
-from lenity.pareto.weights import label
+from lenity.errors import WrongWeightsError
+from lenity.pareto import weights
 
 
 def plan(
@@ -21,23 +23,44 @@ def plan(
 ) -> list[RunConfig]:
     """One configuration a run, in ``output/runs/<method>/<weights>``; all share ``output/standardisation.json``.
 
-    The base configuration's settings of its own method are kept; other methods take their defaults.
+    The base configuration's settings of its own method are kept; other methods take their defaults. Methods made from other runs
+    come last, and bring those runs with them; a method that cannot be run at a point is left out there.
     """
-    base = config.dump()
     own = member_name(config.method, RULES)
     seeds = [config.seed] if seeds is None else list(seeds)
-    found = []
+    found: dict[str, RunConfig] = {}
     for seed in seeds:
-        for method in methods:
-            for weights in points:
-                name = label(weights) + (f"_seed{seed}" if len(seeds) > 1 else "")
-                data = base | {
-                    "output": str(Path(output) / "runs" / method.replace(":", "_") / name),
-                    "seed": seed,
-                    "method": base["method"] if method == own else {"name": method},
-                    "weights": {objective: float(weights[objective]) for objective in config.rewards},
-                    "standardisation": base["standardisation"] | {"file": str(Path(output) / "standardisation.json")},
-                    "logging": base["logging"] | {"progress": False},
-                }
-                found.append(parse(RunConfig, data, source=f"the run {method}/{name}"))
-    return found
+        suffix = f"_seed{seed}" if len(seeds) > 1 else ""
+        for name in methods:
+            method = config.method if name == own else parse_member(name, RULES, "name")
+            if isinstance(method, DerivedMethod):
+                corners = [
+                    _run(config, method.needs, corner, output=output, seed=seed, suffix=suffix)
+                    for corner in weights.corners(list(config.rewards))
+                ]
+                found |= {run.output: run for run in corners}
+                method = method.from_runs(
+                    {label: run.output for label, run in zip(config.rewards, corners, strict=True)}
+                )
+            for point in points:
+                with contextlib.suppress(WrongWeightsError):
+                    run = _run(config, method, point, output=output, seed=seed, suffix=suffix)
+                    found[run.output] = run
+    return sorted(found.values(), key=lambda run: isinstance(run.method, DerivedMethod))
+
+
+def _run(
+    config: RunConfig, method: str | Rule, point: Mapping[str, float], *, output: Path, seed: int, suffix: str
+) -> RunConfig:
+    base = config.dump()
+    chosen = parse_member(method, RULES, "name")
+    folder = Path(output) / "runs" / member_name(chosen, RULES).replace(":", "_") / (weights.label(point) + suffix)
+    data = base | {
+        "output": str(folder),
+        "seed": seed,
+        "method": dump_member(chosen, RULES, "name"),
+        "weights": {objective: float(point[objective]) for objective in config.rewards},
+        "standardisation": base["standardisation"] | {"file": str(Path(output) / "standardisation.json")},
+        "logging": base["logging"] | {"progress": False},
+    }
+    return parse(RunConfig, data, source=f"the run {folder}")

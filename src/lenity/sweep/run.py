@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from lenity.aggregation.base import DerivedMethod
 from lenity.config.load import parse
 from lenity.config.run import RunConfig
 from lenity.errors import LenityError
@@ -31,7 +32,7 @@ def run_sweep(configs: Sequence[RunConfig], output: Path, jobs: int = 1, threads
     """Train and evaluate every configuration; writes ``sweep.json`` and the combined ``evaluation.parquet``.
 
     Args:
-        configs: from :func:`lenity.sweep.plan.plan`.
+        configs: from :func:`lenity.sweep.plan.plan`, which puts what is made from other runs last.
         output: the sweep folder.
         jobs: worker processes.
         threads: of each worker; default: the cores divided by ``jobs``. Results repeat exactly where it is the same.
@@ -40,8 +41,11 @@ def run_sweep(configs: Sequence[RunConfig], output: Path, jobs: int = 1, threads
     output.mkdir(parents=True, exist_ok=True)
     with _threads_for_children(threads), _pool(jobs, threads) as pool:
         pool.submit(_prepare, configs[0].dump(), str(output)).result()
-        tasks = [pool.submit(_one, config.dump(), str(output)) for config in configs]
-        _follow(tasks, configs)
+        tasks: list[Future[tuple[float, str | None]]] = []
+        for derived in (False, True):  # what is made from other runs waits for them
+            group = [config for config in configs if isinstance(config.method, DerivedMethod) is derived]
+            tasks += (started := [pool.submit(_one, config.dump(), str(output)) for config in group])
+            _follow(started, group)
     outcomes = [_outcome(config, task) for config, task in zip(configs, tasks, strict=True)]
     (output / "sweep.json").write_text(
         json.dumps([asdict(outcome) for outcome in outcomes], indent=2) + "\n", encoding="utf-8"
@@ -133,17 +137,23 @@ def _outcome(config: RunConfig, task: Future[tuple[float, str | None]]) -> Outco
 
 
 def _follow(tasks: Sequence[Future[Any]], configs: Sequence[RunConfig]) -> None:
-    """A progress bar over all iterations of all runs, read from their ``metrics.jsonl``."""
+    """A progress bar over all iterations of all runs, read from their folders."""
     from lenity.terminal import bar
 
     done, pending = 0, set(tasks)
-    with bar("aligning", sum(config.iterations for config in configs)) as advance:
+    with bar("aligning", sum(map(_work, configs)), shown=bool(tasks)) as advance:
         while pending:
             pending = wait(pending, timeout=1).not_done
-            before, done = done, sum(map(_iterations, configs))
+            before, done = done, sum(map(_done, configs))
             advance(done - before, description=f"aligning · {len(tasks) - len(pending)} of {len(tasks)} runs done")
 
 
-def _iterations(config: RunConfig) -> int:
+def _work(config: RunConfig) -> int:
+    return 1 if isinstance(config.method, DerivedMethod) else config.iterations
+
+
+def _done(config: RunConfig) -> int:
+    if isinstance(config.method, DerivedMethod):
+        return int((Path(config.output) / "evaluation.parquet").is_file())
     file = Path(config.output) / "metrics.jsonl"
     return file.read_bytes().count(b"\n") if file.is_file() else 0

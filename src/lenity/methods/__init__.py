@@ -1,0 +1,1 @@
+"""Methods that are more than a rule: fixed weights, or policies made from other runs."""

@@ -1,0 +1,26 @@
+"""The two baselines that are linear scalarisation under the literature's names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from lenity.aggregation.base import RULES
+from lenity.aggregation.linear import Linear
+from lenity.errors import WrongWeightsError
+
+
+@RULES.register("morlhf")
+class MORLHF(Linear):
+    """One PPO run a weighting on sum_k w_k A_k; PLC with leniency 0."""
+
+
+@RULES.register("solo")
+class Solo(Linear):
+    """PPO on one objective alone: the weight of one is 1, of the others 0."""
+
+    def check_weights(self, weights: Mapping[str, float]) -> None:
+        """Raise ``WrongWeightsError`` unless one weight is 1."""
+        if max(weights.values()) != 1:
+            raise WrongWeightsError(
+                f"method solo trains one objective, but weights are {dict(weights)}; set one to 1 and the others to 0, or use morlhf"
+            )

@@ -1,0 +1,123 @@
+"""Averages of LoRA adapters of one base model, as a standard PEFT adapter."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from lenity.errors import ModelError
+
+Mode = Literal["exact", "factors"]
+PLAIN = {
+    "use_dora": False,
+    "rank_pattern": {},
+    "alpha_pattern": {},
+    "bias": "none",
+    "modules_to_save": None,
+    "lora_bias": False,
+}
+FACTORS = (".lora_A.weight", ".lora_B.weight")
+
+
+def save_soup(adapters: Mapping[str, Path], weights: Mapping[str, float], output: Path, mode: Mode = "exact") -> None:
+    r"""Write the adapter with update :math:`\sum_k w_k \Delta W_k` to ``output``.
+
+    ``exact`` concatenates ranks: with :math:`\Delta W_k = s_k B_k A_k` the new factors are the stacked A_k and the
+    :math:`w_k s_k B_k` side by side, so the rank is the sum of the ranks. ``factors`` averages A and B separately, as Rewarded Soups
+    (arXiv 2306.04488) was published with LoRA; its update is not the average of the updates.
+
+    Args:
+        adapters: folder of each adapter, by name.
+        weights: of each; those of 0 are left out.
+        output: folder to write.
+        mode: how to average.
+
+    Raises:
+        ModelError: DoRA, patterns of ranks, saved modules, or adapters of unlike bases; for ``factors`` also unlike shapes or scales.
+    """
+    used = [name for name in adapters if weights[name] != 0]
+    configs = {name: _config(adapters[name]) for name in used}
+    states = {name: load_file(adapters[name] / "adapter_model.safetensors") for name in used}
+    for name in used:
+        _refuse_special(adapters[name], configs[name], states[name])
+    if len(bases := {str(config["base_model_name_or_path"]) for config in configs.values()}) > 1:
+        raise ModelError(f"adapters stand on different models: {', '.join(sorted(bases))}; a soup needs one.")
+    scales = {name: _scale(configs[name]) for name in used}
+    if mode == "factors":
+        _refuse_unlike(configs, states)
+        merged = {
+            key: torch.stack([weights[n] * states[n][key].float() for n in used]).sum(0) for key in states[used[0]]
+        }
+        settings = configs[used[0]]
+    else:
+        ranks = {name: configs[name]["r"] for name in used}
+        merged = _concatenated(states, {name: weights[name] * scales[name] for name in used}, ranks)
+        rank = sum(ranks.values())
+        targets = sorted({target for config in configs.values() for target in config["target_modules"]})
+        settings = configs[used[0]] | {"r": rank, "lora_alpha": rank, "use_rslora": False, "target_modules": targets}
+    output.mkdir(parents=True, exist_ok=True)
+    save_file({key: value.contiguous() for key, value in merged.items()}, output / "adapter_model.safetensors")
+    (output / "adapter_config.json").write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
+
+
+def _concatenated(
+    states: Mapping[str, dict[str, Tensor]], scales: Mapping[str, float], ranks: Mapping[str, int]
+) -> dict[str, Tensor]:
+    """Stacked A and scaled B of every module; a module that an adapter leaves alone gets zeros of its rank."""
+    shapes = {key: value.shape for state in states.values() for key, value in state.items()}
+    merged = {}
+    for key, shape in shapes.items():
+        is_first = key.endswith(FACTORS[0])
+        parts = []
+        for name, state in states.items():
+            empty = (ranks[name], *shape[1:]) if is_first else (shape[0], ranks[name], *shape[2:])
+            part = state[key].float() if key in state else torch.zeros(empty)
+            parts.append(part if is_first else scales[name] * part)
+        merged[key] = torch.cat(parts, 0 if is_first else 1)
+    return merged
+
+
+def _config(folder: Path) -> dict[str, Any]:
+    file = folder / "adapter_config.json"
+    if not file.is_file():
+        raise ModelError(f"'{folder}' is not an adapter: it has no adapter_config.json; finish the run it belongs to.")
+    found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    return found
+
+
+def _scale(config: dict[str, Any]) -> float:
+    rank = config["r"] ** 0.5 if config.get("use_rslora") else config["r"]
+    return float(config["lora_alpha"] / rank)
+
+
+def _refuse_special(folder: Path, config: dict[str, Any], state: dict[str, Tensor]) -> None:
+    for field, plain in PLAIN.items():
+        if config.get(field, plain) not in (plain, None, [], {}):
+            raise ModelError(
+                f"'{folder}' has {field} {config[field]!r}; a soup of such adapters would be wrong. Train with plain LoRA."
+            )
+    if other := [key for key in state if not key.endswith(FACTORS)]:
+        raise ModelError(
+            f"'{folder}' holds weights that are not LoRA factors ({other[0]}, ...); a soup would lose them."
+        )
+    if not isinstance(config["target_modules"], list):
+        raise ModelError(
+            f"'{folder}' names target_modules by a pattern ({config['target_modules']!r}); name the modules in a list."
+        )
+
+
+def _refuse_unlike(configs: Mapping[str, dict[str, Any]], states: Mapping[str, dict[str, Tensor]]) -> None:
+    seen = {
+        (config["r"], _scale(config), tuple((key, tuple(value.shape)) for key, value in sorted(states[name].items())))
+        for name, config in configs.items()
+    }
+    if len(seen) > 1:
+        raise ModelError(
+            "mode 'factors' averages A and B one by one, so ranks, scales and modules must agree; use mode 'exact'."
+        )
