@@ -48,15 +48,16 @@ def test_soups_bring_their_solo_runs_and_train_nothing(tiny_model, tmp_path):
     (tmp_path / "base.yaml").write_text(yaml.safe_dump(config.dump(), sort_keys=False))
     found = sweep(tmp_path, "--methods", "soups,solo,morlhf", "--points", "helpful,centre")
     assert found.returncode == 0, found.stdout + found.stderr
-    runs = {
-        path.parent.relative_to(tmp_path / "sweep" / "runs").as_posix() for path in tmp_path.rglob("evaluation.parquet")
-    }
+    place = tmp_path / "sweep" / "runs"
+    runs = {path.parent.relative_to(place).as_posix() for path in place.rglob("evaluation.parquet")}
     centre = "helpful0.5_harmless0.5"
-    assert runs - {"../.."} == {
+    assert runs == {
         "solo/helpful1", "solo/harmless1", "soups/helpful1", f"soups/{centre}", "morlhf/helpful1", f"morlhf/{centre}",
     }  # fmt: skip
     frame = pd.read_parquet(tmp_path / "sweep" / "evaluation.parquet")
     corner = frame[(frame["weights"] == '{"helpful": 1.0, "harmless": 0.0}') & (frame["policy"] == "aligned")]
     responses = {method: list(part["response"]) for method, part in corner.groupby("method")}
     assert responses["soups"] == responses["solo"] == responses["morlhf"]
-    assert not (tmp_path / "sweep" / "runs" / "soups" / centre / "metrics.jsonl").exists()
+    assert not (place / "soups" / centre / "metrics.jsonl").exists()
+    report = [sys.executable, "-m", "lenity", "report", "sweep", "--markdown", "page.md"]
+    subprocess.run(report, check=True, cwd=tmp_path, capture_output=True, timeout=120)
