@@ -34,9 +34,12 @@ def run(config: RewardTrainingConfig) -> dict[str, Any]:
         DataError: no usable rows.
         RewardError: the template does not fit the model.
     """
+    from lenity.training_bar import show_progress
+
     rows, held_out, read = _rows(config)
     start = time.perf_counter()
     trainer, tokenizer = _trainer(config, rows)
+    show_progress(trainer, "training the reward", config.progress)
     steps = trainer.train().global_step
     report: dict[str, Any] = {"data": str(read), "rows": len(rows), "steps": steps}
     report["seconds"] = round(time.perf_counter() - start, 1)

@@ -26,6 +26,7 @@ def run(config: SFTConfig) -> dict[str, Any]:
     from trl import SFTTrainer
 
     from lenity.models.scratch import build
+    from lenity.training_bar import show_progress
 
     texts, read = load_transcripts(config.data)
     model, tokenizer = build(config, texts)
@@ -41,6 +42,7 @@ def run(config: SFTConfig) -> dict[str, Any]:
         processing_class=tokenizer,
         peft_config=adapter(config, "CAUSAL_LM"),
     )
+    show_progress(trainer, "fine-tuning", config.progress)
     start = time.perf_counter()
     result = trainer.train()
     report: dict[str, Any] = {
@@ -132,7 +134,7 @@ def arguments(config: _Stage, rows: int) -> dict[str, Any]:
         "save_strategy": "no",
         "report_to": "none",
         "logging_strategy": "no",
-        "disable_tqdm": not config.progress,
+        "disable_tqdm": True,
         "dataloader_pin_memory": False,
     }
 
