@@ -11,7 +11,7 @@ from transformers import PrinterCallback, ProgressCallback, TrainerCallback
 from lenity.terminal import bar
 
 
-class _Bar(TrainerCallback):
+class _Bar(TrainerCallback):  # type: ignore[misc]  # transformers has no types
     def __init__(self, title: str) -> None:
         self._title, self._stack = title, ExitStack()
         self._advance: Callable[..., None] = lambda steps: None
