@@ -27,13 +27,20 @@ def test_weights_keep_the_order_of_the_rewards(tmp_path):
 
 
 def test_a_second_run_in_the_same_folder_is_refused(config):
-    RunFolder.open(config, resume=False)
+    RunFolder.open(config, resume=False).append({"iteration": 1}, [])
     with pytest.raises(CheckpointError, match=r"already holds a run; add --resume"):
         RunFolder.open(config, resume=False)
 
 
+def test_a_run_that_failed_before_its_first_iteration_can_be_started_anew(config, tmp_path):
+    run = RunFolder.open(config, resume=False)
+    (run.path / "standardisation.json").write_text("{}")
+    again = RunFolder.open(tiny.run_config("another/model", tmp_path / "run"), resume=False)
+    assert again.config.policy.model == "another/model" and not (run.path / "standardisation.json").exists()
+
+
 def test_resuming_another_run_is_refused_and_the_field_named(config, tmp_path):
-    RunFolder.open(config, resume=False)
+    RunFolder.open(config, resume=False).append({"iteration": 1}, [])
     RunFolder.open(tiny.run_config("some/model", tmp_path / "run", iterations=9), resume=True)
     with pytest.raises(CheckpointError, match="another seed: 0, now 4"):
         RunFolder.open(tiny.run_config("some/model", tmp_path / "run", seed=4), resume=True)

@@ -38,7 +38,7 @@ class RunFolder:
             CheckpointError: it holds a run already and ``resume`` is off, or the run in it is another one.
         """
         run = cls(config.output)
-        if run._settings.is_file():
+        if run.started:
             if not resume:
                 raise CheckpointError(
                     f"output '{run.path}' already holds a run; add --resume to go on with it, or choose another --output."
@@ -46,6 +46,8 @@ class RunFolder:
             run._refuse_another(config)
         with writing(run.path):
             run.path.mkdir(parents=True, exist_ok=True)
+            if not run.started:  # what a run that failed at its start left behind
+                (run.path / "standardisation.json").unlink(missing_ok=True)
             text = yaml.safe_dump(config.dump(), sort_keys=False, allow_unicode=True)
             replace_text(run._settings, text)
         run.__dict__.pop("config", None)
@@ -57,6 +59,11 @@ class RunFolder:
         if not self._settings.is_file():
             raise CheckpointError(f"'{self.path}' is not a run folder: it has no config.yaml; check the path.")
         return parse(RunConfig, read_yaml(self._settings), source=str(self._settings))
+
+    @property
+    def started(self) -> bool:
+        """Whether there is anything to lose: an iteration or an adapter."""
+        return any((self.path / name).exists() for name in ("metrics.jsonl", "checkpoints", "adapter"))
 
     @property
     def adapter(self) -> Path:

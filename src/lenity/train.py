@@ -33,7 +33,7 @@ def train(config: RunConfig, *, resume: bool = False) -> RunFolder:
     """
     accelerator = accelerator_for(config)
     with accelerator.main_process_first():
-        run = RunFolder.open(config, resume or not accelerator.is_main_process)
+        run = RunFolder.open(config, resume) if accelerator.is_main_process else RunFolder(config.output)
     if resume and run.finished:
         return run
     if isinstance(config.method, DerivedMethod):

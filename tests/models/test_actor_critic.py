@@ -100,6 +100,8 @@ def test_head_that_lenity_does_not_know_is_refused(tiny_model):
     ("changes", "message"),
     [
         ({"model": "./no/such/folder"}, "a folder that does not exist"),
+        ({"model": "no-such-hub-name"}, "cannot load policy.model 'no-such-hub-name'"),
+        ({"model": "src/lenity/models"}, r"has no config\.json"),
         ({"lora": LoRA(target_modules=["no_such_layer"])}, "target_modules"),
     ],
 )

@@ -15,7 +15,9 @@ import click
     show_default=True,
     help="Folder; finished runs in it are kept.",
 )
-@click.option("--seed", type=int, default=0, show_default=True, help="The same seed gives the same table.")
+@click.option(
+    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="The same seed gives the same table."
+)
 @click.option(
     "--jobs",
     type=click.IntRange(min=1),

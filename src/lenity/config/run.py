@@ -35,7 +35,7 @@ class RunConfig(Section):
     """One policy, aligned at one point of the weight simplex."""
 
     output: str = Field(description="run folder; it must not exist yet, or be resumed")
-    seed: int = 0
+    seed: int = Field(0, ge=0, description="of prompts, sampling, initial weights and order")
     iterations: int = Field(100, ge=1, description="generate - score - update rounds")
     policy: s.Policy
     prompts: Prompts

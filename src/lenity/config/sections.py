@@ -124,7 +124,7 @@ class Evaluation(Section):
     temperature: float = Field(1.0, ge=0, description="0 decodes greedily")
     top_p: float = Field(0.9, gt=0, le=1)
     batch_size: int = Field(128, ge=1)
-    seed: int = Field(1234, description="the same for every policy, so that comparisons are paired")
+    seed: int = Field(1234, ge=0, description="the same for every policy, so that comparisons are paired")
 
 
 class Checkpoint(Section):

@@ -63,7 +63,7 @@ class Scratch(Section):
 
 class _Stage(Section):
     output: str = Field(description="folder for the trained model and its report.json")
-    seed: int = 0
+    seed: int = Field(0, ge=0, description="of initial weights and order")
     model: str | Scratch = Field(description="hub name, local folder, or the sizes of a model from scratch")
     revision: str | None = Field(None, description="branch, tag or commit on the hub")
     trust_remote_code: bool = Field(False, description="run code that comes with the model; only for sources you trust")

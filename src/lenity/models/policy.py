@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from lenity.config.sections import Policy
 from lenity.errors import ModelError
+from lenity.models.source import explain
 
 if TYPE_CHECKING:
     import torch
@@ -65,7 +66,7 @@ def load_base(policy: Policy, device: torch.device) -> Any:
             return AutoPeftModelForCausalLM.from_pretrained(policy.model, **settings).merge_and_unload().to(device)
         return AutoModelForCausalLM.from_pretrained(policy.model, **settings).to(device)
     except (OSError, ValueError) as error:
-        raise ModelError(_explain("policy.model", policy.model, error)) from error
+        raise ModelError(explain("policy.model", policy.model, error, "train it with `lenity sft`")) from error
 
 
 def load_tokenizer(policy: Policy) -> Any:
@@ -80,7 +81,9 @@ def load_tokenizer(policy: Policy) -> Any:
             model, revision=policy.revision, trust_remote_code=policy.trust_remote_code, padding_side="left"
         )
     except (OSError, ValueError) as error:
-        raise ModelError(_explain("the tokenizer of policy.model", policy.model, error)) from error
+        raise ModelError(
+            explain("the tokenizer of policy.model", policy.model, error, "save the tokenizer beside the model")
+        ) from error
     if tokenizer.eos_token_id is None:
         raise ModelError(f"the tokenizer of '{policy.model}' has no end-of-sequence token; set eos_token and save it.")
     if tokenizer.pad_token_id is None:
@@ -116,11 +119,3 @@ def dtype_of(policy: Policy, device: torch.device) -> torch.dtype:
     if policy.dtype != "auto":
         return torch.bfloat16 if policy.dtype == "bfloat16" else torch.float32
     return torch.bfloat16 if device.type == "cuda" and torch.cuda.is_bf16_supported() else torch.float32
-
-
-def _explain(field: str, model: str, error: Exception) -> str:
-    local = model.startswith((".", "/", "~")) or (Path(model).parent.is_dir() and model.count("/") != 1)
-    if local and not Path(model).is_dir():
-        return f"{field} is '{model}', a folder that does not exist; check the path, or train the model first."
-    reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-    return f"cannot load {field} '{model}': {reason} Weights must be safetensors; check the name, the revision and the connection."

@@ -12,6 +12,7 @@ from pydantic import Field
 
 from lenity.config.stages import Template
 from lenity.errors import RewardError
+from lenity.models.source import explain
 from lenity.rewards.base import REWARDS, Reward, RewardSpec
 from lenity.rewards.check import check_scores
 from lenity.rewards.templates import encode
@@ -118,7 +119,7 @@ def _load(spec: RewardModelSpec, device: torch.device) -> tuple[Any, Any]:
             spec.model, dtype=torch.bfloat16 if half else torch.float32, use_safetensors=True, output_loading_info=True, **source
         )  # fmt: skip
     except (OSError, ValueError) as error:
-        raise RewardError(_explain(spec.model, error)) from error
+        raise RewardError(explain("reward model", spec.model, error, "train it with `lenity reward`")) from error
     if missing := sorted(found["missing_keys"]):
         raise RewardError(
             f"reward model '{spec.model}' has no trained weights for {', '.join(missing)}, so its scores would be random; "
@@ -145,16 +146,3 @@ def _stored(model: str) -> dict[str, Any]:
 def _longest(model: Any, tokenizer: Any) -> int:
     positions = getattr(model.config, "max_position_embeddings", None) or 1024
     return int(min(positions, tokenizer.model_max_length, 1024))
-
-
-def _explain(model: str, error: Exception) -> str:
-    folder = Path(model)
-    if model.startswith((".", "/", "~")) or model.count("/") != 1 or folder.parent.is_dir():
-        if not folder.is_dir():
-            return f"reward model '{model}' is a folder that does not exist; check the path, or train it with `lenity reward`."
-        if not (folder / "config.json").is_file():
-            return f"reward model '{model}' has no config.json; name the folder that `lenity reward` or save_pretrained wrote."
-    reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-    return (
-        f"cannot load reward model '{model}': {reason} Weights must be safetensors; check the name and the connection."
-    )
