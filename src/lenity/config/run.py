@@ -11,24 +11,31 @@ from lenity.aggregation.base import RULES, Rule
 from lenity.config import sections as s
 from lenity.config.base import Section, dump_member, parse_member
 from lenity.data.base import DATASETS, PromptSource
+from lenity.errors import ConfigError
 from lenity.objectives import Objectives
+from lenity.registry import Registry
 from lenity.rewards.base import REWARDS, RewardSpec
 
-Prompts = Annotated[
-    PromptSource,
-    BeforeValidator(lambda value: parse_member(value, DATASETS, "reader")),
-    PlainSerializer(lambda member: dump_member(member, DATASETS, "reader")),
-]
-Reward = Annotated[
-    RewardSpec,
-    BeforeValidator(lambda value: parse_member(value, REWARDS, "kind")),
-    PlainSerializer(lambda member: dump_member(member, REWARDS, "kind")),
-]
-Method = Annotated[
-    Rule,
-    BeforeValidator(lambda value: parse_member(value, RULES, "name")),
-    PlainSerializer(lambda member: dump_member(member, RULES, "name")),
-]
+
+def _parsed(registry: Registry[Any], key: str) -> BeforeValidator:
+    """A member of an open set; its errors name the field as pydantic's own do."""
+
+    def parse(value: Any) -> Any:
+        try:
+            return parse_member(value, registry, key)
+        except ConfigError as error:
+            raise ValueError(str(error).rstrip(".")) from error
+
+    return BeforeValidator(parse)
+
+
+def _dumped(registry: Registry[Any], key: str) -> PlainSerializer:
+    return PlainSerializer(lambda member: dump_member(member, registry, key))
+
+
+Prompts = Annotated[PromptSource, _parsed(DATASETS, "reader"), _dumped(DATASETS, "reader")]
+Reward = Annotated[RewardSpec, _parsed(REWARDS, "kind"), _dumped(REWARDS, "kind")]
+Method = Annotated[Rule, _parsed(RULES, "name"), _dumped(RULES, "name")]
 
 
 class RunConfig(Section):
