@@ -103,3 +103,14 @@ def test_a_reward_that_breaks_in_the_middle_loses_nothing(tiny_model, tmp_path):
     ]
     file.write_text("def breaks(prompts, responses):\n    return [float(len(r)) for r in responses]\n")
     assert train(config, resume=True).finished
+
+
+def test_a_token_budget_ends_the_run_early_and_whole(tiny_model, tmp_path):
+    config = tiny.run_config(tiny_model, tmp_path / "run", iterations=9, budget={"tokens": 60}, checkpoint={"every": 5})
+    run = train(config)
+    tokens = [row["tokens"] for row in run.metrics()]
+    assert run.finished and len(tokens) < 9 and sum(tokens[:-1]) < 60 <= sum(tokens) == run.tokens()
+    assert [p.name for p in run.checkpoints.iterdir()] == [f"iteration_{len(tokens):06d}"]
+    assert {row["reward_calls"] for row in run.metrics()} == {8 * 2}
+    more = train(config.model_copy(update={"budget": config.budget.model_copy(update={"tokens": 120})}), resume=True)
+    assert more.finished and more.tokens() >= 120

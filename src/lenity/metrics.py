@@ -48,6 +48,7 @@ def measure(batch: Credited, entropy: Tensor, objectives: Objectives, total: Tot
         "response_length": per_response(mask.sum(1)).item(),
         "without_eos": per_response(~batch.finished).item(),
         "tokens": int(tokens.item()),
+        "reward_calls": int(responses.item()) * len(objectives),
     }
 
 

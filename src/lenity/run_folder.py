@@ -21,7 +21,16 @@ from lenity.errors import CheckpointError
 if TYPE_CHECKING:
     from lenity.rewards.standardise import Standardiser
 
-FREE_TO_CHANGE = {"output", "iterations", "checkpoint", "logging", "evaluation", "held_out_prompts", "held_out_rewards"}
+FREE_TO_CHANGE = {
+    "output",
+    "iterations",
+    "budget",
+    "checkpoint",
+    "logging",
+    "evaluation",
+    "held_out_prompts",
+    "held_out_rewards",
+}
 
 
 class RunFolder:
@@ -77,9 +86,12 @@ class RunFolder:
 
     @property
     def finished(self) -> bool:
-        """Whether all iterations ran and the adapter is there."""
-        trained = isinstance(self.config.method, DerivedMethod) or len(self.metrics()) >= self.config.iterations
-        return trained and (self.adapter / "adapter_config.json").is_file()
+        """Whether all iterations ran, or the budget is spent, and the adapter is there."""
+        rows, budget = self.metrics(), self.config.budget.tokens
+        trained = len(rows) >= self.config.iterations or (budget is not None and self.tokens() >= budget)
+        return (trained or isinstance(self.config.method, DerivedMethod)) and (
+            self.adapter / "adapter_config.json"
+        ).is_file()
 
     def standardiser(self) -> Standardiser:
         """The frozen constants."""
@@ -90,6 +102,10 @@ class RunFolder:
     def metrics(self) -> list[dict[str, Any]]:
         """The rows of ``metrics.jsonl``; a last line cut short by a crash is left out."""
         return list(_rows(self.path / "metrics.jsonl"))
+
+    def tokens(self) -> int:
+        """Tokens generated so far."""
+        return sum(int(row["tokens"]) for row in self.metrics())
 
     def append(self, row: Mapping[str, Any], samples: Sequence[Mapping[str, Any]]) -> None:
         """Add one iteration to ``metrics.jsonl`` and its samples to ``samples.jsonl``."""

@@ -93,14 +93,16 @@ class Stages:
         self.kl.update(row["kl"], self.config.rollout.batch_size)
         return row
 
-    def record(self, row: dict[str, Any], credited: Credited, clock: Clock, iteration: int) -> dict[str, Any]:
+    def record(
+        self, row: dict[str, Any], credited: Credited, clock: Clock, iteration: int, *, last: bool
+    ) -> dict[str, Any]:
         """Write the iteration's row and samples, and a checkpoint where one is due."""
         done, config = iteration + 1, self.config
         speed = round(row["tokens"] / sum(clock.seconds.values()), 1)
         row = {"iteration": done} | row | {"tokens_per_second": speed, "seconds": clock.seconds}
         if self.trainer.accelerator.is_main_process:
             self.run.append(row, self._samples(credited, done))
-            if done % config.checkpoint.every == 0 or done == config.iterations:
+            if last or done % config.checkpoint.every == 0:
                 state = {"kl_coefficient": self.kl.coefficient, "schedule": self.trainer.update.schedule.state_dict()}
                 checkpoint.save(
                     self.run.checkpoints, done, self.trainer.actor_critic, self.trainer.update.optimizer,

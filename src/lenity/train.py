@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import torch
@@ -45,6 +46,7 @@ def train(config: RunConfig, *, resume: bool = False) -> RunFolder:
     if shown:
         summary.show(config, world, trainer, start)
     with trackers(config, trainer), bar("aligning", config.iterations, start, shown=shown) as advance:
+        spent = run.tokens()
         for iteration in range(start, config.iterations):
             clock = Clock()
             with clock("generate"):
@@ -55,8 +57,12 @@ def train(config: RunConfig, *, resume: bool = False) -> RunFolder:
                 credited, entropy = stages.credit(scored, iteration)
             with clock("update"):
                 row = stages.update(credited, entropy, iteration)
-            row = stages.record(row, credited, clock, iteration)
+            spent += row["tokens"]
+            last = iteration + 1 == config.iterations or spent >= (config.budget.tokens or math.inf)
+            row = stages.record(row, credited, clock, iteration, last=last)
             advance(1, description=summary.headline(row))
+            if last:
+                break
         stages.finish()
     return run
 

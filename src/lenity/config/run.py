@@ -59,6 +59,7 @@ class RunConfig(Section):
     held_out_rewards: dict[str, Reward] = Field(
         {}, description="rewards measured by `lenity evaluate` but not trained on"
     )
+    budget: s.Budget = s.Budget()
     evaluation: s.Evaluation = s.Evaluation()
     checkpoint: s.Checkpoint = s.Checkpoint()
     logging: s.Logging = s.Logging()

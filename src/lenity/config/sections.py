@@ -117,6 +117,12 @@ class Standardisation(Section):
     )
 
 
+class Budget(Section):
+    """Where a run ends early, so that methods are compared at equal cost."""
+
+    tokens: int | None = Field(None, ge=1, description="end with the iteration that reaches this many generated tokens")
+
+
 class Evaluation(Section):
     """Decoding of `lenity evaluate` (metrics.md: fixed prompts, temperature 1, top-p 0.9)."""
 
