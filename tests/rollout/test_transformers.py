@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import shutil
+
 import pytest
 import torch
 
@@ -60,6 +63,24 @@ def test_same_seed_same_texts_and_the_callers_state_is_kept(policy):
     first, second, other = (generate_texts(model, tokenizer, PROMPTS, max_new_tokens=6, seed=s) for s in (5, 5, 6))
     assert torch.equal(torch.rand(1), expected)
     assert first == second != other
+
+
+def test_the_models_own_habits_do_not_change_what_is_sampled(policy, tiny_model, tmp_path):
+    copy = shutil.copytree(tiny_model, tmp_path / "copy")
+    habits = {
+        "eos_token_id": 2,
+        "repetition_penalty": 9.0,
+        "top_k": 1,
+        "temperature": 0.1,
+        "top_p": 0.2,
+        "do_sample": True,
+    }
+    (copy / "generation_config.json").write_text(json.dumps(habits))
+    tokenizer = policy[1]
+    plain, _ = tiny.actor_critic(tiny_model, randomised=False)
+    other, _ = tiny.actor_critic(copy, randomised=False)
+    texts = [generate_texts(each.policy, tokenizer, PROMPTS * 8, max_new_tokens=6, seed=1) for each in (plain, other)]
+    assert texts[0] == texts[1]
 
 
 def test_a_stop_string_ends_the_response_before_itself(policy):

@@ -53,7 +53,7 @@ def load_aligned(run: RunFolder, device: torch.device) -> tuple[Any, Any]:
 def load_base(policy: Policy, device: torch.device) -> Any:
     """The frozen causal language model; an adapter folder comes back merged into its base."""
     from peft import AutoPeftModelForCausalLM
-    from transformers import AutoModelForCausalLM
+    from transformers import AutoModelForCausalLM, GenerationConfig
 
     settings: dict[str, Any] = {
         "dtype": dtype_of(policy, device),
@@ -63,10 +63,15 @@ def load_base(policy: Policy, device: torch.device) -> Any:
     }
     try:
         if is_adapter(policy.model):
-            return AutoPeftModelForCausalLM.from_pretrained(policy.model, **settings).merge_and_unload().to(device)
-        return AutoModelForCausalLM.from_pretrained(policy.model, **settings).to(device)
+            model = AutoPeftModelForCausalLM.from_pretrained(policy.model, **settings).merge_and_unload()
+        else:
+            model = AutoModelForCausalLM.from_pretrained(policy.model, **settings)
     except (OSError, ValueError) as error:
         raise ModelError(explain("policy.model", policy.model, error, "train it with `lenity sft`")) from error
+    # Of the model's habits in generation only its end tokens stay: a repetition penalty or a top-k of its own would sample from
+    # another distribution than the one whose log-probs are taken.
+    model.generation_config = GenerationConfig(eos_token_id=model.generation_config.eos_token_id)
+    return model.to(device)
 
 
 def load_tokenizer(policy: Policy) -> Any:
