@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from lenity.cli.main import COMMANDS
 from lenity.config.load import parse, read_yaml
@@ -27,6 +28,12 @@ def test_parses(path):
     model = model_of(path)
     config = parse(model, read_yaml(path), source=str(path))
     assert parse(model, config.model_dump(mode="json")) == config
+
+
+def test_the_readmes_example_parses():
+    text = (CONFIGS[0].parents[1] / "README.md").read_text(encoding="utf-8")
+    config = parse(RunConfig, yaml.safe_load(text.split("```yaml\n")[1].split("```")[0]))
+    assert config.held_out_prompts is not None
 
 
 def test_reading_configuration_imports_no_torch():
