@@ -59,7 +59,7 @@ def methods() -> str:
         rule = RULES[name]
         doc = (rule.__doc__ or "").split("\n\n    >>>")[0].strip().replace("\n    ", "\n")
         where = "src/" + rule.__module__.replace(".", "/") + ".py"
-        parts.append(f"\n## `{name}`\n\n{doc}\n\nFile: `{where}`\n")
+        parts.append(f"\n## `{name}`\n\n{doc}\n\nCost: {rule.cost}. File: `{where}`\n")
         if rule.model_fields:
             parts.append(table(rule))
     return "\n".join(parts)

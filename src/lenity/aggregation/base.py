@@ -28,6 +28,8 @@ RULES: Registry[Rule] = Registry(
 class Rule(Section, abc.ABC):
     """Settings and arithmetic of one method; its fields are its hyper-parameters."""
 
+    cost: ClassVar[str] = "one run and one adapter a weighting"
+
     def at(self, progress: float) -> Self:
         """The rule at a fraction ``progress`` in [0, 1] of training."""
         return self

@@ -23,6 +23,8 @@ class MGDA(GradientRule):
     [0.5, 0.5]
     """
 
+    cost = "one run and one adapter in all: it gives one point"
+
     def combination(self, jacobian: Tensor, weights: Tensor) -> Tensor:
         """a, (K,) in the simplex."""
         return min_norm(jacobian)
@@ -34,6 +36,8 @@ class GAPO(GradientRule):
 
     Weights play no part. An objective whose gradient is 0 makes the whole step 0: it can only lose.
     """
+
+    cost = "one run and one adapter in all: it gives one point"
 
     power: Literal[1, 2] = Field(1, description="p: 1 gives all objectives the same length, 2 favours short gradients")
 

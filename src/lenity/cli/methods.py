@@ -17,12 +17,16 @@ def command() -> None:
     from lenity.aggregation import RULES
 
     table = Table(show_lines=True)
-    for heading in ("name and file", "what it does", "settings"):
-        table.add_column(heading, no_wrap=heading != "what it does")
+    for heading in ("name and file", "what it does and costs", "settings"):
+        table.add_column(heading, no_wrap=heading != "what it does and costs")
     for name in RULES:
         rule = RULES[name]
         what = (rule.__doc__ or "").split("\n\n")[0].replace("\n    ", " ").strip()
         settings = "\n".join(f"{field} {info.default}" for field, info in rule.model_fields.items())
         file = Path(str(sys.modules[rule.__module__].__file__))
-        table.add_row(f"[bold]{name}[/bold]\n{file.parent.name}/{file.name}", what.replace("[", r"\["), settings)
+        table.add_row(
+            f"[bold]{name}[/bold]\n{file.parent.name}/{file.name}",
+            f"{what}\nCost: {rule.cost}.".replace("[", r"\["),
+            settings,
+        )
     Console().print(table)

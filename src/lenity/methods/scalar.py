@@ -18,6 +18,8 @@ class MORLHF(Linear):
 class Solo(Linear):
     """PPO on one objective alone: the weight of one is 1, of the others 0."""
 
+    cost = "one run and one adapter an objective"
+
     def check_weights(self, weights: Mapping[str, float]) -> None:
         """Raise ``WrongWeightsError`` unless one weight is 1."""
         if max(weights.values()) != 1:

@@ -25,6 +25,7 @@ class Soups(DerivedMethod):
     solo: dict[str, str] = Field({}, description="run folder of each objective's SOLO run; `lenity sweep` fills it in")
 
     needs = "solo"
+    cost = "one SOLO run and adapter an objective in all; a weighting costs nothing"
 
     def from_runs(self, folders: Mapping[str, str]) -> Self:
         """With the SOLO run of each objective."""
