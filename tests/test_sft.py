@@ -32,9 +32,7 @@ def test_the_loss_is_on_assistant_turns_and_their_ends():
     tokenizer = make_tokenizer()
     row = sft.encode([TEXT], tokenizer, 64)[0]
     shown = [tokenizer.decode([label]) if label != sft.IGNORED else "." for label in row["labels"]]
-    assert shown == [*".....", "like", "ducks", "<eos>", *"..", "find", "a", "guide", "<eos>"] or shown == [
-        *"....", "like", "ducks", "<eos>", *"..", "find", "a", "guide", "<eos>",
-    ]  # fmt: skip
+    assert shown == [*"....", "like", "ducks", "<eos>", *"..", "find", "a", "guide", "<eos>"]
     assert tokenizer.decode(row["input_ids"]) == " ".join(TEXT.split()) + " <eos>"
 
 

@@ -11,24 +11,24 @@ from lenity.rewards.base import REWARDS
 from lenity.rewards.reward_model import RewardModelSpec
 
 
+class _Pair(RewardModelSpec):
+    template: Template | None = "pair"
+    label: int | None = 0
+    output: Literal["logit", "probability"] | None = "logit"
+
+
 @REWARDS.register("gpt2-large-harmless")
-class Harmless(RewardModelSpec):
+class Harmless(_Pair):
     """Reads prompt and response as a pair; its one logit is the score."""
 
     model: str = Field("Ray2333/gpt2-large-harmless-reward_model", description="hub name or a local copy")
-    template: Template | None = "pair"
-    label: int | None = 0
-    output: Literal["logit", "probability"] | None = "logit"
 
 
 @REWARDS.register("gpt2-large-helpful")
-class Helpful(RewardModelSpec):
+class Helpful(_Pair):
     """Reads prompt and response as a pair; its one logit is the score."""
 
     model: str = Field("Ray2333/gpt2-large-helpful-reward_model", description="hub name or a local copy")
-    template: Template | None = "pair"
-    label: int | None = 0
-    output: Literal["logit", "probability"] | None = "logit"
 
 
 @REWARDS.register("humor-no-humor")
