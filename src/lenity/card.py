@@ -1,8 +1,7 @@
-"""The end of a run: the adapter as plain ``peft`` loads it, and a model card."""
+"""The model card of a run."""
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -10,17 +9,6 @@ from lenity.config.run import RunConfig
 from lenity.run_folder import RunFolder, replace_text, writing
 
 WINDOW = 5  # iterations averaged at each end of the table
-
-
-def finish(config: RunConfig, run: RunFolder, policy: Any) -> None:
-    """Write ``adapter/`` (whole or not at all) and ``README.md`` beside and in it."""
-    partial = run.path / ".adapter"
-    with writing(run.path):
-        shutil.rmtree(partial, ignore_errors=True)
-        policy.save_pretrained(partial, safe_serialization=True)
-        shutil.rmtree(run.adapter, ignore_errors=True)
-        partial.replace(run.adapter)
-    write(config, run)
 
 
 def write(config: RunConfig, run: RunFolder) -> None:
@@ -84,9 +72,14 @@ def _figures(config: RunConfig, metrics: list[dict[str, Any]]) -> list[str]:
         "",
         (
             f"Raw rewards on training prompts, means over the first and last {min(WINDOW, len(metrics))} of {len(metrics)} iterations of "
-            f"{config.rollout.batch_size} responses; seed {config.seed}. KL to the reference at the end: {metrics[-1]['kl']:.2f} nats a response."
+            f"{metrics[-1].get('examples', config.rollout.batch_size)} responses; seed {config.seed}."
+            + _divergence(metrics[-1])
         ),
     ]
+
+
+def _divergence(row: dict[str, Any]) -> str:
+    return f" KL to the reference at the end: {row['kl']:.2f} nats a response." if "kl" in row else ""
 
 
 def _mean(rows: list[dict[str, Any]], name: str) -> float:

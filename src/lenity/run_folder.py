@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from lenity.aggregation.base import DerivedMethod
 from lenity.config.load import parse, read_yaml
 from lenity.config.run import RunConfig
 from lenity.errors import CheckpointError
@@ -89,9 +88,7 @@ class RunFolder:
         """Whether all iterations ran, or the budget is spent, and the adapter is there."""
         rows, budget = self.metrics(), self.config.budget.tokens
         trained = len(rows) >= self.config.iterations or (budget is not None and self.tokens() >= budget)
-        return (trained or isinstance(self.config.method, DerivedMethod)) and (
-            self.adapter / "adapter_config.json"
-        ).is_file()
+        return (trained or self.config.method.builds) and (self.adapter / "adapter_config.json").is_file()
 
     def standardiser(self) -> Standardiser:
         """The frozen constants."""
@@ -113,6 +110,33 @@ class RunFolder:
             for name, rows in (("metrics.jsonl", [row]), ("samples.jsonl", samples)):
                 with (self.path / name).open("a", encoding="utf-8") as file:
                     file.writelines(json.dumps(entry, ensure_ascii=False) + "\n" for entry in rows)
+
+    def save_adapter(self, policy: Any) -> None:
+        """Write ``adapter/``, whole or not at all."""
+        partial = self.path / ".adapter"
+        with writing(self.path):
+            shutil.rmtree(partial, ignore_errors=True)
+            policy.save_pretrained(partial, safe_serialization=True)
+            shutil.rmtree(self.adapter, ignore_errors=True)
+            partial.replace(self.adapter)
+
+    def take(self, source: str | Path, *names: str) -> None:
+        """Use the adapter of the finished run ``source``, and its files of these ``names``; links where the disk can.
+
+        Raises:
+            CheckpointError: that run is not finished.
+        """
+        other = RunFolder(source)
+        if not other.finished:
+            raise CheckpointError(
+                f"the run '{source}' that this one takes its adapter from is not finished; finish it first."
+            )
+        with writing(self.path):
+            shutil.rmtree(self.adapter, ignore_errors=True)
+            for name in names:
+                (self.path / name).unlink(missing_ok=True)
+                _link(other.path / name, self.path / name)
+            shutil.copytree(other.adapter, self.adapter, copy_function=_link)
 
     def truncate(self, iterations: int) -> None:
         """Forget what was written after the first ``iterations`` iterations, before they are run again."""
@@ -147,6 +171,13 @@ def writing(path: Path) -> Iterator[None]:
             f"cannot write to '{path}': {error.strerror or error} ({free:,.0f} MiB free). What was saved before is whole; "
             "make room or fix the permission, then run the same command with --resume."
         ) from error
+
+
+def _link(source: str | Path, target: str | Path) -> None:
+    try:
+        os.link(source, target)
+    except OSError:  # another disk, or one without links
+        shutil.copy2(source, target)
 
 
 def replace_text(file: Path, text: str) -> None:

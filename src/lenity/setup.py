@@ -65,10 +65,11 @@ class Trainer:
 def accelerator_for(config: RunConfig) -> Accelerator:
     """One process or many, with the trackers that were asked for."""
     accelerator = Accelerator(log_with=list(config.logging.trackers) or None, project_dir=config.output)
-    if config.rollout.batch_size % accelerator.num_processes:
+    share = accelerator.num_processes * config.method.group
+    if config.rollout.batch_size % share:
         raise ConfigError(
-            f"rollout.batch_size is {config.rollout.batch_size}, which {accelerator.num_processes} processes cannot share equally; "
-            "choose a multiple."
+            f"rollout.batch_size is {config.rollout.batch_size}, which {accelerator.num_processes} processes cannot share equally "
+            f"in groups of {config.method.group} responses a prompt; choose a multiple of {share}."
         )
     return accelerator
 

@@ -51,9 +51,11 @@ class Stages:
         """This process's share of the iteration's prompts, answered by the policy as it is now."""
         self._seed("generate", iteration)
         rank, processes = self.trainer.accelerator.process_index, self.trainer.accelerator.num_processes
-        chosen = batch_at(len(self.world.prompts), iteration, self.config.rollout.batch_size, self.config.seed)
+        group = self.config.method.group
+        chosen = batch_at(len(self.world.prompts), iteration, self.config.rollout.batch_size // group, self.config.seed)
+        prompts = [self.world.prompts[i] for i in chosen[rank::processes] for _ in range(group)]
         self.trainer.actor_critic.eval()
-        return self.world.generator(self.config).generate([self.world.prompts[i] for i in chosen[rank::processes]])
+        return self.world.generator(self.config).generate(prompts)
 
     def score(self, rollouts: Rollouts) -> Scored:
         """Raw and standardised scores, one column an objective."""
@@ -125,7 +127,8 @@ class Stages:
     def finish(self) -> None:
         """The adapter and the model card."""
         if self.trainer.accelerator.is_main_process:
-            card.finish(self.config, self.run, self.trainer.actor_critic.policy)
+            self.run.save_adapter(self.trainer.actor_critic.policy)
+            card.write(self.config, self.run)
         self.trainer.accelerator.wait_for_everyone()
 
     def _seed(self, stage: seeds.Stage, *position: int) -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 import torch
 
 from lenity import card, seeds, summary
-from lenity.aggregation.base import DerivedMethod
 from lenity.config.run import RunConfig
+from lenity.errors import ConfigError
 from lenity.rewards.calibrate import measure
 from lenity.rewards.standardise import Standardiser
 from lenity.run_folder import RunFolder
@@ -37,8 +37,8 @@ def train(config: RunConfig, *, resume: bool = False) -> RunFolder:
         run = RunFolder.open(config, resume) if accelerator.is_main_process else RunFolder(config.output)
     if resume and run.finished:
         return run
-    if isinstance(config.method, DerivedMethod):
-        return _derive(config, config.method, run)
+    if config.method.builds:
+        return _build(config, run, accelerator.num_processes)
     config, world, trainer = prepare(config, run, accelerator)
     stages = Stages(config, run, world, trainer, _constants(config, run, world, trainer), controller(config.kl))
     start = stages.restore()
@@ -75,11 +75,13 @@ def calibrate(config: RunConfig, file: Path) -> Standardiser:
     return _read(config, file)
 
 
-def _derive(config: RunConfig, method: DerivedMethod, run: RunFolder) -> RunFolder:
-    """A run that trains nothing: the adapter from other runs, the constants, the model card."""
+def _build(config: RunConfig, run: RunFolder, processes: int) -> RunFolder:
+    """A run whose method makes the adapter in its own way; the constants and the model card are as ever."""
+    if processes > 1:
+        raise ConfigError(f"this method runs in one process, found {processes}; start it without a launcher.")
     constants = calibrate(config, Path(config.standardisation.file or run.path / "standardisation.json"))
     constants.save(run.path / "standardisation.json")
-    method.build(config, run)
+    config.method.build(config, run)
     card.write(config, run)
     return run
 

@@ -10,6 +10,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from lenity.advantages.gae import gae
+from lenity.advantages.group import group_advantages
 from lenity.advantages.normalise import Total, normalise, same
 from lenity.aggregation import AdvantageRule, Linear, Rule
 from lenity.batch import Credited, Scored, pieces
@@ -69,6 +70,8 @@ def credit(
     rewards = token_rewards(scored.standardised, logprobs, reference, mask, beta)
     raw, returns = gae(rewards, values, mask, settings.gamma, settings.lam)
     advantages = normalise(raw, mask, settings.normalise, total)
+    if rule.group > 1:
+        advantages = group_advantages(rewards, mask, rule.group)
     combine = (
         rule if isinstance(rule, AdvantageRule) else Linear()
     )  # a gradient rule combines later; this is what it is shown beside

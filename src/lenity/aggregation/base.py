@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, ClassVar, Literal, Self
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from pydantic import Field
 
@@ -21,14 +21,20 @@ RULES: Registry[Rule] = Registry(
     "method",
     "lenity.rules",
     ("lenity.aggregation.linear", "lenity.aggregation.lenient", "lenity.aggregation.tchebycheff", "lenity.aggregation.gradient",
-     "lenity.aggregation.torchjd", "lenity.methods.scalar", "lenity.methods.soups"),
+     "lenity.aggregation.torchjd", "lenity.aggregation.group", "lenity.methods.scalar", "lenity.methods.soups",
+     "lenity.methods.rewards_in_context"),
 )  # fmt: skip
 
 
 class Rule(Section, abc.ABC):
-    """Settings and arithmetic of one method; its fields are its hyper-parameters."""
+    """Settings and arithmetic of one method; its fields are its hyper-parameters.
+
+    What trains in the loop is an :class:`AdvantageRule` or a :class:`GradientRule`; a method that ``builds`` makes its
+    adapter in a way of its own.
+    """
 
     cost: ClassVar[str] = "one run and one adapter a weighting"
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
 
     def at(self, progress: float) -> Self:
         """The rule at a fraction ``progress`` in [0, 1] of training."""
@@ -37,19 +43,38 @@ class Rule(Section, abc.ABC):
     def check_weights(self, weights: Mapping[str, float]) -> None:
         """Raise ``WrongWeightsError`` where the method cannot be run at these preference weights."""
 
+    @property
+    def group(self) -> int:
+        """How many responses to one prompt stand beside each other in a batch."""
+        return 1
 
-class DerivedMethod(Rule):
-    """A method whose policies are made from other runs, without training."""
+    @property
+    def builds(self) -> bool:
+        """Whether :meth:`build` makes the adapter, in place of the loop."""
+        return False
 
-    needs: ClassVar[str]
-
-    @abc.abstractmethod
-    def from_runs(self, folders: Mapping[str, str]) -> Self:
-        """The method with the folder of each objective's run of method ``needs`` at its corner."""
-
-    @abc.abstractmethod
     def build(self, config: RunConfig, run: RunFolder) -> None:
         """Write ``run``'s adapter."""
+        raise NotImplementedError
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """Run folders that this run is made from."""
+        return ()
+
+    def needed(
+        self, objectives: Sequence[str], points: Sequence[Mapping[str, float]]
+    ) -> list[tuple[Rule | str, Mapping[str, float]]]:
+        """Method and weights of the runs that the runs at ``points`` are made from."""
+        return []
+
+    def from_runs(self, runs: Sequence[RunConfig]) -> Self:
+        """The method that is made from ``runs``, those it :meth:`needed` in that order."""
+        return self
+
+    def shown(self, prompts: Sequence[str], run: RunFolder) -> list[str]:
+        """What the policy of ``run`` reads for each of ``prompts``."""
+        return list(prompts)
 
 
 class AdvantageRule(Rule):

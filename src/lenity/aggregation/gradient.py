@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field
 
 from lenity.aggregation.base import RULES, GradientRule
+from lenity.aggregation.weight_free import WeightFree
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 
 @RULES.register("mgda")
-class MGDA(GradientRule):
+class MGDA(WeightFree, GradientRule):
     """The shortest vector in the convex hull of the gradients, argmin_{a in simplex} ||sum_k a_k g_k||^2.
 
     Désidéri 2012, C. R. Acad. Sci. Paris 350. Weights play no part.
@@ -31,12 +32,13 @@ class MGDA(GradientRule):
 
 
 @RULES.register("gapo")
-class GAPO(GradientRule):
+class GAPO(WeightFree, GradientRule):
     """MGDA on gradients divided by ||g_k||^p (GAPO, arXiv 2507.01915).
 
     Weights play no part. An objective whose gradient is 0 makes the whole step 0: it can only lose.
     """
 
+    shorthand = "power"
     cost = "one run and one adapter in all: it gives one point"
 
     power: Literal[1, 2] = Field(1, description="p: 1 gives all objectives the same length, 2 favours short gradients")

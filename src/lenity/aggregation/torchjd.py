@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field, PrivateAttr
 
 from lenity.aggregation.base import RULES, GradientRule
+from lenity.aggregation.weight_free import WeightFree
 from lenity.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -15,13 +16,14 @@ if TYPE_CHECKING:
 
 
 @RULES.register("torchjd")
-class TorchJD(GradientRule):
+class TorchJD(WeightFree, GradientRule):
     """An aggregator of TorchJD (arXiv 2406.16232) by its class name: ``torchjd:UPGrad``.
 
     Preference weights reach aggregators that take a ``pref_vector``; the others ignore them.
     """
 
     shorthand = "aggregator"
+    cost = "one run and one adapter a weighting; in all where the aggregator takes no pref_vector"
 
     aggregator: str = Field("UPGrad", description="class of torchjd.aggregation")
     arguments: dict[str, Any] = Field({}, description="its constructor's arguments")
@@ -33,8 +35,8 @@ class TorchJD(GradientRule):
         Raises:
             ConfigError: no such aggregator, wrong arguments, a package it needs is missing, or it weighs no rows.
         """
-        aggregator = self._instance or self._build()
-        if "pref_vector" in inspect.signature(type(aggregator)).parameters and "pref_vector" not in self.arguments:
+        aggregator = self._instance or self._make()
+        if not self.weight_free:
             aggregator.pref_vector = weights.to(jacobian)
         self._instance = aggregator  # some keep state from one step to the next
         longest = jacobian.norm(dim=1).max()
@@ -42,7 +44,12 @@ class TorchJD(GradientRule):
         found: Tensor = aggregator.weighting(jacobian / scale)
         return found
 
-    def _build(self) -> Any:
+    @property
+    def weight_free(self) -> bool:
+        """Whether the aggregator takes no preference vector, or a fixed one."""
+        return "pref_vector" not in inspect.signature(self._kind()).parameters or "pref_vector" in self.arguments
+
+    def _kind(self) -> Any:
         try:
             from torchjd import aggregation
         except ImportError as error:
@@ -52,8 +59,12 @@ class TorchJD(GradientRule):
             raise ConfigError(
                 f"method.aggregator is '{self.aggregator}'; those of torchjd that weigh gradients are {', '.join(sorted(kinds))}."
             )
+        return kinds[self.aggregator]
+
+    def _make(self) -> Any:
+        kind = self._kind()
         try:
-            return kinds[self.aggregator](**self.arguments)
+            return kind(**self.arguments)
         except (TypeError, ValueError, ImportError) as error:
             raise ConfigError(
                 f"method.arguments {self.arguments} do not make torchjd's {self.aggregator}: {error}"

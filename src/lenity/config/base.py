@@ -36,7 +36,9 @@ def parse_member(value: Any, registry: Registry[S], key: str) -> Any:
     member, fields = registry[name], {k: v for k, v in value.items() if k != key}
     if colon and member.shorthand is None:
         raise ConfigError(f"{registry.kind} '{name}' takes nothing after a colon (found '{rest}')")
-    return member.model_validate(fields | {member.shorthand: rest} if colon else fields)
+    return member.model_validate(
+        fields | {member.shorthand: int(rest) if rest.isdigit() else rest} if colon else fields
+    )
 
 
 def member_name(member: S, registry: Registry[S]) -> str:

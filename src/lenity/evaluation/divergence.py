@@ -7,27 +7,38 @@ from typing import Any
 
 
 def log_ratios(
-    model: Any, tokenizer: Any, prompts: Sequence[str], responses: Sequence[Any], batch_size: int = 16
+    model: Any,
+    tokenizer: Any,
+    shown: Sequence[str],
+    prompts: Sequence[str],
+    responses: Sequence[Any],
+    *,
+    batch_size: int = 16,
 ) -> list[float]:
-    """Sum over response tokens of log pi(token) - log pi_ref(token), nats, one a response.
+    """Sum over response tokens of log pi(token | shown) - log pi_ref(token | prompt), nats, one a response.
 
     The text is tokenised again, with the end-of-sequence token where the response finished; the distributions are those at
     temperature 1 without nucleus, whatever the decoding was.
     """
     import torch
 
-    rows = [_tokens(tokenizer, prompt, response) for prompt, response in zip(prompts, responses, strict=True)]
     found: list[float] = []
     model.eval()
     with torch.no_grad():
-        for start in range(0, len(rows), batch_size):
-            batch = rows[start : start + batch_size]
-            ids, attention, scored = (part.to(model.device) for part in _pad(batch, tokenizer.pad_token_id or 0))
-            aligned = _log_probs(model, ids, attention)
+        for start in range(0, len(responses), batch_size):
+            part = slice(start, start + batch_size)
+            aligned = _sums(model, tokenizer, shown[part], responses[part])
             with model.disable_adapter():
-                reference = _log_probs(model, ids, attention)
-            found += ((aligned - reference) * scored[:, 1:]).sum(-1).tolist()
+                reference = _sums(model, tokenizer, prompts[part], responses[part])
+            found += (aligned - reference).tolist()
     return found
+
+
+def _sums(model: Any, tokenizer: Any, prompts: Sequence[str], responses: Sequence[Any]) -> Any:
+    """Log-probability of each response, nats, (B,)."""
+    rows = [_tokens(tokenizer, prompt, response) for prompt, response in zip(prompts, responses, strict=True)]
+    ids, attention, scored = (part.to(model.device) for part in _pad(rows, tokenizer.pad_token_id or 0))
+    return (_log_probs(model, ids, attention) * scored[:, 1:]).sum(-1)
 
 
 def _tokens(tokenizer: Any, prompt: str, response: Any) -> tuple[list[int], list[int]]:

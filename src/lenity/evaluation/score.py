@@ -40,7 +40,8 @@ def evaluate(
     config, folder = run.config, Path(run.path)
     settings = settings or config.evaluation
     standardiser = run.standardiser()
-    key = _key(config, settings, standardiser, [_identity(run.adapter)])
+    asked = [config.weights, config.dump()["method"]] if config.method.builds else []  # prompts may say the weights
+    key = _key(config, settings, standardiser, [_identity(run.adapter), *asked])
     file, note = folder / FILE, folder / "evaluation.json"
     if file.is_file() and note.is_file() and json.loads(note.read_text(encoding="utf-8")).get("key") == key:
         return pd.read_parquet(file)
@@ -99,8 +100,9 @@ def _aligned_rows(run: RunFolder, settings: Evaluation, standardiser: Standardis
     model, tokenizer = load_aligned(run, _device())
     rewards = _load_rewards(config)
     prompts = held_out_prompts(config, settings, tokenizer, rewards)
-    responses = _generate(model, tokenizer, prompts, config, settings, title="answering, after" if progress else None)
-    kl = log_ratios(model, tokenizer, prompts, responses)
+    shown = config.method.shown(prompts, run)
+    responses = _generate(model, tokenizer, shown, config, settings, title="answering, after" if progress else None)
+    kl = log_ratios(model, tokenizer, shown, prompts, responses)
     return _rows("aligned", prompts, responses, rewards, config=config, standardiser=standardiser, kl=kl)
 
 

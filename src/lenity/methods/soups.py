@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from pydantic import Field
 
-from lenity.aggregation.base import RULES, DerivedMethod
+from lenity.aggregation.base import RULES, Rule
 from lenity.errors import CheckpointError
 from lenity.models.soup import Mode
+from lenity.pareto import weights
 
 if TYPE_CHECKING:
     from lenity.config.run import RunConfig
@@ -18,18 +19,36 @@ if TYPE_CHECKING:
 
 
 @RULES.register("soups")
-class Soups(DerivedMethod):
+class Soups(Rule):
     """theta(w) = sum_k w_k theta_k over adapters of SOLO runs that start from one model."""
 
     mode: Mode = Field("exact", description="exact averages the updates; factors averages A and B apart, as published")
     solo: dict[str, str] = Field({}, description="run folder of each objective's SOLO run; `lenity sweep` fills it in")
 
-    needs = "solo"
+    shorthand = "mode"
     cost = "one SOLO run and adapter an objective in all; a weighting costs nothing"
 
-    def from_runs(self, folders: Mapping[str, str]) -> Self:
+    @property
+    def builds(self) -> bool:
+        """Always: nothing is trained."""
+        return True
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """The SOLO runs."""
+        return tuple(self.solo.values())
+
+    def needed(
+        self, objectives: Sequence[str], points: Sequence[Mapping[str, float]]
+    ) -> list[tuple[Rule | str, Mapping[str, float]]]:
+        """SOLO at every corner."""
+        return [("solo", corner) for corner in weights.corners(objectives)]
+
+    def from_runs(self, runs: Sequence[RunConfig]) -> Self:
         """With the SOLO run of each objective."""
-        return self.model_copy(update={"solo": dict(folders)})
+        return self.model_copy(
+            update={"solo": {max(run.weights, key=run.weights.__getitem__): run.output for run in runs}}
+        )
 
     def build(self, config: RunConfig, run: RunFolder) -> None:
         """Write the adapter.

@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from lenity.aggregation.base import RULES, DerivedMethod, Rule
+from lenity.aggregation.base import RULES, Rule
 from lenity.config.base import dump_member, member_name, parse_member
 from lenity.config.load import parse
 from lenity.config.run import RunConfig
@@ -33,20 +33,17 @@ def plan(
         suffix = f"_seed{seed}" if len(seeds) > 1 else ""
         for name in methods:
             method = config.method if name == own else parse_member(name, RULES, "name")
-            if isinstance(method, DerivedMethod):
-                corners = [
-                    _run(config, method.needs, corner, output=output, seed=seed, suffix=suffix)
-                    for corner in weights.corners(list(config.rewards))
-                ]
-                found |= {run.output: run for run in corners}
-                method = method.from_runs(
-                    {label: run.output for label, run in zip(config.rewards, corners, strict=True)}
-                )
+            first = [
+                _run(config, rule, point, output=output, seed=seed, suffix=suffix)
+                for rule, point in method.needed(list(config.rewards), points)
+            ]
+            found |= {run.output: run for run in first}
+            method = method.from_runs(first)
             for point in points:
                 with contextlib.suppress(WrongWeightsError):
                     run = _run(config, method, point, output=output, seed=seed, suffix=suffix)
-                    found[run.output] = run
-    return sorted(found.values(), key=lambda run: isinstance(run.method, DerivedMethod))
+                    found.setdefault(run.output, run)
+    return sorted(found.values(), key=lambda run: bool(run.method.sources))
 
 
 def _run(

@@ -13,7 +13,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from lenity.aggregation.base import DerivedMethod
 from lenity.config.load import parse
 from lenity.config.run import RunConfig
 from lenity.errors import LenityError
@@ -43,7 +42,7 @@ def run_sweep(configs: Sequence[RunConfig], output: Path, jobs: int = 1, threads
         pool.submit(_prepare, configs[0].dump(), str(output)).result()
         tasks: list[Future[tuple[float, str | None]]] = []
         for derived in (False, True):  # what is made from other runs waits for them
-            group = [config for config in configs if isinstance(config.method, DerivedMethod) is derived]
+            group = [config for config in configs if bool(config.method.sources) is derived]
             tasks += (started := [pool.submit(_one, config.dump(), str(output)) for config in group])
             _follow(started, group)
     outcomes = [_outcome(config, task) for config, task in zip(configs, tasks, strict=True)]
@@ -149,11 +148,11 @@ def _follow(tasks: Sequence[Future[Any]], configs: Sequence[RunConfig]) -> None:
 
 
 def _work(config: RunConfig) -> int:
-    return 1 if isinstance(config.method, DerivedMethod) else config.iterations
+    return 1 if config.method.builds else config.iterations
 
 
 def _done(config: RunConfig) -> int:
-    if isinstance(config.method, DerivedMethod):
+    if config.method.builds:
         return int((Path(config.output) / "evaluation.parquet").is_file())
     file = Path(config.output) / "metrics.jsonl"
     return file.read_bytes().count(b"\n") if file.is_file() else 0

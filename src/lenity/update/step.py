@@ -72,10 +72,11 @@ class Update:
         """One optimizer step on the mini-batches of ``parts``; sums over them."""
         tokens = self.total(torch.stack([part.response_mask.sum() for part in parts]).sum())
         combination, stats = self._combine(parts, tokens, rule, weights)
+        critic = self.settings.value_coefficient if rule is None or rule.group == 1 else 0.0
         for i, part in enumerate(parts):
             last = i == len(parts) - 1
             with contextlib.nullcontext() if last else self.accelerator.no_sync(self.module):
-                stats = _added(stats, self._backward(part, tokens, combination))
+                stats = _added(stats, self._backward(part, tokens, combination, critic))
         norm = self.accelerator.clip_grad_norm_(self.module.parameters(), self.max_grad_norm)
         if norm is not None and not torch.isfinite(torch.as_tensor(norm)):
             self.optimizer.zero_grad()  # a broken gradient must not reach the weights
@@ -105,7 +106,7 @@ class Update:
             "backward_passes": torch.tensor(len(parts) * objectives),
         }
 
-    def _backward(self, part: Credited, tokens: Tensor, combination: Tensor | None) -> dict[str, Tensor]:
+    def _backward(self, part: Credited, tokens: Tensor, combination: Tensor | None, critic: float) -> dict[str, Tensor]:
         """Accumulate the gradient of one mini-batch, as its share of the step's ``tokens``."""
         outputs = self.module(**part.inputs)
         mask, ppo = part.response_mask, self.settings
@@ -121,7 +122,7 @@ class Update:
             "clip_fraction": clipped,
             "value_clip_fraction": value_clipped,
         }
-        loss = policy + ppo.value_coefficient * value
+        loss = policy + critic * value
         if bad := self._exploded(outputs.logprobs.detach(), part):
             loss = 0.0 * (outputs.logprobs.sum() + outputs.values.sum())  # every process still joins the reduction
             stats = {name: torch.zeros_like(value) for name, value in stats.items()}

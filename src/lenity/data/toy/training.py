@@ -9,9 +9,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
-from tokenizers import Tokenizer
+from tokenizers import Regex, Tokenizer, pre_tokenizers
 from tokenizers.models import WordLevel
-from tokenizers.pre_tokenizers import WhitespaceSplit
 from torch import Tensor
 from torch.nn.functional import cross_entropy, logsigmoid
 from transformers import LlamaConfig, LlamaForCausalLM, LlamaForSequenceClassification, PreTrainedTokenizerFast
@@ -19,15 +18,23 @@ from transformers import LlamaConfig, LlamaForCausalLM, LlamaForSequenceClassifi
 from lenity.data.toy.language import vocabulary
 
 SPECIAL = ("<pad>", "<bos>", "<eos>", "<unk>")
+SCORES = (
+    "<rm",
+    "_score>",
+    ".",
+    "-",
+    *"0123456789",
+)  # no text of the world has them; Rewards-in-Context writes scores with them
 Step = Callable[[], None]
 
 
 def make_tokenizer() -> PreTrainedTokenizerFast:
-    """One token a word; decoding joins words by spaces."""
+    """One token a word, and one a character of a number; decoding joins them by spaces."""
     pad, bos, eos, unk = SPECIAL
-    words = {word: i for i, word in enumerate((*SPECIAL, *vocabulary()))}
+    words = {word: i for i, word in enumerate((*SPECIAL, *vocabulary(), *SCORES))}
     core = Tokenizer(WordLevel(words, unk_token=unk))
-    core.pre_tokenizer = WhitespaceSplit()
+    numbers = pre_tokenizers.Split(Regex(r"[-.0-9]"), "isolated")
+    core.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.WhitespaceSplit(), numbers])
     return PreTrainedTokenizerFast(
         tokenizer_object=core, pad_token=pad, bos_token=bos, eos_token=eos, unk_token=unk, padding_side="left"
     )

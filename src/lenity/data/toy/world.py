@@ -129,6 +129,7 @@ def _train_and_measure(folder: Path, seed: int, settings: dict[str, int], step: 
     exact = [scores(prompt, response) for prompt, response in zip(held_out, responses, strict=True)]
     for part in (policy, tokenizer):
         part.save_pretrained(folder / "policy")
+    _write_rows(folder / "transcripts.jsonl", [{"text": text} for text in texts])
     report: dict[str, Any] = {
         "policy": {
             "parameters": policy.num_parameters(),
@@ -141,12 +142,18 @@ def _train_and_measure(folder: Path, seed: int, settings: dict[str, int], step: 
         model = training.train_reward(
             tokenizer, rows, epochs=settings["reward_epochs"], batch=settings["batch"], step=step
         )
+        _write_rows(folder / f"pairs_{name}.jsonl", rows)
         model.save_pretrained(folder / "rewards" / name)
         tokenizer.save_pretrained(folder / "rewards" / name)
         report["rewards"][name] = _measure(
             model, tokenizer, name=name, prompts=held_out, responses=responses, seed=seed
         )
     return report
+
+
+def _write_rows(file: Path, rows: list[dict[str, str]]) -> None:
+    """The data that a model learned from, for `lenity sft`, `lenity reward` and Rewards-in-Context."""
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
 
 
 def _measure(

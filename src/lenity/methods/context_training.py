@@ -1,0 +1,205 @@
+"""The two stages of Rewards-in-Context. Each leaves its examples, its adapter and a row of metrics, so that none is done twice."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from lenity import seeds
+from lenity.config.run import RunConfig
+from lenity.config.stages import _Stage
+from lenity.data.order import batch_at
+from lenity.data.preferences import load_pairs
+from lenity.errors import DataError
+from lenity.methods.examples import Examples, encode
+from lenity.methods.rejection import reaches_quantile
+from lenity.methods.rewards_in_context import RewardsInContext
+from lenity.methods.score_prompts import check_spelling, condition
+from lenity.methods.score_scale import Scale
+from lenity.models.policy import merged
+from lenity.rewards.calibrate import score_all
+from lenity.run_folder import RunFolder
+from lenity.setup import World, load_world
+from lenity.sft import arguments
+from lenity.stages import Clock
+from lenity.terminal import bar
+
+
+def train(method: RewardsInContext, config: RunConfig, run: RunFolder) -> None:
+    """Both stages, from where the run stopped, and the adapter."""
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    config = config.model_copy(update={"policy": merged(config.policy, run.path / "base")})
+    seeds.seed(config.seed, "setup")
+    world = load_world(config, device)
+    check_spelling(world.tokenizer, len(config.rewards))
+    work = _Work(method, config, run, world)
+    rows = run.metrics()
+    if rows:
+        world.policy.load_adapter(str(work.folder / str(len(rows))), "default", is_trainable=True)
+    for stage in range(len(rows), 1 + method.online.rounds):
+        work.stage(stage)
+    run.save_adapter(world.policy)
+
+
+@dataclass(frozen=True)
+class _Work:
+    method: RewardsInContext
+    config: RunConfig
+    run: RunFolder
+    world: World
+
+    @property
+    def folder(self) -> Path:
+        """An adapter a finished stage, by number."""
+        return self.run.path / "stages"
+
+    def stage(self, number: int) -> None:
+        """Examples -> training -> adapter -> row; stage 0 is the offline one."""
+        clock, method = Clock(), self.method
+        with clock("generate"):
+            examples, tokens = self._offline() if number == 0 else self._answers(number)
+        with clock("score"):
+            examples = replace(examples, raw=self._score(examples))
+        if number == 0:
+            Scale.fit(list(self.config.rewards), examples.raw).save(self.run)
+            examples.save(self._offline_file)
+            learned = examples
+        else:
+            learned = self._kept(examples, number)
+        settings = method.offline if number == 0 else method.online
+        with clock("update"):
+            report = self._tune(learned, number, settings.steps, settings.learning_rate)
+        self.world.policy.save_pretrained(self.folder / str(number + 1))
+        self._record(number, examples, report | {"kept": len(learned), "tokens": tokens}, clock)
+
+    def _offline(self) -> tuple[Examples, int]:
+        if pairs := self.method.offline.pairs:
+            found, _ = load_pairs(pairs)
+            prompts = [pair.prompt for pair in found for _ in range(2)]
+            responses = [text for pair in found for text in (pair.chosen, pair.rejected)]
+            return Examples(prompts, responses, [True] * len(prompts), np.empty(0)), 0
+        prompts = [prompt for prompt in self.world.prompts for _ in range(2)]
+        return self._generate(prompts, prompts, self.world.generator(self.config), 0, "answering prompts")
+
+    def _answers(self, number: int) -> tuple[Examples, int]:
+        """Answers that are asked for the highest score of all objectives but one, whose score is drawn from its range."""
+        online, config = self.method.online, self.config
+        scale = Scale.load(self.run)
+        low, high = np.array(scale.ranges).T
+        rng = np.random.default_rng(seeds.derived(config.seed, "generate", number, 0))
+        prompts = [
+            self.world.prompts[i] for i in batch_at(len(self.world.prompts), number, online.samples, config.seed)
+        ]
+        asked = np.tile(high, (len(prompts), 1))
+        one = rng.integers(len(high), size=len(prompts))
+        asked[np.arange(len(prompts)), one] = rng.uniform(low[one], high[one])
+        shown = [condition(prompt, scores) for prompt, scores in zip(prompts, asked.tolist(), strict=True)]
+        generator = replace(self.world.generator(config), temperature=online.temperature, top_p=online.top_p)
+        return self._generate(prompts, shown, generator, number, f"round {number}: answering")
+
+    def _generate(
+        self, prompts: list[str], shown: list[str], generator: Any, number: int, title: str
+    ) -> tuple[Examples, int]:
+        """Answers until the prompts or the budget of tokens end; also how many tokens they took."""
+        seeds.seed(self.config.seed, "generate", number, 1)
+        self.world.policy.eval()
+        left = (self.config.budget.tokens or float("inf")) - self.run.tokens()
+        size, tokens = self.config.rollout.generation_batch_size, 0
+        responses: list[str] = []
+        finished: list[bool] = []
+        with bar(title, len(shown), shown=self.config.logging.progress) as advance:
+            for start in range(0, len(shown), size):
+                if tokens >= left:
+                    break
+                part = generator.generate(shown[start : start + size])
+                responses += part.responses
+                finished += part.finished.tolist()
+                tokens += int(part.response_mask.sum())
+                advance(len(part.responses))
+        if not responses:
+            raise DataError(
+                f"budget.tokens is {self.config.budget.tokens}, which is spent before any answer; raise it."
+            )
+        return Examples(prompts[: len(responses)], responses, finished, np.empty(0)), tokens
+
+    def _score(self, examples: Examples) -> NDArray[np.float64]:
+        """Raw scores, (n, K)."""
+        size, parts = 512, []
+        with bar("scoring", len(examples), shown=self.config.logging.progress) as advance:
+            for start in range(0, len(examples), size):
+                part = slice(start, start + size)
+                columns = score_all(self.world.rewards, examples.prompts[part], examples.responses[part])
+                parts.append(np.array([columns[name] for name in self.config.rewards]).T)
+                advance(len(parts[-1]))
+        return np.concatenate(parts)
+
+    def _kept(self, answers: Examples, number: int) -> Examples:
+        """The answers that rejection sampling keeps, and offline examples filtered alike."""
+        online, rng = self.method.online, np.random.default_rng(seeds.derived(self.config.seed, "order", number, 1))
+        kept = answers.take(np.flatnonzero(reaches_quantile(answers.raw, online.quantile)).tolist())
+        offline = Examples.load(self._offline_file)
+        good = np.flatnonzero(reaches_quantile(offline.raw, online.quantile))
+        mixed = rng.permutation(good)[: round(online.originals * len(kept))]
+        return kept.join(offline.take(mixed.tolist()))
+
+    def _tune(self, examples: Examples, number: int, steps: int, rate: float) -> dict[str, Any]:
+        """Completion-only fine-tuning of the adapter through TRL's ``SFTTrainer``."""
+        from datasets import Dataset
+        from trl import SFTConfig, SFTTrainer
+
+        from lenity.training_bar import show_progress
+
+        config, scale = self.config, Scale.load(self.run)
+        shown = [
+            condition(prompt, scores)
+            for prompt, scores in zip(examples.prompts, scale.apply(examples.raw).tolist(), strict=True)
+        ]
+        rows = encode(self.world.tokenizer, shown, examples, self.method.max_length)
+        stage = _Stage(
+            output=str(self.folder / "trainer"), seed=config.seed + number, model=config.policy.model, max_steps=steps,
+            batch_size=self.method.batch_size, learning_rate=rate, warmup=0,
+            weight_decay=self.method.offline.weight_decay if number == 0 else 0,
+        )  # fmt: skip
+        own = {"lr_scheduler_type": "linear" if number == 0 else "constant"}
+        trainer = SFTTrainer(
+            model=self.world.policy,
+            args=SFTConfig(
+                **arguments(stage, len(rows)) | own, max_length=None, dataset_kwargs={"skip_prepare_dataset": True}
+            ),
+            train_dataset=Dataset.from_list(rows),
+            processing_class=self.world.tokenizer,
+        )
+        title = "learning scores" if number == 0 else f"round {number}: learning"
+        show_progress(trainer, title, config.logging.progress)
+        result = trainer.train()
+        return {
+            "loss": result.training_loss, "rows": len(rows), "too_long": len(examples) - len(rows),
+            "forward_passes": result.global_step, "backward_passes": result.global_step,
+        }  # fmt: skip
+
+    def _record(self, number: int, scored: Examples, report: Mapping[str, Any], clock: Clock) -> None:
+        """One row of metrics and a few samples."""
+        config = self.config
+        named = zip(config.rewards, scored.raw.mean(0).tolist(), strict=True)
+        standard = Scale.load(self.run).apply(scored.raw).mean(0).tolist()
+        row = {
+            "iteration": number + 1, "stage": "offline" if number == 0 else "online", "reward": dict(named),
+            "standardised": dict(zip(config.rewards, standard, strict=True)), "examples": len(scored),
+            "reward_calls": scored.raw.size, **report, "seconds": clock.seconds,
+        }  # fmt: skip
+        samples = [
+            {"iteration": number + 1, "prompt": scored.prompts[i], "response": scored.responses[i],
+             "raw": dict(zip(config.rewards, scored.raw[i].tolist(), strict=True))}
+            for i in range(min(config.logging.samples, len(scored)))
+        ]  # fmt: skip
+        self.run.append(row, samples)
+
+    @property
+    def _offline_file(self) -> Path:
+        return self.run.path / "offline.parquet"

@@ -1,0 +1,75 @@
+"""Scored responses to learn from, on disk and as token rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lenity.errors import DataError
+from lenity.sft import IGNORED
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Responses with their raw scores, (n, K); ``finished`` says whether the response came to its end."""
+
+    prompts: list[str]
+    responses: list[str]
+    finished: list[bool]
+    raw: NDArray[np.float64]
+
+    def __len__(self) -> int:
+        return len(self.prompts)
+
+    def take(self, rows: Sequence[int]) -> Examples:
+        """Those at ``rows``, in that order."""
+        prompts, responses = ([texts[i] for i in rows] for texts in (self.prompts, self.responses))
+        return Examples(prompts, responses, [self.finished[i] for i in rows], self.raw[list(rows)])
+
+    def join(self, other: Examples) -> Examples:
+        """These and then the other's."""
+        return Examples(
+            self.prompts + other.prompts, self.responses + other.responses, self.finished + other.finished,
+            np.concatenate([self.raw, other.raw]),
+        )  # fmt: skip
+
+    def save(self, file: Path) -> None:
+        """Write a parquet file."""
+        import pandas as pd
+
+        texts = {"prompt": self.prompts, "response": self.responses, "finished": self.finished}
+        pd.DataFrame(texts | {"raw": self.raw.tolist()}).to_parquet(file)
+
+    @classmethod
+    def load(cls, file: Path) -> Examples:
+        """The inverse of :meth:`save`."""
+        import pandas as pd
+
+        frame = pd.read_parquet(file)
+        prompts, responses, finished = (frame[name].tolist() for name in ("prompt", "response", "finished"))
+        return cls(prompts, responses, finished, np.array(frame["raw"].tolist(), dtype=np.float64))
+
+
+def encode(tokenizer: Any, shown: Sequence[str], examples: Examples, max_length: int) -> list[dict[str, list[int]]]:
+    """``input_ids`` and ``labels`` for TRL's collator: loss on the response and, where it ended, on its end.
+
+    Raises:
+        DataError: every row is longer than ``max_length``.
+    """
+    before = tokenizer(list(shown))["input_ids"]
+    after = tokenizer(examples.responses, add_special_tokens=False)["input_ids"]
+    rows = []
+    for prompt, response, ended in zip(before, after, examples.finished, strict=True):
+        said = [*response, tokenizer.eos_token_id] if ended else response
+        if said and len(prompt) + len(said) <= max_length:
+            rows.append({"input_ids": prompt + said, "labels": [IGNORED] * len(prompt) + said})
+    if not rows:
+        raise DataError(
+            f"method.max_length is {max_length}, and every one of {len(before)} examples is longer; raise it."
+        )
+    return rows

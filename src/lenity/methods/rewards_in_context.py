@@ -1,0 +1,89 @@
+"""Rewards-in-Context (RiC): one policy that reads in its prompt which scores to reach (arXiv 2402.10207)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from pydantic import Field
+
+from lenity.aggregation.base import RULES
+from lenity.aggregation.weight_free import WeightFree
+from lenity.config.base import Section
+from lenity.config.sections import Fraction, Positive
+from lenity.config.stages import Pairs
+from lenity.methods.score_prompts import Map
+
+if TYPE_CHECKING:
+    from lenity.config.run import RunConfig
+    from lenity.run_folder import RunFolder
+
+
+class Offline(Section):
+    """Supervised fine-tuning on (prompt + scores -> response)."""
+
+    pairs: Pairs | None = Field(
+        None, description="chosen and rejected responses; default: two of the reference policy a prompt"
+    )
+    steps: int = Field(20_000, ge=1, description="optimizer steps")
+    learning_rate: Positive = Field(1.414e-4, description="AdamW, falling linearly to 0")
+    weight_decay: float = Field(0.01, ge=0)
+
+
+class Online(Section):
+    """Rounds of own answers to high scores, filtered by rejection sampling."""
+
+    rounds: int = Field(1, ge=0, description="0 stops after the offline stage")
+    samples: int = Field(10_000, ge=1, description="answers a round")
+    temperature: Positive = Field(0.7, description="of their sampling")
+    top_p: float = Field(0.9, gt=0, le=1)
+    quantile: Fraction = Field(0.7, description="an answer is kept where any of its scores reaches this quantile")
+    originals: float = Field(1.0, ge=0, description="offline examples mixed in, filtered alike, for each answer kept")
+    steps: int = Field(4_000, ge=1, description="optimizer steps")
+    learning_rate: Positive = Field(1e-5, description="constant")
+
+
+@RULES.register("ric")
+class RewardsInContext(WeightFree):
+    """Fine-tuning on prompts that name the scores of the response; weights choose the scores asked for afterwards.
+
+    Offline, every response of a preference data set is learned with its own scores, standardised over that set and shown
+    with one decimal. Online, the policy answers prompts that ask for the highest scores but one, and learns from the
+    answers that any objective ranks high. At weights w the prompt asks for lo_k + t_k(w) (hi_k - lo_k), see ``desired``.
+    """
+
+    cost = "one run and one adapter in all"
+
+    desired: Map = Field("l2", description="t(w): l2 w / ||w||_2, linf 1 for the largest and min(K w, 1), linear w")
+    offline: Offline = Offline()
+    online: Online = Online()
+    batch_size: int = Field(8, ge=1, description="rows a step")
+    max_length: int = Field(512, ge=8, description="longest prompt and response in tokens; longer rows are left out")
+
+    @property
+    def builds(self) -> bool:
+        """Always: it trains without the loop."""
+        return True
+
+    def build(self, config: RunConfig, run: RunFolder) -> None:
+        """Train, or take what ``source`` trained.
+
+        Raises:
+            ModelError: the tokenizer cannot spell scores.
+            RewardError: a reward gives every example the same score.
+        """
+        from lenity.methods import context_training, score_scale
+
+        if self.source:
+            run.take(self.source, score_scale.FILE)
+        else:
+            context_training.train(self, config, run)
+
+    def shown(self, prompts: Sequence[str], run: RunFolder) -> list[str]:
+        """Prompts that ask for the scores which the run's weights call for."""
+        from lenity.methods.score_prompts import condition, desired
+        from lenity.methods.score_scale import Scale
+
+        weights, scale = run.config.weights, Scale.load(run)
+        scores = desired([weights[name] for name in scale.names], scale.ranges, self.desired)
+        return [condition(prompt, scores) for prompt in prompts]

@@ -1,0 +1,67 @@
+"""Prompts that carry scores, and which scores to ask for (Rewards-in-Context, arXiv 2402.10207, section 3)."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from typing import Any, Literal
+
+from lenity.data.base import ASSISTANT
+from lenity.errors import DataError, ModelError
+
+Map = Literal["l2", "linf", "linear"]
+
+
+def condition(prompt: str, scores: Sequence[float]) -> str:
+    r"""The prompt with one score an objective before the assistant's turn, one decimal each.
+
+    >>> condition("\n\nHuman: Hi\n\nAssistant:", [0.52, -1])
+    '\n\nHuman: Hi <rm1_score> 0.5 <rm2_score> -1.0\n\nAssistant:'
+    """
+    if not prompt.endswith(ASSISTANT):
+        raise DataError(f"a prompt must end with {ASSISTANT!r} to carry scores; this one ends with {prompt[-20:]!r}.")
+    said = "".join(f" <rm{k}_score> {_shown(score)}" for k, score in enumerate(scores, 1))
+    return prompt.removesuffix(ASSISTANT) + said + ASSISTANT
+
+
+def original(prompt: str, objectives: int) -> str:
+    """The inverse of :func:`condition` for ``objectives`` scores."""
+    said = "".join(rf" <rm{k}_score> -?\d+\.\d" for k in range(1, objectives + 1))
+    return re.sub(said + re.escape(ASSISTANT) + r"\Z", ASSISTANT, prompt)
+
+
+def desired(weights: Sequence[float], ranges: Sequence[tuple[float, float]], how: Map = "l2") -> list[float]:
+    """The score to ask of each objective at these preference weights.
+
+    With [lo, hi] the range of an objective's score and t the share of it, score = lo + t (hi - lo):
+
+    - ``l2``: t_k = w_k / ||w||_2;
+    - ``linf``: t_k = 1 for the largest weight, min(K w_k, 1) for the others;
+    - ``linear``: t_k = w_k.
+
+    >>> desired([0.5, 0.5], [(0.0, 1.0), (-2.0, 2.0)], "linear")
+    [0.5, 0.0]
+    """
+    length, largest = math.hypot(*weights), max(weights)
+    share = {
+        "l2": [w / length for w in weights],
+        "linf": [1.0 if w == largest else min(len(weights) * w, 1.0) for w in weights],
+        "linear": list(weights),
+    }[how]
+    return [low + t * (high - low) for t, (low, high) in zip(share, ranges, strict=True)]
+
+
+def check_spelling(tokenizer: Any, objectives: int) -> None:
+    """Raise ``ModelError`` where the tokenizer cannot write scores; none of its tokens is changed."""
+    text = condition(ASSISTANT, [-12345678.9] + [0.0] * (objectives - 1))
+    if tokenizer.unk_token_id is not None and tokenizer.unk_token_id in tokenizer(text)["input_ids"]:
+        raise ModelError(
+            f"the policy's tokenizer has no tokens for {text.removesuffix(ASSISTANT)!r}, so scores in the prompt would not be read; "
+            "use a model whose tokenizer can spell any text."
+        )
+
+
+def _shown(score: float) -> str:
+    text = f"{score:.1f}"
+    return "0.0" if text == "-0.0" else text

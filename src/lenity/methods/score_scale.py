@@ -1,0 +1,55 @@
+"""What a score in a prompt of Rewards-in-Context means."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lenity.rewards.standardise import Standardiser
+from lenity.run_folder import RunFolder, replace_text
+
+FILE = "scores.json"
+
+
+@dataclass(frozen=True)
+class Scale:
+    """What a score in a prompt means: z-scores over the offline examples, and their range, by objective."""
+
+    standardiser: Standardiser
+    ranges: list[tuple[float, float]]
+
+    @property
+    def names(self) -> list[str]:
+        """Objectives in the order of the prompt."""
+        return list(self.standardiser.means)
+
+    @classmethod
+    def fit(cls, names: Sequence[str], raw: NDArray[np.float64]) -> Scale:
+        """Measured once, on the raw scores (n, K) of the offline examples."""
+        found = cls(Standardiser.fit({name: raw[:, k].tolist() for k, name in enumerate(names)}), [])
+        scores = found.apply(raw)
+        return replace(found, ranges=list(zip(scores.min(0).tolist(), scores.max(0).tolist(), strict=True)))
+
+    def apply(self, raw: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Standardised scores, (n, K)."""
+        columns = [self.standardiser.apply(name, raw[:, k].tolist()) for k, name in enumerate(self.names)]
+        return np.array(columns, dtype=np.float64).T
+
+    def save(self, run: RunFolder) -> None:
+        """Write ``scores.json`` of the run."""
+        self.standardiser.save(run.path / FILE)
+        data = json.loads((run.path / FILE).read_text(encoding="utf-8"))
+        for name, (low, high) in zip(self.names, self.ranges, strict=True):
+            data[name] |= {"low": low, "high": high}
+        replace_text(run.path / FILE, json.dumps(data, indent=2) + "\n")
+
+    @classmethod
+    def load(cls, run: RunFolder) -> Scale:
+        """The inverse of :meth:`save`."""
+        standardiser = Standardiser.load(run.path / FILE)
+        data = json.loads((run.path / FILE).read_text(encoding="utf-8"))
+        return cls(standardiser, [(float(entry["low"]), float(entry["high"])) for entry in data.values()])
