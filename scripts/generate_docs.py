@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import yaml
 from cogapp import Cog
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
@@ -62,6 +63,9 @@ def methods() -> str:
         parts.append(f"\n## `{name}`\n\n{doc}\n\nCost: {rule.cost}. File: `{where}`\n")
         if rule.model_fields:
             parts.append(table(rule))
+        for preset, fields in rule.presets.items():
+            text = yaml.safe_dump(dict(fields), sort_keys=False, default_flow_style=None, width=120)
+            parts.append(f"\n`preset: {preset}`\n\n```yaml\n{text}```\n")
     return "\n".join(parts)
 
 

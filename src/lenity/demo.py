@@ -16,7 +16,8 @@ from lenity.pareto import weights
 if TYPE_CHECKING:
     from lenity.data.toy.world import World
     from lenity.pareto.confidence import Interval
-    from lenity.report.collect import Run, Volumes
+    from lenity.report.collect import Run
+    from lenity.report.comparison import Comparison
 
 METHODS = ("plc", "linear")
 
@@ -58,6 +59,7 @@ def demo(output: Path, seed: int = 0, jobs: int = 2, iterations: int = 40) -> Pa
     from lenity.data.toy.scores import PREFERENCES
     from lenity.data.toy.world import build_world
     from lenity.report import collect
+    from lenity.report.comparison import compare
     from lenity.report.page import write_page
     from lenity.sweep.plan import plan
     from lenity.sweep.run import run_sweep
@@ -73,7 +75,7 @@ def demo(output: Path, seed: int = 0, jobs: int = 2, iterations: int = 40) -> Pa
             f"{len(failed)} of {len(outcomes)} runs failed; the first, {failed[0].run}: {failed[0].error}"
         )
     runs = collect.read_runs(output)
-    print_tables(console, runs, collect.volumes(runs, collect.read_best(output)))
+    print_tables(console, runs, compare(runs, collect.read_best(output)))
     file = write_page(output, title="Lenity demo: the toy world")
     console.print(f"Report: {file.resolve()}", soft_wrap=True, highlight=False)
     return file
@@ -93,10 +95,10 @@ def write_best(output: Path, configs: Sequence[RunConfig]) -> None:
     (output / "best_front.json").write_text(json.dumps(data) + "\n", encoding="utf-8")
 
 
-def print_tables(console: Any, runs: Sequence[Run], volumes: Volumes) -> None:
+def print_tables(console: Any, runs: Sequence[Run], comparison: Comparison) -> None:
     """Exact reward before and after by run, then the hypervolumes, whoever wins."""
     console.print(reward_table(runs))
-    console.print(volume_table(volumes))
+    console.print(volume_table(comparison))
 
 
 def reward_table(runs: Sequence[Run]) -> Any:
@@ -137,7 +139,7 @@ def _short(interval: Interval) -> str:
     return rf"{value} \[{low}, {high}]"
 
 
-def volume_table(volumes: Volumes) -> Any:
+def volume_table(comparison: Comparison) -> Any:
     """Hypervolume of each method and their paired difference."""
     from rich.table import Table
 
@@ -147,13 +149,15 @@ def volume_table(volumes: Volumes) -> Any:
     )
     result.add_column("set")
     result.add_column("hypervolume \\[95 % interval]", justify="right")
-    for name, interval in volumes.by_method.items():
-        result.add_row(name, str(interval))
-    if volumes.best is not None:
-        result.add_row("exact best at the same weights", f"{volumes.best:.3f}")
-    for (first, second), interval in volumes.differences.items():
-        verdict = (
-            f"{first if interval.value > 0 else second} is better" if interval.excludes_zero else "no clear difference"
-        )
-        result.add_row(f"{first} − {second}, paired", f"{interval} · {verdict}")
+    for found in comparison.methods:
+        result.add_row(found.method, str(found.volume))
+    if comparison.best is not None:
+        result.add_row("exact best at the same weights", f"{comparison.best:.3f}")
+    for found in comparison.methods:
+        if found.volume_over is not None:
+            first, second, over = found.method, str(comparison.baseline), found.volume_over
+            better = f"{first if over.value > 0 else second} is better"
+            result.add_row(
+                f"{first} − {second}, paired", f"{over} · {better if over.excludes_zero else 'no clear difference'}"
+            )
     return result

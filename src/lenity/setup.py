@@ -134,7 +134,8 @@ def _optimizer(config: RunConfig, module: ActorCritic, processes: int) -> tuple[
     )
     window = ppo.mini_batch_size * ppo.accumulation * processes
     steps = config.iterations * ppo.epochs * -(-config.rollout.batch_size // window)
+    warmup = settings.warmup_steps if settings.warmup_steps >= 1 else settings.warmup_steps * steps
     schedule = get_cosine_with_min_lr_schedule_with_warmup(
-        optimizer, min(settings.warmup_steps, steps), steps, min_lr_rate=settings.final_fraction
+        optimizer, min(round(warmup), steps), steps, min_lr_rate=settings.final_fraction
     )
     return optimizer, schedule

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from lenity import card, checkpoint, metrics, seeds
 from lenity.advantages.credit import credit
+from lenity.aggregation import Rule
 from lenity.batch import Credited, Rollouts, Scored
 from lenity.config.run import RunConfig
 from lenity.data.order import batch_at
@@ -71,23 +72,22 @@ class Stages:
             standardised=objectives.stack(standard).to(device),
         )
 
-    def credit(self, scored: Scored, iteration: int) -> tuple[Credited, Tensor]:
+    def credit(self, scored: Scored, rule: Rule) -> tuple[Credited, Tensor]:
         """One advantage a token, by the rule as it is at this point of training; and the policy's entropy."""
         return credit(
             scored,
             self.trainer.module,
-            rule=self.config.method.at(iteration / self.config.iterations),
+            rule=rule,
             weights=self.config.objectives.weight_vector(scored.raw.device),
             beta=self.kl.coefficient,
             settings=self.config.ppo,
             total=self.trainer.total,
         )
 
-    def update(self, credited: Credited, entropy: Tensor, iteration: int) -> dict[str, Any]:
+    def update(self, credited: Credited, entropy: Tensor, rule: Rule, iteration: int) -> dict[str, Any]:
         """Train on the batch and move beta; what to report of the iteration."""
         row = metrics.measure(credited, entropy, self.config.objectives, self.trainer.total)
         row |= {"kl_coefficient": self.kl.coefficient, "learning_rate": self.trainer.update.schedule.get_last_lr()[0]}
-        rule = self.config.method.at(iteration / self.config.iterations)
         weights = self.config.objectives.weight_vector(credited.raw.device)
         row |= self.trainer.update(credited, lambda epoch: self._seed("update", iteration, epoch), rule, weights)
         if "combination" in row:

@@ -46,19 +46,20 @@ def train(config: RunConfig, *, resume: bool = False) -> RunFolder:
     if shown:
         summary.show(config, world, trainer, start)
     with trackers(config, trainer), bar("aligning", config.iterations, start, shown=shown) as advance:
-        spent = run.tokens()
+        spent, budget = run.tokens(), config.budget.tokens or math.inf
         for iteration in range(start, config.iterations):
             clock = Clock()
             with clock("generate"):
                 rollouts = stages.generate(iteration)
             with clock("score"):
                 scored = stages.score(rollouts)
+            rule = config.method.at(max(iteration / config.iterations, spent / budget))
             with clock("credit"):
-                credited, entropy = stages.credit(scored, iteration)
+                credited, entropy = stages.credit(scored, rule)
             with clock("update"):
-                row = stages.update(credited, entropy, iteration)
+                row = stages.update(credited, entropy, rule, iteration)
             spent += row["tokens"]
-            last = iteration + 1 == config.iterations or spent >= (config.budget.tokens or math.inf)
+            last = iteration + 1 == config.iterations or spent >= budget
             row = stages.record(row, credited, clock, iteration, last=last)
             advance(1, description=summary.headline(row))
             if last:

@@ -32,7 +32,7 @@ def test_log_ratios_match_one_token_at_a_time():
         LlamaForCausalLM(shape), LoraConfig(r=2, target_modules="all-linear", init_lora_weights=False)
     )
     prompts, answers = ["abc", "f"], [Answer("de", True), Answer("ghij", False)]
-    found = log_ratios(model, Letters(), prompts, answers, batch_size=2)
+    found = log_ratios(model, Letters(), prompts, prompts, answers, batch_size=2)
 
     def log_prob(before, token):
         return torch.log_softmax(model(torch.tensor([before])).logits[0, -1], -1)[token].item()

@@ -11,6 +11,7 @@ from lenity.cli.report import command
 from lenity.errors import CheckpointError, ProtocolError
 from lenity.evaluation.table import changes, mean_kl
 from lenity.report import collect
+from lenity.report.comparison import compare
 from lenity.report.markdown import write_markdown
 
 
@@ -24,10 +25,11 @@ def test_changes_and_verdicts(sweep):
 
 
 def test_better_method_is_named_by_the_paired_interval(sweep):
-    volumes = collect.volumes(collect.read_runs(sweep))
-    difference = volumes.differences["linear", "plc"]
-    assert difference.high < 0
-    assert volumes.by_method["plc"].value > volumes.by_method["linear"].value
+    found = compare(collect.read_runs(sweep))
+    linear, plc = found.methods
+    assert (linear.method, plc.method, found.baseline) == ("linear", "plc", "linear")
+    assert linear.value_over is None and plc.value_over.low > 0 and plc.volume_over.low > 0
+    assert plc.volume.value > linear.volume.value
 
 
 def test_other_prompts_are_refused(sweep):
@@ -35,7 +37,7 @@ def test_other_prompts_are_refused(sweep):
     frame = pd.read_parquet(file)
     frame[frame["prompt_id"] != "p000"].to_parquet(file)
     with pytest.raises(ProtocolError, match="other prompts"):
-        collect.volumes(collect.read_runs(sweep))
+        compare(collect.read_runs(sweep))
 
 
 def test_empty_folder_is_refused(tmp_path):

@@ -52,12 +52,12 @@ def test_soups_bring_their_solo_runs_and_train_nothing(tiny_model, tmp_path):
     runs = {path.parent.relative_to(place).as_posix() for path in place.rglob("evaluation.parquet")}
     centre = "helpful0.5_harmless0.5"
     assert runs == {
-        "solo/helpful1", "solo/harmless1", "soups/helpful1", f"soups/{centre}", "morlhf/helpful1", f"morlhf/{centre}",
+        "solo/helpful1", "solo/harmless1", "soups_exact/helpful1", f"soups_exact/{centre}", "morlhf/helpful1", f"morlhf/{centre}",
     }  # fmt: skip
     frame = pd.read_parquet(tmp_path / "sweep" / "evaluation.parquet")
     corner = frame[(frame["weights"] == '{"helpful": 1.0, "harmless": 0.0}') & (frame["policy"] == "aligned")]
     responses = {method: list(part["response"]) for method, part in corner.groupby("method")}
-    assert responses["soups"] == responses["solo"] == responses["morlhf"]
-    assert not (place / "soups" / centre / "metrics.jsonl").exists()
+    assert responses["soups:exact"] == responses["solo"] == responses["morlhf"]
+    assert not (place / "soups_exact" / centre / "metrics.jsonl").exists()
     report = [sys.executable, "-m", "lenity", "report", "sweep", "--markdown", "page.md"]
     subprocess.run(report, check=True, cwd=tmp_path, capture_output=True, timeout=120)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import abc
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
 from pydantic import Field
 
+from lenity.aggregation.presets import Presets
 from lenity.config.base import Section
 from lenity.registry import Registry
 
@@ -34,7 +35,7 @@ class Rule(Section, abc.ABC):
     """
 
     cost: ClassVar[str] = "one run and one adapter a weighting"
-    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+    presets: ClassVar[Presets] = {}
 
     def at(self, progress: float) -> Self:
         """The rule at a fraction ``progress`` in [0, 1] of training."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
 from lenity.aggregation.base import RULES, GradientRule
+from lenity.aggregation.presets import GAPO_PAPER, Presets
 from lenity.aggregation.weight_free import WeightFree
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ class MGDA(WeightFree, GradientRule):
     """
 
     cost = "one run and one adapter in all: it gives one point"
+    presets: ClassVar[Presets] = {"paper": GAPO_PAPER}
 
     def combination(self, jacobian: Tensor, weights: Tensor) -> Tensor:
         """a, (K,) in the simplex."""
@@ -40,6 +42,7 @@ class GAPO(WeightFree, GradientRule):
 
     shorthand = "power"
     cost = "one run and one adapter in all: it gives one point"
+    presets: ClassVar[Presets] = {"paper": GAPO_PAPER}
 
     power: Literal[1, 2] = Field(1, description="p: 1 gives all objectives the same length, 2 favours short gradients")
 
@@ -52,6 +55,8 @@ class GAPO(WeightFree, GradientRule):
 @RULES.register("p-gapo")
 class PGAPO(GradientRule):
     """sum_k w_k g_k / ||g_k||, GAPO with preferences in place of MGDA (arXiv 2507.01915)."""
+
+    presets: ClassVar[Presets] = {"paper": GAPO_PAPER}
 
     def combination(self, jacobian: Tensor, weights: Tensor) -> Tensor:
         """w_k / ||g_k||, (K,)."""

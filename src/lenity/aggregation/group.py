@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from pydantic import Field
 
 from lenity.aggregation.base import RULES
 from lenity.aggregation.linear import Linear
+from lenity.aggregation.presets import Presets
 
 
 @RULES.register("gdpo")
@@ -15,6 +18,8 @@ class GDPO(Linear):
     After GDPO (arXiv 2601.05242): rewards are normalised one by one within the group, their weighted sum over the batch. The
     return holds the KL penalty, all tokens of a response share its advantage, and the value loss is off.
     """
+
+    presets: ClassVar[Presets] = {}
 
     responses: int = Field(8, ge=2, description="responses a prompt; rollout.batch_size is a multiple")
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
 from pydantic import Field
 
 from lenity.aggregation.base import RULES, AdvantageRule
+from lenity.aggregation.presets import PLC_PAPER, Presets
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -30,6 +31,13 @@ class PLC(AdvantageRule):
     >>> PLC(gate="net").mask(torch.tensor([1.0, -1.0]), torch.tensor([0.5, 0.5])).tolist()
     [1.0, 1.0]
     """
+
+    presets: ClassVar[Presets] = {
+        "paper": {
+            **PLC_PAPER,
+            "method": {"gate": "sigmoid", "temperature": 0.5, "leniency": 1.0, "schedule": "constant"},
+        }
+    }
 
     temperature: float = Field(0.5, gt=0, allow_inf_nan=False, description="tau; small forgives sharply")
     gate: Literal["sigmoid", "centered", "net"] = Field("sigmoid", description="how a loss is forgiven")

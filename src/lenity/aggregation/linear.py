@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from lenity.aggregation.base import RULES, AdvantageRule
+from lenity.aggregation.presets import PLC_PAPER, Presets
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -18,6 +19,8 @@ class Linear(AdvantageRule):
     >>> Linear().rectify(torch.tensor([1.0, -1.0]), torch.tensor([0.75, 0.25])).item()
     0.5
     """
+
+    presets: ClassVar[Presets] = {"paper": PLC_PAPER}
 
     def mask(self, advantages: Tensor, weights: Tensor) -> Tensor:
         """All ones, (..., K)."""

@@ -9,14 +9,20 @@ import click
 
 @click.command(context_settings={"ignore_unknown_options": True, "allow_extra_args": True})
 @click.argument("config", type=click.Path())
-@click.option("--methods", default="plc,linear", show_default=True, help="Methods, separated by commas.")
+@click.option("--methods", default=None, help="Methods, separated by commas; default: the file's.")
 @click.option(
     "--points",
-    default="corners,centre",
-    show_default=True,
-    help="corners, centre, or objectives joined by '+'; separated by commas.",
+    default=None,
+    help="corners, centre, lattice:N (multiples of 1/N), or objectives joined by '+'; separated by commas. "
+    "Default: the file's, else corners,centre.",
 )
-@click.option("--seeds", default=None, help="Seeds, separated by commas; default: the configuration's.")
+@click.option("--seeds", default=None, help="Seeds, separated by commas; default: the file's.")
+@click.option(
+    "--tokens",
+    type=click.IntRange(min=1),
+    default=None,
+    help="Generated tokens a method and seed may take for all points; the runs that train share them.",
+)
 @click.option("--jobs", type=click.IntRange(min=1), default=1, show_default=True, help="Runs at once.")
 @click.option(
     "--output", type=click.Path(path_type=Path), required=True, help="Sweep folder; finished runs in it are kept."
@@ -26,29 +32,33 @@ import click
 def command(  # noqa: PLR0917 - click passes by name
     context: click.Context,
     config: str,
-    methods: str,
-    points: str,
+    methods: str | None,
+    points: str | None,
     seeds: str | None,
+    tokens: int | None,
     jobs: int,
     output: Path,
     dry_run: bool,
 ) -> None:
     """Align at several weights with several methods, then evaluate every run.
 
-    Every field of the configuration is overridden as --section.field value.
+    CONFIG is a run's file, or a sweep's with `run` (a file or fields), `methods`, `points`, `seeds` and `tokens`. Every field
+    of the run is overridden as --section.field value.
+
+    Example: lenity sweep configs/toy.yaml --methods plc,soups,torchjd:UPGrad --points lattice:4 --output runs/toy/sweep
     """
     from rich.console import Console
 
-    from lenity.config.load import load
-    from lenity.config.run import RunConfig
+    from lenity.config.sweep import load_sweep
     from lenity.pareto import weights
     from lenity.sweep.plan import plan
     from lenity.sweep.run import run_sweep
 
-    base = load(RunConfig, config, context.args)
-    where = weights.points(list(base.rewards), points.split(","))
-    chosen = None if seeds is None else [int(seed) for seed in seeds.split(",")]
-    configs = plan(base, methods.split(","), where, output, chosen)
+    lists = {"methods": methods, "points": points, "seeds": seeds}
+    given = {name: text.split(",") if text else None for name, text in lists.items()}
+    sweep = load_sweep(config, context.args, **given, tokens=tokens)
+    where = weights.points(list(sweep.run.rewards), sweep.points)
+    configs = plan(sweep.run, sweep.methods, where, output, sweep.seeds, tokens=sweep.tokens)
     console = Console()
     for item in configs:
         console.print(item.output, {name: round(weight, 4) for name, weight in item.weights.items()}, highlight=False)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, PlainSerializer, model_validator
 
 from lenity.aggregation.base import RULES, Rule
+from lenity.aggregation.presets import filled
 from lenity.config import sections as s
-from lenity.config.base import Section, dump_member, parse_member
+from lenity.config.base import Section, dump_member, member_name, parse_member
 from lenity.data.base import DATASETS, PromptSource
 from lenity.errors import ConfigError
 from lenity.objectives import Objectives
@@ -49,6 +50,9 @@ class RunConfig(Section):
     weights: dict[str, float] = Field(description="preference weights by objective; at least 0, sum 1")
     rewards: dict[str, Reward] = Field(description="a reward for each objective, by the same names")
     method: Annotated[Method, Field(validate_default=True)] = "plc"  # type: ignore[assignment]
+    preset: Literal["paper"] | None = Field(
+        None, description="paper: what is not set here is as the method's paper has it, see docs/methods.md"
+    )
     critic: s.Critic = s.Critic()
     rollout: s.Rollout = s.Rollout()
     ppo: s.PPO = s.PPO()
@@ -63,6 +67,22 @@ class RunConfig(Section):
     evaluation: s.Evaluation = s.Evaluation()
     checkpoint: s.Checkpoint = s.Checkpoint()
     logging: s.Logging = s.Logging()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _preset(cls, data: Any) -> Any:
+        if not isinstance(data, dict) or not data.get("preset"):
+            return data
+        method = data.get("method", "plc")
+        named = parse_member(method, RULES, "name")
+        if data["preset"] not in named.presets:
+            raise ValueError(
+                f"preset {data['preset']!r} is not one of method {member_name(named, RULES)}, which has {sorted(named.presets) or 'none'}"
+            )
+        if isinstance(method, Rule):
+            method = dump_member(method, RULES, "name")
+        given = data | {"method": {"name": method} if isinstance(method, str) else method}
+        return filled(named.presets[data["preset"]], given)
 
     @model_validator(mode="after")
     def _names_and_weights(self) -> Self:

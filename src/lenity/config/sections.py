@@ -102,7 +102,7 @@ class Optimizer(Section):
     weight_decay: float = Field(0.0, ge=0)
     betas: tuple[float, float] = (0.9, 0.999)
     max_grad_norm: Positive = Field(0.5, description="gradient clipping")
-    warmup_steps: int = Field(20, ge=0, description="optimizer steps")
+    warmup_steps: float = Field(20, ge=0, description="optimizer steps; below 1, a share of all of them")
     final_fraction: Fraction = Field(
         0.0, description="learning rate at the end of the schedule, as a share of the first"
     )

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
 from lenity.aggregation.base import RULES
+from lenity.aggregation.presets import RIC_PAPER, Presets
 from lenity.aggregation.weight_free import WeightFree
 from lenity.config.base import Section
 from lenity.config.sections import Fraction, Positive
@@ -53,6 +54,7 @@ class RewardsInContext(WeightFree):
     """
 
     cost = "one run and one adapter in all"
+    presets: ClassVar[Presets] = {"paper": RIC_PAPER}
 
     desired: Map = Field("l2", description="t(w): l2 w / ||w||_2, linf 1 for the largest and min(K w, 1), linear w")
     offline: Offline = Offline()

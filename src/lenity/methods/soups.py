@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, ClassVar, Self
 
 from pydantic import Field
 
 from lenity.aggregation.base import RULES, Rule
+from lenity.aggregation.presets import Presets
 from lenity.errors import CheckpointError
 from lenity.models.soup import Mode
 from lenity.pareto import weights
@@ -26,6 +27,7 @@ class Soups(Rule):
     solo: dict[str, str] = Field({}, description="run folder of each objective's SOLO run; `lenity sweep` fills it in")
 
     shorthand = "mode"
+    presets: ClassVar[Presets] = {"paper": {"method": {"mode": "factors"}}}
     cost = "one SOLO run and adapter an objective in all; a weighting costs nothing"
 
     @property

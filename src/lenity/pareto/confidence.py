@@ -1,7 +1,8 @@
-"""Bootstrap 95 % intervals over prompts. One resample serves all points and both methods, so differences are paired."""
+"""Bootstrap 95 % intervals over prompts and seeds. One resample serves all points and methods, so differences are paired."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -44,20 +45,49 @@ def difference(after: ArrayLike, before: ArrayLike, draws: int = 2000, seed: int
 
 
 def front_hypervolume(scores: ArrayLike, reference: ArrayLike, draws: int = 1000, seed: int = 0) -> Interval:
-    """Hypervolume of the mean vectors of ``scores`` (points, prompts, K)."""
-    array = _finite(scores, 3)
-    return _interval(hypervolume(array.mean(1), reference), _volumes(array, reference, draws, seed))
+    """Hypervolume of the mean vectors of ``scores`` ([seeds,] points, prompts, K), mean over seeds."""
+    return of_fronts(lambda points: hypervolume(points, reference), [scores], draws, seed)
 
 
 def hypervolume_difference(
     first: ArrayLike, second: ArrayLike, reference: ArrayLike, draws: int = 1000, seed: int = 0
 ) -> Interval:
-    """Hypervolume of ``first`` minus that of ``second``, each (points, prompts, K) on the same prompts."""
-    one, two = _finite(first, 3), _finite(second, 3)
-    if one.shape[1:] != two.shape[1:]:
-        raise ProtocolError(f"first and second must share prompts and K; got {one.shape} and {two.shape}")
-    drawn = _volumes(one, reference, draws, seed) - _volumes(two, reference, draws, seed)
-    return _interval(hypervolume(one.mean(1), reference) - hypervolume(two.mean(1), reference), drawn)
+    """Hypervolume of ``first`` minus that of ``second``, each ([seeds,] points, prompts, K) on the same prompts."""
+    return of_fronts(
+        lambda one, two: hypervolume(one, reference) - hypervolume(two, reference), [first, second], draws, seed
+    )
+
+
+def of_fronts(value: Callable[..., float], fronts: Sequence[ArrayLike], draws: int = 1000, seed: int = 0) -> Interval:
+    """A figure of one front or of several paired ones, mean over seeds.
+
+    Prompts are resampled, and seeds too where there are several; each resample is the same for all fronts.
+
+    Args:
+        value: takes the mean vectors (points, K) of each front.
+        fronts: scores, ([seeds,] points, prompts, K) each, with the same prompts and seeds.
+        draws: resamples.
+        seed: of the resampling.
+    """
+    arrays = [_with_seeds(front) for front in fronts]
+    if len({array[:, 0].shape for array in arrays}) > 1:
+        raise ProtocolError(f"fronts must share seeds, prompts and K; got {[array.shape for array in arrays]}")
+    seeds, _, prompts, _ = arrays[0].shape
+    rng = np.random.default_rng(seed)
+    shares = rng.multinomial(prompts, np.full(prompts, 1 / prompts), size=draws) / prompts
+    seed_shares = rng.multinomial(seeds, np.full(seeds, 1 / seeds), size=draws) / seeds
+    means = [np.tensordot(shares, array, axes=(1, 2)) for array in arrays]  # (draws, seeds, points, K)
+    drawn = [
+        sum(seed_shares[d, s] * value(*(mean[d, s] for mean in means)) for s in np.flatnonzero(seed_shares[d]))
+        for d in range(draws)
+    ]
+    estimate = np.mean([value(*(array[s].mean(1) for array in arrays)) for s in range(seeds)])
+    return _interval(float(estimate), np.array(drawn))
+
+
+def _with_seeds(front: ArrayLike) -> Array:
+    array = np.asarray(front, dtype=np.float64)
+    return _finite(array[None] if array.ndim == 3 else array, 4)
 
 
 def _resampled(array: Array, draws: int, seed: int) -> Array:
@@ -66,11 +96,6 @@ def _resampled(array: Array, draws: int, seed: int) -> Array:
     counts = np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), size=draws)
     result: Array = counts @ array.reshape(n, -1) / n
     return result.reshape(draws, *array.shape[1:])
-
-
-def _volumes(scores: Array, reference: ArrayLike, draws: int, seed: int) -> Array:
-    means = _resampled(scores.swapaxes(0, 1), draws, seed)
-    return np.array([hypervolume(points, reference) for points in means])
 
 
 def _interval(value: float, drawn: Array) -> Interval:

@@ -12,17 +12,14 @@ import numpy as np
 import yaml
 from numpy.typing import NDArray
 
-from lenity.errors import CheckpointError, ProtocolError
+from lenity.errors import CheckpointError
 from lenity.evaluation.table import paired
-from lenity.pareto import confidence
-from lenity.pareto.confidence import Interval
 from lenity.pareto.weights import label
 
 if TYPE_CHECKING:
     import pandas as pd
 
 Array = NDArray[np.float64]
-MARGIN = 1.0  # of the reference point below the reference policy's mean, in standard deviations
 
 
 @dataclass(frozen=True)
@@ -46,17 +43,6 @@ class Run:
         """(prompts, K) in the order of prompt ids."""
         scores: Array = paired(self.frame, policy, list(objectives), column)[1]
         return scores
-
-
-@dataclass(frozen=True)
-class Volumes:
-    """Hypervolume of each method over the same weights, and of each pair's difference."""
-
-    objectives: list[str]
-    reference: list[float]
-    by_method: dict[str, Interval]
-    differences: dict[tuple[str, str], Interval]
-    best: float | None
 
 
 @dataclass(frozen=True)
@@ -125,72 +111,20 @@ def read_best(folder: str | Path) -> Best | None:
     return Best(data["objectives"], np.array(data["at_weights"], dtype=float), np.array(data["front"], dtype=float))
 
 
+def shown(runs: Sequence[Run], most: int = 12) -> list[Run]:
+    """The runs whose curves are drawn: all, or where they are many, of the first seed each method's run at the most even weights."""
+    if len(runs) <= most:
+        return list(runs)
+    first = min(run.seed for run in runs)
+    trained = [run for run in runs if run.metrics and run.seed == first]
+    return [
+        min((run for run in trained if run.method == method), key=lambda run: max(run.weights.values()))
+        for method in dict.fromkeys(run.method for run in trained)
+    ]
+
+
 def measured(runs: Sequence[Run]) -> list[str]:
     """The objectives a front is drawn in: the held-out ones where there are at least two, else those trained on."""
     first = runs[0].frame
     held_out = list(first.loc[first["held_out"], "objective"].drop_duplicates())
     return held_out if len(held_out) >= 2 else list(first.loc[~first["held_out"], "objective"].drop_duplicates())
-
-
-def volumes(runs: Sequence[Run], best: Best | None = None, reference: Sequence[float] | None = None) -> Volumes:
-    """Hypervolumes on standardised scores above ``reference``: by default the reference policy's mean minus ``MARGIN``.
-
-    Methods are compared over the weights and seeds that all of them have.
-
-    Raises:
-        ProtocolError: runs were evaluated on different prompts, or have different reference scores.
-    """
-    objectives = measured(runs)
-    _same_protocol(runs, objectives)
-    start = runs[0].scores(objectives, "reference").mean(0)
-    point = start - MARGIN if reference is None else np.asarray(reference, dtype=float)
-    methods = list(dict.fromkeys(run.method for run in runs))
-    keys = {method: {_where(run) for run in runs if run.method == method} for method in methods}
-    common = set.intersection(*keys.values())
-    if not common:
-        return Volumes(objectives, point.tolist(), {}, {}, None)
-    stacks = {
-        method: np.stack(
-            [
-                run.scores(objectives)
-                for run in sorted(runs, key=_where)
-                if run.method == method and _where(run) in common
-            ]
-        )
-        for method in methods
-    }
-    by_method = {method: confidence.front_hypervolume(stack, point) for method, stack in stacks.items()}
-    pairs = [(a, b) for i, a in enumerate(methods) for b in methods[i + 1 :]]
-    differences = {(a, b): confidence.hypervolume_difference(stacks[a], stacks[b], point) for a, b in pairs}
-    return Volumes(objectives, point.tolist(), by_method, differences, _best_volume(runs[0], objectives, best, point))
-
-
-def _where(run: Run) -> tuple[str, int]:
-    return json.dumps(run.weights, sort_keys=True), run.seed
-
-
-def _same_protocol(runs: Sequence[Run], objectives: list[str]) -> None:
-    ids, start = paired(runs[0].frame, "reference", objectives)
-    for run in runs:
-        others, scores = paired(run.frame, "reference", objectives)
-        aligned = paired(run.frame, "aligned", objectives)[0]
-        if others != ids or aligned != ids:
-            raise ProtocolError(
-                f"{run.path} was evaluated on other prompts than {runs[0].path}; evaluate both with the same settings."
-            )
-        if not np.allclose(scores, start):
-            raise ProtocolError(
-                f"{run.path} and {runs[0].path} differ in the reference policy's scores; they need one standardisation.json."
-            )
-
-
-def _best_volume(run: Run, objectives: list[str], best: Best | None, point: Array) -> float | None:
-    """Volume of the exact front, brought to the standardised scale by the run's own constants."""
-    from lenity.pareto import hypervolume
-
-    if best is None or set(best.objectives) != set(objectives):
-        return None
-    constants = json.loads((run.path / "standardisation.json").read_text(encoding="utf-8"))
-    mean, std = (np.array([constants[name][key] for name in objectives]) for key in ("mean", "std"))
-    at_weights = best.at_weights[:, [best.objectives.index(name) for name in objectives]]
-    return hypervolume((at_weights - mean) / std, point)

@@ -49,7 +49,7 @@ def _crosses(figure: Any, scores: list[Any], name: str, texts: list[str], index:
     marker = (
         {"size": 11, "color": "#222", "symbol": "x"}
         if index < 0
-        else {"size": 10, "color": COLOURS[index % 6], "symbol": SYMBOLS[index % 6]}
+        else {"size": 10, "color": COLOURS[index % 6], "symbol": SYMBOLS[(index + index // 6) % 6]}
     )
     x, y = ([pair[axis].value for pair in intervals] for axis in (0, 1))
     figure.add_scatter(

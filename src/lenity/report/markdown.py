@@ -10,8 +10,9 @@ from typing import Any
 from lenity.errors import ConfigError
 from lenity.evaluation.table import changes, mean_kl
 from lenity.pareto.confidence import Interval
-from lenity.report import collect
+from lenity.report import collect, tables
 from lenity.report.collect import Run
+from lenity.report.comparison import Comparison, compare
 from lenity.report.figures import smooth
 
 
@@ -25,7 +26,7 @@ def write_markdown(folder: str | Path, file: str | Path) -> Path:
         f"# {file.stem}",
         _setting(runs),
         _reward_models(runs),
-        _volumes(collect.volumes(runs, best)),
+        *_comparison(compare(runs, best)),
         "## Before and after",
         _changes(runs),
     ]
@@ -34,25 +35,13 @@ def write_markdown(folder: str | Path, file: str | Path) -> Path:
     return file
 
 
-def table(headings: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
-    """A Markdown table.
-
-    >>> print(table(["a", "b"], [[1, 2]]))
-    | a | b |
-    | --- | --- |
-    | 1 | 2 |
-    """
-    lines = [headings, ["---"] * len(headings), *rows]
-    return "\n".join("| " + " | ".join(str(cell) for cell in line) + " |" for line in lines)
-
-
 def _setting(runs: Sequence[Run]) -> str:
     config = runs[0].config
     n = runs[0].frame["prompt_id"].nunique()
     return (
         f"Written from the run folders by `lenity report`. {len(runs)} runs of {config['iterations']} iterations × "
-        f"{config['rollout']['batch_size']} responses of at most {config['rollout']['max_new_tokens']} tokens; {n} held-out prompts; {len({run.seed for run in runs})} seed. "
-        "Brackets are 95 % bootstrap intervals over prompts, paired in differences; seeds are not resampled."
+        f"{config['rollout']['batch_size']} responses of at most {config['rollout']['max_new_tokens']} tokens; {n} held-out prompts; seeds {', '.join(map(str, sorted({run.seed for run in runs})))}. "
+        "Brackets are 95 % bootstrap intervals over prompts, paired in differences."
     )
 
 
@@ -69,22 +58,15 @@ def _reward_models(runs: Sequence[Run]) -> str:
     if not rows:
         return ""
     headings = ["reward", "held-out accuracy", "rows", "longer wins", "score mean", "score std", "saturated"]
-    return "## Reward models\n\n" + table(headings, rows)
+    return "## Reward models\n\n" + tables.markdown((headings, rows))
 
 
-def _volumes(volumes: collect.Volumes) -> str:
-    if not volumes.by_method:
-        return ""
-    rows = [[name, str(interval)] for name, interval in volumes.by_method.items()]
-    if volumes.best is not None:
-        rows.append(["exact best at the same weights", f"{volumes.best:.3f}"])
-    for (first, second), interval in volumes.differences.items():
-        rows.append(
-            [f"{first} − {second}", str(interval) + ("" if interval.excludes_zero else " · no clear difference")]
-        )
-    point = ", ".join(f"{value:.3f}" for value in volumes.reference)
-    note = f"Standardised {', '.join(volumes.objectives)}; reference point ({point}), the reference policy's mean minus {collect.MARGIN:g}."
-    return f"## Hypervolume\n\n{note}\n\n" + table(["set", "hypervolume"], rows)
+def _comparison(found: Comparison) -> list[str]:
+    if not found.methods:
+        return []
+    parts = ["## Methods", tables.note(found), tables.markdown(tables.methods(found))]
+    parts += ["Cost of a method's front, one seed.", tables.markdown(tables.costs(found))]
+    return [*parts, "## Rewards", "Mean raw reward, mean over seeds.", tables.markdown(tables.rewards(found))]
 
 
 def _changes(runs: Sequence[Run]) -> str:
@@ -106,13 +88,12 @@ def _changes(runs: Sequence[Run]) -> str:
                     kl,
                 ]
             )
-    return table(
-        ["run", "objective", "weight", "before", "after", "difference", "verdict", "KL, nats a response"], rows
-    )
+    headings = ["run", "objective", "weight", "before", "after", "difference", "verdict", "KL, nats a response"]
+    return tables.markdown((headings, rows))
 
 
 def _pictures(runs: Sequence[Run], file: Path) -> list[Path]:
-    names = list(runs[0].weights)
+    runs, names = collect.shown(runs), list(runs[0].weights)
     values = [(name, _reward_of(name)) for name in names]
     if not any(run.metrics for run in runs):
         return []

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from lenity.evaluation.table import changes, mean_kl
-from lenity.report import collect, figures
+from lenity.report import collect, figures, tables
 from lenity.report.collect import Run
+from lenity.report.comparison import compare
 
 
 def write_page(folder: str | Path, *, samples: bool = True, title: str | None = None) -> Path:
@@ -23,18 +24,19 @@ def write_page(folder: str | Path, *, samples: bool = True, title: str | None = 
     objectives = collect.measured(runs)
     trained = list(runs[0].weights)
     drawn = [figures.front(runs, x, y, best) for x, y in combinations(objectives, 2)]
-    curves = [figures.reward_curves(runs, name) for name in trained] + [
-        figures.kl_curves(runs),
-        figures.conflict_curves(runs),
-    ]
-    curves += [figures.mask_curves(runs, name) for name in trained]
+    some, comparison = collect.shown(runs), compare(runs, best)
+    curves = [figures.reward_curves(some, name) for name in trained]
+    curves += [figures.kl_curves(some), figures.conflict_curves(some)]
+    curves += [figures.mask_curves(some, name) for name in trained]
     template = Environment(autoescape=True).from_string(
         files("lenity.report").joinpath("template.html").read_text(encoding="utf-8")
     )
     text = template.render(
         title=title or f"Alignment report: {folder.name}",
         prompts=runs[0].frame["prompt_id"].nunique(),
-        volumes=collect.volumes(runs, best),
+        compared=[tables.methods(comparison), tables.costs(comparison)] if comparison.methods else [],
+        note=tables.note(comparison) if comparison.methods else "",
+        few_curves=len(some) < len(runs),
         fronts=[_html(figure) for figure in drawn],
         curves=[_html(figure) for figure in curves if figure.data],
         tables=[{"name": run.name, "changes": changes(run.frame), "kl": str(mean_kl(run.frame))} for run in runs],

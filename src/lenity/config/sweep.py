@@ -1,0 +1,60 @@
+"""The configuration of a sweep: one run, and the methods, weights and seeds to vary."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from lenity.aggregation.base import RULES
+from lenity.config.base import Section, member_name, parse_member
+from lenity.config.load import override, parse, read_yaml
+from lenity.config.run import Method, RunConfig
+
+Seed = Annotated[int, Field(ge=0)]
+
+
+class SweepConfig(Section):
+    """Methods x points x seeds; a method named like the run's own takes the run's settings."""
+
+    run: RunConfig
+    methods: list[Method] = Field(min_length=1, description="names, or names with settings")
+    points: list[str | dict[str, float]] = Field(
+        ["corners", "centre"],
+        min_length=1,
+        description="corners, centre, lattice:N (multiples of 1/N), objectives joined by '+', or weights",
+    )
+    seeds: list[Seed] = Field(min_length=1, description="each method runs once a point and seed")
+    tokens: int | None = Field(
+        None,
+        ge=1,
+        description="generated tokens a method and seed may take, shared evenly by the runs that train; default: no limit",
+    )
+
+
+def load_sweep(path: str | Path, overrides: Sequence[str] = (), **options: Any) -> SweepConfig:
+    """Read a sweep file, or a run file, with ``overrides`` for the run and ``options`` for the rest; None leaves the file's.
+
+    Raises:
+        ConfigError: naming the field, the value found and the remedy.
+    """
+    data = read_yaml(path)
+    data = data if "run" in data else {"run": data}
+    if isinstance(data["run"], str):
+        data["run"] = read_yaml(Path(path).parent / data["run"])
+    data["run"] = override(data["run"], overrides)
+    data |= {key: value for key, value in options.items() if value is not None}
+    run = parse(RunConfig, data["run"], source=str(path))
+    methods = data.get("methods") or [member_name(run.method, RULES)]
+    settings = {"run": run, "seeds": [run.seed]} | {key: data[key] for key in data if key != "run"}
+    return parse(SweepConfig, settings | {"methods": [_own(run, method) for method in methods]}, source=str(path))
+
+
+def _own(run: RunConfig, method: str | Mapping[str, Any]) -> Any:
+    """The run's method where ``method`` is its bare name."""
+    if not isinstance(method, str):
+        return method
+    named = parse_member(method, RULES, "name")
+    return run.method if member_name(named, RULES) == member_name(run.method, RULES) else named
