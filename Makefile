@@ -9,7 +9,7 @@ HH_MODELS := $(HH)/sft/model.safetensors $(foreach r,harmless helpful humor,$(HH
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test check format bench docs docs-picture hh clean
+.PHONY: help setup demo test check format bench compare docs docs-picture hh clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,6 +53,13 @@ $(HH)/sft/model.safetensors: | setup
 
 $(HH)/reward_%/model.safetensors: | setup $(HH)/sft/model.safetensors
 	$(BIN)/lenity reward configs/hh_small_reward_$*.yaml
+
+runs/toy/world/world.json: | setup
+	$(BIN)/python -m lenity.data.toy.world --output runs/toy/world
+
+compare: setup runs/toy/world/world.json ## every method on the toy world at equal tokens, docs/results/toy_methods.md (about 30 minutes, resumable)
+	$(BIN)/lenity sweep configs/sweep_toy_methods.yaml --output runs/toy/methods --jobs 2
+	$(BIN)/lenity report runs/toy/methods --no-samples --markdown docs/results/toy_methods.md
 
 hh: setup $(HH_MODELS) ## the real run on conversations: models, sweep, docs/results/hh_small.md (about 2 hours, resumable)
 	$(BIN)/lenity sweep configs/hh_small.yaml --methods plc,linear --points corners,centre --output $(HH)/sweep --jobs 2

@@ -39,7 +39,7 @@ def test_refusals():
         confidence.mean([1.0, np.nan])
     with pytest.raises(ProtocolError, match="paired"):
         confidence.difference([1.0, 2.0], [1.0])
-    with pytest.raises(ProtocolError, match="share prompts"):
+    with pytest.raises(ProtocolError, match="share seeds, prompts and K"):
         confidence.hypervolume_difference(np.ones((1, 2, 2)), np.ones((1, 3, 2)), [0, 0])
 
 

@@ -20,19 +20,20 @@ def sweep(folder, *more):
 def test_a_failed_run_is_recorded_and_the_others_go_on(tiny_model, tmp_path):
     config = tiny.run_config(tiny_model, tmp_path / "unused", iterations=2, checkpoint={"every": 2})
     (tmp_path / "base.yaml").write_text(yaml.safe_dump(config.dump(), sort_keys=False))
-    planned = sweep(tmp_path, "--dry-run")
+    both = ("--methods", "plc,linear")
+    planned = sweep(tmp_path, *both, "--dry-run")
     assert planned.returncode == 0 and planned.stdout.count("sweep/runs/") == 6 and not (tmp_path / "sweep").exists()
 
     blocked = tmp_path / "sweep" / "runs" / "plc" / "helpful1"
     blocked.parent.mkdir(parents=True)
     blocked.write_text("a file where a folder should be")
-    found = sweep(tmp_path)
+    found = sweep(tmp_path, *both)
     assert found.returncode == 1 and "helpful1" in found.stdout
     outcomes = json.loads((tmp_path / "sweep" / "sweep.json").read_text())
     assert [bool(outcome["error"]) for outcome in outcomes].count(True) == 1 and len(outcomes) == 6
 
     blocked.unlink()
-    again = sweep(tmp_path)
+    again = sweep(tmp_path, *both)
     assert again.returncode == 0, again.stdout + again.stderr
     frame = pd.read_parquet(tmp_path / "sweep" / "evaluation.parquet")
     assert len(frame.groupby(["method", "weights"])) == 6

@@ -37,6 +37,10 @@ class Rule(Section, abc.ABC):
     cost: ClassVar[str] = "one run and one adapter a weighting"
     presets: ClassVar[Presets] = {}
 
+    label: str | None = Field(
+        None, pattern=r"^[\w.+-]+$", description="name in folders and tables, to tell settings of one method apart"
+    )
+
     def at(self, progress: float) -> Self:
         """The rule at a fraction ``progress`` in [0, 1] of training."""
         return self

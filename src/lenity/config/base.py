@@ -42,7 +42,9 @@ def parse_member(value: Any, registry: Registry[S], key: str) -> Any:
 
 
 def member_name(member: S, registry: Registry[S]) -> str:
-    """The name under which ``member`` is shown, ``name:value`` where its class has a shorthand."""
+    """The name under which ``member`` is shown: its label, or ``name:value`` where its class has a shorthand."""
+    if label := getattr(member, "label", None):
+        return str(label)
     name = registry.name_of(type(member))
     return f"{name}:{getattr(member, member.shorthand)}" if member.shorthand else name
 

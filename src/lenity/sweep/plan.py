@@ -11,7 +11,7 @@ from lenity.aggregation.base import RULES, Rule
 from lenity.config.base import dump_member, member_name, parse_member
 from lenity.config.load import parse
 from lenity.config.run import RunConfig
-from lenity.errors import WrongWeightsError
+from lenity.errors import ConfigError, WrongWeightsError
 from lenity.pareto import weights
 
 Point = Mapping[str, float]
@@ -45,7 +45,10 @@ def plan(
         draft = _Draft(config, output, seed, f"_seed{seed}" if len(seeds) > 1 else "")
         for method in methods:
             for run in draft.runs(parse_member(method, RULES, "name"), points, tokens):
-                found.setdefault(run.output, run)
+                if found.setdefault(run.output, run).method != run.method:
+                    raise ConfigError(
+                        f"two methods of the sweep write to '{run.output}'; give one a label, as {{name: ..., label: other}}"
+                    )
     return sorted(found.values(), key=lambda run: bool(run.method.sources))
 
 
