@@ -13,6 +13,9 @@ from lenity.cli.main import COMMANDS
 from lenity.config.load import parse, read_yaml
 from lenity.config.run import RunConfig
 from lenity.config.stages import RewardTrainingConfig, SFTConfig
+from lenity.config.sweep import load_sweep
+from lenity.pareto.weights import points
+from lenity.sweep.plan import plan
 
 CONFIGS = sorted((Path(__file__).resolve().parents[1] / "configs").glob("*.yaml"))
 
@@ -23,7 +26,18 @@ def model_of(path):
     return RunConfig
 
 
-@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.name)
+@pytest.mark.parametrize(
+    "path", [path for path in CONFIGS if path.stem.startswith("sweep_")], ids=lambda path: path.name
+)
+def test_a_sweep_parses_and_plans(path):
+    sweep = load_sweep(path)
+    where = points(list(sweep.run.rewards), sweep.points)
+    assert len(plan(sweep.run, sweep.methods, where, Path("x"), sweep.seeds)) > len(where)
+
+
+@pytest.mark.parametrize(
+    "path", [path for path in CONFIGS if not path.stem.startswith("sweep_")], ids=lambda path: path.name
+)
 def test_parses(path):
     model = model_of(path)
     config = parse(model, read_yaml(path), source=str(path))

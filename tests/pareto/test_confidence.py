@@ -34,6 +34,26 @@ def test_hypervolume_difference_of_a_set_with_itself_is_exactly_zero():
     )
 
 
+def test_seeds_are_averaged_and_their_spread_widens_the_interval():
+    rng = np.random.default_rng(4)
+    alike = np.repeat(rng.normal(size=(1, 3, 100, 2)), 4, axis=0)
+    apart = alike + np.linspace(-1, 1, 4)[:, None, None, None]
+
+    def total(points):
+        return points.sum()
+
+    narrow, wide = (confidence.of_fronts(total, [scores], draws=500) for scores in (alike, apart))
+    assert narrow.value == pytest.approx(alike[0].mean(1).sum()) and wide.value == pytest.approx(narrow.value)
+    assert wide.high - wide.low > 2 * (narrow.high - narrow.low)
+    assert narrow == confidence.of_fronts(total, [alike[0]], draws=500), "equal seeds add nothing"
+
+
+def test_the_same_resample_serves_all_fronts():
+    scores = np.random.default_rng(5).normal(size=(3, 2, 40, 2))
+    found = confidence.of_fronts(lambda one, two: (one - two).sum(), [scores + 0.5, scores], draws=50)
+    assert (found.value, found.low, found.high) == pytest.approx((2.0, 2.0, 2.0))
+
+
 def test_refusals():
     with pytest.raises(ProtocolError, match="finite"):
         confidence.mean([1.0, np.nan])

@@ -11,8 +11,9 @@ from lenity.cli.report import command
 from lenity.errors import CheckpointError, ProtocolError
 from lenity.evaluation.table import changes, mean_kl
 from lenity.report import collect
-from lenity.report.comparison import compare
+from lenity.report.comparison import compare, cost
 from lenity.report.markdown import write_markdown
+from made_up import write_run
 
 
 def test_changes_and_verdicts(sweep):
@@ -30,6 +31,31 @@ def test_better_method_is_named_by_the_paired_interval(sweep):
     assert (linear.method, plc.method, found.baseline) == ("linear", "plc", "linear")
     assert linear.value_over is None and plc.value_over.low > 0 and plc.volume_over.low > 0
     assert plc.volume.value > linear.volume.value
+
+
+def test_cost_counts_each_training_once_and_follows_what_a_run_was_made_from(sweep):
+    for at in ("a1", "a0"):
+        folder = sweep / "runs" / "linear" / at
+        row = {"iteration": 1, "tokens": 7, "reward_calls": 3, "backward_passes": 2, "forward_passes": 5}
+        (folder / "metrics.jsonl").write_text(json.dumps(row | {"seconds": {"update": 1.5}, "reward": {}}) + "\n")
+    made = sweep / "runs" / "plc" / "a1"
+    (made / "metrics.jsonl").unlink()
+    config = yaml.safe_load((made / "config.yaml").read_text())
+    source = str(sweep / "runs" / "linear" / "a1")
+    (made / "config.yaml").write_text(yaml.safe_dump(config | {"method": {"name": "mgda", "source": source}}))
+    runs = collect.read_runs(sweep)
+    linear = cost([run for run in runs if run.method == "linear"])
+    assert (linear.runs, linear.tokens, linear.reward_calls, linear.seconds) == (2, 14, 6, 3.0)
+    taken = cost([run for run in runs if run.path == made])
+    assert (taken.runs, taken.tokens, taken.backward_passes) == (1, 7, 2)
+
+
+def test_a_method_with_few_of_the_weights_is_not_compared(sweep):
+    write_run(sweep / "runs" / "linear" / "c", "linear", {"a": 0.5, "b": 0.5}, {})
+    write_run(sweep / "runs" / "plc" / "c", "plc", {"a": 0.5, "b": 0.5}, {})
+    write_run(sweep / "runs" / "solo" / "a1", "solo", {"a": 1.0, "b": 0.0}, {})
+    found = compare(collect.read_runs(sweep))
+    assert [summary.method for summary in found.methods] == ["linear", "plc"] and len(found.weights) == 3
 
 
 def test_other_prompts_are_refused(sweep):

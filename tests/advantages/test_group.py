@@ -1,0 +1,56 @@
+"""Group advantages against a slow twin, and a run with them."""
+
+from __future__ import annotations
+
+import statistics
+
+import pytest
+import torch
+
+import tiny
+from lenity.advantages.group import group_advantages
+from lenity.errors import ConfigError
+from lenity.run_folder import RunFolder
+from lenity.train import train
+
+
+def test_against_a_slow_twin():
+    generator = torch.Generator().manual_seed(0)
+    rewards = torch.randn(6, 4, 2, generator=generator)
+    mask = torch.arange(4) < torch.tensor([4, 1, 2, 3, 4, 2])[:, None]
+    found = group_advantages(rewards, mask, 3)
+    for group in (range(3), range(3, 6)):
+        for k in range(2):
+            returns = [float(rewards[i, : int(mask[i].sum()), k].sum()) for i in group]
+            mean, std = statistics.fmean(returns), statistics.pstdev(returns)
+            for i, value in zip(group, returns, strict=True):
+                for t in range(4):
+                    wanted = (value - mean) / std if mask[i, t] else 0.0
+                    assert found[i, t, k].item() == pytest.approx(wanted, abs=1e-5)
+
+
+def test_equal_responses_teach_nothing():
+    rewards = torch.ones(4, 2, 1)
+    assert (group_advantages(rewards, torch.ones(4, 2, dtype=torch.bool), 2) == 0).all()
+
+
+def test_a_run_answers_each_prompt_several_times_and_leaves_the_critic_alone(tiny_model, tmp_path):
+    from safetensors.torch import load_file
+
+    config = tiny.run_config(tiny_model, tmp_path / "run", method={"name": "gdpo", "responses": 4}, iterations=2)
+    run = train(config)
+    prompts = [
+        row["prompt"] for row in map(__import__("json").loads, (run.path / "samples.jsonl").read_text().splitlines())
+    ]
+    assert prompts[0] == prompts[1] == prompts[2] == prompts[3] != prompts[4]
+    first, last = (
+        load_file(RunFolder(run.path).checkpoints / f"iteration_00000{i}" / "model.safetensors") for i in (1, 2)
+    )
+    heads = [name for name in first if "heads" in name]
+    assert heads and all(torch.equal(first[name], last[name]) for name in heads)
+    assert any(not torch.equal(first[name], last[name]) for name in first)
+
+
+def test_batches_hold_whole_groups(tiny_model, tmp_path):
+    with pytest.raises(ConfigError, match="groups of 3 responses a prompt; choose a multiple of 3"):
+        train(tiny.run_config(tiny_model, tmp_path / "run", method={"name": "gdpo", "responses": 3}))

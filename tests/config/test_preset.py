@@ -1,0 +1,56 @@
+"""Published settings as a preset."""
+
+from __future__ import annotations
+
+import pytest
+
+import tiny
+from lenity.aggregation import RULES
+from lenity.config.load import parse
+from lenity.config.run import RunConfig
+from lenity.errors import ConfigError
+
+BARE = {
+    "output": "x",
+    "policy": {"model": "m"},
+    "prompts": "toy",
+    "weights": {"helpful": 0.5, "harmless": 0.5},
+    "rewards": {name: {"kind": "toy", "preference": name} for name in ("helpful", "harmless")},
+    "preset": "paper",
+}
+
+
+def test_gapo_has_its_papers_settings():
+    config = parse(RunConfig, BARE | {"method": "gapo:2"})
+    assert (config.ppo.clip, config.ppo.epochs, config.optimizer.warmup_steps, config.kl.kind) == (
+        0.1,
+        2,
+        0.03,
+        "fixed",
+    )
+    assert config.method.power == 2 and config.prompts.max_tokens == 512
+
+
+def test_what_the_user_sets_wins_and_the_whole_is_written():
+    config = parse(RunConfig, BARE | {"method": {"name": "ric", "online": {"samples": 7}}, "ppo": {"clip": 0.3}})
+    assert (config.method.online.samples, config.method.offline.steps, config.method.online.steps) == (7, 20_000, 4_000)
+    assert config.ppo.clip == 0.3 and parse(RunConfig, config.dump()) == config
+
+
+def test_a_method_without_the_preset_says_so():
+    with pytest.raises(ConfigError, match=r"preset 'paper' is not one of method gdpo, which has none"):
+        parse(RunConfig, BARE | {"method": "gdpo"})
+
+
+def test_every_preset_parses(tmp_path):
+    for name in RULES:
+        for preset in RULES[name].presets:
+            weights = {"helpful": 1.0, "harmless": 0.0}
+            assert parse(RunConfig, BARE | {"method": name, "preset": preset, "weights": weights}).preset == preset
+
+
+def test_the_defaults_are_the_papers(tmp_path):
+    """Until measurements say otherwise, plc without a preset is plc with it."""
+    plain = parse(RunConfig, {key: value for key, value in BARE.items() if key != "preset"})
+    assert parse(RunConfig, BARE).model_copy(update={"preset": None}) == plain
+    assert tiny.run_config("m", tmp_path, preset="paper").ppo.epochs == 2

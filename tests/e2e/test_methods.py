@@ -1,0 +1,82 @@
+"""Every registered method, run whole on the toy world's exact rewards: at a corner the chosen objective rises."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from lenity.aggregation import RULES
+from lenity.aggregation.weight_free import WeightFree
+from lenity.config.load import parse
+from lenity.config.run import RunConfig
+from lenity.data.toy.examples import pairs
+from lenity.data.toy.prompts import ToyPrompts
+from lenity.evaluation.score import evaluate
+from lenity.evaluation.table import changes
+from lenity.train import train
+
+CHOSEN = "helpful"
+SETTINGS = {"gdpo": {"responses": 4}, "torchjd": {"aggregator": "PCGrad"}}
+
+
+def run_config(world, output, method, objectives):
+    data = {
+        "output": str(output),
+        "iterations": 8,
+        "policy": {"model": str(world.policy), "dtype": "float32", "lora": {"r": 8, "alpha": 16, "dropout": 0.0}},
+        "prompts": {"reader": "toy", "split": "train", "count": 300},
+        "held_out_prompts": {"reader": "toy", "split": "test", "count": 150},
+        "weights": {name: float(name == CHOSEN) for name in objectives},
+        "rewards": {name: {"kind": "toy", "preference": name} for name in objectives},
+        "method": method,
+        "critic": {"hidden_size": 32},
+        "rollout": {"batch_size": 64, "max_new_tokens": 12},
+        "ppo": {"epochs": 2, "mini_batch_size": 32, "accumulation": 1},
+        "kl": {"kind": "fixed", "coefficient": 0.01},
+        "optimizer": {"learning_rate": 4e-3, "warmup_steps": 2},
+        "standardisation": {"prompts": 150},
+        "evaluation": {"limit": 150},
+        "checkpoint": {"every": 8},
+        "logging": {"progress": False},
+    }
+    return parse(RunConfig, data)
+
+
+def rise(run):
+    """The chosen objective's paired change."""
+    return next(change for change in changes(evaluate(run)) if change.objective == CHOSEN)
+
+
+def settings(name, folder, world):
+    if name == "soups":
+        solo = train(run_config(world, folder / "solo", "solo", [CHOSEN, "harmless"]))
+        return {"solo": {CHOSEN: str(solo.path), "harmless": str(solo.path)}}
+    if name == "ric":
+        rows = pairs(ToyPrompts(count=300).read()[0], CHOSEN, 1500, seed=0)
+        (folder / "pairs.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+        offline = {"pairs": {"dataset": str(folder / "pairs.jsonl")}, "steps": 300, "learning_rate": 4e-3}
+        return {"offline": offline, "online": {"samples": 300, "steps": 30, "learning_rate": 2e-4}, "batch_size": 32}
+    return SETTINGS.get(name, {})
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_the_chosen_objective_rises(name, small_world, tmp_path):
+    """A method without weights chooses nothing between two objectives: its corner is the problem with one."""
+    method = {"name": name} | settings(name, tmp_path, small_world)
+    chooses = not (issubclass(RULES[name], WeightFree) and RULES[name].model_validate(settings_of(method)).weight_free)
+    objectives = [CHOSEN, "harmless"] if chooses or name == "ric" else [CHOSEN]
+    found = rise(train(run_config(small_world, tmp_path / "run", method, objectives)))
+    assert found.verdict == "better" and found.difference.value > 0.1, found
+
+
+def settings_of(method):
+    return {key: value for key, value in method.items() if key != "name"}
+
+
+@pytest.mark.parametrize("method", ["mgda", "gapo:1", "gapo:2", "torchjd:IMTLG"])
+def test_without_weights_no_objective_is_given_up(method, small_world, tmp_path):
+    run = train(run_config(small_world, tmp_path / "run", method, [CHOSEN, "humorous"]))
+    found = changes(evaluate(run))
+    assert all(change.verdict != "worse" for change in found), found
+    assert any(change.verdict == "better" for change in found), found

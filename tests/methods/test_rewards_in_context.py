@@ -1,0 +1,134 @@
+"""Rewards-in-Context on a tiny model: what it learns from, what it leaves, what other weights take from it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+from transformers import AutoTokenizer
+
+import tiny
+from lenity.data.toy.examples import pairs
+from lenity.data.toy.prompts import ToyPrompts
+from lenity.errors import CheckpointError, DataError
+from lenity.evaluation.score import evaluate
+from lenity.methods.examples import Examples, encode
+from lenity.methods.score_scale import Scale
+from lenity.run_folder import RunFolder
+from lenity.sft import IGNORED
+from lenity.train import train
+
+
+def method(folder, **changes):
+    file = folder / "pairs.jsonl"
+    rows = pairs(ToyPrompts(count=30).read()[0], "helpful", 40, seed=0)
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    online = {"samples": 24, "steps": 3, "learning_rate": 1e-3}
+    offline = {"pairs": {"dataset": str(file)}, "steps": 4, "learning_rate": 1e-2}
+    return {"name": "ric", "offline": offline, "online": online, "batch_size": 8} | changes
+
+
+@pytest.fixture(scope="module")
+def straight(tiny_model, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("ric")
+    return train(tiny.run_config(tiny_model, folder / "run", method=method(folder)))
+
+
+def adapter(run):
+    return load_file(run.adapter / "adapter_model.safetensors")
+
+
+def test_both_stages_are_recorded(straight):
+    offline, online = straight.metrics()
+    assert (offline["stage"], offline["examples"], offline["tokens"], offline["reward_calls"]) == (
+        "offline",
+        80,
+        0,
+        160,
+    )
+    assert offline["kept"] == offline["rows"] == 80, "chosen and rejected both"
+    assert (online["stage"], online["examples"], online["backward_passes"]) == ("online", 24, 3)
+    assert 0 < online["tokens"] <= 24 * 6 and online["kept"] > 0.3 * 24
+    assert offline["standardised"]["helpful"] == pytest.approx(0, abs=1e-9)
+    assert straight.finished and (straight.path / "README.md").is_file()
+
+
+def test_scores_are_standardised_over_the_offline_examples(straight):
+    scale, examples = Scale.load(straight), Examples.load(straight.path / "offline.parquet")
+    scores = scale.apply(examples.raw)
+    np.testing.assert_allclose(scores.mean(0), 0, atol=1e-9)
+    np.testing.assert_allclose(scores.std(0, ddof=1), 1)
+    np.testing.assert_allclose(np.array(scale.ranges), np.stack([scores.min(0), scores.max(0)], 1))
+
+
+def test_a_run_stopped_between_the_stages_goes_on_as_if_it_were_not(straight, tiny_model, tmp_path):
+    cut = RunFolder(shutil.copytree(straight.path, tmp_path / "run"))
+    shutil.rmtree(cut.adapter)
+    shutil.rmtree(cut.path / "stages" / "2")
+    cut.truncate(1)
+    again = train(straight.config.model_copy(update={"output": str(cut.path)}), resume=True)
+    torch.testing.assert_close(adapter(again), adapter(straight), rtol=0, atol=0)
+
+
+def test_other_weights_take_the_adapter_and_ask_for_other_scores(straight, tiny_model, tmp_path):
+    taken = method(straight.path.parent, source=str(straight.path))
+    config = tiny.run_config(tiny_model, tmp_path / "run", method=taken, weights={"helpful": 1.0, "harmless": 0.0})
+    run = train(config)
+    torch.testing.assert_close(adapter(run), adapter(straight), rtol=0, atol=0)
+    assert not run.metrics()
+    prompt = "\n\nHuman: hello\n\nAssistant:"
+    (low, high), (least, _) = Scale.load(run).ranges
+    assert run.config.method.shown([prompt], run) == [
+        f"\n\nHuman: hello <rm1_score> {high:.1f} <rm2_score> {least:.1f}\n\nAssistant:"
+    ]
+    frame = evaluate(run)
+    assert set(frame["prompt"]) and not frame["prompt"].str.contains("_score>").any(), (
+        "rewards see the prompt as it was"
+    )
+
+
+def test_an_unfinished_source_is_refused(tiny_model, tmp_path):
+    (tmp_path / "none").mkdir()
+    taken = method(tmp_path, source=str(tmp_path / "none"))
+    with pytest.raises(CheckpointError):
+        train(tiny.run_config(tiny_model, tmp_path / "run", method=taken))
+
+
+def test_without_pairs_the_reference_policy_answers_and_the_budget_holds(tiny_model, tmp_path):
+    own = {"name": "ric", "offline": {"steps": 2}, "online": {"samples": 500, "steps": 2}, "batch_size": 4}
+    settings = {"rollout": {"batch_size": 8, "max_new_tokens": 6, "generation_batch_size": 10}}
+    run = train(tiny.run_config(tiny_model, tmp_path / "run", method=own, budget={"tokens": 600}, **settings))
+    offline, online = run.metrics()
+    assert offline["examples"] == 80 and offline["tokens"] > 300
+    assert 600 <= offline["tokens"] + online["tokens"] < 600 + 10 * 6
+
+
+def test_the_loss_is_on_the_response_and_its_end_alone(tiny_model):
+    tokenizer = AutoTokenizer.from_pretrained(tiny_model)
+    examples = Examples(["p"] * 3, [" sure find it", " sure", " find " * 30], [True, False, True], np.zeros((3, 1)))
+    shown = ["\n\nHuman: hello <rm1_score> 0.5\n\nAssistant:"] * 3
+    first, second = encode(tokenizer, shown, examples, 24)
+    prompt = tokenizer(shown[0])["input_ids"]
+    answer = [*tokenizer(" sure find it")["input_ids"], tokenizer.eos_token_id]
+    assert first == {"input_ids": prompt + answer, "labels": [IGNORED] * len(prompt) + answer}
+    assert second["input_ids"][-1] != tokenizer.eos_token_id, "a response cut off has no end to learn"
+    with pytest.raises(DataError, match=r"max_length is 8"):
+        encode(tokenizer, shown, examples, 8)
+
+
+def test_training_leaves_the_tokenizer_as_it_was(straight, tiny_model):
+    before, base = (
+        AutoTokenizer.from_pretrained(tiny_model),
+        json.loads((tiny_model / "tokenizer_config.json").read_text()),
+    )
+    assert before.special_tokens_map == {
+        "bos_token": "<bos>",
+        "eos_token": "<eos>",
+        "unk_token": "<unk>",
+        "pad_token": "<pad>",
+    }
+    assert base["eos_token"] == "<eos>" and not (straight.adapter / "tokenizer_config.json").exists()
