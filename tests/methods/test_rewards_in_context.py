@@ -81,7 +81,7 @@ def test_other_weights_take_the_adapter_and_ask_for_other_scores(straight, tiny_
     torch.testing.assert_close(adapter(run), adapter(straight), rtol=0, atol=0)
     assert not run.metrics()
     prompt = "\n\nHuman: hello\n\nAssistant:"
-    (low, high), (least, _) = Scale.load(run).ranges
+    (_low, high), (least, _) = Scale.load(run).ranges
     assert run.config.method.shown([prompt], run) == [
         f"\n\nHuman: hello <rm1_score> {high:.1f} <rm2_score> {least:.1f}\n\nAssistant:"
     ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -54,7 +56,7 @@ def test_desired_scores_stay_in_range_and_follow_the_weights(weights, how):
     found = desired(weights, [(0.0, 1.0)] * len(weights), how)
     assert all(-1e-12 <= score <= 1 + 1e-12 for score in found)
     order = sorted(range(len(weights)), key=weights.__getitem__)
-    assert all(found[a] <= found[b] + 1e-12 for a, b in zip(order, order[1:], strict=False))
+    assert all(found[a] <= found[b] + 1e-12 for a, b in itertools.pairwise(order))
     if how == "linf":
         assert max(found) == 1
 
