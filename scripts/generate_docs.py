@@ -56,11 +56,13 @@ def methods() -> str:
     from lenity.aggregation import RULES
 
     parts = [NOTE, "# Methods\n", "Set with `method: {name: ...}`; a new one is one file (CONTRIBUTING.md).\n"]
+    parts += ["| name | paper | update | cost of a front |", "| --- | --- | --- | --- |"]
+    parts += [f"| [`{name}`](#{name}) | {r.paper} | {r.equation} | {r.cost} |" for name in RULES for r in [RULES[name]]]
     for name in RULES:
         rule = RULES[name]
         doc = (rule.__doc__ or "").split("\n\n    >>>")[0].strip().replace("\n    ", "\n")
         where = "src/" + rule.__module__.replace(".", "/") + ".py"
-        parts.append(f"\n## `{name}`\n\n{doc}\n\nCost: {rule.cost}. File: `{where}`\n")
+        parts.append(f"\n## `{name}`\n\n{doc}\n\nPaper: {rule.paper}. Cost of a front: {rule.cost}. File: `{where}`\n")
         if rule.model_fields:
             parts.append(table(rule))
         for preset, fields in rule.presets.items():

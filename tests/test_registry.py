@@ -63,6 +63,8 @@ def test_a_rule_of_an_outside_package(tmp_path):
         "print(RULES['worst']().rectify(torch.tensor([3.0, -1.0]), torch.tensor([0.5, 0.5])).item())"
     )
     assert run(tmp_path, code).strip() == "-0.5"
+    listed = run(tmp_path, "from lenity.cli.main import cli\ncli(['methods', 'worst'])")
+    assert "worst · where it comes from" in listed
 
 
 def test_a_reward_of_an_outside_package(tmp_path):

@@ -15,8 +15,13 @@ from lenity.run_folder import RunFolder
 from lenity.train import calibrate, train
 
 
+def long_words(prompts, responses):
+    """Letters a word: an untrained model of any initial weights is far from the longest."""
+    return [sum(map(len, text.split())) / (len(text.split()) or 1) for text in responses]
+
+
 def test_training_raises_the_rewards(tiny_model, tmp_path):
-    """Both objectives can rise together here: long responses of early words."""
+    """Both objectives can rise together here: long words that start early in the alphabet."""
     changes = {
         "iterations": 20,
         "rollout": {"batch_size": 64, "max_new_tokens": 6},
@@ -25,6 +30,10 @@ def test_training_raises_the_rewards(tiny_model, tmp_path):
         "kl": {"kind": "fixed", "coefficient": 0.0},
         "held_out_prompts": {"reader": "toy", "split": "test", "count": 60},
         "evaluation": {"limit": 60},
+        "rewards": {
+            "helpful": {"kind": "function", "function": f"{__file__}:long_words"},
+            "harmless": {"kind": "function", "function": f"{tiny.__file__}:harmless"},
+        },
     }
     run = train(tiny.run_config(tiny_model, tmp_path / "run", **changes))
     for change in table.changes(evaluate(run)):

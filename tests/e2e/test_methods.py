@@ -60,7 +60,7 @@ def settings(name, folder, world):
     return SETTINGS.get(name, {})
 
 
-@pytest.mark.parametrize("name", RULES)
+@pytest.mark.parametrize("name", list(RULES))
 def test_the_chosen_objective_rises(name, small_world, tmp_path):
     """A method without weights chooses nothing between two objectives: its corner is the problem with one."""
     method = {"name": name} | settings(name, tmp_path, small_world)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from lenity.aggregation import GAPO, MGDA, PGAPO, RULES, GradientRule
 from lenity.aggregation.gradient import min_norm
+from lenity.aggregation.torchjd import TorchJD
 
 VARIANTS = [rule for name in RULES if isinstance(rule := RULES[name](), GradientRule)] + [GAPO(power=2)]
 rules = pytest.mark.parametrize("rule", VARIANTS, ids=repr)
@@ -74,9 +75,27 @@ def test_min_norm_keeps_its_optimality_conditions_on_hard_inputs(jacobian):
 
 
 @given(problems())
-def test_the_common_direction_of_mgda_conflicts_with_no_objective(problem):
+def test_mgda_serves_every_objective_at_least_by_its_own_squared_length(problem):
     direction = MGDA().direction(*problem)
     assert (problem[0] @ direction >= direction.square().sum() - 1e-8).all()
+
+
+@pytest.mark.parametrize("rule", [MGDA(), GAPO(), GAPO(power=2)], ids=repr)
+@given(problems())
+def test_the_common_direction_is_against_no_objective(rule, problem):
+    jacobian, weights = problem
+    direction = rule.direction(jacobian, weights)
+    assert (jacobian @ direction >= -1e-8 * jacobian.norm(dim=1)).all()
+
+
+@pytest.mark.parametrize("aggregator", ["UPGrad", "DualProj"])
+@given(problems())
+def test_torchjds_projections_are_against_no_objective(aggregator, problem):
+    """Where gradients span all directions the only such step is 0, and the library's regularised solver misses it."""
+    jacobian, weights = problem
+    assume(2 * len(jacobian) <= jacobian.shape[1])
+    cosines = (jacobian @ TorchJD(aggregator=aggregator).direction(jacobian, weights)) / jacobian.norm(dim=1)
+    assert (cosines >= -1e-3).all()
 
 
 @rules

@@ -31,9 +31,12 @@ class Rule(Section, abc.ABC):
     """Settings and arithmetic of one method; its fields are its hyper-parameters.
 
     What trains in the loop is an :class:`AdvantageRule` or a :class:`GradientRule`; a method that ``builds`` makes its
-    adapter in a way of its own.
+    adapter in a way of its own. ``paper``, ``equation`` and ``cost`` (what a front takes: runs to train, adapters to keep) are
+    what `lenity methods` shows.
     """
 
+    paper: ClassVar[str] = ""
+    equation: ClassVar[str] = ""
     cost: ClassVar[str] = "one run and one adapter a weighting"
     presets: ClassVar[Presets] = {}
 

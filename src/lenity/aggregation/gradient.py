@@ -25,6 +25,8 @@ class MGDA(WeightFree, GradientRule):
     [0.5, 0.5]
     """
 
+    paper = "Désidéri 2012"
+    equation = "Σ a_k g_k, a = argmin over the simplex of ‖Σ a_k g_k‖²"
     cost = "one run and one adapter in all: it gives one point"
     presets: ClassVar[Presets] = {"paper": GAPO_PAPER}
 
@@ -41,6 +43,8 @@ class GAPO(WeightFree, GradientRule):
     """
 
     shorthand = "power"
+    paper = "arXiv 2507.01915"
+    equation = "Σ a_k ḡ_k, ḡ_k = g_k / ‖g_k‖^p, a as in mgda on ḡ"
     cost = "one run and one adapter in all: it gives one point"
     presets: ClassVar[Presets] = {"paper": GAPO_PAPER}
 
@@ -56,6 +60,8 @@ class GAPO(WeightFree, GradientRule):
 class PGAPO(GradientRule):
     """sum_k w_k g_k / ||g_k||, GAPO with preferences in place of MGDA (arXiv 2507.01915)."""
 
+    paper = "arXiv 2507.01915"
+    equation = "Σ w_k g_k / ‖g_k‖"
     presets: ClassVar[Presets] = {"paper": GAPO_PAPER}
 
     def combination(self, jacobian: Tensor, weights: Tensor) -> Tensor:

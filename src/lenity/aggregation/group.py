@@ -19,6 +19,8 @@ class GDPO(Linear):
     return holds the KL penalty, all tokens of a response share its advantage, and the value loss is off.
     """
 
+    paper = "arXiv 2601.05242"
+    equation = "Σ w_k z_k, z_k the return standardised among a prompt's responses"
     presets: ClassVar[Presets] = {}
 
     responses: int = Field(8, ge=2, description="responses a prompt; rollout.batch_size is a multiple")

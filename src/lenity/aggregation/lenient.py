@@ -32,6 +32,8 @@ class PLC(AdvantageRule):
     [1.0, 1.0]
     """
 
+    paper = "arXiv 2604.05965, eqs. 7-9"
+    equation = "Σ w_k M_k A_k, M_k = 1 − λ (1 − gate) where A_k < 0"
     presets: ClassVar[Presets] = {
         "paper": {
             **PLC_PAPER,

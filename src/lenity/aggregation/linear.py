@@ -20,6 +20,8 @@ class Linear(AdvantageRule):
     0.5
     """
 
+    paper = "arXiv 2604.05965, ablation w/o filter"
+    equation = "Σ w_k A_k"
     presets: ClassVar[Presets] = {"paper": PLC_PAPER}
 
     def mask(self, advantages: Tensor, weights: Tensor) -> Tensor:

@@ -21,6 +21,9 @@ class Tchebycheff(AdvantageRule):
     -0.5
     """
 
+    paper = "Miettinen 1999"
+    equation = "min_k w_k A_k"
+
     def mask(self, advantages: Tensor, weights: Tensor) -> Tensor:
         """1 at the smallest w_k A_k, shared evenly among ties, (..., K)."""
         weighted = weights * advantages

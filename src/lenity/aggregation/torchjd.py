@@ -23,6 +23,8 @@ class TorchJD(WeightFree, GradientRule):
     """
 
     shorthand = "aggregator"
+    paper = "arXiv 2406.16232 and each aggregator's own"
+    equation = "Σ a_k g_k, a by the aggregator"
     cost = "one run and one adapter a weighting; in all where the aggregator takes no pref_vector"
 
     aggregator: str = Field("UPGrad", description="class of torchjd.aggregation")

@@ -35,6 +35,7 @@ def command(folder: Path, markdown: Path | None, samples: bool, show: bool) -> N
     if len(comparison.methods) > 1:
         console = Console()
         console.print(tables.rich(tables.methods(comparison), tables.note(comparison)))
+        console.print(tables.rich(tables.rewards(comparison), "Mean raw reward at each weighting, mean over seeds"))
         console.print(tables.rich(tables.costs(comparison), "Cost of a method's front, one seed"))
     file = write_page(folder, samples=samples)
     click.echo(file)

@@ -53,6 +53,8 @@ class RewardsInContext(WeightFree):
     answers that any objective ranks high. At weights w the prompt asks for lo_k + t_k(w) (hi_k - lo_k), see ``desired``.
     """
 
+    paper = "arXiv 2402.10207"
+    equation = "π(y | x, r*(w)), r*_k = lo_k + t_k(w) (hi_k − lo_k)"
     cost = "one run and one adapter in all"
     presets: ClassVar[Presets] = {"paper": RIC_PAPER}
 

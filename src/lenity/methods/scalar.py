@@ -13,11 +13,15 @@ from lenity.errors import WrongWeightsError
 class MORLHF(Linear):
     """One PPO run a weighting on sum_k w_k A_k; PLC with leniency 0."""
 
+    paper = "Roijers et al. 2013; arXiv 2310.11564 for language models"
+
 
 @RULES.register("solo")
 class Solo(Linear):
     """PPO on one objective alone: the weight of one is 1, of the others 0."""
 
+    paper = "arXiv 2604.05965, section 5"
+    equation = "A_k"
     cost = "one run and one adapter an objective"
 
     def check_weights(self, weights: Mapping[str, float]) -> None:

@@ -28,6 +28,8 @@ class Soups(Rule):
 
     shorthand = "mode"
     presets: ClassVar[Presets] = {"paper": {"method": {"mode": "factors"}}}
+    paper = "arXiv 2306.04488"
+    equation = "θ(w) = Σ w_k θ_k; exact: ΔW = Σ w_k s_k B_k A_k"
     cost = "one SOLO run and adapter an objective in all; a weighting costs nothing"
 
     @property
