@@ -5,11 +5,12 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.lenity-stamp
 HH     := runs/hh_small
+JUDGE_PORT ?= 8791
 HH_MODELS := $(HH)/sft/model.safetensors $(foreach r,harmless helpful humor,$(HH)/reward_$(r)/model.safetensors)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test check format bench compare docs docs-picture hh clean
+.PHONY: help setup demo test check format bench compare front docs docs-picture hh clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -60,6 +61,16 @@ runs/toy/world/world.json: | setup
 compare: setup runs/toy/world/world.json ## every method on the toy world at equal tokens, docs/results/toy_methods.md (about 30 minutes, resumable)
 	$(BIN)/lenity sweep configs/sweep_toy_methods.yaml --output runs/toy/methods --jobs 2
 	$(BIN)/lenity report runs/toy/methods --no-samples --markdown docs/results/toy_methods.md
+
+front: setup runs/toy/world/world.json ## fronts of five methods on the toy world, judged and reported, docs/results/toy_fronts.md (about 45 minutes, resumable)
+	for k in 2 3; do \
+	  $(BIN)/lenity sweep configs/sweep_toy_front$$k.yaml --output runs/toy/front$$k --jobs 2 && \
+	  $(BIN)/python -m lenity.data.toy.known_front runs/toy/front$$k || exit 1; done
+	$(BIN)/python -m lenity.data.toy.judge --port $(JUDGE_PORT) & judge=$$!; trap "kill $$judge" EXIT; \
+	for k in 2 3; do \
+	  $(BIN)/lenity judge runs/toy/front$$k --endpoint http://127.0.0.1:$(JUDGE_PORT)/v1 --model toy --limit 90 || exit 1; done
+	$(BIN)/lenity report runs/toy/front2 --markdown docs/results/toy_fronts.md
+	$(BIN)/lenity report runs/toy/front3 --markdown docs/results/toy_fronts_three.md
 
 hh: setup $(HH_MODELS) ## the real run on conversations: models, sweep, docs/results/hh_small.md (about 2 hours, resumable)
 	$(BIN)/lenity sweep configs/hh_small.yaml --methods plc,linear --points corners,centre --output $(HH)/sweep --jobs 2

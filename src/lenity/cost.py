@@ -3,19 +3,44 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
 
 import torch
 
 from lenity import seeds
+from lenity.aggregation.work import Work
 from lenity.config.run import RunConfig
 from lenity.rewards.calibrate import score_all
 from lenity.setup import Trainer, World
 
 PROBE_TOKENS, PROBE_ROWS = 8, 16
-UPDATE_FORWARDS = 3  # forward and backward, in forwards
-CREDIT_FORWARDS = 2  # the policy and its reference
+BACKWARD = 2  # in forwards
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Rates:
+    """Seconds that one response of the greatest length takes on one process.
+
+    Args:
+        generating: to sample it.
+        scoring: by all rewards.
+        forward: through the model once.
+        last_layer: what a backward pass to the last layer's adapter is of a whole one.
+    """
+
+    generating: float
+    scoring: float
+    forward: float
+    last_layer: float
+
+    def seconds(self, work: Work) -> float:
+        """Of ``work`` on one process."""
+        reach = self.last_layer if work.compared == "last_layer" else 1.0
+        passes = work.forwards + BACKWARD * reach * work.gradients
+        return work.generated * self.generating + work.scored * self.scoring + passes * self.forward
 
 
 @dataclass(frozen=True)
@@ -26,39 +51,41 @@ class Cost:
     memory: float
 
 
-@torch.no_grad()
 def estimate(config: RunConfig, world: World, trainer: Trainer) -> Cost:
     """Time and memory of one iteration on this process; true to a factor of about two."""
+    work = config.method.work(config, len(world.prompts))
+    seconds = probe(config, world, trainer).seconds(work) / max(work.rows, 1) / trainer.accelerator.num_processes
+    return Cost(seconds, memory(config, world, trainer))
+
+
+@torch.no_grad()
+def probe(config: RunConfig, world: World, trainer: Trainer) -> Rates:
+    """Measure on the models as they are."""
     seeds.seed(config.seed, "setup", 1)
-    rollout, ppo = config.rollout, config.ppo
-    share = rollout.batch_size // trainer.accelerator.num_processes
-    together = min(share, rollout.generation_batch_size)
+    rollout = config.rollout
+    together = min(rollout.batch_size // trainer.accelerator.num_processes, rollout.generation_batch_size)
     prompts = [world.prompts[i % len(world.prompts)] for i in range(together)]
     trainer.actor_critic.eval()
     tokens = min(PROBE_TOKENS, rollout.max_new_tokens)
-    generator = _shorter(world.generator(config), tokens)
+    generator = replace(world.generator(config), max_new_tokens=tokens, min_new_tokens=tokens)
     generator.generate(prompts[:2])  # the first call warms caches up
-    probe, generating = _timed(lambda: generator.generate(prompts))
-    scoring = _timed(lambda: score_all(world.rewards, probe.prompts[:PROBE_ROWS], probe.responses[:PROBE_ROWS]))[1]
-    rows = torch.arange(min(ppo.mini_batch_size, together), device=probe.response_mask.device)
-    part = probe.select(rows)
-    forward = _timed(lambda: trainer.actor_critic(**part.inputs))[1] / len(rows)
-    longer = (part.prompt_ids.shape[1] + rollout.max_new_tokens) / (part.prompt_ids.shape[1] + tokens)
-    seconds = (
-        generating / tokens * rollout.max_new_tokens * share / together
-        + scoring / min(PROBE_ROWS, together) * share
-        + forward * longer * share * (CREDIT_FORWARDS + UPDATE_FORWARDS * ppo.epochs)
+    made, generating = timed(lambda: generator.generate(prompts))
+    rows = min(PROBE_ROWS, together)
+    _, scoring = timed(lambda: score_all(world.rewards, made.prompts[:rows], made.responses[:rows]))
+    part = made.select(torch.arange(min(config.ppo.mini_batch_size, together), device=made.response_mask.device))
+    _, forward = timed(lambda: trainer.actor_critic(**part.inputs))
+    prompt = part.prompt_ids.shape[1]
+    longer = (prompt + rollout.max_new_tokens) / (prompt + tokens)
+    return Rates(
+        generating=generating / tokens * rollout.max_new_tokens / together,
+        scoring=scoring / rows,
+        forward=forward * longer / len(part),
+        last_layer=_last_layer(world.policy.get_base_model()),
     )
-    return Cost(seconds, _memory(config, world, trainer, part.prompt_ids.shape[1] + rollout.max_new_tokens))
 
 
-def _shorter(generator: Any, tokens: int) -> Any:
-    from dataclasses import replace
-
-    return replace(generator, max_new_tokens=tokens, min_new_tokens=tokens)
-
-
-def _timed(work: Any) -> tuple[Any, float]:
+def timed(work: Callable[[], T]) -> tuple[T, float]:
+    """What ``work`` gives, and the seconds it took."""
     start = time.perf_counter()
     result = work()
     if torch.cuda.is_available():
@@ -66,14 +93,25 @@ def _timed(work: Any) -> tuple[Any, float]:
     return result, time.perf_counter() - start
 
 
-def _memory(config: RunConfig, world: World, trainer: Trainer, length: int) -> float:
-    """Weights, gradients and moments of what is trained, and the activations of one mini-batch."""
+def memory(config: RunConfig, world: World, trainer: Trainer) -> float:
+    """Bytes of the weights, of gradients and moments of what is trained, and of the activations of one mini-batch."""
     parameters = list(trainer.actor_critic.parameters())
     weights = sum(p.numel() * p.element_size() for p in parameters)
     optimizer = sum(3 * 4 * p.numel() for p in parameters if p.requires_grad)
     model = world.policy.get_base_model().config.get_text_config()
-    bytes_each = parameters[0].element_size()
-    tokens = config.ppo.mini_batch_size * length
-    activations = tokens * model.hidden_size * model.num_hidden_layers * 20 * bytes_each
-    logits = config.ppo.mini_batch_size * config.rollout.max_new_tokens * model.vocab_size * 4 * 3
+    size, longest = config.ppo.mini_batch_size, config.rollout.max_new_tokens
+    prompt = max(map(len, world.tokenizer(world.prompts[:PROBE_ROWS])["input_ids"]))
+    activations = (
+        size * (prompt + longest) * model.hidden_size * model.num_hidden_layers * 20 * parameters[0].element_size()
+    )
+    logits = size * longest * model.vocab_size * 4 * 3
     return float(weights + optimizer + activations + logits)
+
+
+def _last_layer(model: Any) -> float:
+    """Parameters of the head and one layer, of those that a backward pass goes through."""
+    config = model.config.get_text_config()
+    head = int(config.vocab_size * config.hidden_size)
+    embeddings = head if config.tie_word_embeddings else 2 * head
+    layers = max(sum(p.numel() for p in model.parameters()) - embeddings, 1)
+    return float((head + layers / config.num_hidden_layers) / (head + layers))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -41,7 +40,9 @@ def configuration(world: World, output: Path, seed: int, iterations: int) -> Run
         "held_out_prompts": {"reader": "toy", "split": "test", "count": 255},
         "weights": weights.centre(PREFERENCES),
         "rewards": {name: {"kind": "model", "model": str(world.rewards[name])} for name in PREFERENCES},
-        "held_out_rewards": {f"{name}_exact": {"kind": "toy", "preference": name} for name in PREFERENCES},
+        "held_out_rewards": {
+            f"{name}_exact": {"kind": "toy", "preference": name, "measures": name} for name in PREFERENCES
+        },
         "rollout": {"batch_size": 128, "max_new_tokens": MAX_WORDS + 1},
         "ppo": {"epochs": 2, "mini_batch_size": 64, "accumulation": 1},
         "kl": {"kind": "fixed", "coefficient": 0.02},
@@ -56,10 +57,10 @@ def demo(output: Path, seed: int = 0, jobs: int = 2, iterations: int = 40) -> Pa
     """Build or reuse the toy world, run both methods at five weights, print the tables; the path of the report."""
     from rich.console import Console
 
+    from lenity.data.toy import known_front
     from lenity.data.toy.scores import PREFERENCES
     from lenity.data.toy.world import build_world
-    from lenity.report import collect
-    from lenity.report.comparison import compare
+    from lenity.report.evidence import gather
     from lenity.report.page import write_page
     from lenity.sweep.plan import plan
     from lenity.sweep.run import run_sweep
@@ -68,31 +69,17 @@ def demo(output: Path, seed: int = 0, jobs: int = 2, iterations: int = 40) -> Pa
     world = build_world(seed)
     configs = plan(configuration(world, output, seed, iterations), METHODS, points(PREFERENCES), output)
     output.mkdir(parents=True, exist_ok=True)
-    write_best(output, configs[: len(points(PREFERENCES))])
+    known_front.write(output, configs)
     outcomes = run_sweep(configs, output, jobs, threads=1)
     if failed := [outcome for outcome in outcomes if outcome.error]:
         raise LenityError(
             f"{len(failed)} of {len(outcomes)} runs failed; the first, {failed[0].run}: {failed[0].error}"
         )
-    runs = collect.read_runs(output)
-    print_tables(console, runs, compare(runs, collect.read_best(output)))
-    file = write_page(output, title="Lenity demo: the toy world")
+    evidence = gather(output)
+    print_tables(console, evidence.runs, evidence.main)
+    file = write_page(evidence, title="Lenity demo: the toy world")
     console.print(f"Report: {file.resolve()}", soft_wrap=True, highlight=False)
     return file
-
-
-def write_best(output: Path, configs: Sequence[RunConfig]) -> None:
-    """``best_front.json``: the exact optimum at each run's weights, and the whole front."""
-    from lenity.data.toy.front import exact_front, mean_front
-    from lenity.data.toy.scores import PREFERENCES
-
-    at = exact_front([[config.weights[name] for name in PREFERENCES] for config in configs])
-    data = {
-        "objectives": [f"{name}_exact" for name in PREFERENCES],
-        "at_weights": at.tolist(),
-        "front": mean_front().tolist(),
-    }
-    (output / "best_front.json").write_text(json.dumps(data) + "\n", encoding="utf-8")
 
 
 def print_tables(console: Any, runs: Sequence[Run], comparison: Comparison) -> None:
@@ -150,12 +137,12 @@ def volume_table(comparison: Comparison) -> Any:
     result.add_column("set")
     result.add_column("hypervolume \\[95 % interval]", justify="right")
     for found in comparison.methods:
-        result.add_row(found.method, str(found.volume))
+        result.add_row(found.method, str(found.figures["hypervolume"]))
     if comparison.best is not None:
         result.add_row("exact best at the same weights", f"{comparison.best:.3f}")
     for found in comparison.methods:
-        if found.volume_over is not None:
-            first, second, over = found.method, str(comparison.baseline), found.volume_over
+        if found.over:
+            first, second, over = found.method, str(comparison.baseline), found.over["hypervolume"]
             better = f"{first if over.value > 0 else second} is better"
             result.add_row(
                 f"{first} − {second}, paired", f"{over} · {better if over.excludes_zero else 'no clear difference'}"

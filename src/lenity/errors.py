@@ -9,7 +9,8 @@
     ├── ModelError       a model or adapter: not found, of an unsupported kind
     ├── RewardError      a reward: NaN, infinite, missing, of the wrong length, constant
     ├── CheckpointError  a run folder or checkpoint: missing, torn, of another run
-    └── ProtocolError    results that must not be compared
+    ├── ProtocolError    results that must not be compared
+    └── JudgeError       a judge's endpoint: refusing, dead, not OpenAI-compatible
 
 Messages name the field, the value found and the remedy.
 """
@@ -45,3 +46,7 @@ class CheckpointError(LenityError):
 
 class ProtocolError(LenityError):
     """Two results were not measured the same way."""
+
+
+class JudgeError(LenityError):
+    """A judge cannot be asked."""

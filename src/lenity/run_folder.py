@@ -56,8 +56,7 @@ class RunFolder:
             run.path.mkdir(parents=True, exist_ok=True)
             if not run.started:  # what a run that failed at its start left behind
                 (run.path / "standardisation.json").unlink(missing_ok=True)
-            text = yaml.safe_dump(config.dump(), sort_keys=False, allow_unicode=True)
-            replace_text(run._settings, text)
+            replace_text(run._settings, _yaml(config))
         run.__dict__.pop("config", None)
         return run
 
@@ -120,6 +119,17 @@ class RunFolder:
             shutil.rmtree(self.adapter, ignore_errors=True)
             partial.replace(self.adapter)
 
+    def amend(self, config: RunConfig) -> None:
+        """Change how the run is evaluated or logged, in its ``config.yaml`` too.
+
+        Raises:
+            CheckpointError: ``config`` is another run.
+        """
+        self._refuse_another(config)
+        with writing(self.path):
+            replace_text(self._settings, _yaml(config))
+        self.__dict__["config"] = config
+
     def take(self, source: str | Path, *names: str) -> None:
         """Use the adapter of the finished run ``source``, and its files of these ``names``; links where the disk can.
 
@@ -171,6 +181,10 @@ def writing(path: Path) -> Iterator[None]:
             f"cannot write to '{path}': {error.strerror or error} ({free:,.0f} MiB free). What was saved before is whole; "
             "make room or fix the permission, then run the same command with --resume."
         ) from error
+
+
+def _yaml(config: RunConfig) -> str:
+    return yaml.safe_dump(config.dump(), sort_keys=False, allow_unicode=True)
 
 
 def _link(source: str | Path, target: str | Path) -> None:

@@ -27,11 +27,15 @@ def test_pairing_removes_what_prompts_share():
 
 def test_hypervolume_difference_of_a_set_with_itself_is_exactly_zero():
     scores = np.random.default_rng(3).normal(size=(4, 50, 2))
-    same = confidence.hypervolume_difference(scores, scores, [-3, -3], draws=50)
+    found = confidence.bootstrap(lambda *sets: [hypervolume(s, [-3, -3]) for s in sets], [scores, scores], draws=50)
+    same = found.difference(0, 1)
     assert (same.value, same.low, same.high) == (0, 0, 0)
-    assert confidence.front_hypervolume(scores, [-3, -3], draws=50).value == pytest.approx(
-        hypervolume(scores.mean(1), [-3, -3])
-    )
+    assert found.interval(0).value == pytest.approx(hypervolume(scores.mean(1), [-3, -3]))
+
+
+def test_a_figure_that_is_not_defined_has_no_interval_and_no_verdict():
+    found = confidence.of_fronts(lambda _: float("nan"), [np.ones((1, 5, 2))], draws=20)
+    assert str(found) == "–" and not found.excludes_zero
 
 
 def test_seeds_are_averaged_and_their_spread_widens_the_interval():
@@ -60,7 +64,7 @@ def test_refusals():
     with pytest.raises(ProtocolError, match="paired"):
         confidence.difference([1.0, 2.0], [1.0])
     with pytest.raises(ProtocolError, match="share seeds, prompts and K"):
-        confidence.hypervolume_difference(np.ones((1, 2, 2)), np.ones((1, 3, 2)), [0, 0])
+        confidence.bootstrap(lambda *_: [0.0], [np.ones((1, 2, 2)), np.ones((1, 3, 2))])
 
 
 def test_weight_points():

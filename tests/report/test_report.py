@@ -1,7 +1,9 @@
 """Tables, page and Markdown from made-up run folders."""
 
 import json
+import shutil
 
+import numpy as np
 import pandas as pd
 import pytest
 import yaml
@@ -9,9 +11,13 @@ from click.testing import CliRunner
 
 from lenity.cli.report import command
 from lenity.errors import CheckpointError, ProtocolError
+from lenity.evaluation.protocol import Prompts, Protocol
 from lenity.evaluation.table import changes, mean_kl
-from lenity.report import collect
-from lenity.report.comparison import compare, cost
+from lenity.report import collect, tables
+from lenity.report.collect import View
+from lenity.report.comparison import compare
+from lenity.report.cost import cost
+from lenity.report.evidence import gather
 from lenity.report.markdown import write_markdown
 from made_up import write_run
 
@@ -25,12 +31,80 @@ def test_changes_and_verdicts(sweep):
     assert mean_kl(run.frame).value == pytest.approx(2)
 
 
+TRAINED = View("trained rewards", {"a": "a", "b": "b"})
+
+
+def compared(folder, view=TRAINED, **options):
+    return compare(collect.read_runs(folder), view, draws=200, **options)
+
+
 def test_better_method_is_named_by_the_paired_interval(sweep):
-    found = compare(collect.read_runs(sweep))
+    found = compared(sweep)
     linear, plc = found.methods
     assert (linear.method, plc.method, found.baseline) == ("linear", "plc", "linear")
-    assert linear.value_over is None and plc.value_over.low > 0 and plc.volume_over.low > 0
-    assert plc.volume.value > linear.volume.value
+    assert not linear.over and plc.over["scalarised value"].low > 0 and plc.over["hypervolume"].low > 0
+    assert plc.figures["hypervolume"].value > linear.figures["hypervolume"].value
+    assert plc.over["regret"].high < 0 and linear.figures["IGD"].value > plc.figures["IGD"].value == 0
+
+
+def test_the_nadir_rule_takes_the_lowest_means_of_all_runs(sweep):
+    fixed, nadir = compared(sweep), compared(sweep, rule="nadir")
+    means = [run.scores(["a", "b"]).mean(0) for run in collect.read_runs(sweep)]
+    assert nadir.reference == pytest.approx(np.min(means, axis=0).tolist()) and nadir.reference != fixed.reference
+    start = collect.read_runs(sweep)[0].scores(["a", "b"], "reference").mean(0)
+    assert fixed.reference == pytest.approx((start - 1).tolist())
+
+
+def judge(folder, missing=()):
+    """Scores of every response: 5 for the reference policy's, 6 or 7 for the aligned ones'."""
+    rows = []
+    for run in collect.read_runs(folder):
+        each = run.frame.drop_duplicates(["policy", "prompt_id"])
+        for prompt, response, policy in zip(each["prompt_id"], each["response"], each["policy"], strict=True):
+            for objective in ("a", "b"):
+                score = float("nan") if prompt in missing else 5.0 + (policy == "aligned") + int(prompt[1:]) % 2
+                rows.append({"prompt_id": prompt, "response": response, "objective": objective, "score": score})
+    pd.DataFrame(rows).drop_duplicates(["prompt_id", "response", "objective"]).to_parquet(folder / "judge.parquet")
+
+
+def distinct_responses(folder):
+    for file in folder.rglob("evaluation.parquet"):
+        frame = pd.read_parquet(file)
+        frame["response"] = frame["policy"] + " " + frame["prompt_id"]
+        frame.to_parquet(file)
+
+
+def test_a_judge_is_one_more_view_and_prompts_without_its_score_are_left_out_for_all(sweep):
+    distinct_responses(sweep)
+    judge(sweep, missing=("p003",))
+    evidence = gather(sweep)
+    assert [found.view.name for found in evidence.comparisons] == ["trained rewards", "judge"]
+    found = evidence.comparisons[1]
+    assert (found.prompts, found.missing) == (29, 1)
+    assert found.points[0].rewards["a"].value == pytest.approx(found.start["a"].value + 1)
+    assert "1 more prompts lack a score" in tables.note(found)
+
+
+def test_held_out_rewards_that_measure_every_objective_come_first(sweep):
+    for file in sweep.rglob("config.yaml"):
+        weights = json.loads(pd.read_parquet(file.parent / "evaluation.parquet")["weights"][0])
+        method = file.parent.parent.name
+        shutil.rmtree(file.parent)
+        write_run(file.parent, method, weights, {}, held_out=("a_exact", "b_exact"))
+        config = yaml.safe_load(file.read_text())
+        config["held_out_rewards"] = {f"{name}_exact": {"kind": "function", "measures": name} for name in "ab"}
+        file.write_text(yaml.safe_dump(config))
+    evidence = gather(sweep)
+    assert evidence.main.view.columns == {"a": "a_exact", "b": "b_exact"} and len(evidence.comparisons) == 2
+
+
+def test_runs_of_another_protocol_are_refused_by_the_field(sweep):
+    first, second = (sweep / "runs" / name / "a1" for name in ("plc", "linear"))
+    made = Protocol(prompts=Prompts(count=30, sha256="x"), decoding={"top_p": 0.9}, rewards={}, standardisation={})
+    made.save(first)
+    made.model_copy(update={"decoding": {"top_p": 1.0}}).save(second)
+    with pytest.raises(ProtocolError, match=r"differ in decoding.top_p: (0.9 and 1.0|1.0 and 0.9)"):
+        compared(sweep)
 
 
 def test_cost_counts_each_training_once_and_follows_what_a_run_was_made_from(sweep):
@@ -54,7 +128,7 @@ def test_a_method_with_few_of_the_weights_is_not_compared(sweep):
     write_run(sweep / "runs" / "linear" / "c", "linear", {"a": 0.5, "b": 0.5}, {})
     write_run(sweep / "runs" / "plc" / "c", "plc", {"a": 0.5, "b": 0.5}, {})
     write_run(sweep / "runs" / "solo" / "a1", "solo", {"a": 1.0, "b": 0.0}, {})
-    found = compare(collect.read_runs(sweep))
+    found = compared(sweep)
     assert [summary.method for summary in found.methods] == ["linear", "plc"] and len(found.weights) == 3
 
 
@@ -63,7 +137,7 @@ def test_other_prompts_are_refused(sweep):
     frame = pd.read_parquet(file)
     frame[frame["prompt_id"] != "p000"].to_parquet(file)
     with pytest.raises(ProtocolError, match="other prompts"):
-        compare(collect.read_runs(sweep))
+        compared(sweep)
 
 
 def test_empty_folder_is_refused(tmp_path):
@@ -105,5 +179,5 @@ def test_markdown_reports_the_reward_models_with_their_intervals(sweep):
         data = yaml.safe_load(file.read_text())
         data["rewards"]["a"] = {"kind": "model", "model": str(sweep / "reward")}
         file.write_text(yaml.safe_dump(data))
-    text = write_markdown(sweep, sweep / "page.md").read_text()
+    text = write_markdown(gather(sweep), sweep / "page.md").read_text()
     assert "| a | 0.700 [0.650, 0.750] | 321 | 0.600 | 1.000 | 2.000 | 0.125 |" in text

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import abc
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
 from pydantic import Field
 
 from lenity.aggregation.presets import Presets
+from lenity.aggregation.work import CREDIT_PASSES, UPDATE_PASSES, Work
 from lenity.config.base import Section
 from lenity.registry import Registry
 
@@ -70,6 +72,10 @@ class Rule(Section, abc.ABC):
         """Run folders that this run is made from."""
         return ()
 
+    def alone(self) -> Self:
+        """The method without the runs that it is made from."""
+        return self
+
     def needed(
         self, objectives: Sequence[str], points: Sequence[Mapping[str, float]]
     ) -> list[tuple[Rule | str, Mapping[str, float]]]:
@@ -79,6 +85,15 @@ class Rule(Section, abc.ABC):
     def from_runs(self, runs: Sequence[RunConfig]) -> Self:
         """The method that is made from ``runs``, those it :meth:`needed` in that order."""
         return self
+
+    def work(self, config: RunConfig, prompts: int) -> Work:
+        """What a run takes that trains on ``prompts`` prompts, all its responses being of the greatest length."""
+        batch, tokens = config.rollout.batch_size, config.budget.tokens
+        rows = config.iterations
+        if tokens:
+            rows = min(rows, -(-tokens // (batch * config.rollout.max_new_tokens)))
+        passes = CREDIT_PASSES + UPDATE_PASSES * config.ppo.epochs
+        return Work(rows, rows * batch, rows * batch, rows * batch * passes)
 
     def shown(self, prompts: Sequence[str], run: RunFolder) -> list[str]:
         """What the policy of ``run`` reads for each of ``prompts``."""
@@ -115,6 +130,14 @@ class GradientRule(Rule):
         "last_layer",
         description="where gradients are compared: the adapter of the last layer (the paper's) or the whole adapter",
     )
+
+    def work(self, config: RunConfig, prompts: int) -> Work:
+        """With one more forward and K backward passes an update."""
+        work = super().work(config, prompts)
+        updated = work.generated * config.ppo.epochs
+        return replace(
+            work, forwards=work.forwards + updated, gradients=updated * len(config.rewards), compared=self.parameters
+        )
 
     @abc.abstractmethod
     def combination(self, jacobian: Tensor, weights: Tensor) -> Tensor:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar
 
 from lenity.aggregation.base import RULES, AdvantageRule
 from lenity.aggregation.presets import PLC_PAPER, Presets
+from lenity.aggregation.shared import Shared
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 
 @RULES.register("linear")
-class Linear(AdvantageRule):
+class Linear(Shared, AdvantageRule):
     """sum_k w_k A_k.
 
     >>> import torch
@@ -27,3 +29,7 @@ class Linear(AdvantageRule):
     def mask(self, advantages: Tensor, weights: Tensor) -> Tensor:
         """All ones, (..., K)."""
         return advantages.new_ones(advantages.shape)
+
+    def twin(self, weights: Mapping[str, float]) -> str | None:
+        """SOLO, where all weight is on one objective."""
+        return "solo" if max(weights.values()) == 1 else None

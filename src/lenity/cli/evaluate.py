@@ -1,34 +1,77 @@
-"""``lenity evaluate``: score a run on its held-out prompts."""
+"""``lenity evaluate``: score a run, or all runs of a sweep, on held-out prompts."""
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 import click
+
+if TYPE_CHECKING:
+    from lenity.evaluation.protocol import Protocol
+
+CHANGES = ("evaluation", "held_out_prompts", "held_out_rewards")
 
 
 @click.command(context_settings={"ignore_unknown_options": True, "allow_extra_args": True})
-@click.argument("run", type=click.Path())
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option(
+    "--protocol",
+    "file",
+    type=click.Path(path_type=Path),
+    default=None,
+    help="A protocol.yaml: decode as it says, and refuse results that it does not make comparable.",
+)
 @click.pass_context
-def command(context: click.Context, run: str) -> None:
-    """Score the run folder RUN on held-out prompts, before and after alignment.
+def command(context: click.Context, folder: Path, file: Path | None) -> None:
+    """Score the run or sweep FOLDER on held-out prompts, before and after alignment.
 
-    Fields of the `evaluation` section are overridden as --evaluation.limit 64.
+    Writes evaluation.parquet, a row a prompt, policy and reward, and protocol.yaml, what makes it comparable with others.
+    Fields of `evaluation`, `held_out_prompts` and `held_out_rewards` are overridden, and kept in the runs' config.yaml.
+
+    Example: lenity evaluate runs/mine --evaluation.temperature 0 --held_out_rewards.other '{kind: gpt2-large-helpful}'
     """
     from rich.console import Console
 
-    from lenity.config.load import override, parse
-    from lenity.config.sections import Evaluation
-    from lenity.errors import ConfigError
+    from lenity.evaluation import protocol
+    from lenity.evaluation.folder import evaluate_all, runs_in
     from lenity.evaluation.score import evaluate
     from lenity.evaluation.table import table
-    from lenity.run_folder import RunFolder
     from lenity.terminal import quiet
 
     quiet()
-    folder = RunFolder(run)
-    data = override({"evaluation": folder.config.evaluation.model_dump(mode="json")}, context.args)
-    if other := sorted(set(data) - {"evaluation"}):
+    given, runs = protocol.load(file) if file else None, runs_in(folder)
+    for run in runs:
+        _amend(run, context.args, given)
+    if len(runs) == 1 and runs[0].path == folder:
+        frame = evaluate(runs[0], progress=True)
+        if given:
+            protocol.check_same(given, protocol.load(folder), (str(file), str(folder)))
+        Console().print(table(frame, str(folder)))
+        return
+    shared = evaluate_all(folder, given)
+    click.echo(
+        f"{len(runs)} runs on {shared.prompts.count} prompts: {folder / 'evaluation.parquet'}, {folder / protocol.FILE}. "
+        f"Next: lenity report {folder}"
+    )
+
+
+def _amend(run: object, arguments: list[str], given: Protocol | None) -> None:
+    """Write the run's new way of evaluation into its configuration, where it changes."""
+    from lenity.config.load import override, parse
+    from lenity.config.run import RunConfig
+    from lenity.errors import ConfigError
+    from lenity.run_folder import RunFolder
+
+    assert isinstance(run, RunFolder)
+    before = run.config.dump()
+    data = override(before, arguments)
+    if given:
+        fields = ("temperature", "top_p", "max_new_tokens", "seed")
+        data["evaluation"] |= {name: given.decoding[name] for name in fields}
+    if other := [name for name in data if data[name] != before.get(name) and name not in CHANGES]:
         raise ConfigError(
-            f"--{other[0]} cannot be changed after training; `lenity evaluate` takes fields of 'evaluation' alone."
+            f"--{other[0]} cannot be changed after training; `lenity evaluate` takes fields of {', '.join(CHANGES)}."
         )
-    frame = evaluate(folder, parse(Evaluation, data["evaluation"]), progress=True)
-    Console().print(table(frame, str(run)))
+    if data != before:
+        run.amend(parse(RunConfig, data, source="the command line"))

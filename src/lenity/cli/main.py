@@ -14,9 +14,11 @@ COMMANDS = {
     "demo": "Align a tiny model in the toy world and compare PLC with linear scalarisation.",
     "sft": "Fine-tune a model on transcripts.",
     "reward": "Train a reward model from pairs or labels.",
+    "doctor": "Examine models, rewards and prompts before a run, and say what to change.",
     "train": "Align one policy at one point of the preference weights.",
     "sweep": "Align at several weights with several methods, then evaluate.",
     "evaluate": "Score a run on held-out prompts, before and after.",
+    "judge": "Grade responses with a language model at any OpenAI-compatible endpoint.",
     "report": "Write one page from evaluated runs.",
     "methods": "List the methods, with their settings and files.",
 }

@@ -50,7 +50,7 @@ def _describe(console: Any, name: str) -> None:
     console.print(
         f"[bold]{name}[/bold] · {rule.paper} · {_file(rule)}\nCost of a front: {rule.cost}.\n", highlight=False
     )
-    console.print(inspect.getdoc(rule).split("\n\n>>>")[0] + "\n", markup=False, highlight=False)
+    console.print((inspect.getdoc(rule) or "").split("\n\n>>>")[0] + "\n", markup=False, highlight=False)
     table = Table("--method.", "default", "meaning")
     for field, info in rule.model_fields.items():
         table.add_row(field, str(info.default), (info.description or "").replace("[", r"\["))

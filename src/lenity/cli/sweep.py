@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from lenity.config.run import RunConfig
 
 
 @click.command(context_settings={"ignore_unknown_options": True, "allow_extra_args": True})
@@ -13,8 +22,8 @@ import click
 @click.option(
     "--points",
     default=None,
-    help="corners, centre, lattice:N (multiples of 1/N), or objectives joined by '+'; separated by commas. "
-    "Default: the file's, else corners,centre.",
+    help="corners, centre, lattice:N (multiples of 1/N), riesz:N (N even directions), or objectives joined by '+'; "
+    "separated by commas. Default: the file's, else lattice:10 for two objectives, lattice:3 for three, corners,centre for more.",
 )
 @click.option("--seeds", default=None, help="Seeds, separated by commas; default: the file's.")
 @click.option(
@@ -25,9 +34,9 @@ import click
 )
 @click.option("--jobs", type=click.IntRange(min=1), default=1, show_default=True, help="Runs at once.")
 @click.option(
-    "--output", type=click.Path(path_type=Path), required=True, help="Sweep folder; finished runs in it are kept."
+    "--output", type=click.Path(path_type=Path), required=True, help="Sweep folder; what is done in it is kept."
 )
-@click.option("--dry-run", is_flag=True, help="Print the runs and stop.")
+@click.option("--dry-run", is_flag=True, help="Print the runs, estimate time and disk from a short probe, and stop.")
 @click.pass_context
 def command(  # noqa: PLR0917 - click passes by name
     context: click.Context,
@@ -43,7 +52,7 @@ def command(  # noqa: PLR0917 - click passes by name
     """Align at several weights with several methods, then evaluate every run.
 
     CONFIG is a run's file, or a sweep's with `run` (a file or fields), `methods`, `points`, `seeds` and `tokens`. Every field
-    of the run is overridden as --section.field value.
+    of the run is overridden as --section.field value. Interrupted, the same command goes on where it was.
 
     Example: lenity sweep configs/toy.yaml --methods plc,soups,torchjd:UPGrad --points lattice:4 --output runs/toy/sweep
     """
@@ -52,7 +61,7 @@ def command(  # noqa: PLR0917 - click passes by name
     from lenity.config.sweep import load_sweep
     from lenity.pareto import weights
     from lenity.sweep.plan import plan
-    from lenity.sweep.run import run_sweep
+    from lenity.sweep.table import table
 
     lists = {"methods": methods, "points": points, "seeds": seeds}
     given = {name: text.split(",") if text else None for name, text in lists.items()}
@@ -60,12 +69,49 @@ def command(  # noqa: PLR0917 - click passes by name
     where = weights.points(list(sweep.run.rewards), sweep.points)
     configs = plan(sweep.run, sweep.methods, where, output, sweep.seeds, tokens=sweep.tokens)
     console = Console()
-    for item in configs:
-        console.print(item.output, {name: round(weight, 4) for name, weight in item.weights.items()}, highlight=False)
+    console.print(table(configs), highlight=False)
     if dry_run:
+        _estimate(configs, output, jobs, console)
         return
-    outcomes = run_sweep(configs, output, jobs)
-    for failed in (outcome for outcome in outcomes if outcome.error):
-        console.print(f"[red]failed[/red] {failed.run}:", failed.error, markup=True)
-    if any(outcome.error for outcome in outcomes):
-        context.exit(1)
+    context.exit(_run(configs, output, jobs, console))
+
+
+def _run(configs: Sequence[RunConfig], output: Path, jobs: int, console: Console) -> int:
+    """Carry it out; the exit status."""
+    from lenity.sweep.run import run_sweep
+
+    try:
+        outcomes = run_sweep(configs, output, jobs)
+    except KeyboardInterrupt:
+        again = shlex.join(["lenity", *sys.argv[1:]])
+        click.echo(f"interrupted; what was saved is whole. This goes on: {again}")
+        return 130
+    failed = [outcome for outcome in outcomes if outcome.error]
+    for outcome in failed:
+        console.print(f"failed {outcome.run}: {outcome.error}", markup=False, highlight=False, soft_wrap=True)
+    return 1 if failed else 0
+
+
+def _estimate(configs: Sequence[RunConfig], output: Path, jobs: int, console: Console) -> None:
+    """Say what the runs will take."""
+    import os
+
+    from lenity.errors import LenityError
+    from lenity.summary import duration
+    from lenity.sweep.estimate import estimate, probe
+    from lenity.terminal import quiet
+
+    quiet()
+    try:
+        found = estimate(configs, output, probe(configs[0], max(1, (os.cpu_count() or 1) // jobs)), jobs)
+    except LenityError as error:
+        console.print(f"no estimate: {error}", markup=False, highlight=False)
+        return
+    parts = {"adapters": found.adapters, "checkpoints": found.checkpoints, "tables": found.tables}
+    shares = ", ".join(f"{name} {size / 2**20:,.0f}" for name, size in parts.items())
+    console.print(
+        f"About {duration(found.seconds)} with --jobs {jobs}, and {found.disk / 2**20:,.0f} MiB on disk ({shares}): "
+        "true to a factor of about two.",
+        highlight=False,
+        soft_wrap=True,
+    )

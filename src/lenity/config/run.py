@@ -95,6 +95,7 @@ class RunConfig(Section):
         self.method.check_weights(self.weights)
         if clash := set(self.rewards) & set(self.held_out_rewards):
             raise ValueError(f"held_out_rewards {sorted(clash)} are also trained on; give them other names")
+        _check_measures(self.rewards, self.held_out_rewards)
         return self
 
     @property
@@ -105,6 +106,20 @@ class RunConfig(Section):
     def dump(self) -> dict[str, Any]:
         """Plain data that :func:`lenity.config.load.parse` reads back to the same configuration."""
         return self.model_dump(mode="json")
+
+
+def _check_measures(rewards: dict[str, RewardSpec], held_out: dict[str, RewardSpec]) -> None:
+    taken: dict[str, str] = {}
+    for name, measured in ((name, spec.measures) for name, spec in held_out.items() if spec.measures is not None):
+        if measured not in rewards:
+            raise ValueError(f"held_out_rewards.{name}.measures is '{measured}'; the objectives are {sorted(rewards)}")
+        if measured in taken:
+            raise ValueError(
+                f"held_out_rewards {taken[measured]} and {name} both measure '{measured}'; let one of them"
+            )
+        taken[measured] = name
+    if wrong := [name for name, spec in rewards.items() if spec.measures is not None]:
+        raise ValueError(f"rewards.{wrong[0]}.measures is for held-out rewards; leave it out of those trained on")
 
 
 def _check_weights(weights: dict[str, float]) -> None:

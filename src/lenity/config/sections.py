@@ -129,6 +129,7 @@ class Evaluation(Section):
     limit: int = Field(256, ge=2, description="held-out prompts")
     temperature: float = Field(1.0, ge=0, description="0 decodes greedily")
     top_p: float = Field(0.9, gt=0, le=1)
+    max_new_tokens: int | None = Field(None, ge=1, description="longest response; default: that of training")
     batch_size: int = Field(128, ge=1)
     seed: int = Field(1234, ge=0, description="the same for every policy, so that comparisons are paired")
 

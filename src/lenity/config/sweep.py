@@ -21,10 +21,11 @@ class SweepConfig(Section):
 
     run: RunConfig
     methods: list[Method] = Field(min_length=1, description="names, or names with settings")
-    points: list[str | dict[str, float]] = Field(
-        ["corners", "centre"],
+    points: list[str | dict[str, float]] | None = Field(
+        None,
         min_length=1,
-        description="corners, centre, lattice:N (multiples of 1/N), objectives joined by '+', or weights",
+        description="corners, centre, lattice:N (multiples of 1/N), riesz:N (N even directions), objectives joined by '+', "
+        "or weights; default: lattice:10 for two objectives, lattice:3 for three, corners and centre for more",
     )
     seeds: list[Seed] = Field(min_length=1, description="each method runs once a point and seed")
     tokens: int | None = Field(

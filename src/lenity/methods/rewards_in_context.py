@@ -10,6 +10,7 @@ from pydantic import Field
 from lenity.aggregation.base import RULES
 from lenity.aggregation.presets import RIC_PAPER, Presets
 from lenity.aggregation.weight_free import WeightFree
+from lenity.aggregation.work import UPDATE_PASSES, Work
 from lenity.config.base import Section
 from lenity.config.sections import Fraction, Positive
 from lenity.config.stages import Pairs
@@ -82,6 +83,20 @@ class RewardsInContext(WeightFree):
             run.take(self.source, score_scale.FILE)
         else:
             context_training.train(self, config, run)
+
+    def work(self, config: RunConfig, prompts: int) -> Work:
+        """Answers and fine-tuning of every stage."""
+        if self.source:
+            return Work()
+        offline, online = self.offline, self.online
+        answers = online.rounds * online.samples
+        if offline.pairs is None:
+            answers += 2 * prompts
+        if tokens := config.budget.tokens:
+            answers = min(answers, -(-tokens // config.rollout.max_new_tokens))
+        given = 2 * (offline.pairs.limit or prompts) if offline.pairs else 0
+        steps = offline.steps + online.rounds * online.steps
+        return Work(1 + online.rounds, answers, answers + given, UPDATE_PASSES * steps * self.batch_size)
 
     def shown(self, prompts: Sequence[str], run: RunFolder) -> list[str]:
         """Prompts that ask for the scores which the run's weights call for."""

@@ -30,3 +30,7 @@ class Solo(Linear):
             raise WrongWeightsError(
                 f"method solo trains one objective, but weights are {dict(weights)}; set one to 1 and the others to 0, or use morlhf"
             )
+
+    def twin(self, weights: Mapping[str, float]) -> str | None:
+        """None: the others take theirs from it."""
+        return None

@@ -10,6 +10,7 @@ from pydantic import Field
 
 from lenity.aggregation.base import RULES, Rule
 from lenity.aggregation.presets import Presets
+from lenity.aggregation.work import Work
 from lenity.errors import CheckpointError
 from lenity.models.soup import Mode
 from lenity.pareto import weights
@@ -42,6 +43,10 @@ class Soups(Rule):
         """The SOLO runs."""
         return tuple(self.solo.values())
 
+    def alone(self) -> Self:
+        """Without the SOLO runs."""
+        return self.model_copy(update={"solo": {}})
+
     def needed(
         self, objectives: Sequence[str], points: Sequence[Mapping[str, float]]
     ) -> list[tuple[Rule | str, Mapping[str, float]]]:
@@ -70,3 +75,7 @@ class Soups(Rule):
             )
         adapters = {name: Path(folder) / "adapter" for name, folder in self.solo.items()}
         save_soup(adapters, config.weights, run.adapter, self.mode)
+
+    def work(self, config: RunConfig, prompts: int) -> Work:
+        """None to speak of."""
+        return Work()

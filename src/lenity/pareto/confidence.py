@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -9,14 +10,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from lenity.errors import ProtocolError
-from lenity.pareto.metrics import hypervolume
 
 Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Interval:
-    """An estimate with its 95 % interval."""
+    """An estimate with its 95 % interval; NaN where it is not defined."""
 
     value: float
     low: float
@@ -28,6 +28,8 @@ class Interval:
         return self.low > 0 or self.high < 0
 
     def __str__(self) -> str:
+        if math.isnan(self.value):
+            return "–"
         return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]"
 
 
@@ -44,33 +46,38 @@ def difference(after: ArrayLike, before: ArrayLike, draws: int = 2000, seed: int
     return mean(first - second, draws, seed)
 
 
-def front_hypervolume(scores: ArrayLike, reference: ArrayLike, draws: int = 1000, seed: int = 0) -> Interval:
-    """Hypervolume of the mean vectors of ``scores`` ([seeds,] points, prompts, K), mean over seeds."""
-    return of_fronts(lambda points: hypervolume(points, reference), [scores], draws, seed)
+@dataclass(frozen=True)
+class Drawn:
+    """Several figures, (F,), and what they are in each resample, (draws, F)."""
+
+    estimate: Array
+    draws: Array
+
+    def interval(self, figure: int) -> Interval:
+        """Of one figure."""
+        return _interval(float(self.estimate[figure]), self.draws[:, figure])
+
+    def difference(self, first: int, second: int) -> Interval:
+        """Of one figure minus another, paired by resample."""
+        value = float(self.estimate[first] - self.estimate[second])
+        return _interval(value, self.draws[:, first] - self.draws[:, second])
 
 
-def hypervolume_difference(
-    first: ArrayLike, second: ArrayLike, reference: ArrayLike, draws: int = 1000, seed: int = 0
-) -> Interval:
-    """Hypervolume of ``first`` minus that of ``second``, each ([seeds,] points, prompts, K) on the same prompts."""
-    return of_fronts(
-        lambda one, two: hypervolume(one, reference) - hypervolume(two, reference), [first, second], draws, seed
-    )
-
-
-def of_fronts(value: Callable[..., float], fronts: Sequence[ArrayLike], draws: int = 1000, seed: int = 0) -> Interval:
-    """A figure of one front or of several paired ones, mean over seeds.
+def bootstrap(
+    figures: Callable[..., ArrayLike], fronts: Sequence[ArrayLike], draws: int = 1000, seed: int = 0
+) -> Drawn:
+    """Figures of several paired fronts, mean over seeds.
 
     Prompts are resampled, and seeds too where there are several; each resample is the same for all fronts.
 
     Args:
-        value: takes the mean vectors (points, K) of each front.
+        figures: takes the mean vectors (points, K) of each front and gives (F,).
         fronts: scores, ([seeds,] points, prompts, K) each, with the same prompts and seeds.
         draws: resamples.
         seed: of the resampling.
     """
     arrays = [_with_seeds(front) for front in fronts]
-    if len({array[:, 0].shape for array in arrays}) > 1:
+    if len({(array.shape[0], *array.shape[2:]) for array in arrays}) > 1:
         raise ProtocolError(f"fronts must share seeds, prompts and K; got {[array.shape for array in arrays]}")
     seeds, _, prompts, _ = arrays[0].shape
     rng = np.random.default_rng(seed)
@@ -78,11 +85,19 @@ def of_fronts(value: Callable[..., float], fronts: Sequence[ArrayLike], draws: i
     seed_shares = rng.multinomial(seeds, np.full(seeds, 1 / seeds), size=draws) / seeds
     means = [np.tensordot(shares, array, axes=(1, 2)) for array in arrays]  # (draws, seeds, points, K)
     drawn = [
-        sum(seed_shares[d, s] * value(*(mean[d, s] for mean in means)) for s in np.flatnonzero(seed_shares[d]))
+        sum(
+            seed_shares[d, s] * np.asarray(figures(*(mean[d, s] for mean in means)))
+            for s in np.flatnonzero(seed_shares[d])
+        )
         for d in range(draws)
     ]
-    estimate = np.mean([value(*(array[s].mean(1) for array in arrays)) for s in range(seeds)])
-    return _interval(float(estimate), np.array(drawn))
+    estimate = np.mean([np.asarray(figures(*(array[s].mean(1) for array in arrays))) for s in range(seeds)], axis=0)
+    return Drawn(estimate, np.array(drawn))
+
+
+def of_fronts(value: Callable[..., float], fronts: Sequence[ArrayLike], draws: int = 1000, seed: int = 0) -> Interval:
+    """One figure of :func:`bootstrap`."""
+    return bootstrap(lambda *means: [value(*means)], fronts, draws, seed).interval(0)
 
 
 def _with_seeds(front: ArrayLike) -> Array:
@@ -99,7 +114,10 @@ def _resampled(array: Array, draws: int, seed: int) -> Array:
 
 
 def _interval(value: float, drawn: Array) -> Interval:
-    low, high = np.quantile(drawn, [0.025, 0.975])
+    defined = drawn[~np.isnan(drawn)]
+    if math.isnan(value) or not len(defined):
+        return Interval(math.nan, math.nan, math.nan)
+    low, high = np.quantile(defined, [0.025, 0.975])
     return Interval(value, float(low), float(high))
 
 

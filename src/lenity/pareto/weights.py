@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import product
 
 from lenity.errors import ConfigError
+
+Point = Mapping[str, float]
+WORDS = "corners, centre, lattice:N (multiples of 1/N), riesz:N (N even directions)"
+SUM_TOLERANCE = 1e-6
+RIESZ_STEPS = (
+    10_000  # weights of generated directions are multiples of its inverse, so that their names say all of them
+)
 
 
 def corners(names: Sequence[str]) -> list[dict[str, float]]:
@@ -33,37 +42,100 @@ def lattice(names: Sequence[str], steps: int) -> list[dict[str, float]]:
     return [{name: part / steps for name, part in zip(names, share, strict=True)} for share in shares]
 
 
-def points(names: Sequence[str], which: Sequence[str | Mapping[str, float]]) -> list[dict[str, float]]:
-    """Points called ``corners``, ``centre`` or ``lattice:N``, centres of some objectives written ``a+b``, or listed weights.
+def riesz(names: Sequence[str], count: int) -> list[dict[str, float]]:
+    """``count`` points of least Riesz energy, spread evenly for any K (Blank et al. 2021, IEEE TEVC 25(1)).
 
     Raises:
-        ConfigError: none of these.
+        ConfigError: pymoo is missing, or cannot place as many.
+    """
+    try:
+        from pymoo.util.ref_dirs import get_reference_directions
+    except ImportError as error:
+        raise ConfigError("points riesz:N need the package pymoo: pip install 'lenity[riesz]'.") from error
+    if count < len(names) or len(names) < 2:
+        raise ConfigError(
+            f"points 'riesz:{count}' are too few for {len(names)} objectives, whose corners are among them; use riesz:{max(2, len(names))} or more"
+        )
+    directions = get_reference_directions("energy", len(names), count, seed=1)
+    return [dict(zip(names, _rounded(row), strict=True)) for row in directions.tolist()]
+
+
+def usual(names: Sequence[str]) -> list[str]:
+    """The words for the grid that is swept unless the user names one.
+
+    >>> usual(["a", "b"]), usual(["a", "b", "c"])
+    (['lattice:10'], ['lattice:3'])
+    """
+    return {2: ["lattice:10"], 3: ["lattice:3"]}.get(len(names), ["corners", "centre"])
+
+
+def points(names: Sequence[str], which: Sequence[str | Point] | None = None) -> list[dict[str, float]]:
+    """Distinct points called ``corners``, ``centre``, ``lattice:N`` or ``riesz:N``, centres of some objectives written ``a+b``, or listed weights.
+
+    Args:
+        names: the objectives.
+        which: words and weights; default: :func:`usual`.
+
+    Raises:
+        ConfigError: none of these, or weights that do not sum to 1 within 1e-6.
     """
     found: list[dict[str, float]] = []
-    for point in which:
-        found += [new for new in _named(names, point) if new not in found]
+    for point in usual(names) if which is None else which:
+        found += [new for new in _named(names, point) if not any(_same(new, old) for old in found)]
     return found
 
 
-def _named(names: Sequence[str], point: str | Mapping[str, float]) -> list[dict[str, float]]:
+def label(weights: Point, digits: int = 4) -> str:
+    """A folder name such as ``helpful0.5_harmless0.5``; zeros are left out."""
+    return "_".join(f"{name}{weight:.{digits}g}" for name, weight in weights.items() if weight > 0)
+
+
+def labels(found: Sequence[Point]) -> list[str]:
+    """A name for each point, all different: with more digits where four would give two points one name.
+
+    >>> labels([{"a": 0.5, "b": 0.5}, {"a": 0.33333, "b": 0.66667}, {"a": 1 / 3, "b": 2 / 3}])
+    ['a0.5_b0.5', 'a0.33333_b0.66667', 'a0.333333_b0.666667']
+    """
+    names = [label(point) for point in found]
+    for digits in range(5, 18):
+        taken = Counter(names)
+        names = [label(point, digits) if taken[name] > 1 else name for name, point in zip(names, found, strict=True)]
+    return names
+
+
+def _named(names: Sequence[str], point: str | Point) -> list[dict[str, float]]:
     if not isinstance(point, str):
-        if unknown := set(point) - set(names):
-            raise ConfigError(f"points {dict(point)} name {sorted(unknown)}; the objectives are {list(names)}")
-        return [{name: float(point.get(name, 0.0)) for name in names}]
+        return [_listed(names, point)]
     word, _, number = point.partition(":")
     if point == "corners":
         return corners(names)
     if point == "centre":
         return [centre(names)]
-    if word == "lattice" and number.isdigit() and int(number) > 0:
-        return lattice(names, int(number))
+    if word in {"lattice", "riesz"} and number.isdigit() and int(number) > 0:
+        return {"lattice": lattice, "riesz": riesz}[word](names, int(number))
     if set(point.split("+")) <= set(names):
         return [centre(names, point.split("+"))]
-    raise ConfigError(
-        f"points '{point}' is not known; use corners, centre, lattice:N (multiples of 1/N), or objectives joined by '+' of {list(names)}"
-    )
+    raise ConfigError(f"points '{point}' is not known; use {WORDS}, or objectives joined by '+' of {list(names)}")
 
 
-def label(weights: Mapping[str, float]) -> str:
-    """A folder name such as ``helpful0.5_harmless0.5``; zeros are left out."""
-    return "_".join(f"{name}{weight:.4g}" for name, weight in weights.items() if weight > 0)
+def _listed(names: Sequence[str], point: Point) -> dict[str, float]:
+    if unknown := set(point) - set(names):
+        raise ConfigError(f"points {dict(point)} name {sorted(unknown)}; the objectives are {list(names)}")
+    total = math.fsum(point.values())
+    if abs(total - 1) > SUM_TOLERANCE:
+        raise ConfigError(f"points {dict(point)} sum to {total:.6g}; the weights of a point sum to 1")
+    return {name: float(point.get(name, 0.0)) for name in names}
+
+
+def _same(first: Point, second: Point) -> bool:
+    return all(abs(first[name] - second[name]) <= SUM_TOLERANCE for name in first)
+
+
+def _rounded(row: Sequence[float]) -> list[float]:
+    """Multiples of 1 / ``RIESZ_STEPS`` that sum to 1, each next to its share of ``row``."""
+    exact = [share * RIESZ_STEPS / math.fsum(row) for share in row]
+    parts = [math.floor(share) for share in exact]
+    missing = RIESZ_STEPS - sum(parts)
+    for k in sorted(range(len(row)), key=lambda k: parts[k] - exact[k])[:missing]:
+        parts[k] += 1
+    return [part / RIESZ_STEPS for part in parts]

@@ -13,6 +13,8 @@ import yaml
 from numpy.typing import NDArray
 
 from lenity.errors import CheckpointError
+from lenity.evaluation import protocol
+from lenity.evaluation.protocol import Protocol
 from lenity.evaluation.table import paired
 from lenity.pareto.weights import label
 
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Array = NDArray[np.float64]
+JUDGED, JUDGE = "judge.parquet", "judge: "
 
 
 @dataclass(frozen=True)
@@ -33,16 +36,25 @@ class Run:
     frame: pd.DataFrame
     metrics: list[dict[str, Any]]
     config: dict[str, Any]
+    protocol: Protocol | None = None
 
     @property
     def name(self) -> str:
         """Method and weights, for headings."""
         return f"{self.method} · {label(self.weights).replace('_', ' ')}"
 
-    def scores(self, objectives: Sequence[str], policy: str = "aligned", column: str = "standardised") -> Array:
+    def scores(self, columns: Sequence[str], policy: str = "aligned", column: str = "standardised") -> Array:
         """(prompts, K) in the order of prompt ids."""
-        scores: Array = paired(self.frame, policy, list(objectives), column)[1]
+        scores: Array = paired(self.frame, policy, list(columns), column)[1]
         return scores
+
+
+@dataclass(frozen=True)
+class View:
+    """One way to score the same responses; ``columns`` names, for each objective, the reward in the rows."""
+
+    name: str
+    columns: dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -55,41 +67,69 @@ class Best:
 
 
 def read_runs(folder: str | Path) -> list[Run]:
-    """The evaluated runs in ``folder``, which is one itself or holds them at any depth.
+    """The evaluated runs in ``folder``, which is one itself or holds them at any depth; with the judge's scores, where there are.
 
     Raises:
         CheckpointError: there is none.
     """
     import pandas as pd
 
-    found = []
-    for file in sorted(Path(folder).rglob("evaluation.parquet")):
-        if not (file.parent / "config.yaml").is_file():
-            continue
-        frame = pd.read_parquet(file)
-        config = yaml.safe_load((file.parent / "config.yaml").read_text(encoding="utf-8"))
-        log = file.parent / "metrics.jsonl"
-        metrics = (
-            [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines() if line] if log.is_file() else []
-        )
-        first = frame.iloc[0]
-        found.append(
-            Run(
-                file.parent,
-                str(first["method"]),
-                json.loads(first["weights"]),
-                int(first["seed"]),
-                frame,
-                metrics,
-                config,
-            )
-        )
-    if not found:
+    folder = Path(folder)
+    judged = pd.read_parquet(folder / JUDGED) if (folder / JUDGED).is_file() else None
+    files = sorted(file for file in folder.rglob("evaluation.parquet") if (file.parent / "config.yaml").is_file())
+    if not files:
         raise CheckpointError(
             f"'{folder}' holds no evaluated run; give a run or sweep folder, after `lenity evaluate RUN` or `lenity sweep`."
         )
-    order = _planned(Path(folder))
+    order = _planned(folder)
+    found = [_read(file.parent, judged) for file in files]
     return sorted(found, key=lambda run: order.get(run.path.parts[-2:], len(order)))
+
+
+def _read(folder: Path, judged: pd.DataFrame | None) -> Run:
+    import pandas as pd
+
+    frame, log = pd.read_parquet(folder / "evaluation.parquet"), folder / "metrics.jsonl"
+    first = frame.iloc[0]
+    lines = log.read_text(encoding="utf-8").splitlines() if log.is_file() else []
+    return Run(
+        folder, str(first["method"]), json.loads(first["weights"]), int(first["seed"]),
+        frame if judged is None else with_judge(frame, judged),
+        [json.loads(line) for line in lines if line],
+        yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8")),
+        protocol.load(folder) if (folder / protocol.FILE).is_file() else None,
+    )  # fmt: skip
+
+
+def with_judge(frame: pd.DataFrame, judged: pd.DataFrame) -> pd.DataFrame:
+    """Rows of the judge's scores beside the rewards', as ``judge: <objective>``; standardised on the reference policy's."""
+    import pandas as pd
+
+    each = frame.drop_duplicates(["policy", "prompt_id"]).drop(columns=["objective", "held_out", "raw", "standardised"])
+    scores = judged[["prompt_id", "response", "objective", "score"]].rename(columns={"score": "raw"})
+    rows = each.merge(scores, on=["prompt_id", "response"])
+    start = rows[rows["policy"] == "reference"].groupby("objective")["raw"]
+    mean, std = (rows["objective"].map(figure) for figure in (start.mean(), start.std()))
+    rows["standardised"] = (rows["raw"] - mean) / std.where(std > 0, 1.0)
+    rows["objective"], rows["held_out"] = JUDGE + rows["objective"], True
+    return pd.concat([frame, rows], ignore_index=True)
+
+
+def views(runs: Sequence[Run]) -> list[View]:
+    """The trained rewards; the held-out rewards that measure each objective; the judge: those that all runs have."""
+    trained = list(runs[0].weights)
+    held_out = {
+        str(spec["measures"]): name
+        for name, spec in (runs[0].config.get("held_out_rewards") or {}).items()
+        if spec.get("measures")
+    }
+    candidates = [
+        View("trained rewards", {name: name for name in trained}),
+        View("held-out rewards", {name: held_out[name] for name in trained if name in held_out}),
+        View("judge", {name: JUDGE + name for name in trained}),
+    ]
+    known = set.intersection(*(set(run.frame["objective"]) for run in runs))
+    return [view for view in candidates if len(view.columns) == len(trained) and set(view.columns.values()) <= known]
 
 
 def _planned(folder: Path) -> dict[tuple[str, ...], int]:
@@ -121,10 +161,3 @@ def shown(runs: Sequence[Run], most: int = 12) -> list[Run]:
         min((run for run in trained if run.method == method), key=lambda run: max(run.weights.values()))
         for method in dict.fromkeys(run.method for run in trained)
     ]
-
-
-def measured(runs: Sequence[Run]) -> list[str]:
-    """The objectives a front is drawn in: the held-out ones where there are at least two, else those trained on."""
-    first = runs[0].frame
-    held_out = list(first.loc[first["held_out"], "objective"].drop_duplicates())
-    return held_out if len(held_out) >= 2 else list(first.loc[~first["held_out"], "objective"].drop_duplicates())

@@ -12,37 +12,44 @@ from lenity.evaluation.table import changes, mean_kl
 from lenity.pareto.confidence import Interval
 from lenity.report import collect, tables
 from lenity.report.collect import Run
-from lenity.report.comparison import Comparison, compare
+from lenity.report.comparison import Comparison
+from lenity.report.evidence import Evidence
 from lenity.report.figures import smooth
 
+MANY = 16  # runs; more are told by the tables above
 
-def write_markdown(folder: str | Path, file: str | Path) -> Path:
+
+def write_markdown(evidence: Evidence, file: str | Path) -> Path:
     """Write ``file`` and, beside it, ``<name>_reward.svg`` and ``<name>_kl.svg``; the path."""
-    folder, file = Path(folder), Path(file)
-    runs, best = collect.read_runs(folder), collect.read_best(folder)
+    file, runs = Path(file), evidence.runs
     file.parent.mkdir(parents=True, exist_ok=True)
     pictures = _pictures(runs, file)
-    parts = [
-        f"# {file.stem}",
-        _setting(runs),
-        _reward_models(runs),
-        *_comparison(compare(runs, best)),
-        "## Before and after",
-        _changes(runs),
-    ]
+    parts = [f"# {file.stem}", _setting(evidence), _reward_models(runs)]
+    for comparison in evidence.comparisons:
+        parts += _comparison(comparison)
+    if evidence.main.methods:
+        parts += ["## Cost", "Of a method's front, one seed.", tables.markdown(tables.costs(evidence.main))]
+    if len(runs) <= MANY:
+        parts += ["## Before and after", _changes(runs)]
     parts += ["## Curves", *(f"![{path.stem}]({path.name})" for path in pictures)]
     file.write_text("\n\n".join(part for part in parts if part) + "\n", encoding="utf-8")
     return file
 
 
-def _setting(runs: Sequence[Run]) -> str:
-    config = runs[0].config
-    n = runs[0].frame["prompt_id"].nunique()
-    return (
-        f"Written from the run folders by `lenity report`. {len(runs)} runs of {config['iterations']} iterations × "
-        f"{config['rollout']['batch_size']} responses of at most {config['rollout']['max_new_tokens']} tokens; {n} held-out prompts; seeds {', '.join(map(str, sorted({run.seed for run in runs})))}. "
-        "Brackets are 95 % bootstrap intervals over prompts, paired in differences."
-    )
+def _setting(evidence: Evidence) -> str:
+    runs, config = evidence.runs, evidence.runs[0].config
+    seeds = ", ".join(map(str, sorted({run.seed for run in runs})))
+    length = config["rollout"]["max_new_tokens"]
+    budget = (config.get("budget") or {}).get("tokens")
+    until = f"until {budget:,} tokens" if budget else f"{config['iterations']} iterations"
+    text = f"Written from the run folders by `lenity report`. {len(runs)} runs; {until} × {config['rollout']['batch_size']} responses of at most {length} tokens; seeds {seeds}."
+    if evidence.protocol is not None:
+        decoding = evidence.protocol.decoding
+        text += (
+            f" Measured on {evidence.protocol.prompts.count} prompts (sha256 {evidence.protocol.prompts.sha256[:12]}), temperature "
+            f"{decoding['temperature']:g}, top-p {decoding['top_p']:g}, at most {decoding['max_new_tokens']} tokens."
+        )
+    return text
 
 
 def _reward_models(runs: Sequence[Run]) -> str:
@@ -64,9 +71,9 @@ def _reward_models(runs: Sequence[Run]) -> str:
 def _comparison(found: Comparison) -> list[str]:
     if not found.methods:
         return []
-    parts = ["## Methods", tables.note(found), tables.markdown(tables.methods(found))]
-    parts += ["Cost of a method's front, one seed.", tables.markdown(tables.costs(found))]
-    return [*parts, "## Rewards", "Mean raw reward, mean over seeds.", tables.markdown(tables.rewards(found))]
+    parts = [f"## By {found.view.name}", tables.note(found), tables.markdown(tables.methods(found))]
+    parts += [tables.markdown(tables.figures(found)), tables.markdown(tables.differences(found))]
+    return [*parts, "Mean raw reward, mean over seeds.", tables.markdown(tables.rewards(found))]
 
 
 def _changes(runs: Sequence[Run]) -> str:

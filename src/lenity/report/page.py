@@ -1,69 +1,137 @@
-"""One self-contained ``report.html``: plotly.js is inside, nothing is fetched."""
+"""One self-contained ``report.html``: plotly.js is inside, nothing is fetched, and a policy in the page forbids it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+import json
 from importlib.resources import files
-from itertools import combinations
 from pathlib import Path
 from typing import Any
 
-from lenity.evaluation.table import changes, mean_kl
-from lenity.report import collect, figures, tables
-from lenity.report.collect import Run
-from lenity.report.comparison import compare
+from lenity.report import cases, warnings
+from lenity.report.evidence import Evidence
+from lenity.report.figures import Drawn, draw
+from lenity.report.panels import headline, record
+from lenity.report.panels.bars import differences, verdict
+from lenity.report.panels.base import Cell, Figure, Table, signed, weights_text, with_bracket
+from lenity.report.panels.looks import DARK, looks
+from lenity.report.panels.static import static
+from lenity.report.scores import Scores
+
+SCRIPTS = ("theme", "figures", "tabs", "points", "cases")
 
 
-def write_page(folder: str | Path, *, samples: bool = True, title: str | None = None) -> Path:
-    """Write ``folder/report.html`` from the evaluated runs in it; the path."""
-    from jinja2 import Environment
-    from plotly.offline import get_plotlyjs
+def write_page(evidence: Evidence, *, samples: bool = True, title: str | None = None) -> Path:
+    """Write ``report.html`` into the evidence's folder; the path.
 
-    folder = Path(folder)
-    runs, best = collect.read_runs(folder), collect.read_best(folder)
-    objectives = collect.measured(runs)
-    trained = list(runs[0].weights)
-    drawn = [figures.front(runs, x, y, best) for x, y in combinations(objectives, 2)]
-    some, comparison = collect.shown(runs), compare(runs, best)
-    curves = [figures.reward_curves(some, name) for name in trained]
-    curves += [figures.kl_curves(some), figures.conflict_curves(some)]
-    curves += [figures.mask_curves(some, name) for name in trained]
-    template = Environment(autoescape=True).from_string(
-        files("lenity.report").joinpath("template.html").read_text(encoding="utf-8")
-    )
+    Args:
+        evidence: what :func:`lenity.report.evidence.gather` found.
+        samples: with responses, which may offend.
+        title: of the page.
+    """
+    from jinja2 import Environment, StrictUndefined
+
+    scores = Scores.of(evidence)
+    drawn = draw(evidence, scores)
+    template = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    ).from_string(part("template.html"))
     text = template.render(
-        title=title or f"Alignment report: {folder.name}",
-        prompts=runs[0].frame["prompt_id"].nunique(),
-        compared=[tables.methods(comparison), tables.costs(comparison)] if comparison.methods else [],
-        note=tables.note(comparison) if comparison.methods else "",
-        few_curves=len(some) < len(runs),
-        fronts=[_html(figure) for figure in drawn],
-        curves=[_html(figure) for figure in curves if figure.data],
-        tables=[{"name": run.name, "changes": changes(run.frame), "kl": str(mean_kl(run.frame))} for run in runs],
-        samples=sample_rows(runs) if samples else [],
-        plotly_js=get_plotlyjs(),
+        title=title or f"Alignment report: {evidence.folder.resolve().name}",
+        **_content(evidence, scores, drawn, samples),
     )
-    file = folder / "report.html"
+    file = evidence.folder / "report.html"
     file.write_text(text, encoding="utf-8")
     return file
 
 
-def sample_rows(runs: Sequence[Run], each: int = 3) -> list[dict[str, str]]:
-    """The first prompts (by id) of each run, with both policies' responses."""
-    found: list[dict[str, Any]] = []
-    for run in runs:
-        rows = run.frame.drop_duplicates(["policy", "prompt_id"]).pivot(
-            index=["prompt_id", "prompt"], columns="policy", values="response"
+def part(name: str) -> str:
+    """A file beside this one."""
+    return files("lenity.report").joinpath(name).read_text(encoding="utf-8")
+
+
+def _content(evidence: Evidence, scores: Scores, drawn: Drawn, samples: bool) -> dict[str, Any]:
+    comparisons = evidence.comparisons
+    return {
+        "setting": headline.setting(evidence),
+        "sentences": [headline.sentence(one, drawn.spots[one.view.name]) for one in comparisons],
+        "views": [one.view.name for one in comparisons], "main": evidence.main.view.name,
+        "figures": drawn.figures, "looks": looks(run.method for run in evidence.runs), "known_best": evidence.best is not None,
+        "points": points_table(drawn, evidence), "differences": {one.view.name: differences(one) for one in comparisons if one.methods},
+        "static": static(evidence, scores), "budget": record.budget(evidence.main), "protocol": record.protocol(evidence),
+        "signs": warnings.signs(evidence, scores, drawn.spots), "samples": samples, "rules": cases.RULES,
+        "several_seeds": len({run.seed for run in evidence.runs}) > 1, "objectives": list(evidence.runs[0].weights),
+        "single": len(evidence.runs) == 1,
+        **_scripts(), "data": _data(evidence, scores, drawn, samples), "styles": part("static/page.css"),
+    }  # fmt: skip
+
+
+def _scripts() -> dict[str, Any]:
+    """Ours and plotly's; only scripts with the nonce run."""
+    from plotly.offline import get_plotlyjs
+
+    own = [part(f"static/{name}.js") for name in SCRIPTS]
+    return {
+        "plotly_js": get_plotlyjs(),
+        "scripts": own,
+        "nonce": hashlib.sha256("".join(own).encode()).hexdigest()[:24],
+    }
+
+
+def _data(evidence: Evidence, scores: Scores, drawn: Drawn, samples: bool) -> dict[str, Any]:
+    """What the scripts read, as JSON."""
+    chosen = cases.points(evidence)
+    for entry in chosen:
+        entry["means"] = _means(drawn, entry["runs"][0])
+    found = {
+        "figures": {figure.name: _figure(figure) for figure in drawn.figures}, "dark": DARK, "points": chosen,
+        "views": {one.view.name: list(one.view.columns) for one in evidence.comparisons}, "texts": None, "cases": None,
+    }  # fmt: skip
+    if samples:
+        across, over = cases.across_methods(evidence, scores), cases.across_weights(evidence, scores)
+        every = [*([across] if across else []), *over]
+        found["texts"] = cases.texts(evidence, scores, every)
+        found["cases"] = {"methods": vars(across) if across else None, "weights": [vars(case) for case in over]}
+    return {name: as_json(part) for name, part in found.items()}
+
+
+def _means(drawn: Drawn, run: int) -> dict[str, list[str]]:
+    """By view, each objective's mean with its interval."""
+    return {
+        view: [with_bracket(spot.interval(k)) for k in range(len(spot.mean))]
+        for view, spots in drawn.spots.items()
+        for spot in spots
+        if run in spot.runs
+    }
+
+
+def _figure(figure: Figure) -> dict[str, Any]:
+    return {"group": figure.group, "choices": [vars(choice) for choice in figure.choices]}
+
+
+def as_json(value: Any) -> Any:
+    """JSON that is safe within a script element: no ``<``, ``>`` or ``&`` is left in it."""
+    from markupsafe import Markup
+
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    for character in "<>&\u2028\u2029":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return Markup(text)  # noqa: S704 - escaped above
+
+
+def points_table(drawn: Drawn, evidence: Evidence) -> dict[str, Table]:
+    """By view: what the fronts show, to read, with the change from the reference policy."""
+    found = {}
+    for one in evidence.comparisons:
+        rows = []
+        for spot in drawn.spots[one.view.name]:
+            cells = [
+                Cell(with_bracket(spot.interval(k)), signed(spot.gain[k]), verdict(spot.gain[k], 1))
+                for k in range(len(spot.mean))
+            ]
+            rows.append([Cell(spot.method, weights_text(spot.weights)), *cells])
+        caption = (
+            "Mean raw reward with its interval; below, the change from the reference policy with its paired interval."
         )
-        shown = rows.sort_index().head(each).reset_index()
-        found += [
-            {"run": run.name, "prompt": str(prompt).strip(), "before": before, "after": after}
-            for prompt, before, after in zip(shown["prompt"], shown["reference"], shown["aligned"], strict=True)
-        ]
+        found[one.view.name] = Table(["policy", *one.objectives], rows, caption)
     return found
-
-
-def _html(figure: Any) -> str:
-    return str(
-        figure.to_html(full_html=False, include_plotlyjs=False, config={"displaylogo": False, "responsive": True})
-    )

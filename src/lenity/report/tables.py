@@ -5,22 +5,53 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from lenity.evaluation.protocol import MARGIN
 from lenity.pareto.confidence import Interval
-from lenity.report.comparison import MARGIN, Comparison
+from lenity.pareto.measures import Measure, measures
+from lenity.report.comparison import Comparison
 
 Table = tuple[list[str], list[list[str]]]
 
 
-def methods(comparison: Comparison) -> Table:
-    """Scalarised value and hypervolume, with what they are over the baseline."""
+def methods(comparison: Comparison, names: Sequence[str] = ("scalarised value", "hypervolume")) -> Table:
+    """Figures of these names, each with what it is over the baseline."""
+    by_name = {measure.name: measure for measure in measures(comparison.objectives)}
+    rows = []
+    for found in comparison.methods:
+        cells = [(str(found.figures[name]), _over(found.over.get(name), by_name[name])) for name in names]
+        rows.append([found.method, *(cell for pair in cells for cell in pair)])
+    if comparison.best is not None and "hypervolume" in names:
+        blank = [("", "")] * len(names)
+        blank[list(names).index("hypervolume")] = (f"{comparison.best:.3f}", "")
+        rows.append(["exact best at the same weights", *(cell for pair in blank for cell in pair)])
     over = f"over {comparison.baseline}"
-    rows = [
-        [found.method, str(found.value), _over(found.value_over), str(found.volume), _over(found.volume_over)]
-        for found in comparison.methods
+    return ["method", *(text for name in names for text in (_arrow(by_name[name]), over))], rows
+
+
+def figures(comparison: Comparison) -> Table:
+    """The other figures of every method."""
+    rest = [
+        measure
+        for measure in measures(comparison.objectives)
+        if measure.name not in {"scalarised value", "hypervolume"}
     ]
-    if comparison.best is not None:
-        rows.append(["exact best at the same weights", "", "", f"{comparison.best:.3f}", ""])
-    return ["method", "scalarised value", over, "hypervolume", over], rows
+    rows = [[found.method, *(str(found.figures[measure.name]) for measure in rest)] for found in comparison.methods]
+    return ["method", *map(_arrow, rest)], rows
+
+
+def differences(comparison: Comparison) -> Table:
+    """What every other figure is over the baseline's."""
+    rest = [
+        measure
+        for measure in measures(comparison.objectives)
+        if measure.name not in {"scalarised value", "hypervolume"}
+    ]
+    rows = [
+        [found.method, *(_over(found.over[measure.name], measure) for measure in rest)]
+        for found in comparison.methods
+        if found.over
+    ]
+    return [f"over {comparison.baseline}", *map(_arrow, rest)], rows
 
 
 def costs(comparison: Comparison) -> Table:
@@ -35,22 +66,35 @@ def costs(comparison: Comparison) -> Table:
 
 
 def rewards(comparison: Comparison) -> Table:
-    """Raw reward of every objective at every weighting."""
-    rows = [[found.name, *(str(found.rewards[name]) for name in comparison.objectives)] for found in comparison.rewards]
+    """Raw reward of every objective at every weighting; one row for a method that gives one policy for all of them."""
+    rows = [["reference policy", *(str(comparison.start[name]) for name in comparison.objectives)]]
+    for method in (found.method for found in comparison.methods):
+        cells = {
+            point.name: [str(point.rewards[name]) for name in comparison.objectives]
+            for point in comparison.points
+            if point.method == method
+        }
+        one = len(cells) > 1 and len({tuple(found) for found in cells.values()}) == 1
+        shown = {f"{method} · any": next(iter(cells.values()))} if one else cells
+        rows += [[name, *found] for name, found in shown.items()]
     return ["method · weights", *comparison.objectives], rows
 
 
 def note(comparison: Comparison) -> str:
     """What the figures of :func:`methods` mean."""
-    point = ", ".join(f"{value:.3f}" for value in comparison.reference)
-    seeds = len(comparison.seeds)
+    point, seeds = ", ".join(f"{value:.3f}" for value in comparison.reference), len(comparison.seeds)
+    rule = (
+        f"the reference policy's mean minus {MARGIN:g}" if comparison.rule == "fixed"
+        else "the lowest mean of any run, which rewards a comparison with bad runs"
+    )  # fmt: skip
+    missing = f" {comparison.missing} more prompts lack a score and are left out." if comparison.missing else ""
     return (
-        f"{len(comparison.weights)} weights, {seeds} seed{'s' if seeds > 1 else ''}, {comparison.prompts} held-out prompts. The scalarised value is "
-        "the mean over weights w of Σ w_k times the standardised reward of k (0 is the reference policy on average). "
-        f"Hypervolume is on standardised {', '.join(comparison.objectives)} above ({point}), the reference policy's mean minus {MARGIN:g}, "
+        f"By {comparison.view.name}: {len(comparison.weights)} weights, {seeds} seed{'s' if seeds > 1 else ''}, {comparison.prompts} held-out "
+        f"prompts.{missing} The scalarised value is the mean over weights w of Σ w_k times the standardised reward of k (0 is the reference "
+        f"policy on average). Hypervolume is on standardised {', '.join(comparison.objectives)} above ({point}), {rule}, "
         "mean over seeds. Brackets are 95 % bootstrap intervals over prompts"
         + (" and seeds" if seeds > 1 else "; seeds are not resampled")
-        + ", paired in differences; only an interval that excludes 0 shows a difference."
+        + ", paired in differences; only an interval that excludes 0 shows a difference. ↑ more is better, ↓ less."
     )
 
 
@@ -81,8 +125,14 @@ def rich(table: Table, title: str) -> Any:
     return result
 
 
-def _over(interval: Interval | None) -> str:
-    if interval is None:
+def _arrow(measure: Measure) -> str:
+    return measure.name + {1: " ↑", -1: " ↓", 0: ""}[measure.better]
+
+
+def _over(interval: Interval | None, measure: Measure) -> str:
+    if interval is None or str(interval) == "–":
         return "–"
-    word = ("better" if interval.value > 0 else "worse") if interval.excludes_zero else "not clear"
+    if not interval.excludes_zero:
+        return f"{interval} not clear"
+    word = {1: "better", -1: "worse", 0: "differs"}[measure.better * (1 if interval.value > 0 else -1)]
     return f"{interval} {word}"

@@ -6,6 +6,8 @@ import abc
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from pydantic import Field
+
 from lenity.config.base import Section
 from lenity.registry import Registry
 
@@ -38,6 +40,10 @@ class Reward(abc.ABC):
 
 class RewardSpec(Section):
     """Settings of one reward; ``load`` is the only place that touches weights."""
+
+    measures: str | None = Field(
+        None, description="of a held-out reward: the objective it measures; fronts are then drawn in such rewards too"
+    )
 
     @abc.abstractmethod
     def load(self, device: torch.device) -> Reward:

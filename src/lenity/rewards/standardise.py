@@ -38,6 +38,14 @@ class Standardiser:
                 )
         return cls(means, stds, {name: len(column) for name, column in scores.items()})
 
+    def extended(self, scores: Mapping[str, Sequence[float]]) -> Standardiser:
+        """With constants measured on ``scores`` for the rewards among them that have none."""
+        new = {name: column for name, column in scores.items() if name not in self.means}
+        if not new:
+            return self
+        more = Standardiser.fit(new)
+        return Standardiser({**self.means, **more.means}, {**self.stds, **more.stds}, {**self.counts, **more.counts})
+
     def apply(self, name: str, scores: Sequence[float]) -> list[float]:
         """Standardised scores."""
         return [(score - self.means[name]) / self.stds[name] for score in scores]

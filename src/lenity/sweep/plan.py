@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lenity.aggregation.base import RULES, Rule
+from lenity.aggregation.shared import Shared
 from lenity.config.base import dump_member, member_name, parse_member
 from lenity.config.load import parse
 from lenity.config.run import RunConfig
-from lenity.errors import ConfigError, WrongWeightsError
+from lenity.errors import ConfigError, LenityError, WrongWeightsError
 from lenity.pareto import weights
+from lenity.run_folder import RunFolder
 
 Point = Mapping[str, float]
 
@@ -28,36 +30,40 @@ def plan(
 ) -> list[RunConfig]:
     """One configuration a run, in ``output/runs/<method>/<weights>``; all share ``output/standardisation.json``.
 
-    Methods made from other runs come last, and bring those runs with them; a method that cannot be run at a point is left
-    out there.
+    Methods made from other runs come last, and bring those runs with them. A run whose training another run does anyway takes
+    its adapter. A method that cannot be run at a point is left out there.
 
     Args:
         config: what all runs share.
         methods: names or methods.
         points: preference weights.
-        output: the sweep folder.
+        output: the sweep folder; runs that were begun in it keep what they are made from.
         seeds: default: the configuration's.
         tokens: generated tokens a method and seed may take; its runs that train share them evenly.
     """
     seeds = [config.seed] if seeds is None else list(seeds)
+    distinct = {_key(config, point): point for point in [*points, *weights.corners(list(config.rewards))]}
+    names = dict(zip(distinct, weights.labels(list(distinct.values())), strict=True))
     found: dict[str, RunConfig] = {}
     for seed in seeds:
-        draft = _Draft(config, output, seed, f"_seed{seed}" if len(seeds) > 1 else "")
+        draft = _Draft(config, output, names, seed, f"_seed{seed}" if len(seeds) > 1 else "")
         for method in methods:
             for run in draft.runs(parse_member(method, RULES, "name"), points, tokens):
                 if found.setdefault(run.output, run).method != run.method:
                     raise ConfigError(
                         f"two methods of the sweep write to '{run.output}'; give one a label, as {{name: ..., label: other}}"
                     )
-    return sorted(found.values(), key=lambda run: bool(run.method.sources))
+    runs = [_begun(_spared(run, list(found.values()))) for run in found.values()]
+    return sorted(runs, key=lambda run: bool(run.method.sources))
 
 
 @dataclass(frozen=True)
 class _Draft:
-    """Makes the runs of one seed."""
+    """Makes the runs of one seed; ``names`` are the folders of points."""
 
     config: RunConfig
     output: Path
+    names: Mapping[tuple[float, ...], str]
     seed: int
     suffix: str
 
@@ -78,8 +84,8 @@ class _Draft:
         """One run."""
         base = self.config.dump()
         chosen = parse_member(method, RULES, "name")
-        place = Path(member_name(chosen, RULES).replace(":", "_")) / (weights.label(point) + self.suffix)
-        folder = self.output / "runs" / place
+        name = self.names.get(_key(self.config, point)) or weights.label(point)
+        folder = self.output / "runs" / member_name(chosen, RULES).replace(":", "_") / (name + self.suffix)
         data = base | {
             "output": str(folder),
             "seed": self.seed,
@@ -90,3 +96,29 @@ class _Draft:
             "logging": base["logging"] | {"progress": False},
         }
         return parse(RunConfig, data, source=f"the run {folder}")
+
+
+def _key(config: RunConfig, point: Point) -> tuple[float, ...]:
+    return tuple(float(point[objective]) for objective in config.rewards)
+
+
+def _spared(run: RunConfig, runs: Sequence[RunConfig]) -> RunConfig:
+    """``run`` itself, or, where another of ``runs`` is the very same training, ``run`` with that one's adapter."""
+    method = run.method
+    if not isinstance(method, Shared) or method.builds or (twin := method.twin(run.weights)) is None:
+        return run
+    for other in runs:
+        same = (other.weights, other.seed, other.budget) == (run.weights, run.seed, run.budget)
+        if same and RULES.name_of(type(other.method)) == twin and not other.method.sources:
+            return run.model_copy(update={"method": method.taken_from(other)})
+    return run
+
+
+def _begun(run: RunConfig) -> RunConfig:
+    """``run`` as it was begun, where it was: made from the same runs, with the same constants."""
+    folder = RunFolder(run.output)
+    with contextlib.suppress(LenityError):  # the run itself will say what is wrong with its folder
+        if folder.started and folder.config.method.alone() == run.method.alone():
+            kept = {"method": folder.config.method, "standardisation": folder.config.standardisation}
+            return run.model_copy(update=kept)
+    return run

@@ -1,158 +1,114 @@
-"""Carries out a plan: worker processes, finished runs skipped, half-done ones resumed, a failure does not stop the others."""
+"""Carries out a plan: finished runs are kept, half-done ones go on, a failure does not stop the others."""
 
 from __future__ import annotations
 
-import json
-import multiprocessing
 import os
-import time
-import traceback
-from collections.abc import Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, wait
-from dataclasses import asdict, dataclass
+import signal
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import Any
 
-from lenity.config.load import parse
 from lenity.config.run import RunConfig
 from lenity.errors import LenityError
+from lenity.sweep import tasks
+from lenity.sweep.live import Watch, watch
+from lenity.sweep.record import Outcome, Record
+from lenity.sweep.workers import Workers
 
-
-@dataclass(frozen=True)
-class Outcome:
-    """How one run of a sweep ended."""
-
-    run: str
-    seconds: float
-    error: str | None = None
+SHARED = "what all runs share"
 
 
 def run_sweep(configs: Sequence[RunConfig], output: Path, jobs: int = 1, threads: int | None = None) -> list[Outcome]:
-    """Train and evaluate every configuration; writes ``sweep.json`` and the combined ``evaluation.parquet``.
+    """Train and evaluate every configuration; writes ``sweep.json`` as runs end, then all evaluations as one file.
 
     Args:
-        configs: from :func:`lenity.sweep.plan.plan`, which puts what is made from other runs last.
+        configs: from :func:`lenity.sweep.plan.plan`.
         output: the sweep folder.
         jobs: worker processes.
         threads: of each worker; default: the cores divided by ``jobs``. Results repeat exactly where it is the same.
+
+    Raises:
+        LenityError: what all runs share cannot be made, or runs in the folder were measured otherwise.
+        KeyboardInterrupt: also on SIGTERM; the workers have ended.
     """
+    from lenity.evaluation.folder import gather
+
     threads = threads or max(1, (os.cpu_count() or 1) // jobs)
     output.mkdir(parents=True, exist_ok=True)
-    with _threads_for_children(threads), _pool(jobs, threads) as pool:
-        pool.submit(_prepare, configs[0].dump(), str(output)).result()
-        tasks: list[Future[tuple[float, str | None]]] = []
-        for derived in (False, True):  # what is made from other runs waits for them
-            group = [config for config in configs if bool(config.method.sources) is derived]
-            tasks += (started := [pool.submit(_one, config.dump(), str(output)) for config in group])
-            _follow(started, group)
-    outcomes = [_outcome(config, task) for config, task in zip(configs, tasks, strict=True)]
-    (output / "sweep.json").write_text(
-        json.dumps([asdict(outcome) for outcome in outcomes], indent=2) + "\n", encoding="utf-8"
-    )
-    combine([outcome.run for outcome in outcomes if outcome.error is None], output)
-    return outcomes
+    record = Record(output, configs)
+    with (
+        _interrupted_by_sigterm(),
+        _environment(_inherited(threads)),
+        Workers(jobs, partial(tasks.start, threads)) as workers,
+        watch(configs, jobs, record.kept) as view,
+    ):
+        _prepare(configs[0], output, workers, view)
+        _carry_out(configs, output, workers, record, view)
+    if good := [Path(outcome.run) for outcome in record.outcomes if outcome.error is None]:
+        gather(good, output)
+    return record.outcomes
 
 
-def combine(runs: Sequence[str], output: Path) -> None:
-    """Write the runs' evaluations as one file."""
-    import pandas as pd
+def _prepare(config: RunConfig, output: Path, workers: Workers, view: Watch) -> None:
+    view.say("measuring the constants of standardisation and the reference policy")
+    workers.submit(SHARED, tasks.prepare, config.dump(), str(output))
+    while not (answers := workers.wait(1)):
+        pass
+    if error := answers[0].error:
+        raise LenityError(f"{SHARED} cannot be made: {error}")
+    view.say("")
 
-    if runs:
-        pd.concat([pd.read_parquet(Path(run) / "evaluation.parquet") for run in runs], ignore_index=True).to_parquet(
-            output / "evaluation.parquet"
-        )
+
+def _carry_out(configs: Sequence[RunConfig], output: Path, workers: Workers, record: Record, view: Watch) -> None:
+    """Give out runs as workers are free and what the runs are made from is there."""
+    by_output = {config.output: config for config in configs}
+    waiting = list(configs)
+    while waiting or workers.busy:
+        for config in list(waiting):
+            if lost := [source for source in config.method.sources if record.failed(source)]:
+                waiting.remove(config)
+                view.ended(config, record.add(Outcome(config.output, 0.0, f"made from '{lost[0]}', which failed")))
+            elif workers.free and not any(map(record.awaits, config.method.sources)):
+                waiting.remove(config)
+                view.started(config)
+                workers.submit(config.output, tasks.align, config.dump(), str(output))
+        for answer in workers.wait(1):
+            outcome = record.add(Outcome(answer.task, round(answer.seconds, 1), answer.error))
+            view.ended(by_output[answer.task], outcome)
 
 
-class _threads_for_children:  # noqa: N801 - reads as a statement
-    """Sets the thread counts that new processes inherit, and puts back what was there."""
+def _inherited(threads: int) -> dict[str, str]:
+    """Variables of the workers."""
+    quiet = "ignore:resource_tracker:UserWarning"  # workers that are ended in the middle leave a lock behind
+    warnings = ",".join(filter(None, (os.environ.get("PYTHONWARNINGS"), quiet)))
+    limits = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS"), str(threads))
+    return limits | {"TOKENIZERS_PARALLELISM": "false", "PYTHONWARNINGS": warnings}
 
-    def __init__(self, threads: int) -> None:
-        self.values = {name: str(threads) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")} | {
-            "TOKENIZERS_PARALLELISM": "false"
-        }
 
-    def __enter__(self) -> None:
-        self.before = {name: os.environ.get(name) for name in self.values}
-        os.environ.update(self.values)
-
-    def __exit__(self, *_: object) -> None:
-        for name, value in self.before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
+@contextmanager
+def _environment(values: Mapping[str, str]) -> Iterator[None]:
+    """What new processes inherit; what was there before comes back."""
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name)
+            if value is not None:
                 os.environ[name] = value
 
 
-def _pool(jobs: int, threads: int) -> ProcessPoolExecutor:
-    return ProcessPoolExecutor(
-        jobs, mp_context=multiprocessing.get_context("spawn"), initializer=_start, initargs=(threads,)
-    )
-
-
-def _start(threads: int) -> None:
-    import torch
-
-    from lenity.terminal import quiet
-
-    torch.set_num_threads(threads)
-    quiet()  # many workers, one terminal
-
-
-def _prepare(data: dict[str, Any], output: str) -> None:
-    """What all runs share: the standardisation constants and the reference policy's held-out rows."""
-    from lenity.evaluation.score import reference_rows
-    from lenity.train import calibrate
-
-    config = parse(RunConfig, data)
-    standardiser = calibrate(config, Path(output) / "standardisation.json")
-    reference_rows(config, config.evaluation, standardiser, Path(output))
-
-
-def _one(data: dict[str, Any], output: str) -> tuple[float, str | None]:
-    """Seconds taken and the error, if any."""
-    from lenity.evaluation.score import evaluate
-    from lenity.run_folder import RunFolder
-    from lenity.train import train
-
-    start = time.perf_counter()
+@contextmanager
+def _interrupted_by_sigterm() -> Iterator[None]:
+    """SIGTERM ends the sweep as Ctrl-C does, and not before its workers have ended."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        config = parse(RunConfig, data)
-        folder = Path(config.output)
-        if not (folder.exists() and RunFolder(folder).finished):
-            train(config, resume=folder.exists())
-        evaluate(RunFolder(folder), cache=Path(output))
-    except LenityError as error:
-        return time.perf_counter() - start, str(error)
-    except Exception:
-        return time.perf_counter() - start, traceback.format_exc()
-    return time.perf_counter() - start, None
-
-
-def _outcome(config: RunConfig, task: Future[tuple[float, str | None]]) -> Outcome:
-    if error := task.exception():
-        return Outcome(config.output, 0.0, f"the worker process ended: {error}")
-    seconds, text = task.result()
-    return Outcome(config.output, round(seconds, 1), text)
-
-
-def _follow(tasks: Sequence[Future[Any]], configs: Sequence[RunConfig]) -> None:
-    """A progress bar over all iterations of all runs, read from their folders."""
-    from lenity.terminal import bar
-
-    done, pending = 0, set(tasks)
-    with bar("aligning", sum(map(_work, configs)), shown=bool(tasks)) as advance:
-        while pending:
-            pending = wait(pending, timeout=1).not_done
-            before, done = done, sum(map(_done, configs))
-            advance(done - before, description=f"aligning · {len(tasks) - len(pending)} of {len(tasks)} runs done")
-
-
-def _work(config: RunConfig) -> int:
-    return 1 if config.method.builds else config.iterations
-
-
-def _done(config: RunConfig) -> int:
-    if config.method.builds:
-        return int((Path(config.output) / "evaluation.parquet").is_file())
-    file = Path(config.output) / "metrics.jsonl"
-    return file.read_bytes().count(b"\n") if file.is_file() else 0
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -1,0 +1,43 @@
+"""``lenity doctor``: what will go wrong with a run, before it starts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command(context_settings={"ignore_unknown_options": True, "allow_extra_args": True})
+@click.argument("config", type=click.Path())
+@click.option(
+    "--prompts", "count", type=click.IntRange(min=4), default=64, show_default=True, help="Responses to measure on."
+)
+@click.option(
+    "--json", "file", type=click.Path(path_type=Path), default=None, help="Write all figures and findings here."
+)
+@click.pass_context
+def command(context: click.Context, config: str, count: int, file: Path | None) -> None:
+    """Examine the models, rewards and prompts of the run CONFIG, and say what to change.
+
+    The reference policy answers some prompts; nothing is trained. Ends with status 1 where there is a problem. Every field of
+    the run is overridden as --section.field value.
+
+    Example: lenity doctor configs/toy.yaml --prompts 128 --rollout.max_new_tokens 8
+    """
+    from lenity.config.load import load
+    from lenity.config.run import RunConfig
+
+    run = load(RunConfig, config, context.args)
+    from lenity.doctor.findings import judge
+    from lenity.doctor.measure import measure
+    from lenity.doctor.show import show, write
+    from lenity.terminal import quiet
+
+    quiet()
+    figures = measure(run, count)
+    findings = judge(figures)
+    show(figures, findings)
+    if file:
+        write(figures, findings, file)
+    if any(finding.level == "problem" for finding in findings):
+        context.exit(1)

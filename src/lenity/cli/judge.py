@@ -1,0 +1,81 @@
+"""``lenity judge``: a language model rates the responses of evaluated runs."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from lenity.cli.help import fields
+from lenity.config.judge import JudgeConfig
+
+if TYPE_CHECKING:
+    from lenity.judge.run import Judged
+
+
+@click.command(context_settings={"ignore_unknown_options": True, "allow_extra_args": True}, epilog=fields(JudgeConfig))
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--dry-run", is_flag=True, help="Print how much there is to ask and what it may cost, and stop.")
+@click.pass_context
+def command(context: click.Context, folder: Path, dry_run: bool) -> None:
+    """Let a model rate the responses in the evaluated run or sweep FOLDER, 0 to 10 on each objective.
+
+    Any OpenAI-compatible endpoint will do. Answers are kept in FOLDER/judge.sqlite, so that nothing is paid twice and the same
+    command goes on after an interruption. The scores are in FOLDER/judge.parquet, which `lenity report` reads; how they came
+    about is in FOLDER/judge.json. The key comes from an environment variable and is written nowhere.
+
+    Example: lenity judge runs/all --endpoint http://127.0.0.1:8000/v1 --model my-judge --repeats 3
+    """
+    from lenity.config.load import override, parse
+    from lenity.judge.run import judge
+
+    _refuse_keys(context.args)
+    config = parse(JudgeConfig, override({}, context.args), source="the command line")
+    try:
+        judged = judge(folder, config, click.echo, dry_run=dry_run, progress=True)
+    except KeyboardInterrupt:
+        click.echo(
+            f"interrupted; every answer so far is kept. This goes on: {shlex.join(['lenity', *sys.argv[1:]])}", err=True
+        )
+        context.exit(130)
+    if judged:
+        _show(judged, folder)
+
+
+def _refuse_keys(arguments: list[str]) -> None:
+    """Before anything repeats what was given."""
+    from lenity.errors import ConfigError
+
+    names = [argument[2:].partition("=")[0].replace("-", "_") for argument in arguments if argument.startswith("--")]
+    if "api_key" in names or "key" in names:
+        raise ConfigError(
+            "keys are not taken from the command line, where other users and the shell's history see them; put it into the "
+            "environment variable OPENAI_API_KEY, or name another one with --api_key_env."
+        )
+
+
+def _show(judged: Judged, folder: Path) -> None:
+    from rich.console import Console
+
+    from lenity.judge.run import SUMMARY, TABLE
+    from lenity.judge.table import table
+
+    found = judged.summary
+    Console().print(table(judged.runs, judged.scores, f"Mean scores by {found['model']}, 0 to 10"))
+    rate = found["parse_failure_rate"]
+    answers = found["calls"] + found["from_cache"]
+    click.echo(
+        f"{answers:,} answers, {found['from_cache']:,} of them from before; {found['parse_failures']:,} were no integer from 0 to 10"
+        + (f" ({rate['value']:.1%} [{rate['low']:.1%}, {rate['high']:.1%}])" if answers else "")
+        + f"; {found['missing_scores']:,} of {found['questions']:,} scores are missing."
+    )
+    for reason, count in found["without_answer"].items():
+        click.echo(f"{count:,} questions got no answer ({reason}); the same command asks them again.")
+    if len(found["answered_by"]) > 1:
+        click.echo(
+            f"Answers came from {found['answered_by']}; if these are different models, remove judge.sqlite and judge anew."
+        )
+    click.echo(f"{folder / TABLE}, {folder / SUMMARY}. Next: lenity report {folder}")

@@ -1,0 +1,32 @@
+"""All checks, and what they say of a run where it is well."""
+
+from __future__ import annotations
+
+from lenity.doctor import reward_findings, text_findings
+from lenity.doctor.figures import Figures
+from lenity.doctor.finding import Check, Finding
+
+CHECKS: tuple[Check, ...] = (*reward_findings.CHECKS, *text_findings.CHECKS)
+ORDER = ("problem", "warning", "ok")
+WELL = {
+    "unscorable": "every response has a finite score",
+    "sign": "rewards prefer responses to what is plainly worse, or cannot be told apart from it",
+    "scale": "objectives vary on scales that compare",
+    "saturation": "rewards tell responses apart",
+    "correlation": "objectives are neither the same nor opposites",
+    "conflict": "objectives conflict on enough responses for leniency to matter",
+    "tokenizers": "tokenizers know the texts",
+    "windows": "texts fit into the models",
+    "prompts": "most rows are used",
+    "responses": "most responses end by themselves",
+    "cost": "the run fits into memory",
+}
+
+
+def judge(figures: Figures) -> list[Finding]:
+    """The worst first; a check that finds nothing gives one finding that is ok."""
+    found: list[Finding] = []
+    for check in CHECKS:
+        name = check.__name__
+        found += list(check(figures)) or [Finding("ok", name, WELL[name])]
+    return sorted(found, key=lambda finding: ORDER.index(finding.level))

@@ -1,0 +1,130 @@
+"""Loads what a run needs, lets the reference policy answer some prompts, and measures."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Mapping
+from itertools import combinations
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import torch
+
+from lenity import cost, seeds
+from lenity.aggregation import PLC
+from lenity.batch import Rollouts
+from lenity.config.run import RunConfig
+from lenity.data.loading import every
+from lenity.doctor.figures import (
+    ConflictFigures,
+    Correlation,
+    CostFigures,
+    Figures,
+    ResponseFigures,
+)
+from lenity.doctor.rewards import Array, measure_reward
+from lenity.doctor.texts import measure_prompts, measure_tokenizers
+from lenity.metrics import conflict
+from lenity.pareto.confidence import Interval
+from lenity.run_folder import RunFolder
+from lenity.setup import Trainer, World, accelerator_for, prepare
+from lenity.terminal import bar
+
+NORMAL_95 = 1.96
+
+
+def measure(config: RunConfig, count: int) -> Figures:
+    """Figures of ``config`` on at most ``count`` responses.
+
+    Raises:
+        LenityError: a model, a reward or the prompts cannot be loaded.
+    """
+    config = config.model_copy(update={"logging": config.logging.model_copy(update={"trackers": []})})
+    with TemporaryDirectory() as folder:
+        config, world, trainer = prepare(config, RunFolder(folder), accelerator_for(config))
+    rollouts = _answers(config, world, count)
+    specs = {**config.rewards, **config.held_out_rewards}
+    rewards, scores = {}, {}
+    with bar("scoring", len(specs)) as advance:
+        for name, spec in specs.items():
+            reward = world.rewards.get(name) or spec.load(world.policy.device)
+            rewards[name], scores[name] = measure_reward(spec, reward, rollouts.prompts, rollouts.responses)
+            advance()
+    names = tuple(config.rewards)
+    scorable = not any(rewards[name].unscorable for name in names)
+    return Figures(
+        objectives=names,
+        rewards=rewards,
+        tokenizers=measure_tokenizers(world, rollouts),
+        prompts=measure_prompts(config, world),
+        responses=_responses(config, rollouts),
+        correlations=tuple(Correlation(a, b, correlation(scores[a], scores[b])) for a, b in combinations(names, 2)),
+        conflict=_conflict(config, scores),
+        cost=_cost(config, world, trainer) if scorable else None,
+    )
+
+
+def correlation(first: Array, second: Array) -> Interval:
+    """Pearson's r over the rows that have both, with the interval of Fisher's transformation."""
+    both = np.isfinite(first) & np.isfinite(second)
+    one, two = first[both], second[both]
+    if len(one) < 4 or not one.std() > 0 or not two.std() > 0:
+        return Interval(math.nan, math.nan, math.nan)
+    r = float(np.clip(np.corrcoef(one, two)[0, 1], -1, 1))
+    centre, half = np.arctanh(np.clip(r, -1 + 1e-12, 1 - 1e-12)), NORMAL_95 / math.sqrt(len(one) - 3)
+    return Interval(r, float(np.tanh(centre - half)), float(np.tanh(centre + half)))
+
+
+def _answers(config: RunConfig, world: World, count: int) -> Rollouts:
+    prompts = every(world.prompts, count)
+    seeds.seed(config.seed, "calibrate")
+    world.policy.eval()
+    with bar("answering", len(prompts)) as advance, world.policy.disable_adapter():
+        return world.generator(config).generate(prompts, advance)
+
+
+def _responses(config: RunConfig, rollouts: Rollouts) -> ResponseFigures:
+    return ResponseFigures(
+        count=len(rollouts),
+        tokens=float(rollouts.response_mask.sum(1).float().mean()),
+        max_new_tokens=config.rollout.max_new_tokens,
+        cut=float((~rollouts.finished).float().mean()),
+        empty=float(np.mean([not text.strip() for text in rollouts.responses])),
+    )
+
+
+def _conflict(config: RunConfig, scores: Mapping[str, Array]) -> ConflictFigures | None:
+    """None for fewer than two objectives of positive weight that vary."""
+    names = [name for name, weight in config.weights.items() if weight > 0]
+    table = np.array([scores[name] for name in names]).T
+    table = table[np.isfinite(table).all(1)]
+    if len(names) < 2 or len(table) < 2 or not (table.std(0) > 0).all():
+        return None
+    standard = torch.from_numpy((table - table.mean(0)) / table.std(0))
+    weights = torch.tensor([config.weights[name] for name in names], dtype=standard.dtype)
+    rule = config.method if isinstance(config.method, PLC) else PLC(gate="net")
+    mask = rule.mask(standard, weights)[standard < 0]
+    return ConflictFigures(
+        rate=float(conflict(standard, weights).float().mean()),
+        masked=float((mask < 1 - 1e-9).float().mean()),
+        mask=float(mask.mean()),
+        gate=rule.gate,
+    )
+
+
+def _cost(config: RunConfig, world: World, trainer: Trainer) -> CostFigures:
+    work = config.method.work(config, len(world.prompts))
+    return CostFigures(
+        seconds=cost.probe(config, world, trainer).seconds(work),
+        rows=work.rows,
+        memory=cost.memory(config, world, trainer),
+        available=_available(world.policy.device),
+    )
+
+
+def _available(device: Any) -> float:
+    if device.type == "cuda":
+        return float(torch.cuda.get_device_properties(device).total_memory)
+    return float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))

@@ -1,0 +1,59 @@
+"""Figures of tokenizers and prompts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from lenity.batch import Rollouts
+from lenity.config.run import RunConfig
+from lenity.data.loading import every
+from lenity.doctor.figures import PromptFigures, TokenizerFigures
+from lenity.setup import World
+
+QUANTILES = {"5 %": 0.05, "median": 0.5, "95 %": 0.95, "longest": 1.0}
+MEASURED = 2000  # prompts
+
+
+def measure_tokenizers(world: World, rollouts: Rollouts) -> dict[str, TokenizerFigures]:
+    """The policy's, and that of each reward that has one."""
+    texts = [prompt + response for prompt, response in zip(rollouts.prompts, rollouts.responses, strict=True)]
+    model = world.policy.get_base_model().config.get_text_config()
+    found = {"policy": of_tokenizer(world.tokenizer, texts, getattr(model, "max_position_embeddings", None))}
+    for name, reward in world.rewards.items():
+        if (tokenizer := getattr(reward, "tokenizer", None)) is not None:
+            found[name] = of_tokenizer(tokenizer, texts, getattr(reward, "max_length", None))
+    return found
+
+
+def of_tokenizer(tokenizer: Any, texts: Sequence[str], window: int | None) -> TokenizerFigures:
+    """How one tokenizer takes ``texts``."""
+    rows = [tokenizer(text, add_special_tokens=False)["input_ids"] for text in texts]
+    tokens, words = sum(map(len, rows)), sum(len(text.split()) for text in texts)
+    unknown = getattr(tokenizer, "unk_token_id", None)
+    back = [_plain(tokenizer.decode(ids)) == _plain(text) for ids, text in zip(rows, texts, strict=True)]
+    return TokenizerFigures(
+        unknown=0.0 if unknown is None else sum(ids.count(unknown) for ids in rows) / max(tokens, 1),
+        round_trip=float(np.mean(back)),
+        per_word=tokens / max(words, 1),
+        window=window,
+        beyond=0.0 if window is None else float(np.mean([len(ids) > window for ids in rows])),
+    )
+
+
+def measure_prompts(config: RunConfig, world: World) -> PromptFigures:
+    """What was read and dropped, and how long the rest is."""
+    lengths = [len(ids) for ids in world.tokenizer(every(world.prompts, MEASURED))["input_ids"]]
+    return PromptFigures(
+        read=world.report.read,
+        kept=world.report.kept,
+        dropped=dict(world.report.dropped),
+        lengths={name: int(np.quantile(lengths, at)) for name, at in QUANTILES.items()},
+        max_tokens=config.prompts.max_tokens,
+    )
+
+
+def _plain(text: str) -> str:
+    return "".join(text.casefold().split())

@@ -1,0 +1,115 @@
+"""What makes two results comparable, as one file: prompts, decoding, rewards, constants; and how fronts are measured."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import yaml
+from pydantic import Field
+
+from lenity.config.base import Section
+from lenity.config.load import parse, read_yaml
+from lenity.errors import ProtocolError
+from lenity.evaluation.fingerprint import reward_identity
+
+if TYPE_CHECKING:
+    from lenity.config.run import RunConfig
+    from lenity.rewards.standardise import Standardiser
+
+FILE = "protocol.yaml"
+Rule = Literal["fixed", "nadir"]
+MEASURED = ("prompts", "decoding", "rewards", "standardisation")
+MARGIN = 1.0  # of the reference point below the reference policy's mean, in standard deviations
+FRONT_RULE = "non-dominated points of all methods compared"
+
+
+class Prompts(Section):
+    """The held-out prompts, in order."""
+
+    count: int
+    sha256: str
+
+
+class Reference(Section):
+    """The hypervolume's reference point, on standardised scores, by name of the reward."""
+
+    rule: Rule = "fixed"
+    point: dict[str, float] = Field({})
+
+
+class Protocol(Section):
+    """The first four fields say how responses were made and scored, the others how fronts were measured on the scores."""
+
+    version: Literal[1] = 1
+    prompts: Prompts
+    decoding: dict[str, Any]
+    rewards: dict[str, dict[str, Any]] = Field(description="settings of each, and the hash of its files")
+    standardisation: dict[str, dict[str, float]]
+    reference: Reference = Reference()
+    reference_front: str = FRONT_RULE
+    weights: list[dict[str, float]] = Field([])
+    seeds: list[int] = Field([])
+
+    def save(self, folder: Path) -> None:
+        """Write ``protocol.yaml``, whole or not at all."""
+        from lenity.run_folder import replace_text
+
+        replace_text(folder / FILE, yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True))
+
+
+def load(file: Path) -> Protocol:
+    """The protocol in ``file``, or in the folder ``file``."""
+    file = file / FILE if file.is_dir() else file
+    return parse(Protocol, read_yaml(file), source=str(file))
+
+
+def of_run(config: RunConfig, standardiser: Standardiser, prompts: Sequence[str]) -> Protocol:
+    """How one run is evaluated on ``prompts``."""
+    rewards = {**config.rewards, **config.held_out_rewards}
+    rollout, settings = config.rollout, config.evaluation
+    return Protocol(
+        prompts=Prompts(count=len(prompts), sha256=hashlib.sha256("\0".join(prompts).encode()).hexdigest()),
+        decoding={
+            "temperature": settings.temperature, "top_p": settings.top_p,
+            "max_new_tokens": settings.max_new_tokens or rollout.max_new_tokens, "min_new_tokens": rollout.min_new_tokens,
+            "stop": list(rollout.stop), "seed": settings.seed,
+        },
+        rewards={name: reward_identity(spec) for name, spec in rewards.items()},
+        standardisation={
+            name: {"mean": standardiser.means[name], "std": standardiser.stds[name]} for name in rewards
+        },
+        weights=[config.weights],
+        seeds=[config.seed],
+    )  # fmt: skip
+
+
+def check_same(first: Protocol, second: Protocol, names: tuple[str, str]) -> None:
+    """Refuse to compare results that were measured differently.
+
+    Raises:
+        ProtocolError: naming the field that differs, with both values.
+    """
+    for field in MEASURED:
+        if found := _difference(getattr(first, field), getattr(second, field), field):
+            where, one, two = found
+            raise ProtocolError(
+                f"{names[0]} and {names[1]} differ in {where}: {one!r} and {two!r}; their figures cannot be compared. "
+                "Evaluate both in the same way: lenity evaluate FOLDER --protocol FILE."
+            )
+
+
+def _difference(first: Any, second: Any, where: str) -> tuple[str, Any, Any] | None:
+    """The first place where two values differ; constants that agree to 1e-9 are the same."""
+    if isinstance(first, Section):
+        return _difference(first.model_dump(), second.model_dump(), where)
+    if isinstance(first, Mapping) and isinstance(second, Mapping):
+        for key in dict.fromkeys([*first, *second]):
+            if found := _difference(first.get(key), second.get(key), f"{where}.{key}"):
+                return found
+        return None
+    if isinstance(first, float) and isinstance(second, float):
+        return None if abs(first - second) <= 1e-9 * max(1, abs(first)) else (where, first, second)
+    return None if first == second else (where, first, second)

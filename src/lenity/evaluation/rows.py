@@ -1,0 +1,97 @@
+"""One policy's answers to the held-out prompts, scored: one row a prompt and objective."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from lenity.config.run import RunConfig
+from lenity.errors import ConfigError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from lenity.rewards.standardise import Standardiser
+
+
+def held_out_prompts(config: RunConfig, tokenizer: Any, rewards: Mapping[str, Any]) -> list[str]:
+    """The evaluation prompts: distinct, within the length windows, ``evaluation.limit`` of them at even steps."""
+    from lenity.data.loading import every
+    from lenity.data.prompts import load_prompts, token_counters
+
+    if config.held_out_prompts is None:
+        raise ConfigError(
+            "held_out_prompts is not set, so there is nothing to evaluate on; name prompts that training does not use."
+        )
+    return every(load_prompts(config.held_out_prompts, token_counters(tokenizer, rewards))[0], config.evaluation.limit)
+
+
+def generate(model: Any, tokenizer: Any, prompts: Sequence[str], config: RunConfig, *, title: str | None) -> list[Any]:
+    """Responses to ``prompts``, under a progress bar of that ``title``."""
+    from lenity.rollout.transformers import generate_texts
+    from lenity.terminal import bar
+
+    model.eval()
+    rollout, settings = config.rollout, config.evaluation
+    decoding: dict[str, Any] = {
+        "max_new_tokens": settings.max_new_tokens or rollout.max_new_tokens,
+        "min_new_tokens": rollout.min_new_tokens,
+        "stop": tuple(rollout.stop),
+        "temperature": settings.temperature,
+        "top_p": settings.top_p,
+        "batch_size": settings.batch_size,
+    }
+    with bar(title or "", len(prompts), shown=title is not None) as advance:
+        responses: list[Any] = generate_texts(
+            model, tokenizer, prompts, seed=settings.seed, progress=advance, **decoding
+        )
+    return responses
+
+
+def rows(
+    policy: str, prompts: Sequence[str], responses: Sequence[Any], rewards: Mapping[str, Any], *,
+    config: RunConfig, standardiser: Standardiser, kl: Sequence[float],
+) -> pd.DataFrame:  # fmt: skip
+    """The scored responses of one policy; rewards without constants get them from these responses."""
+    import pandas as pd
+
+    from lenity.rewards.check import check_scores
+
+    texts = [response.text for response in responses]
+    common = {
+        "policy": policy,
+        "prompt_id": [hashlib.sha256(prompt.encode()).hexdigest()[:12] for prompt in prompts],
+        "prompt": list(prompts),
+        "response": texts,
+        "response_tokens": [response.tokens for response in responses],
+        "finished": [response.finished for response in responses],
+        "kl": list(kl),
+    }
+    columns = {
+        name: check_scores(name, reward.score(list(prompts), texts), len(texts)) for name, reward in rewards.items()
+    }
+    standardiser = standardiser.extended(columns)
+    parts = []
+    for name, raw in columns.items():
+        scores = {"objective": name, "held_out": name in config.held_out_rewards, "raw": raw}
+        parts.append(pd.DataFrame(common | scores | {"standardised": standardiser.apply(name, raw)}))
+    return pd.concat(parts, ignore_index=True)
+
+
+def raw_columns(frame: pd.DataFrame) -> dict[str, list[float]]:
+    """Raw scores by objective."""
+    return {str(name): part["raw"].tolist() for name, part in frame.groupby("objective", sort=False)}
+
+
+def load_rewards(config: RunConfig) -> dict[str, Any]:
+    """Those trained on and the held-out ones, by name."""
+    place = device()
+    return {name: spec.load(place) for name, spec in {**config.rewards, **config.held_out_rewards}.items()}
+
+
+def device() -> Any:
+    """The accelerator, where there is one."""
+    import torch
+
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")

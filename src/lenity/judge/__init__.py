@@ -1,0 +1,1 @@
+"""LLM-as-a-judge: integer scores from any OpenAI-compatible endpoint."""

@@ -1,0 +1,81 @@
+"""Asks until each answer is a score or the attempts are spent; what is in the cache is not asked."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+from lenity.config.judge import JudgeConfig
+from lenity.judge.cache import Answer, Cache, key
+from lenity.judge.client import Client, UnansweredError
+from lenity.judge.questions import Question
+from lenity.judge.reply import parse
+
+
+class Asking:
+    """One question at one repeat, and the answers to it so far, first those that ``cache`` has."""
+
+    def __init__(self, question: Question, repeat: int, config: JudgeConfig, cache: Cache) -> None:
+        self.question, self.repeat, self._config, self._cache = question, repeat, config, cache
+        self.answers: list[Answer] = []
+        self.lost = ""
+        while not self.finished and (known := cache.get(key(self._request(), repeat, len(self.answers)))):
+            self.answers.append(known)
+        self.recalled = len(self.answers)
+
+    @property
+    def score(self) -> int | None:
+        """The first answer that is one."""
+        return parse(self.answers[-1].text) if self.answers else None
+
+    @property
+    def failures(self) -> int:
+        """Answers that are no score."""
+        return len(self.answers) - (self.score is not None)
+
+    @property
+    def finished(self) -> bool:
+        """Whether there is a score, or no attempt left."""
+        return self.score is not None or len(self.answers) > self._config.parse_retries
+
+    async def finish(self, client: Client) -> None:
+        """Ask until :attr:`finished`, or until a request gets no answer; then ``lost`` says why."""
+        try:
+            while not self.finished:
+                request = self._request()
+                answer = await client.ask(request)
+                self._cache.put(key(request, self.repeat, len(self.answers)), answer)
+                self.answers.append(answer)
+        except UnansweredError as error:
+            self.lost = str(error)
+
+    def _request(self) -> dict[str, object]:
+        return self.question.request(self._config, self.repeat, len(self.answers))
+
+
+async def finish_all(
+    askings: Sequence[Asking], client: Client, concurrency: int, advance: Callable[..., None] = lambda: None
+) -> None:
+    """Finish all, ``concurrency`` at once. The first goes alone: a wrong key, model or address is found out by one request.
+
+    Raises:
+        JudgeError: the endpoint refuses or is dead; the answers so far are in the cache.
+    """
+    queue = iter(askings)
+
+    async def work() -> None:
+        for asking in queue:
+            await asking.finish(client)
+            advance()
+
+    async with client:
+        if first := next(queue, None):
+            await first.finish(client)
+            advance()
+        tasks = [asyncio.ensure_future(work()) for _ in range(min(concurrency, len(askings)))]
+        try:
+            await asyncio.gather(*tasks)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)

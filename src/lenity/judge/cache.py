@@ -1,0 +1,88 @@
+"""Raw answers in ``judge.sqlite``, each kept as it comes, so that nothing is paid twice and a killed run goes on.
+
+An answer's key is a hash of the request and of which try it is. The endpoint's address is no part of the key: a server that
+comes back on another port is the same judge. It is kept beside the answer. API keys never come here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sqlite3
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import astuple, dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from lenity.errors import CheckpointError
+
+FILE = "judge.sqlite"
+_SETUP = (
+    "pragma journal_mode = wal",
+    "pragma synchronous = normal",
+    """create table if not exists answers (key text primary key, answer text not null, prompt_tokens integer,
+       completion_tokens integer, endpoint text not null, model text not null, time text not null default current_timestamp)""",
+)
+_GET = "select answer, prompt_tokens, completion_tokens, endpoint, model from answers where key = ?"
+_PUT = "insert or ignore into answers (answer, prompt_tokens, completion_tokens, endpoint, model, key) values (?, ?, ?, ?, ?, ?)"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a model said; token counts where the endpoint gave them."""
+
+    text: str
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    endpoint: str = ""
+    model: str = ""
+
+
+class Cache:
+    """A context manager. An answer survives the process once :meth:`put` returns; losing power may cost the last ones."""
+
+    def __init__(self, folder: Path, *, write: bool = True) -> None:
+        self._file = folder / FILE
+        self._place = self._file if write or self._file.is_file() else ":memory:"
+
+    def __enter__(self) -> Self:
+        with self._errors():
+            self._connection = sqlite3.connect(self._place, timeout=30, isolation_level=None)
+            try:
+                for statement in _SETUP:
+                    self._connection.execute(statement)
+            except sqlite3.Error:
+                self._connection.close()
+                raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._connection.close()
+
+    def get(self, key: str) -> Answer | None:
+        """The answer kept under ``key``."""
+        with self._errors():
+            row = self._connection.execute(_GET, [key]).fetchone()
+        return Answer(*row) if row else None
+
+    def put(self, key: str, answer: Answer) -> None:
+        """Keep an answer; the first one under a key stays."""
+        with self._errors():
+            self._connection.execute(_PUT, [*astuple(answer), key])
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise CheckpointError(
+                f"the judge's answers in '{self._file}' cannot be used: {error}. Make room or fix the permission; if the file is "
+                "broken, move it away, and its questions are asked again."
+            ) from error
+
+
+def key(request: Mapping[str, Any], repeat: int, attempt: int) -> str:
+    """Of the answer to the ``attempt``-th try at the ``repeat``-th asking of ``request``."""
+    text = json.dumps(request, sort_keys=True, ensure_ascii=False)
+    return hashlib.sha256(f"{text} {repeat} {attempt}".encode()).hexdigest()

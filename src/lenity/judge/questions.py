@@ -1,0 +1,84 @@
+"""From evaluated runs to questions: each distinct response to each prompt, on each objective."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lenity.config.judge import JudgeConfig
+from lenity.data.loading import every
+from lenity.errors import CheckpointError, DataError
+from lenity.judge.rubrics import REMINDER, message
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_STRIDE = 100  # seeds of a repeat, more than the attempts it can have
+
+
+@dataclass(frozen=True)
+class Question:
+    """One response to rate on one objective."""
+
+    prompt_id: str
+    response: str
+    objective: str
+    system: str
+    user: str
+
+    def request(self, config: JudgeConfig, repeat: int, attempt: int) -> dict[str, Any]:
+        """The body of the request; each repeat and attempt has a seed of its own, and another attempt a reminder."""
+        user = self.user + (REMINDER if attempt else "")
+        seed = None if config.seed is None else config.seed + _STRIDE * repeat + attempt
+        fields = {"temperature": config.temperature, "max_tokens": config.max_tokens, "seed": seed}
+        return {
+            "model": config.model,
+            "messages": [{"role": "system", "content": self.system}, {"role": "user", "content": user}],
+            **{name: value for name, value in fields.items() if value is not None},
+            **config.extra,
+        }
+
+
+def read_runs(folder: Path) -> dict[str, pd.DataFrame]:
+    """The responses of every evaluated run in ``folder``, which may be one itself, by the run's path in it.
+
+    Raises:
+        CheckpointError: there is none.
+    """
+    import pandas as pd
+
+    files = sorted(file for file in folder.rglob("evaluation.parquet") if (file.parent / "config.yaml").is_file())
+    if not files:
+        raise CheckpointError(
+            f"'{folder}' holds no evaluated run; give a run or sweep folder, after `lenity evaluate RUN` or `lenity sweep`."
+        )
+    columns = ["policy", "prompt_id", "prompt", "response", "objective", "held_out"]
+    names = [folder.name if file.parent == folder else str(file.parent.relative_to(folder)) for file in files]
+    return {name: pd.read_parquet(file, columns=columns) for name, file in zip(names, files, strict=True)}
+
+
+def trained(runs: Mapping[str, pd.DataFrame]) -> list[str]:
+    """The objectives that any run was trained on."""
+    found = [name for rows in runs.values() for name in rows.loc[~rows["held_out"], "objective"].unique()]
+    return list(dict.fromkeys(map(str, found)))
+
+
+def distinct(runs: Mapping[str, pd.DataFrame], limit: int | None) -> pd.DataFrame:
+    """Each response once a prompt, columns ``prompt_id``, ``prompt``, ``response``; ``limit`` prompts at even steps."""
+    import pandas as pd
+
+    columns = ["prompt_id", "prompt", "response"]
+    rows = pd.concat([part[columns].drop_duplicates() for part in runs.values()]).drop_duplicates()
+    prompts = rows.drop_duplicates(["prompt_id", "prompt"])["prompt_id"]
+    if (twice := prompts[prompts.duplicated()]).any():
+        raise DataError(f"prompt_id '{twice.iloc[0]}' stands for two prompts; evaluate the runs again.")
+    return rows[rows["prompt_id"].isin(every(prompts.tolist(), limit))]
+
+
+def questions(responses: pd.DataFrame, rubrics: Mapping[str, str]) -> list[Question]:
+    """Each of :func:`distinct`'s rows on each objective."""
+    rows = responses[["prompt_id", "prompt", "response"]].itertuples(index=False)
+    asked = [(str(row.prompt_id), str(row.response), message(str(row.prompt), str(row.response))) for row in rows]
+    return [Question(*text[:2], name, system, text[2]) for text in asked for name, system in rubrics.items()]

@@ -1,0 +1,76 @@
+"""A folder of evaluated runs -> ``judge.parquet`` and ``judge.json`` in it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lenity.config.judge import JudgeConfig
+from lenity.evaluation.score import write
+from lenity.judge import endpoint, questions, tally
+from lenity.judge.asking import Asking, finish_all
+from lenity.judge.cache import Cache
+from lenity.judge.client import Client
+from lenity.judge.endpoint import Endpoint
+from lenity.judge.estimate import estimate
+from lenity.judge.rubrics import choose
+from lenity.run_folder import replace_text, writing
+from lenity.terminal import bar
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+TABLE, SUMMARY = "judge.parquet", "judge.json"
+
+
+@dataclass(frozen=True)
+class Judged:
+    """The runs' rows, the scores (see :func:`lenity.judge.tally.frame`), and the summary."""
+
+    runs: Mapping[str, pd.DataFrame]
+    scores: pd.DataFrame
+    summary: Mapping[str, Any]
+
+
+def judge(
+    folder: Path, config: JudgeConfig, say: Callable[[str], None] = lambda text: None, *, dry_run: bool = False, progress: bool = False
+) -> Judged | None:  # fmt: skip
+    """Rate all responses of the runs in ``folder``; what was answered before is not asked again.
+
+    Args:
+        folder: of a run or a sweep, evaluated.
+        config: the judge.
+        say: gets the estimate, before anything is asked.
+        dry_run: stop after the estimate; None is returned and nothing written.
+        progress: show a bar.
+
+    Raises:
+        JudgeError: the endpoint refuses or is dead; what was answered is kept.
+    """
+    where = endpoint.find(config, key=not dry_run)
+    runs = questions.read_runs(folder)
+    rubrics = choose(config.objectives, questions.trained(runs), config.rubrics)
+    asked = questions.questions(questions.distinct(runs, config.limit), rubrics)
+    with Cache(folder, write=not dry_run) as cache:
+        askings = [Asking(question, repeat, config, cache) for question in asked for repeat in range(config.repeats)]
+        say(estimate(askings, config))
+        if dry_run:
+            return None
+        _finish(askings, where, config, progress)
+    found = Judged(runs, tally.frame(askings), tally.summary(askings, config, where.url, rubrics))
+    with writing(folder):
+        write(found.scores, folder / TABLE)
+        replace_text(folder / SUMMARY, json.dumps(found.summary, indent=2, ensure_ascii=False) + "\n")
+    return found
+
+
+def _finish(askings: list[Asking], where: Endpoint, config: JudgeConfig, progress: bool) -> None:
+    ahead = [asking for asking in askings if not asking.finished]
+    if not ahead:
+        return
+    with bar("judging", len(askings), done=len(askings) - len(ahead), shown=progress) as advance:
+        asyncio.run(finish_all(ahead, Client(where, config), config.concurrency, advance))

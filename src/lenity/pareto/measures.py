@@ -1,0 +1,114 @@
+"""The figures by which fronts are compared, each with the direction that is better."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import rankdata
+
+from lenity.errors import ProtocolError
+from lenity.pareto import metrics
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Front:
+    """One method's policies, beside what all methods are measured against; standardised rewards.
+
+    Args:
+        points: mean rewards of the policy at each of the weights, (n, K).
+        weights: (n, K).
+        start: mean rewards of the reference policy, (K,).
+        reference: reference point of the hypervolume, (K,).
+        union: reference front: the non-dominated points of everything compared, (m, K).
+        reached: best scalarised reward that any policy compared reaches at each of the weights, (n,).
+    """
+
+    points: Array
+    weights: Array
+    start: Array
+    reference: Array
+    union: Array
+    reached: Array
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A figure of a front; ``better`` is 1 where more is better, -1 where less is, 0 where neither."""
+
+    name: str
+    better: int
+    value: Callable[[Front], float]
+
+
+def measures(objectives: Sequence[str]) -> list[Measure]:
+    """Every figure, in the order of tables.
+
+    - scalarised value: mean over weights w of sum_k w_k r_k;
+    - hypervolume (eq. 30), IGD (eq. 31) and IGD+ against the union's front, maximum spread (eq. 32), of all points and of the
+      non-dominated ones;
+    - compliance (eq. 33): mean cosine of w and the gain over the reference policy, of policies that moved;
+    - regret: largest shortfall, over the weights, of the set's best scalarised reward from the best that any policy reaches;
+    - non-dominated: how many of the set's distinct points no other of them dominates;
+    - rank correlation of w_k and r_k, an objective each; not defined where either never changes.
+    """
+    return [
+        Measure("scalarised value", 1, lambda f: float((f.weights * f.points).sum(1).mean())),
+        Measure("hypervolume", 1, lambda f: metrics.hypervolume(f.points, f.reference)),
+        Measure("IGD", -1, lambda f: metrics.igd(f.points, f.union)),
+        Measure("IGD+", -1, lambda f: metrics.igd_plus(f.points, f.union)),
+        Measure("spread", 0, lambda f: metrics.maximum_spread(f.points)),
+        Measure("spread of the non-dominated", 0, lambda f: metrics.maximum_spread(_front(f.points))),
+        Measure("compliance", 1, _compliance),
+        Measure("regret", -1, lambda f: float((f.reached - _best(f.weights, f.points)).max())),
+        Measure("non-dominated", 0, lambda f: float(len(np.unique(_front(f.points), axis=0)))),
+        *(Measure(f"rank correlation, {name}", 1, _correlation(k)) for k, name in enumerate(objectives)),
+    ]
+
+
+def fronts(points: Mapping[str, Array], weights: Array, start: Array, reference: Array) -> dict[str, Front]:
+    """A :class:`Front` a method from its mean rewards (n, K); all share the weights (n, K).
+
+    Raises:
+        ProtocolError: a set is empty, not finite, or not of the weights' shape.
+    """
+    for method, found in points.items():
+        if found.shape != weights.shape:
+            raise ProtocolError(
+                f"points of {method} must be one for each of the weights {weights.shape}; got {found.shape}"
+            )
+    together = np.concatenate(list(points.values()))
+    union, reached = _front(together), _best(weights, together)
+    return {method: Front(found, weights, start, reference, union, reached) for method, found in points.items()}
+
+
+def _front(points: Array) -> Array:
+    kept: Array = points[metrics.nondominated(points)]
+    return kept
+
+
+def _best(weights: Array, points: Array) -> Array:
+    best: Array = (weights @ points.T).max(1)
+    return best
+
+
+def _compliance(front: Front) -> float:
+    gains = front.points - front.start
+    moved = np.linalg.norm(gains, axis=1) > 0
+    return float(metrics.preference_compliance(front.weights[moved], gains[moved]).mean()) if moved.any() else np.nan
+
+
+def _correlation(k: int) -> Callable[[Front], float]:
+    """Spearman's, with mean ranks among ties."""
+
+    def value(front: Front) -> float:
+        pair = np.stack([rankdata(front.weights[:, k]), rankdata(front.points[:, k])])
+        centred = pair - pair.mean(1, keepdims=True)
+        lengths = np.linalg.norm(centred, axis=1)
+        return float(centred[0] @ centred[1] / lengths.prod()) if lengths.all() else np.nan
+
+    return value

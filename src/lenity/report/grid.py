@@ -1,0 +1,94 @@
+"""Weights x seeds that methods share, and their scores as arrays."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lenity.errors import ProtocolError
+from lenity.evaluation.table import paired
+from lenity.report.collect import Run
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Places at which each of ``methods`` has a run; ``complete`` says which prompts have all their scores."""
+
+    methods: list[str]
+    weights: list[dict[str, float]]
+    seeds: list[int]
+    columns: list[str]
+    found: dict[tuple[str, str, int], Run]
+    complete: NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, runs: Sequence[Run], columns: list[str]) -> Grid:
+        """Methods with fewer than half of the most places are left out; the others are compared where all of them are."""
+        _check_prompts(runs, columns)
+        places: dict[str, set[tuple[str, int]]] = {}
+        for run in runs:
+            places.setdefault(run.method, set()).add(_where(run))
+        most = max(map(len, places.values()))
+        methods = [method for method, found in places.items() if 2 * len(found) >= most]
+        common = set.intersection(*(places[method] for method in methods))
+        seeds = sorted({seed for _, seed in common})
+        order = {_where(run)[0]: run.weights for run in runs}
+        kept = [text for text in order if seeds and all((text, seed) in common for seed in seeds)]
+        methods = methods if kept else []
+        found = {(run.method, *_where(run)): run for run in runs}
+        compared = [found[method, text, seed] for method in methods for text in kept for seed in seeds] or list(runs)
+        complete = np.asarray(np.isfinite(runs[0].scores(columns, "reference")).all(axis=1))
+        for run in compared:
+            complete &= np.isfinite(run.scores(columns)).all(axis=1)
+        if not complete.any():
+            raise ProtocolError(f"no prompt has a score of {', '.join(columns)} for every response; score them again.")
+        return cls(methods, [order[text] for text in kept], seeds, columns, found, complete)
+
+    @property
+    def prompts(self) -> int:
+        """Prompts whose responses all have scores."""
+        return int(self.complete.sum())
+
+    @property
+    def missing(self) -> int:
+        """Prompts left out."""
+        return int((~self.complete).sum())
+
+    def stack(self, method: str, column: str = "standardised") -> Array:
+        """(seeds, points, prompts, K)."""
+        keys = [
+            [(method, json.dumps(weights, sort_keys=True), seed) for weights in self.weights] for seed in self.seeds
+        ]
+        return np.array(
+            [[self.found[key].scores(self.columns, column=column)[self.complete] for key in row] for row in keys]
+        )
+
+    def start(self, column: str = "standardised") -> Array:
+        """The reference policy, the same for every seed, (seeds, 1, prompts, K)."""
+        scores = next(iter(self.found.values())).scores(self.columns, "reference", column)[self.complete]
+        return np.broadcast_to(scores, (max(len(self.seeds), 1), 1, *scores.shape))
+
+
+def _where(run: Run) -> tuple[str, int]:
+    return json.dumps(run.weights, sort_keys=True), run.seed
+
+
+def _check_prompts(runs: Sequence[Run], columns: list[str]) -> None:
+    """Also for runs without a protocol: prompts and the reference policy's scores must be the same."""
+    ids, start = paired(runs[0].frame, "reference", columns)
+    for run in runs:
+        others, scores = paired(run.frame, "reference", columns)
+        if others != ids or paired(run.frame, "aligned", columns)[0] != ids:
+            raise ProtocolError(
+                f"{run.path} was evaluated on other prompts than {runs[0].path}; evaluate both with the same settings."
+            )
+        if not np.allclose(scores, start, equal_nan=True):
+            raise ProtocolError(
+                f"{run.path} and {runs[0].path} differ in the reference policy's scores; they need one standardisation.json."
+            )

@@ -1,0 +1,1 @@
+"""What the page shows, a section a file: figures as plain Plotly data, tables as cells, sentences."""

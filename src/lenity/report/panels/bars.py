@@ -1,0 +1,89 @@
+"""Metrics of fronts: a small bar chart for each, and the differences from the baseline as a table."""
+
+from __future__ import annotations
+
+import math
+
+from lenity.pareto.confidence import Interval
+from lenity.pareto.measures import Measure, measures
+from lenity.report.comparison import Comparison
+from lenity.report.panels.base import Cell, Choice, Figure, Table, bracket, number, rounded, signed, slug
+from lenity.report.panels.looks import MUTED, TEXT, Look, axis, layout
+
+ARROWS = {1: " ↑", -1: " ↓", 0: ""}
+SAY = {1: "more is better", -1: "less is better", 0: "neither more nor less is better"}
+
+
+def bars(comparison: Comparison, styles: dict[str, Look]) -> list[Figure]:
+    """One figure a measure: a bar for each method, with its interval."""
+    return [_bar(comparison, measure, styles) for measure in measures(comparison.objectives) if comparison.methods]
+
+
+def _bar(comparison: Comparison, measure: Measure, styles: dict[str, Look]) -> Figure:
+    found = [(one.method, one.figures[measure.name]) for one in comparison.methods]
+    known = [interval for _, interval in found]
+    whiskers = {
+        "type": "data", "symmetric": False, "thickness": 1.4, "width": 4, "color": TEXT,
+        "array": rounded([bar.high - bar.value for bar in known]),
+        "arrayminus": rounded([bar.value - bar.low for bar in known]),
+    }  # fmt: skip
+    trace = {
+        "type": "bar", "orientation": "h", "y": [method for method, _ in found], "x": rounded([bar.value for bar in known]),
+        "error_x": whiskers, "marker": {"color": [styles[method].colour for method, _ in found]}, "showlegend": False, "width": 0.62,
+        "text": [f"{number(bar.value)} {bracket(bar)}" for bar in known], "textposition": "none",
+        "hovertemplate": "%{y}: %{text}<extra></extra>",
+    }  # fmt: skip
+    blank = [
+        {"x": 0, "y": method, "text": "–", "showarrow": False, "xanchor": "left", "font": {"color": MUTED}}
+        for method, bar in found
+        if math.isnan(bar.value)
+    ]
+    axes = layout(
+        axis(nticks=5, zeroline=True, zerolinecolor=MUTED), axis(autorange="reversed", type="category", showgrid=False),
+        annotations=blank, shapes=_best(comparison, measure), margin={"l": 10, "r": 14, "t": 6, "b": 22},
+    )  # fmt: skip
+    return Figure(
+        "metrics", slug("metrics", comparison.view.name, measure.name), measure.name + ARROWS[measure.better],
+        [Choice("", [trace], axes)], comparison.view.name, height=46 + 26 * len(found),
+        note=SAY[measure.better] + ("; the dotted line is the exact best at these weights" if _best(comparison, measure) else ""),
+    )  # fmt: skip
+
+
+def _best(comparison: Comparison, measure: Measure) -> list[dict[str, object]]:
+    if measure.name != "hypervolume" or comparison.best is None:
+        return []
+    line = {"color": TEXT, "dash": "dot", "width": 2}
+    return [
+        {"type": "line", "x0": comparison.best, "x1": comparison.best, "yref": "paper", "y0": 0, "y1": 1, "line": line}
+    ]
+
+
+def differences(comparison: Comparison) -> Table:
+    """Each measure of each method and, below it, by how much it exceeds the baseline's, paired."""
+    rows = []
+    for measure in measures(comparison.objectives):
+        row = [Cell(measure.name + ARROWS[measure.better])]
+        for found in comparison.methods:
+            over = found.over.get(measure.name)
+            below, kind = ("baseline", "none") if over is None else (_over(over), verdict(over, measure.better))
+            own = found.figures[measure.name]
+            row.append(Cell(f"{number(own.value)} {bracket(own)}", below, kind))
+        rows.append(row)
+    names = [found.method for found in comparison.methods]
+    caption = f"Value with its interval; below, the difference from {comparison.baseline} with its paired interval, grey where that includes 0."
+    return Table(["measure", *names], rows, caption)
+
+
+def _over(over: Interval) -> str:
+    return "–" if math.isnan(over.value) else signed(over)
+
+
+def verdict(over: Interval, better: int) -> str:
+    """The word for a difference: better, worse, differs or none.
+
+    >>> verdict(Interval(-0.2, -0.3, -0.1), -1), verdict(Interval(0.2, -0.1, 0.3), 1)
+    ('better', 'none')
+    """
+    if math.isnan(over.value) or not over.excludes_zero:
+        return "none"
+    return {1: "better", -1: "worse", 0: "differs"}[better * (1 if over.value > 0 else -1)]

@@ -1,0 +1,143 @@
+"""What the panels hand to the page: figures as plain Plotly data, tables as cells, numbers as text."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from lenity.pareto.confidence import Interval
+
+Trace = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One state of a figure; ``layout`` holds its axes."""
+
+    label: str
+    data: list[Trace]
+    layout: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A figure of one section; where it has several ``choices`` the reader picks one, for all figures of the same ``group`` at once.
+
+    Args:
+        section: which it belongs to.
+        name: stem of the file it is saved as.
+        title: heading.
+        choices: at least one; the first is shown.
+        view: in which scores; empty where it is the same in all.
+        group: the figures that choose together.
+        height: pixels.
+        note: how to read this one, where the section does not say.
+        wide: takes the whole row.
+    """
+
+    section: str
+    name: str
+    title: str
+    choices: list[Choice]
+    view: str = ""
+    group: str = ""
+    height: int = 360
+    note: str = ""
+    wide: bool = False
+
+
+@dataclass(frozen=True)
+class Cell:
+    """Text, a smaller line below it, and a word for its look: better, worse, none."""
+
+    text: str
+    below: str = ""
+    kind: str = ""
+    bold: bool = False
+
+
+@dataclass(frozen=True)
+class Table:
+    """``over`` groups the headings, each with how many columns it spans; the first cell of a row names it."""
+
+    headings: list[str]
+    rows: list[list[Cell]]
+    caption: str
+    over: list[tuple[str, int]] = field(default_factory=list)
+
+
+def number(value: float) -> str:
+    """Three or four significant digits, a true minus sign, "–" where there is none.
+
+    >>> number(-0.1234), number(12.345), number(12345.6), number(float("nan"))
+    ('−0.123', '12.3', '12,346', '–')
+    """
+    if math.isnan(value):
+        return "–"
+    size = abs(value)
+    digits = 0 if size >= 100 else 1 if size >= 10 else 2 if size >= 1 else 3
+    return f"{value:,.{digits}f}".replace("-", "−")
+
+
+def bracket(interval: Interval) -> str:
+    """The interval alone; nothing where it is not defined."""
+    return "" if math.isnan(interval.value) else f"[{number(interval.low)}, {number(interval.high)}]"
+
+
+def with_bracket(interval: Interval) -> str:
+    """Value and interval."""
+    return f"{number(interval.value)} {bracket(interval)}".strip()
+
+
+def signed(interval: Interval) -> str:
+    """A difference, with its sign."""
+    return ("+" if interval.value > 0 else "") + with_bracket(interval)
+
+
+def weights_text(weights: Mapping[str, float]) -> str:
+    """Weights that are not 0, as a reader writes them.
+
+    >>> weights_text({"helpful": 0.25, "harmless": 0.75, "humorous": 0.0})
+    'helpful 0.25, harmless 0.75'
+    >>> weights_text(dict.fromkeys("abc", 1 / 3))
+    '0.333 each'
+    """
+    if len(weights) > 2 and len({round(weight, 6) for weight in weights.values()}) == 1:
+        return f"{next(iter(weights.values())):.3g} each"
+    return ", ".join(f"{name} {weight:.3g}" for name, weight in weights.items() if weight > 0)
+
+
+def axis_text(objective: str, column: str) -> str:
+    """The objective, and which reward or judge scored it where that has another name."""
+    if column == objective:
+        return objective
+    return f"{objective} (judge)" if column.startswith("judge: ") else f"{objective} ({column})"
+
+
+def slug(*parts: str) -> str:
+    """A file name's stem.
+
+    >>> slug("fronts", "held-out rewards", "a b")
+    'fronts-held-out-rewards-a-b'
+    """
+    return "-".join(filter(None, (re.sub(r"[^\w.]+", "-", part).strip("-") for part in parts)))
+
+
+def rounded(values: Any, digits: int = 4) -> list[Any]:
+    """Numbers of a figure: few digits, for a small page; None where there is none, which leaves a gap."""
+    return [None if value is None or math.isnan(value) else float(f"{value:.{digits}g}") for value in values]
+
+
+def thinned(count: int, most: int) -> list[int]:
+    """At most ``most`` places of ``count``, at even steps, both ends included."""
+    if count <= most:
+        return list(range(count))
+    return sorted({round(step * (count - 1) / (most - 1)) for step in range(most)})
+
+
+def even_first(points: Sequence[Mapping[str, float]]) -> Mapping[str, float]:
+    """The most even weights of ``points``."""
+    return min(points, key=lambda weights: max(weights.values()))

@@ -1,0 +1,81 @@
+"""What was compared, and who is better, in sentences. "Better" is written only where a paired interval excludes 0."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from lenity.report.comparison import Comparison, Summary
+from lenity.report.evidence import Evidence
+from lenity.report.panels.bars import verdict
+from lenity.report.panels.base import signed
+from lenity.report.spots import Spot
+
+MAIN = ("scalarised value", "hypervolume")  # both: more is better
+FEW = 5  # methods whose intervals a sentence can hold
+
+
+def setting(evidence: Evidence) -> list[tuple[str, str]]:
+    """Methods, objectives, weights, seeds and prompts, as terms and descriptions."""
+    runs = evidence.runs
+    methods = list(dict.fromkeys(run.method for run in runs))
+    weights = {tuple(sorted(run.weights.items())) for run in runs}
+    seeds = sorted({run.seed for run in runs})
+    return [
+        ("Methods", ", ".join(methods)),
+        ("Objectives", ", ".join(runs[0].weights)),
+        ("Policies", f"{len(runs)}, at {_count(len(weights), 'weighting')}"),
+        ("Seeds", ", ".join(map(str, seeds))),
+        ("Prompts", f"{runs[0].frame['prompt_id'].nunique()}, held out from training"),
+        ("Views", ", ".join(one.view.name for one in evidence.comparisons)),
+    ]
+
+
+def sentence(comparison: Comparison, spots: Sequence[Spot]) -> str:
+    """Who is better in one view."""
+    view = f"By {comparison.view.name}"
+    if not comparison.methods:
+        return f"{view}: the methods share no weights and seeds, so nothing is compared."
+    if len(comparison.methods) == 1:
+        return f"{view}: {comparison.methods[0].method} alone, over the reference policy: {_alone(comparison, spots)}."
+    size = f"{_count(len(comparison.weights), 'weighting')}, {_count(len(comparison.seeds), 'seed')}, {comparison.prompts} prompts"
+    others = [found for found in comparison.methods if found.over]
+    groups: dict[tuple[str, ...], list[Summary]] = {}
+    for found in others:
+        groups.setdefault(tuple(verdict(found.over[name], 1) for name in MAIN), []).append(found)
+    unclear = [found.method for found in groups.pop(("none",) * len(MAIN), [])]
+    said = [_group(words, methods, intervals=len(others) <= FEW) for words, methods in groups.items()]
+    if unclear:
+        said.append(f"for {_and(unclear)} no difference in {' or '.join(MAIN)} is clear")
+    return f"{view} ({size}), against {comparison.baseline}: {'; '.join(said)}."
+
+
+def _group(words: Sequence[str], methods: Sequence[Summary], *, intervals: bool) -> str:
+    """What is clear about methods that fare alike; with their intervals, one by one, where they are few."""
+    if intervals and len(methods) > 1:
+        return "; ".join(_group(words, [found], intervals=True) for found in methods)
+    parts = []
+    for word in ("better", "worse"):
+        names = [name for name, own in zip(MAIN, words, strict=True) if own == word]
+        texts = [f"{name} ({signed(methods[0].over[name])})" if intervals else name for name in names]
+        parts += [f"{word} in {_and(texts)}"] if names else []
+    return f"{_and([found.method for found in methods])} {'is' if len(methods) == 1 else 'are'} {_and(parts)}"
+
+
+def _alone(comparison: Comparison, spots: Sequence[Spot]) -> str:
+    """How many weightings changed each objective clearly."""
+    own = [spot for spot in spots if spot.method == comparison.methods[0].method]
+    parts = []
+    for k, name in enumerate(comparison.objectives):
+        words = [verdict(spot.gain[k], 1) for spot in own]
+        parts.append(
+            f"{name} better at {words.count('better')} and worse at {words.count('worse')} of {_count(len(own), 'weighting')}"
+        )
+    return "; ".join(parts)
+
+
+def _and(words: Sequence[str]) -> str:
+    return " and ".join(filter(None, [", ".join(words[:-1]), *words[-1:]]))
+
+
+def _count(number: int, word: str) -> str:
+    return f"{number} {word}{'' if number == 1 else 's'}"

@@ -1,0 +1,92 @@
+"""Budget and protocol: what the fronts took, and how they were measured."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from lenity.evaluation.protocol import FRONT_RULE, MARGIN, Protocol
+from lenity.report.comparison import Comparison
+from lenity.report.evidence import Evidence
+from lenity.report.panels.base import Cell, Table, number, weights_text
+
+MOST_WEIGHTS = 24
+
+
+def budget(comparison: Comparison) -> Table | None:
+    """Of each method's whole front, one seed."""
+    if not comparison.methods:
+        return None
+    headings = ["method", "trainings", "tokens generated", "reward calls", "forward passes", "backward passes", "time"]
+    rows = []
+    for found in comparison.methods:
+        cost = found.cost
+        counts = (cost.tokens, cost.reward_calls, cost.forward_passes, cost.backward_passes)
+        cells = [f"{cost.runs:g}", *(f"{count:,.0f}" for count in counts), duration(cost.seconds)]
+        rows.append([Cell(found.method), *map(Cell, cells)])
+    caption = "What the trainings behind each method's front took, one seed; each training leaves one adapter to store."
+    return Table(headings, rows, caption)
+
+
+def duration(seconds: float) -> str:
+    """Hours, minutes and seconds, the two largest.
+
+    >>> duration(42), duration(95), duration(7260)
+    ('42 s', '1 min 35 s', '2 h 1 min')
+    """
+    minutes, rest = divmod(round(seconds), 60)
+    hours, left = divmod(minutes, 60)
+    if hours:
+        return f"{hours:,} h {left} min"
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
+def protocol(evidence: Evidence) -> list[tuple[str, str]]:
+    """Terms and descriptions; the first says that there is no protocol where there is none."""
+    known = evidence.protocol or next((run.protocol for run in evidence.runs if run.protocol is not None), None)
+    measured = (
+        _measured(known)
+        if known
+        else [("Protocol", "These runs have no protocol.yaml; evaluate them again to freeze how they were measured.")]
+    )
+    points = [(f"Reference point, {one.view.name}", _point(one)) for one in evidence.comparisons]
+    weights = list({tuple(sorted(run.weights.items())): run.weights for run in evidence.runs}.values())
+    shown = "; ".join(map(weights_text, weights[:MOST_WEIGHTS]))
+    more = f"; and {len(weights) - MOST_WEIGHTS} more" if len(weights) > MOST_WEIGHTS else ""
+    return [
+        *measured, *points,
+        ("Reference front", f"{known.reference_front if known else FRONT_RULE}, found anew in each resample"),
+        ("Weights", shown + more), ("Seeds", ", ".join(map(str, sorted({run.seed for run in evidence.runs})))),
+        ("Intervals", "95 %, bootstrap over prompts" + (" and seeds" if len({run.seed for run in evidence.runs}) > 1 else "") + ", 1000 resamples, the same for all methods"),
+    ]  # fmt: skip
+
+
+def _measured(known: Protocol) -> list[tuple[str, str]]:
+    constants = [
+        f"{name}: mean {number(part['mean'])}, standard deviation {number(part['std'])}"
+        for name, part in known.standardisation.items()
+    ]
+    return [
+        ("Prompts", f"{known.prompts.count}, sha256 {known.prompts.sha256}"),
+        ("Decoding", _flat(known.decoding)),
+        *((f"Reward {name}", _flat(settings)) for name, settings in known.rewards.items()),
+        ("Standardisation", "; ".join(constants)),
+    ]
+
+
+def _flat(settings: dict[str, Any]) -> str:
+    """Settings on one line; texts as JSON, so that a line break in a stop string shows."""
+    return ", ".join(
+        f"{name} {json.dumps(value, ensure_ascii=False)}"
+        for name, value in settings.items()
+        if value not in (None, [], "")
+    )
+
+
+def _point(comparison: Comparison) -> str:
+    pairs = zip(comparison.objectives, comparison.reference, strict=True)
+    rule = (
+        f"fixed: the reference policy's mean minus {MARGIN:g}" if comparison.rule == "fixed"
+        else "nadir: the lowest mean of any run, which rewards a comparison with bad runs"
+    )  # fmt: skip
+    return f"{', '.join(f'{name} {number(value)}' for name, value in pairs)}, standardised ({rule})"

@@ -1,0 +1,126 @@
+"""How a sweep goes while it runs: a live table on a terminal, elsewhere one line a finished run."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from lenity.config.run import RunConfig
+from lenity.sweep.pace import Pace, Underway
+from lenity.sweep.state import State, method_of, short, state
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from lenity.sweep.record import Outcome
+
+STATES = ("done", "running", "waiting", "failed")
+
+
+@contextmanager
+def watch(
+    configs: Sequence[RunConfig], jobs: int, kept: AbstractSet[str] = frozenset(), console: Console | None = None
+) -> Iterator[Watch]:
+    """Shows what the :class:`Watch` that it yields is told.
+
+    Args:
+        configs: the whole plan.
+        jobs: runs at once.
+        kept: output folders of the runs that were done before.
+        console: default: the standard output.
+    """
+    from rich.console import Console
+    from rich.live import Live
+
+    console = console or Console()
+    view = Watch(configs, jobs, kept, console)
+    if not console.is_terminal:
+        yield view
+        return
+    with Live(get_renderable=view.table, console=console, refresh_per_second=1):
+        yield view
+
+
+class Watch:
+    """What a sweep is told to show."""
+
+    def __init__(self, configs: Sequence[RunConfig], jobs: int, kept: AbstractSet[str], console: Console) -> None:
+        self._configs, self._kept, self._console = configs, kept, console
+        self._states = {config.output: "done" if config.output in kept else "waiting" for config in configs}
+        self._running: dict[str, tuple[RunConfig, float, int]] = {}  # since when, and from which iteration on
+        self._pace, self._note, self._ended = Pace(jobs), "", 0
+
+    def say(self, text: str) -> None:
+        """What goes on besides the runs."""
+        self._note = text
+        if text and not self._console.is_terminal:
+            self._console.print(text)
+
+    def started(self, config: RunConfig) -> None:
+        """A worker has the run now."""
+        if config.output not in self._kept:
+            self._states[config.output] = "running"
+        self._running[config.output] = (config, time.monotonic(), state(config).rows)
+
+    def ended(self, config: RunConfig, outcome: Outcome) -> None:
+        """The run is done or has failed."""
+        self._states[config.output] = "failed" if outcome.error else "done"
+        self._ended += 1
+        _, _, first = self._running.pop(config.output, (config, 0.0, 0))
+        if not (outcome.error or first or config.output in self._kept):
+            self._pace.learn(config, outcome.seconds)
+        if not self._console.is_terminal:
+            self._console.print(self._line(outcome), markup=False, highlight=False, soft_wrap=True)
+
+    def table(self) -> Any:
+        """A row a method, and below it the runs in progress and the time left."""
+        from rich.console import Group
+        from rich.table import Table
+        from rich.text import Text
+
+        counts = Counter((method_of(config), self._states[config.output]) for config in self._configs)
+        table = Table(box=None, padding=(0, 2, 0, 0))
+        for name in ("method", *STATES):
+            table.add_column(name, justify="left" if name == "method" else "right")
+        for method in dict.fromkeys(map(method_of, self._configs)):
+            table.add_row(method, *(str(counts[method, name] or "–") for name in STATES))
+        now = [Text(_progress(config, state(config))) for config, _, _ in list(self._running.values())]
+        return Group(table, *now, Text(self._note or self._left(), style="bold"))
+
+    def _line(self, outcome: Outcome) -> str:
+        what = "kept" if outcome.run in self._kept and not outcome.error else self._states[outcome.run]
+        text = f"[{self._ended}/{len(self._states)}] {what} {short(outcome.run)} · {outcome.seconds:.0f} s · {self._left()}"
+        return text + (f" · {outcome.error.splitlines()[-1]}" if outcome.error else "")
+
+    def _left(self) -> str:
+        from lenity.summary import duration
+
+        now = time.monotonic()
+        underway = [
+            Underway(config, now - since, _share(state(config), first))
+            for config, since, first in list(self._running.values())
+        ]
+        waiting = [config for config in self._configs if self._states[config.output] == "waiting"]
+        if self._ended == len(self._configs):
+            return "all ended"
+        seconds = self._pace.left(waiting, underway)
+        return "time left: not known yet" if seconds is None else f"about {duration(seconds)} left"
+
+
+def _share(now: State, first: int) -> float:
+    """Of the work since iteration ``first``."""
+    return (now.rows - first) / (now.of - first) if now.of > first else 0.0
+
+
+def _progress(config: RunConfig, now: State) -> str:
+    """Where one run is."""
+    from lenity.summary import headline
+
+    parts = [short(config.output), f"{now.rows}/{now.of}" if now.of else "taking its adapter"]
+    if now.last:
+        parts.append(headline(now.last) if "kl" in now.last else str(now.last.get("stage", "")))
+    return " · ".join(parts)

@@ -1,0 +1,58 @@
+"""``sweep.json``: how each run of a sweep ended, written as it ends."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from lenity.config.run import RunConfig
+from lenity.run_folder import replace_text
+from lenity.sweep.state import done
+
+FILE = "sweep.json"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How one run of a sweep ended."""
+
+    run: str
+    seconds: float
+    error: str | None = None
+
+
+class Record:
+    """An entry a run, in the order of the plan; those of an earlier call stand until their run ends again."""
+
+    def __init__(self, output: Path, configs: Sequence[RunConfig]) -> None:
+        self._file, self._runs = output / FILE, [config.output for config in configs]
+        before = json.loads(self._file.read_text(encoding="utf-8")) if self._file.is_file() else []
+        self._earlier = {entry["run"]: Outcome(**entry) for entry in before}
+        self._ended: dict[str, Outcome] = {}
+        self.kept = {config.output for config in configs if done(config)}
+
+    def add(self, outcome: Outcome) -> Outcome:
+        """Write it; a run that was done before this call keeps the seconds that it took then."""
+        before = self._earlier.get(outcome.run)
+        if before and outcome.run in self.kept and outcome.error is None:
+            outcome = replace(outcome, seconds=before.seconds)
+        self._ended[outcome.run] = outcome
+        found = self._earlier | self._ended
+        entries = [asdict(found[run]) for run in self._runs if run in found]
+        replace_text(self._file, json.dumps(entries, indent=2) + "\n")
+        return outcome
+
+    def failed(self, run: str) -> bool:
+        """Whether ``run`` ended in this call, with an error."""
+        return run in self._ended and self._ended[run].error is not None
+
+    def awaits(self, run: str) -> bool:
+        """Whether ``run`` is in the plan and has not ended in this call."""
+        return run in self._runs and run not in self._ended
+
+    @property
+    def outcomes(self) -> list[Outcome]:
+        """Of this call, in the order of the plan."""
+        return [self._ended[run] for run in self._runs if run in self._ended]

@@ -1,0 +1,65 @@
+"""How far a run is, from its folder."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lenity.aggregation.base import RULES
+from lenity.config.base import member_name
+from lenity.config.run import RunConfig
+from lenity.errors import LenityError
+from lenity.run_folder import RunFolder
+
+
+@dataclass(frozen=True)
+class State:
+    """``rows`` of about ``of`` iterations or stages, and the metrics of the last."""
+
+    rows: int
+    of: int
+    last: dict[str, Any] | None
+
+
+def state(config: RunConfig) -> State:
+    """Of a run that may be writing just now."""
+    file = Path(config.output) / "metrics.jsonl"
+    lines = file.read_bytes().split(b"\n")[:-1] if file.is_file() else []
+    last = _row(lines[-1]) if lines else None
+    of, tokens = config.method.work(config, 0).rows, config.budget.tokens
+    if tokens and last and not config.method.builds:
+        of = min(config.iterations, math.ceil(tokens / last["tokens"]))
+    return State(len(lines), max(of, len(lines)), last)
+
+
+def _row(line: bytes) -> dict[str, Any] | None:
+    try:
+        row: dict[str, Any] = json.loads(line)
+    except ValueError:  # a crash cut it, and another line follows on it
+        return None
+    return row
+
+
+def done(config: RunConfig) -> bool:
+    """Whether there is nothing left to do: trained as far as planned, and evaluated."""
+    folder = RunFolder(config.output)
+    try:
+        finished = folder.finished
+    except LenityError:
+        return False
+    before = folder.config
+    same = (before.iterations, before.budget) == (config.iterations, config.budget)
+    return finished and same and (folder.path / "evaluation.parquet").is_file()
+
+
+def method_of(config: RunConfig) -> str:
+    """The method as tables name it."""
+    return member_name(config.method, RULES)
+
+
+def short(run: str) -> str:
+    """Method and point of a run folder."""
+    return "/".join(Path(run).parts[-2:])

@@ -1,0 +1,70 @@
+"""What a worker of a sweep does: first what all runs share, then one run after another."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+from lenity.config.load import parse
+from lenity.config.run import RunConfig
+from lenity.run_folder import RunFolder
+
+
+def start(threads: int) -> None:
+    """Once in each worker."""
+    import torch
+
+    from lenity.terminal import quiet
+
+    torch.set_num_threads(threads)
+    quiet()  # many workers, one terminal
+
+
+def prepare(data: dict[str, Any], output: str) -> None:
+    """A whole model where the policy is an adapter, the standardisation constants, the reference policy's held-out rows."""
+    from lenity.evaluation.score import reference_rows
+    from lenity.train import calibrate
+
+    config = _on_whole_model(parse(RunConfig, data), Path(output))
+    standardiser = calibrate(config, Path(output) / "standardisation.json")
+    reference_rows(config, standardiser, Path(output))
+
+
+def align(data: dict[str, Any], output: str) -> None:
+    """Train, from where the run stopped, and evaluate."""
+    from lenity.evaluation.score import evaluate
+    from lenity.train import train
+
+    config = _on_whole_model(parse(RunConfig, data), Path(output))
+    if _outdated(config):
+        shutil.rmtree(RunFolder(config.output).adapter)
+    run = train(config, resume=Path(config.output).exists())
+    evaluate(run, cache=Path(output))
+
+
+def _on_whole_model(config: RunConfig, output: Path) -> RunConfig:
+    """The same policy for all runs: an adapter is merged once, so that their adapters stand on one model."""
+    from lenity.models.policy import is_adapter, merged
+
+    base, partial = output / "base", output / ".base"
+    if is_adapter(config.policy.model) and not base.is_dir():
+        shutil.rmtree(partial, ignore_errors=True)
+        merged(config.policy, partial)
+        partial.replace(base)
+    return config.model_copy(update={"policy": merged(config.policy, base)})
+
+
+def _outdated(config: RunConfig) -> bool:
+    """Whether an adapter made from other runs was cut short, or is older than theirs."""
+    own = RunFolder(config.output).adapter
+    if not config.method.sources or not own.is_dir():
+        return False
+    theirs = [_written(RunFolder(source).adapter) for source in config.method.sources]
+    return _written(own) < max(theirs) or not _written(own)
+
+
+def _written(adapter: Path) -> int:
+    """When, in nanoseconds; 0 where it is not there."""
+    file = adapter / "adapter_model.safetensors"
+    return file.stat().st_mtime_ns if file.is_file() else 0

@@ -1,0 +1,141 @@
+"""Worker processes that do one task at a time: one that dies fails its task alone, and none outlives the process that started it."""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import signal
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from types import TracebackType
+from typing import Any, Self
+
+from lenity.errors import LenityError
+
+PATIENCE = 5.0  # seconds a worker has to end before it is killed
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What became of a task: seconds it took, and its error if it failed."""
+
+    task: str
+    seconds: float
+    error: str | None = None
+
+
+class Workers:
+    """At most ``count`` processes, started as tasks come; each calls ``prepare`` first.
+
+    Leaving the context ends them at once, whatever they do.
+    """
+
+    def __init__(self, count: int, prepare: Callable[[], None]) -> None:
+        self._count, self._prepare = count, prepare
+        self._workers: list[_Worker] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for worker in self._workers:
+            worker.pipe.close()  # which ends an idle one
+            if worker.task is not None:
+                worker.process.terminate()
+        for worker in self._workers:
+            worker.join()
+
+    @property
+    def free(self) -> int:
+        """How many more tasks can run now."""
+        return self._count - sum(worker.task is not None for worker in self._workers)
+
+    @property
+    def busy(self) -> bool:
+        """Whether any task is running."""
+        return self.free < self._count
+
+    def submit(self, task: str, function: Callable[..., None], *arguments: Any) -> None:
+        """Run ``function(*arguments)`` in a free worker."""
+        self._workers = [worker for worker in self._workers if worker.task or worker.process.is_alive()]
+        worker = next((worker for worker in self._workers if worker.task is None), None)
+        if worker is None:
+            worker = _Worker(self._prepare)
+            self._workers.append(worker)
+        worker.task, worker.since = task, time.perf_counter()
+        with contextlib.suppress(OSError):  # it has just died: its answer will say so
+            worker.pipe.send((function, arguments))
+
+    def wait(self, timeout: float) -> list[Answer]:
+        """The tasks that ended, waiting ``timeout`` seconds for the first of them."""
+        busy = {worker.pipe: worker for worker in self._workers if worker.task is not None}
+        ended = wait(list(busy), timeout) if busy else []
+        return [self._answer(worker) for pipe, worker in busy.items() if pipe in ended]
+
+    def _answer(self, worker: _Worker) -> Answer:
+        task, worker.task = str(worker.task), None
+        try:
+            error: str | None = worker.pipe.recv()
+        except (EOFError, OSError):
+            self._workers.remove(worker)
+            worker.join()
+            error = f"the worker process ended: {_why(worker.process.exitcode)}."
+        return Answer(task, time.perf_counter() - worker.since, error)
+
+
+class _Worker:
+    """One process, and the pipe to it."""
+
+    def __init__(self, prepare: Callable[[], None]) -> None:
+        context = multiprocessing.get_context("spawn")
+        self.pipe, other = context.Pipe()
+        self.process = context.Process(target=_serve, args=(other, prepare))
+        self.process.start()
+        other.close()  # so that the end of the process ends the pipe
+        self.task: str | None = None
+        self.since = 0.0
+
+    def join(self) -> None:
+        self.process.join(PATIENCE)
+        if self.process.is_alive():
+            self.process.kill()
+            self.process.join()
+
+
+def _serve(pipe: Connection[Any, Any], prepare: Callable[[], None]) -> None:
+    """Do what comes through the pipe until it closes; answers with the error, or None."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent ends its workers
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    prepare()
+    while True:
+        try:
+            function, arguments = pipe.recv()
+        except EOFError:
+            return
+        try:
+            function(*arguments)
+        except LenityError as error:
+            pipe.send(str(error))
+        except Exception:
+            pipe.send(traceback.format_exc())
+        else:
+            pipe.send(None)
+
+
+def _end_with_parent() -> None:
+    if parent := multiprocessing.parent_process():
+        parent.join()  # also where the parent was killed
+        os._exit(1)
+
+
+def _why(code: int | None) -> str:
+    if code is None or code >= 0:
+        return f"exit status {code}"
+    return f"{signal.strsignal(-code)}" + (" (the system kills processes when memory runs out)" if code == -9 else "")

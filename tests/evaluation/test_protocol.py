@@ -1,0 +1,152 @@
+"""What makes results comparable: hashes, refusals, and the evaluation of a finished sweep through the command line."""
+
+from __future__ import annotations
+
+import shutil
+
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+
+import tiny
+from lenity.cli.evaluate import command
+from lenity.errors import CheckpointError, ConfigError, ProtocolError
+from lenity.evaluation import protocol
+from lenity.evaluation.fingerprint import fingerprint, reward_identity
+from lenity.evaluation.folder import evaluate_all
+from lenity.evaluation.protocol import Prompts, Protocol, check_same
+from lenity.rewards.function import FunctionSpec
+from lenity.run_folder import RunFolder
+from lenity.train import train
+
+MADE = Protocol(
+    prompts=Prompts(count=2, sha256="a"), decoding={"top_p": 0.9, "stop": ["x"]}, rewards={"r": {"kind": "toy"}},
+    standardisation={"r": {"mean": 0.1, "std": 1.0}}, weights=[{"r": 1.0}], seeds=[0],
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def trained(tiny_model, tmp_path_factory):
+    """Two finished runs that share their constants."""
+    folder = tmp_path_factory.mktemp("sweep")
+    for name, weights in (("first", {"helpful": 1.0, "harmless": 0.0}), ("second", {"helpful": 0.0, "harmless": 1.0})):
+        constants = (
+            {"file": str(folder / "runs" / "first" / "standardisation.json")} if name == "second" else {"prompts": 32}
+        )
+        output = folder / "runs" / name
+        train(tiny.run_config(tiny_model, output, iterations=1, weights=weights, standardisation=constants))
+    return folder
+
+
+@pytest.fixture
+def sweep(trained, tmp_path):
+    return shutil.copytree(trained, tmp_path / "sweep")
+
+
+def run(*arguments):
+    return CliRunner().invoke(command, [str(argument) for argument in arguments], catch_exceptions=False)
+
+
+def test_a_hash_is_of_contents_and_not_of_the_place(tmp_path):
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "model.safetensors").write_bytes(b"weights")
+        (tmp_path / name / "notes.md").write_text(name)
+    assert fingerprint(tmp_path / "one") == fingerprint(tmp_path / "two")
+    (tmp_path / "two" / "model.safetensors").write_bytes(b"weightz")
+    assert fingerprint(tmp_path / "one") != fingerprint(tmp_path / "two")
+
+
+def test_a_reward_is_known_by_its_settings_and_its_files(tmp_path):
+    for name in ("one", "two"):
+        (tmp_path / f"{name}.py").write_text("def f(prompts, responses): ...")
+    one, two = (reward_identity(FunctionSpec(function=f"{tmp_path / name}.py:f")) for name in ("one", "two"))
+    assert one["kind"] == "function" and one["function"].startswith("sha256:") and one["function"].endswith(":f")
+    assert one == two
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"prompts": Prompts(count=2, sha256="b")}, "prompts.sha256: 'a' and 'b'"),
+        ({"decoding": {"top_p": 1.0, "stop": ["x"]}}, "decoding.top_p: 0.9 and 1.0"),
+        ({"rewards": {"r": {"kind": "toy"}, "s": {}}}, "rewards.s: None and {}"),
+        ({"standardisation": {"r": {"mean": 0.2, "std": 1.0}}}, "standardisation.r.mean: 0.1 and 0.2"),
+    ],
+)
+def test_the_field_that_differs_is_named(change, message):
+    with pytest.raises(ProtocolError, match=f"here and there differ in {message}"):
+        check_same(MADE, MADE.model_copy(update=change), ("here", "there"))
+
+
+def test_other_weights_and_seeds_stay_comparable():
+    check_same(MADE, MADE.model_copy(update={"weights": [], "seeds": [7]}), ("here", "there"))
+
+
+def test_a_protocol_is_read_back_as_it_was_written(tmp_path):
+    MADE.save(tmp_path)
+    assert protocol.load(tmp_path) == MADE == protocol.load(tmp_path / "protocol.yaml")
+
+
+def test_a_sweep_is_evaluated_into_one_table_under_one_protocol(sweep):
+    result = run(sweep)
+    assert result.exit_code == 0 and "2 runs on 12 prompts" in result.output
+    frame, found = pd.read_parquet(sweep / "evaluation.parquet"), protocol.load(sweep)
+    assert len(frame) == 2 * 2 * 2 * 12, "runs, policies, objectives, prompts"
+    assert len(found.weights) == 2 and found.seeds == [0] and set(found.reference.point) == {"helpful", "harmless"}
+    start = frame[(frame["policy"] == "reference") & (frame["objective"] == "helpful")]["standardised"].mean()
+    assert found.reference.point["helpful"] == pytest.approx(start - 1)
+
+
+def test_greedy_decoding_is_another_protocol_and_the_runs_keep_it(sweep):
+    run(sweep)
+    with pytest.raises(ProtocolError, match=r"differ in decoding.temperature: 1.0 and 0"):
+        run(sweep, "--evaluation.temperature", "0")
+    (sweep / "protocol.yaml").unlink()
+    assert run(sweep).exit_code == 0
+    assert protocol.load(sweep).decoding["temperature"] == 0
+    frame = pd.read_parquet(sweep / "runs" / "first" / "evaluation.parquet")
+    again = pd.read_parquet(sweep / "runs" / "second" / "evaluation.parquet")
+    of = [part[part["policy"] == "reference"]["response"].tolist() for part in (frame, again)]
+    assert of[0] == of[1]
+
+
+def test_decoding_is_taken_from_a_given_protocol(sweep, tmp_path):
+    run(sweep, "--evaluation.top_p", "0.5", "--evaluation.max_new_tokens", "3")
+    shutil.copy(sweep / "protocol.yaml", tmp_path / "frozen.yaml")
+    (sweep / "protocol.yaml").unlink()
+    run(sweep, "--evaluation.top_p", "1.0")
+    (sweep / "protocol.yaml").unlink()
+    run(sweep, "--protocol", tmp_path / "frozen.yaml")
+    assert protocol.load(sweep).decoding["top_p"] == 0.5
+    with pytest.raises(ProtocolError, match="prompts"):
+        run(sweep, "--protocol", tmp_path / "frozen.yaml", "--evaluation.limit", "5")
+
+
+def test_a_held_out_reward_can_come_after_training(sweep):
+    reward = f"{{kind: function, function: '{tiny.__file__}:helpful', measures: helpful}}"
+    run(sweep / "runs" / "first", "--held_out_rewards.longer", reward)
+    frame = pd.read_parquet(sweep / "runs" / "first" / "evaluation.parquet")
+    longer = frame[(frame["objective"] == "longer") & (frame["policy"] == "reference")]
+    assert longer["held_out"].all() and longer["standardised"].mean() == pytest.approx(0, abs=1e-9)
+    assert RunFolder(sweep / "runs" / "first").config.held_out_rewards["longer"].measures == "helpful"
+
+
+def test_what_was_trained_cannot_be_changed(sweep):
+    with pytest.raises(ConfigError, match="--seed cannot be changed after training"):
+        run(sweep, "--seed", "3")
+    with pytest.raises(CheckpointError, match="holds no finished run"):
+        evaluate_all(sweep / "runs" / "first" / "adapter")
+
+
+@pytest.mark.parametrize(
+    ("held_out", "message"),
+    [
+        ({"x": {"measures": "helpfull"}}, "held_out_rewards.x.measures is 'helpfull'"),
+        ({"x": {"measures": "helpful"}, "y": {"measures": "helpful"}}, "x and y both measure 'helpful'"),
+    ],
+)
+def test_a_held_out_reward_measures_one_known_objective(held_out, message, tmp_path):
+    rewards = {name: {"kind": "function", "function": "m:f"} | fields for name, fields in held_out.items()}
+    with pytest.raises(ConfigError, match=message):
+        tiny.run_config("m", tmp_path, held_out_rewards=rewards)

@@ -1,0 +1,93 @@
+"""Which runs of a sweep train, and which take from another."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+import tiny
+from lenity.errors import CheckpointError
+from lenity.pareto.weights import points
+from lenity.run_folder import RunFolder
+from lenity.sweep import tasks
+from lenity.sweep.plan import plan
+from lenity.train import train
+
+
+def planned(methods, which=("lattice:2",), output="out", **options):
+    config = tiny.run_config("m", "unused")
+    runs = plan(config, methods, points(list(config.rewards), which), Path(output), **options)
+    return {Path(run.output).relative_to(Path(output) / "runs").as_posix(): run for run in runs}
+
+
+CORNERS = ("helpful1", "harmless1")
+
+
+@pytest.mark.parametrize("method", ["linear", "morlhf"])
+@pytest.mark.parametrize("other", ["solo", "soups"])
+def test_corners_are_taken_from_solo_runs_that_there_are_anyway(method, other):
+    found = planned([method, other])
+    for corner in CORNERS:
+        assert found[f"{method}/{corner}"].method.source == str(Path("out/runs/solo") / corner)
+    assert found[f"{method}/helpful0.5_harmless0.5"].method.source is None
+    assert sum(not run.method.sources for run in found.values()) == 3
+
+
+def test_nothing_is_taken_from_runs_of_another_seed_budget_or_method():
+    assert all(
+        run.method.source is None for run in planned(["linear", "plc"]).values() if hasattr(run.method, "source")
+    )
+    seeds = planned(["linear", "solo"], seeds=[0, 1])
+    assert all(run.method.source is None or run.method.source.endswith(run.output[-6:]) for run in seeds.values())
+    split = planned(["linear", "solo"], tokens=600)
+    assert {run.budget.tokens for run in split.values()} == {200, 300}
+    assert not any(run.method.sources for run in split.values())
+
+
+def test_plc_and_solo_themselves_are_trained_at_corners():
+    found = planned(["plc", "soups"])
+    for name in ("plc/helpful1", "solo/helpful1"):
+        assert not found[name].method.sources
+
+
+def test_close_points_have_folders_of_their_own():
+    close = [{"helpful": 0.33333, "harmless": 0.66667}, {"helpful": 1 / 3, "harmless": 2 / 3}]
+    assert len(planned(["plc"], close)) == 2
+
+
+def shared_corner_is_renewed(source, run):
+    """Once its source was trained anew, or where it was cut short."""
+    assert not tasks._outdated(run)
+    file = source / "adapter_model.safetensors"
+    shutil.copyfile(file, source / "new")
+    (source / "new").replace(file)
+    assert tasks._outdated(run)
+    (RunFolder(run.output).adapter / file.name).unlink()
+    assert tasks._outdated(run)
+
+
+@pytest.mark.parametrize("method", ["linear", "morlhf"])
+def test_a_shared_corner_is_the_one_trained_apart(method, tiny_model, tmp_path):
+    """The same seed gives the same adapter to the last bit, and a run that was begun alone stays alone."""
+    config = tiny.run_config(tiny_model, "unused", iterations=2)
+    where = points(list(config.rewards), ["helpful"])
+    apart = plan(config, [method], where, tmp_path)
+    shared = plan(config, [method, "solo"], where, tmp_path / "shared")
+    for run in apart + shared:
+        train(run.model_copy(update={"standardisation": run.standardisation.model_copy(update={"file": None})}))
+    first, second = (
+        load_file(RunFolder(runs[-1].output).adapter / "adapter_model.safetensors") for runs in (apart, shared)
+    )
+    assert all(torch.equal(first[name], second[name]) for name in first) and first.keys() == second.keys()
+    assert any(value.abs().max() > 0 for name, value in first.items() if "lora_B" in name)
+    assert not RunFolder(shared[-1].output).metrics(), "nothing was trained twice"
+    shared_corner_is_renewed(RunFolder(shared[0].output).adapter, shared[-1])
+    again = plan(config, [method, "solo"], where, tmp_path)
+    assert [run.method.source for run in again if method in run.output] == [None]
+    changed = apart[0].model_copy(update={"ppo": config.ppo.model_copy(update={"epochs": 1})})
+    with pytest.raises(CheckpointError, match="another ppo"):
+        tasks.align(changed.dump(), str(tmp_path))
