@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from lenity.config.run import RunConfig
-from lenity.cost import estimate
 from lenity.setup import Trainer, World
 
 
@@ -13,6 +12,8 @@ def show(config: RunConfig, world: World, trainer: Trainer, done: int) -> None:
     """Model, trained parameters, objectives and weights by name, method, estimated time and memory."""
     from rich.console import Console
     from rich.table import Table
+
+    from lenity.cost import estimate
 
     cost = estimate(config, world, trainer)
     parameters = list(trainer.actor_critic.parameters())

@@ -56,7 +56,7 @@ class Asking:
 async def finish_all(
     askings: Sequence[Asking], client: Client, concurrency: int, advance: Callable[..., None] = lambda: None
 ) -> None:
-    """Finish all, ``concurrency`` at once. The first goes alone: a wrong key, model or address is found out by one request.
+    """Finish all, ``concurrency`` at once. The first go alone until one is answered: a wrong key or address costs one request.
 
     Raises:
         JudgeError: the endpoint refuses or is dead; the answers so far are in the cache.
@@ -69,9 +69,11 @@ async def finish_all(
             advance()
 
     async with client:
-        if first := next(queue, None):
+        for first in queue:
             await first.finish(client)
             advance()
+            if client.answered:
+                break
         tasks = [asyncio.ensure_future(work()) for _ in range(min(concurrency, len(askings)))]
         try:
             await asyncio.gather(*tasks)

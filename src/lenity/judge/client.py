@@ -15,22 +15,31 @@ from lenity.judge.endpoint import Endpoint
 if TYPE_CHECKING:
     from openai import APIError
 
-LOST_IN_A_ROW = 3
+LOST_IN_A_ROW = 4  # more than one response has objectives, as a rule
 _REMEDIES = {
     401: "Check the key in the environment variable that --api_key_env names.",
     403: "The key may not use this model; check both.",
     404: "Check --model and the path of --endpoint, which usually ends in /v1.",
 }
+_REFUSED = {400, 413, 422}
 
 
 class UnansweredError(Exception):
-    """One question got no answer, though others do; it is asked again by the next run."""
+    """One question got no answer, though others may; it is asked again by the next run.
+
+    ``refused`` where the endpoint works and does not take this request, such as one that is too long.
+    """
+
+    def __init__(self, reason: str, *, refused: bool = False) -> None:
+        super().__init__(reason)
+        self.refused = refused
 
 
 class Client:
     """Retries of the `openai` package: exponential backoff with jitter, Retry-After, on 408, 409, 429, 5xx, timeouts and lost connections."""
 
-    def __init__(self, endpoint: Endpoint, config: JudgeConfig) -> None:
+    def __init__(self, endpoint: Endpoint, config: JudgeConfig, *, known: bool = False) -> None:
+        """``known`` where the cache has answers to such requests, so that one that is refused is an exception."""
         try:
             import openai
         except ImportError as error:
@@ -41,7 +50,8 @@ class Client:
         self._api = openai.AsyncOpenAI(
             api_key=endpoint.key, base_url=endpoint.url, timeout=config.timeout, max_retries=config.retries, http_client=http
         )  # fmt: skip
-        self._model, self._answered, self._lost = config.model, False, 0
+        self._model, self._known, self._lost = config.model, known, 0
+        self.answered = False
 
     async def __aenter__(self) -> Self:
         return self
@@ -61,21 +71,27 @@ class Client:
         try:
             answer = await self._readable(request)
         except UnansweredError as error:
-            self._lost += 1
-            if self._answered and self._lost < LOST_IN_A_ROW:
+            if self._bears(error):
                 raise
             raise self._error(
                 f"gives no answer: {error}.", "Check that it runs and --endpoint, --timeout, --retries."
             ) from None
-        self._answered, self._lost = True, 0
+        self.answered, self._lost = True, 0
         return answer
+
+    def _bears(self, error: UnansweredError) -> bool:
+        """Whether the endpoint may be fine; one that never answered is given up at once, unless it refuses a few requests."""
+        if error.refused and (self.answered or self._known):
+            return True
+        self._lost += 1
+        return self._lost < LOST_IN_A_ROW and (self.answered or error.refused)
 
     async def _readable(self, request: Mapping[str, Any]) -> Answer:
         """An endpoint that has answered before may fail to; one that never has gets its retries, and is then none."""
         for _ in range(self._retries + 1):
             body = await self._send(request)
             found = _read(body)
-            if found or self._answered:
+            if found or self.answered:
                 text, read, written = found or (f"unreadable: {body[:300]}", None, None)
                 return Answer(self._endpoint.hide(text), read, written, self._endpoint.url, self._model)
         raise UnansweredError(f"what it sends is no chat completion ({self._endpoint.hide(body[:80])!r})")
@@ -98,10 +114,10 @@ class Client:
         said = self._endpoint.hide(f"{status}: {' '.join(str(error.message).split())[:300]}")
         if status in _REMEDIES:
             return self._error(f"refuses ({said}).", _REMEDIES[status])
-        return UnansweredError(said)
+        return UnansweredError(said, refused=status in _REFUSED)
 
     def _error(self, what: str, remedy: str) -> JudgeError:
-        kept = "What was answered is kept; the same command goes on." if self._answered else ""
+        kept = "What was answered is kept; the same command goes on." if self.answered else ""
         return JudgeError(f"the judge at {self._endpoint.url}, model '{self._model}', {what} {remedy} {kept}".rstrip())
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lenity.config.judge import JudgeConfig
+from lenity.errors import JudgeError
 from lenity.evaluation.score import write
 from lenity.judge import endpoint, questions, tally
 from lenity.judge.asking import Asking, finish_all
@@ -52,6 +53,8 @@ def judge(
         JudgeError: the endpoint refuses or is dead; what was answered is kept.
     """
     where = endpoint.find(config, key=not dry_run)
+    if where.unencrypted:
+        say(f"The key goes to {where.url} unencrypted; use https:// where others can listen.")
     runs = questions.read_runs(folder)
     rubrics = choose(config.objectives, questions.trained(runs), config.rubrics)
     asked = questions.questions(questions.distinct(runs, config.limit), rubrics)
@@ -73,4 +76,10 @@ def _finish(askings: list[Asking], where: Endpoint, config: JudgeConfig, progres
     if not ahead:
         return
     with bar("judging", len(askings), done=len(askings) - len(ahead), shown=progress) as advance:
-        asyncio.run(finish_all(ahead, Client(where, config), config.concurrency, advance))
+        client = Client(where, config, known=any(asking.answers for asking in askings))
+        asyncio.run(finish_all(ahead, client, config.concurrency, advance))
+    if not any(asking.answers for asking in askings):
+        raise JudgeError(
+            f"the judge at {where.url}, model '{config.model}', answers no question: {ahead[0].lost}. Check --model and the fields "
+            "of the request, such as --max_tokens, --temperature and --extra."
+        )

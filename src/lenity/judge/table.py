@@ -39,12 +39,14 @@ def table(runs: Mapping[str, pd.DataFrame], judged: pd.DataFrame, title: str) ->
     wide = max((len(objective) for _, objective, *_ in rows), default=0)
     parts: list[Any] = [Text(f"{title}, with 95 % intervals", style="italic")]
     for run in dict.fromkeys(name for name, *_ in rows):
-        block = Table(box=None, padding=(0, 2, 0, 0), title=Text(run, style="bold"), title_justify="left")
+        own = [row[1:] for row in rows if row[0] == run]
+        lacking = ", ".join(f"{missing} of {objective}" for objective, _, missing in own if missing)
+        name = Text(run + (f" (missing pairs: {lacking})" if lacking else ""), style="bold")
+        block = Table(box=None, padding=(0, 2, 0, 0), title=name, title_justify="left")
         for heading, width in (("", wide), ("before", 17), ("after", 17), ("difference", 20), ("", 0)):
             block.add_column(heading, justify="right" if heading else "left", min_width=width, no_wrap=True)
-        for _, objective, change, missing in (row for row in rows if row[0] == run):
-            note = f"{missing} missing" if missing else ""
-            block.add_row(*map(Text, (objective, *_cells(change), note)))
+        for objective, change, _ in own:
+            block.add_row(*map(Text, (objective, *_cells(change))))
         parts.append(block)
     return Group(*parts)
 

@@ -102,7 +102,7 @@ def compare(
         Summary(
             method, _intervals(drawn, grid.methods, method, None, objectives),
             _intervals(drawn, grid.methods, method, baseline, objectives) if method != baseline else {},
-            cost([run for run in runs if run.method == method]),
+            cost([run for run in runs if run.method == method], runs),
         )
         for method in grid.methods
         if drawn is not None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
 from lenity.report.collect import Run
 from lenity.run_folder import RunFolder
@@ -22,19 +23,23 @@ class Cost:
     seconds: float
 
 
-def cost(runs: Sequence[Run]) -> Cost:
-    """Of the trainings behind ``runs``, each counted once, divided by the number of seeds."""
-    folders: dict[Path, RunFolder] = {}
+def cost(runs: Sequence[Run], every: Sequence[Run] = ()) -> Cost:
+    """Of the trainings behind ``runs``, each counted once, divided by the number of seeds.
+
+    ``every`` are the runs in which trainings are looked for first, so that a folder can be read from anywhere.
+    """
+    known = {run.path.parts[-2:]: run.metrics for run in [*every, *runs]}
+    trainings: dict[tuple[str, ...], list[dict[str, Any]]] = {}
     for run in runs:
-        own = RunFolder(run.path)
-        for folder in [own] if run.metrics else [RunFolder(source) for source in _sources(run)]:
-            folders[folder.path] = folder
-    rows = [row for folder in folders.values() for row in folder.metrics()]
+        for source in [run.path] if run.metrics else map(Path, _sources(run)):
+            place = source.parts[-2:]
+            trainings[place] = known[place] if place in known else RunFolder(source).metrics()
+    rows = [row for found in trainings.values() for row in found]
     found = {field.name: sum(float(row.get(field.name, 0)) for row in rows) for field in fields(Cost)[1:-1]}
     seconds = sum(sum(row.get("seconds", {}).values()) for row in rows)
     seeds = len({run.seed for run in runs})
     return Cost(
-        **{name: total / seeds for name, total in found.items()}, runs=len(folders) / seeds, seconds=seconds / seeds
+        **{name: total / seeds for name, total in found.items()}, runs=len(trainings) / seeds, seconds=seconds / seeds
     )
 
 

@@ -84,7 +84,7 @@ def bandwidth(values: Array) -> float:
     """Silverman's, but at least a fortieth of the range, so that the single values of coarse scores show and tower over nothing."""
     quartiles = float(np.subtract(*np.quantile(values, [0.75, 0.25]))) / 1.34
     spread = min([part for part in (float(values.std()), quartiles) if part > 0], default=0.0)
-    return max(0.9 * spread * len(values) ** -0.2, _range(values) / 40)
+    return float(max(0.9 * spread * len(values) ** -0.2, _range(values) / 40))
 
 
 def _grid(values: Array, width: float) -> Array:
