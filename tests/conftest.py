@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,10 @@ os.environ.update(
     WANDB_MODE="disabled",
     CUDA_VISIBLE_DEVICES="",
 )
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(
+        signal.SIGINT, signal.default_int_handler
+    )  # a shell's background job hands this on to what tests start
 
 from hypothesis import settings
 

@@ -151,7 +151,7 @@ def test_page_is_self_contained_and_escapes_samples(sweep):
     page = (sweep / "report.html").read_text()
     assert "<script src=" not in page
     assert "<link" not in page
-    assert "&lt;b&gt;rude&lt;/b&gt;" in page
+    assert r"\u003cb\u003erude\u003c/b\u003e" in page
     assert "<b>rude</b>" not in page
 
 
@@ -167,7 +167,7 @@ def test_markdown_has_figures_and_no_response_text(sweep):
 
 def test_samples_can_be_left_out(sweep):
     CliRunner().invoke(command, [str(sweep), "--no-samples"], catch_exceptions=False)
-    assert "&lt;b&gt;rude" not in (sweep / "report.html").read_text()
+    assert r"\u003cb\u003erude" not in (sweep / "report.html").read_text()
 
 
 def test_markdown_reports_the_reward_models_with_their_intervals(sweep):

@@ -111,7 +111,7 @@ class Client:
         return str(raw.text)
 
     def _refused(self, status: int, error: APIError) -> Exception:
-        said = self._endpoint.hide(f"{status}: {' '.join(str(error.message).split())[:300]}")
+        said = self._endpoint.hide(f"{status}: {' '.join(_said(error).split())[:300]}")
         if status in _REMEDIES:
             return self._error(f"refuses ({said}).", _REMEDIES[status])
         return UnansweredError(said, refused=status in _REFUSED)
@@ -119,6 +119,12 @@ class Client:
     def _error(self, what: str, remedy: str) -> JudgeError:
         kept = "What was answered is kept; the same command goes on." if self.answered else ""
         return JudgeError(f"the judge at {self._endpoint.url}, model '{self._model}', {what} {remedy} {kept}".rstrip())
+
+
+def _said(error: APIError) -> str:
+    """The endpoint's own words where it gave any; releases of the package wrap them differently."""
+    body = error.body
+    return str(body["message"] if isinstance(body, Mapping) and body.get("message") else error.message)
 
 
 def _read(body: str) -> tuple[str, int | None, int | None] | None:
