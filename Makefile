@@ -10,7 +10,7 @@ HH_MODELS := $(HH)/sft/model.safetensors $(foreach r,harmless helpful humor,$(HH
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test check format bench compare front docs docs-picture hh clean
+.PHONY: help setup demo test check format bench compare front docs docs-picture docs-screenshots hh clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -71,6 +71,10 @@ front: setup runs/toy/world/world.json ## fronts of five methods on the toy worl
 	  $(BIN)/lenity judge runs/toy/front$$k --endpoint http://127.0.0.1:$(JUDGE_PORT)/v1 --model toy --limit 90 || exit 1; done
 	$(BIN)/lenity report runs/toy/front2 --markdown docs/results/toy_fronts.md
 	$(BIN)/lenity report runs/toy/front3 --markdown docs/results/toy_fronts_three.md
+
+docs-screenshots: setup ## pictures of the reports that `make front` left, docs/report*.png; needs Chromium
+	$(BIN)/python scripts/take_screenshots.py runs/toy/front2/report.html docs/report2 metrics
+	$(BIN)/python scripts/take_screenshots.py runs/toy/front3/report.html docs/report3 fronts
 
 hh: setup $(HH_MODELS) ## the real run on conversations: models, sweep, docs/results/hh_small.md (about 2 hours, resumable)
 	$(BIN)/lenity sweep configs/hh_small.yaml --methods plc,linear --points corners,centre --output $(HH)/sweep --jobs 2

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lenity.report.evidence import Evidence
@@ -45,7 +46,18 @@ def draw(evidence: Evidence, scores: Scores) -> Drawn:
     found += [*training(evidence), *negotiation(evidence)]
     for one in evidence.comparisons:
         found += ridges(evidence, one.view, by_view[one.view.name], scores)
-    return Drawn(found, by_view)
+    return Drawn(_distinct(found), by_view)
+
+
+def _distinct(figures: Sequence[Figure]) -> list[Figure]:
+    """Figures by unlike names: the page and the files find them by name, and objectives may differ in signs alone."""
+    seen: Counter[str] = Counter()
+    found = []
+    for figure in figures:
+        seen[figure.name] += 1
+        again = seen[figure.name]
+        found.append(replace(figure, name=f"{figure.name}-{again}") if again > 1 else figure)
+    return found
 
 
 def save_all(evidence: Evidence, folder: Path, formats: Sequence[str] = ("png", "pdf")) -> list[Path]:

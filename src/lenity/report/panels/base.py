@@ -120,10 +120,11 @@ def axis_text(objective: str, column: str) -> str:
 def slug(*parts: str) -> str:
     """A file name's stem.
 
-    >>> slug("fronts", "held-out rewards", "a b")
-    'fronts-held-out-rewards-a-b'
+    >>> slug("metrics", "held-out rewards", "IGD+")
+    'metrics-held-out-rewards-IGD-plus'
     """
-    return "-".join(filter(None, (re.sub(r"[^\w.]+", "-", part).strip("-") for part in parts)))
+    spelt = (part.replace("+", "-plus") for part in parts)
+    return "-".join(filter(None, (re.sub(r"[^\w.]+", "-", part).strip("-") for part in spelt)))
 
 
 def rounded(values: Any, digits: int = 4) -> list[Any]:
