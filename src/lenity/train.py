@@ -32,6 +32,7 @@ def train(config: RunConfig, *, resume: bool = False) -> RunFolder:
     Raises:
         LenityError: see its subclasses.
     """
+    config = config.model_copy(update={"method": config.method.fresh(list(config.rewards))})
     accelerator = accelerator_for(config)
     with accelerator.main_process_first():
         run = RunFolder.open(config, resume) if accelerator.is_main_process else RunFolder(config.output)

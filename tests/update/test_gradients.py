@@ -8,12 +8,17 @@ import pytest
 import torch
 
 import tiny
-from lenity.aggregation import MGDA, PGAPO, Linear
+from lenity.aggregation import GAPO, MGDA, PGAPO, Linear
+from lenity.aggregation.torchjd import TorchJD
 from lenity.config.sections import PPO
-from lenity.update.gradients import compared_parameters, jacobian
+from lenity.update.gradients import compared_parameters, jacobian, objective_losses
 from lenity.update.ppo import policy_loss
 
 SETTINGS = PPO(epochs=1, mini_batch_size=8, accumulation=1, whiten=False, value_coefficient=0.0)
+
+
+def losses_of(tokens):
+    return lambda outputs, part: objective_losses(outputs, part, 0.2, tokens)
 
 
 def test_rows_are_the_objectives_own_gradients(tiny_model):
@@ -22,7 +27,7 @@ def test_rows_are_the_objectives_own_gradients(tiny_model):
     parameters = compared_parameters(module.policy, MGDA(parameters="all"))
     rows = torch.tensor([[0, 1, 2], [3, 4, 5]])
     tokens = batch.response_mask[rows.flatten()].sum()
-    found = jacobian(module, [batch.select(part) for part in rows], parameters, 0.2, tokens)
+    found = jacobian(module, [batch.select(part) for part in rows], parameters, losses_of(tokens))
     for k in range(3):
         twin, _ = tiny.actor_critic(tiny_model)
         part = batch.select(rows.flatten())
@@ -48,7 +53,7 @@ def test_p_gapo_is_one_step_along_the_normalised_gradients(tiny_model, sizes):
     batch = tiny.credited(module, tokenizer, settings)
     before = tiny.trained(module)
     parameters = [p for p in module.policy.parameters() if p.requires_grad]
-    rows = jacobian(module, [batch], parameters, 0.2, batch.response_mask.sum())
+    rows = jacobian(module, [batch], parameters, losses_of(batch.response_mask.sum()))
     wanted = (weights.unsqueeze(1) * rows / rows.norm(dim=1, keepdim=True)).sum(0)
     stats = tiny.updater(module, settings)(batch, tiny.NO_SEED, PGAPO(parameters="all"), weights)
     moved = torch.cat(
@@ -77,3 +82,38 @@ def test_equal_gradients_make_mgda_the_linear_rule(tiny_model):
         )
         found.append({name: p for name, p in tiny.trained(module).items() if name.startswith("policy.")})
     torch.testing.assert_close(found[0], found[1], rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("rule", [MGDA(), GAPO(), PGAPO(), TorchJD(aggregator="UPGrad")], ids=repr)
+@pytest.mark.parametrize("shift", [20.0, 200.0], ids=["large", "infinite"])
+def test_an_exploded_mini_batch_does_not_steer_the_others(tiny_model, rule, shift):
+    """Of two mini-batches of one step one explodes: the step is that of the other alone."""
+    settings = PPO(epochs=1, mini_batch_size=4, accumulation=2, whiten=False, value_coefficient=0.0)
+    found = []
+    for broken in (True, False):
+        module, tokenizer = tiny.actor_critic(tiny_model)
+        batch = tiny.credited(module, tokenizer, settings)
+        torch.manual_seed(0)
+        second = torch.randperm(8)[4:]
+        if broken:
+            logprobs = batch.logprobs.clone()
+            logprobs[second] -= shift
+            batch = replace(batch, logprobs=logprobs)
+        else:
+            advantages = batch.advantages.clone()
+            advantages[second] = 0.0
+            batch = replace(batch, advantages=advantages)
+        stats = tiny.updater(module, settings)(batch, torch.manual_seed, rule, torch.ones(3) / 3)
+        assert stats["skipped_mini_batches"] == int(broken)
+        found.append(tiny.trained(module))
+    torch.testing.assert_close(found[0], found[1], rtol=0, atol=1e-6)
+
+
+def test_a_step_of_broken_gradients_is_skipped_and_counted(tiny_model):
+    module, tokenizer = tiny.actor_critic(tiny_model)
+    batch = tiny.credited(module, tokenizer, SETTINGS)
+    before = tiny.trained(module)
+    batch = replace(batch, advantages=torch.full_like(batch.advantages, float("inf")))
+    stats = tiny.updater(module, SETTINGS)(batch, tiny.NO_SEED, MGDA(), torch.ones(3) / 3)
+    assert stats["skipped_mini_batches"] == 1
+    torch.testing.assert_close(tiny.trained(module), before, rtol=0, atol=0)

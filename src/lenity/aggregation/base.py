@@ -50,6 +50,10 @@ class Rule(Section, abc.ABC):
         """The rule at a fraction ``progress`` in [0, 1] of training."""
         return self
 
+    def fresh(self, objectives: Sequence[str]) -> Self:
+        """The rule as a training of ``objectives`` starts with it; ``ConfigError`` where its settings do not allow one."""
+        return self
+
     def check_weights(self, weights: Mapping[str, float]) -> None:
         """Raise ``WrongWeightsError`` where the method cannot be run at these preference weights."""
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import Field, PrivateAttr
 
@@ -19,7 +20,9 @@ if TYPE_CHECKING:
 class TorchJD(WeightFree, GradientRule):
     """An aggregator of TorchJD (arXiv 2406.16232) by its class name: ``torchjd:UPGrad``.
 
-    Preference weights reach aggregators that take a ``pref_vector``; the others ignore them.
+    Preference weights reach aggregators that take a ``pref_vector``; the others ignore them. Aggregators that give no weights of
+    rows (ConFIG, GradDrop, TrimmedMean) are refused: the update applies weights to the losses. Those with a state (NashMTL,
+    GradVac, ...) begin anew when a run is resumed.
     """
 
     shorthand = "aggregator"
@@ -31,20 +34,34 @@ class TorchJD(WeightFree, GradientRule):
     arguments: dict[str, Any] = Field({}, description="its constructor's arguments")
     _instance: Any = PrivateAttr(None)
 
-    def combination(self, jacobian: Tensor, weights: Tensor) -> Tensor:
-        """What the aggregator's weighting gives for the Jacobian, (K,).
+    def fresh(self, objectives: Sequence[str]) -> Self:
+        """With an aggregator that has seen nothing yet.
 
         Raises:
             ConfigError: no such aggregator, wrong arguments, a package it needs is missing, or it weighs no rows.
         """
-        aggregator = self._instance or self._make()
-        if not self.weight_free:
-            aggregator.pref_vector = weights.to(jacobian)
-        self._instance = aggregator  # some keep state from one step to the next
+        copy = self.model_copy()
+        copy._instance = self._make(len(objectives))
+        return copy
+
+    def combination(self, jacobian: Tensor, weights: Tensor) -> Tensor:
+        """What the aggregator's weighting gives for the Jacobian, (K,); without gradients 0, for one objective 1.
+
+        Raises:
+            ConfigError: as :meth:`fresh`.
+        """
+        import torch
+
         longest = jacobian.norm(dim=1).max()
-        scale = longest.where(longest > 0, 1.0)  # thresholds inside the library are absolute; ours are then relative
-        found: Tensor = aggregator.weighting(jacobian / scale)
-        return found
+        if len(jacobian) == 1 or not longest > 0:
+            return weights.new_full((len(jacobian),), float(longest > 0)).to(jacobian)
+        aggregator = self._instance or self._make(len(jacobian))
+        self._instance = aggregator  # some keep state from one step to the next
+        if not self.weight_free:
+            aggregator.pref_vector = weights.to(device=jacobian.device, dtype=torch.float64)
+        # thresholds inside the library are absolute, ours are then relative; products of unlike lengths need the double range
+        found: Tensor = aggregator.weighting(jacobian.double() / longest.double())
+        return found.to(jacobian)
 
     @property
     def weight_free(self) -> bool:
@@ -63,14 +80,28 @@ class TorchJD(WeightFree, GradientRule):
             )
         return kinds[self.aggregator]
 
-    def _make(self) -> Any:
+    def _make(self, objectives: int) -> Any:
         kind = self._kind()
-        try:
-            return kind(**self.arguments)
-        except (TypeError, ValueError, ImportError) as error:
+        arguments = {name: _tensor(value) for name, value in self.arguments.items()}
+        own = {"n_tasks": objectives} if "n_tasks" in inspect.signature(kind).parameters else {}
+        if (tasks := arguments.get("n_tasks", objectives)) != objectives:
             raise ConfigError(
-                f"method.arguments {self.arguments} do not make torchjd's {self.aggregator}: {error}"
+                f"method.arguments.n_tasks is {tasks} and there are {objectives} objectives; leave it out."
+            )
+        try:
+            return kind(**own | arguments)
+        except (TypeError, ValueError, AttributeError, ImportError) as error:
+            raise ConfigError(
+                f"method.arguments {self.arguments} do not make torchjd's {self.aggregator}: {error} "
+                "Correct them; if a package is missing: pip install 'lenity[torchjd]'."
             ) from error
+
+
+def _tensor(value: Any) -> Any:
+    """A list of numbers as the tensor that aggregators take; YAML has none."""
+    import torch
+
+    return torch.tensor(value, dtype=torch.float64) if isinstance(value, list) else value
 
 
 def _weighs_rows(kind: Any, aggregation: Any) -> bool:

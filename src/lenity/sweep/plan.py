@@ -48,7 +48,8 @@ def plan(
     for seed in seeds:
         draft = _Draft(config, output, names, seed, f"_seed{seed}" if len(seeds) > 1 else "")
         for method in methods:
-            for run in draft.runs(parse_member(method, RULES, "name"), points, tokens):
+            rule = parse_member(method, RULES, "name").fresh(list(config.rewards))
+            for run in draft.runs(rule, points, tokens):
                 if found.setdefault(run.output, run).method != run.method:
                     raise ConfigError(
                         f"two methods of the sweep write to '{run.output}'; give one a label, as {{name: ..., label: other}}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -25,21 +25,27 @@ def objective_losses(outputs: Any, part: Credited, clip: float, tokens: Tensor) 
 
 
 def jacobian(
-    module: Any, parts: Sequence[Credited], parameters: Sequence[nn.Parameter], clip: float, tokens: Tensor
+    module: Any,
+    parts: Sequence[Credited],
+    parameters: Sequence[nn.Parameter],
+    losses: Callable[[Any, Credited], Tensor | None],
 ) -> Float[Tensor, "K N"]:
-    """A gradient an objective over ``parameters``, summed over the mini-batches of a step; K backward passes each."""
-    total: Tensor | None = None
+    """A gradient an objective over ``parameters``, summed over the mini-batches of a step; K backward passes each.
+
+    Args:
+        module: the actor-critic.
+        parts: the mini-batches.
+        parameters: N numbers in all.
+        losses: (K,) of the module's outputs on a mini-batch; None leaves it out.
+    """
+    size = sum(parameter.numel() for parameter in parameters)
+    total = parameters[0].new_zeros(parts[0].advantages.shape[-1], size)
     for part in parts:
-        losses = objective_losses(module(**part.inputs), part, clip, tokens)
-        rows = [
-            torch.cat(
-                [piece.flatten() for piece in torch.autograd.grad(loss, parameters, retain_graph=k < len(losses) - 1)]
-            )
-            for k, loss in enumerate(losses)
-        ]
-        stacked = torch.stack(rows)
-        total = stacked if total is None else total + stacked
-    assert total is not None
+        found = losses(module(**part.inputs), part)
+        for k, loss in enumerate([] if found is None else found):
+            # an expert that no token of the mini-batch reached has no gradient
+            pieces = torch.autograd.grad(loss, parameters, retain_graph=k < len(total) - 1, materialize_grads=True)
+            total[k] += torch.cat([piece.flatten() for piece in pieces])
     return total
 
 
@@ -48,5 +54,5 @@ def compared_parameters(policy: nn.Module, rule: GradientRule) -> list[nn.Parame
     adapter = [(name, p) for name, p in policy.named_parameters() if p.requires_grad]
     if rule.parameters == "all":
         return [p for _, p in adapter]
-    layers = [int(found[-1]) if (found := re.findall(r"\.(\d+)\.", name)) else -1 for name, _ in adapter]
+    layers = [int(found[0]) if (found := re.findall(r"\.(\d+)\.", name)) else -1 for name, _ in adapter]
     return [p for (_, p), layer in zip(adapter, layers, strict=True) if layer == max(layers)]

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from accelerate.utils import broadcast
 from torch import Tensor, nn
 
 from lenity.advantages.normalise import Total
@@ -95,12 +96,18 @@ class Update:
         start = time.perf_counter()
         module = self.accelerator.unwrap_model(self.module)
         parameters = compared_parameters(module.policy, rule)
-        combination = rule.combination(
-            self.total(jacobian(module, parts, parameters, self.settings.clip, tokens)), weights
-        )
+
+        def losses(outputs: Any, part: Credited) -> Tensor | None:
+            exploded = self._exploded(outputs.logprobs.detach(), part)
+            return None if exploded else objective_losses(outputs, part, self.settings.clip, tokens)
+
+        found = self.total(jacobian(module, parts, parameters, losses))
+        broken = not bool(found.isfinite().all())
+        combination = torch.full_like(weights, float("nan")) if broken else rule.combination(found, weights)
+        combination = broadcast(combination)  # some rules draw at random
         objectives = len(weights)
         return combination, {
-            "combination": combination / self.accelerator.num_processes,
+            "combination": combination.nan_to_num() / self.accelerator.num_processes,
             "rule_seconds": torch.tensor(time.perf_counter() - start),
             "forward_passes": torch.tensor(len(parts)),
             "backward_passes": torch.tensor(len(parts) * objectives),
