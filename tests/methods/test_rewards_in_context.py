@@ -55,6 +55,8 @@ def test_both_stages_are_recorded(straight):
     assert 0 < online["tokens"] <= 24 * 6 and online["kept"] > 0.3 * 24
     assert offline["standardised"]["helpful"] == pytest.approx(0, abs=1e-9)
     assert straight.finished and (straight.path / "README.md").is_file()
+    samples = [json.loads(line) for line in (straight.path / "samples.jsonl").read_text().splitlines()]
+    assert {sample["prompt"] for sample in samples if sample["iteration"] == 2} <= set(ToyPrompts(count=40).read()[0])
 
 
 def test_scores_are_standardised_over_the_offline_examples(straight):
@@ -105,6 +107,14 @@ def test_without_pairs_the_reference_policy_answers_and_the_budget_holds(tiny_mo
     offline, online = run.metrics()
     assert offline["examples"] == 80 and offline["tokens"] > 300
     assert 600 <= offline["tokens"] + online["tokens"] < 600 + 10 * 6
+
+
+def test_a_budget_that_the_offline_stage_spends_ends_the_run_whole(tiny_model, tmp_path):
+    own = {"name": "ric", "offline": {"steps": 1}, "online": {"samples": 8, "steps": 1}, "batch_size": 4}
+    settings = {"rollout": {"batch_size": 8, "max_new_tokens": 6, "generation_batch_size": 10}}
+    run = train(tiny.run_config(tiny_model, tmp_path / "run", method=own, budget={"tokens": 30}, **settings))
+    assert [row["stage"] for row in run.metrics()] == ["offline"]
+    assert run.finished and 30 <= run.tokens() < 30 + 10 * 6
 
 
 def test_the_loss_is_on_the_response_and_its_end_alone(tiny_model):
