@@ -32,6 +32,7 @@ class Soups(Rule):
     paper = "arXiv 2306.04488"
     equation = "θ(w) = Σ w_k θ_k; exact: ΔW = Σ w_k s_k B_k A_k"
     cost = "one SOLO run and adapter an objective in all; a weighting costs nothing"
+    pitfalls = "averaging the factors A and B apart, as published, is not averaging the updates; weights that do not sum to 1 scale them"
 
     def check_weights(self, weights: Mapping[str, float]) -> None:
         """Raise ``ConfigError`` where ``solo`` names what is no objective."""
