@@ -7,12 +7,14 @@ import contextlib
 import io
 import os
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import yaml
 from cogapp import Cog
 from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -32,6 +34,7 @@ def tree() -> str:
 
 def configuration() -> str:
     """Every field of a run's configuration, section by section."""
+    from lenity.cli.help import flat
     from lenity.config.run import RunConfig
 
     parts = [NOTE, "# Configuration of a run\n", (RunConfig.__doc__ or "") + "\n"]
@@ -47,38 +50,43 @@ def configuration() -> str:
     for name, model in sections:
         if name:
             parts.append(f"\n## `{name}`\n\n{(model.__doc__ or '').splitlines()[0]}\n")
-        parts.append(table(model))
+        parts.append(table(flat(model) if name else model.model_fields.items()))
     return "\n".join(parts)
 
 
 def methods() -> str:
     """Every registered rule, with its source and its fields."""
     from lenity.aggregation import RULES
+    from lenity.cli.help import flat
 
     parts = [NOTE, "# Methods\n", "Set with `method: {name: ...}`; a new one is one file (CONTRIBUTING.md).\n"]
-    parts += ["| name | paper | update | cost of a front |", "| --- | --- | --- | --- |"]
-    parts += [f"| [`{name}`](#{name}) | {r.paper} | {r.equation} | {r.cost} |" for name in RULES for r in [RULES[name]]]
+    parts += [row("name", "paper", "update", "cost of a front"), row(*["---"] * 4)]
+    parts += [row(f"[`{name}`](#{name})", r.paper, r.equation, r.cost) for name in RULES for r in [RULES[name]]]
     for name in RULES:
         rule = RULES[name]
         doc = (rule.__doc__ or "").split("\n\n    >>>")[0].strip().replace("\n    ", "\n")
         where = "src/" + rule.__module__.replace(".", "/") + ".py"
         parts.append(f"\n## `{name}`\n\n{doc}\n\nPaper: {rule.paper}. Cost of a front: {rule.cost}. File: `{where}`\n")
+        if rule.pitfalls:
+            parts.append(f"Pitfalls: {rule.pitfalls}.\n")
         if rule.model_fields:
-            parts.append(table(rule))
+            parts.append(table(flat(rule)))
         for preset, fields in rule.presets.items():
             text = yaml.safe_dump(dict(fields), sort_keys=False, default_flow_style=None, width=120)
             parts.append(f"\n`preset: {preset}`\n\n```yaml\n{text}```\n")
     return "\n".join(parts)
 
 
-def table(model: type[BaseModel]) -> str:
-    """Fields of ``model`` as a Markdown table."""
-    rows = ["| field | default | meaning |", "| --- | --- | --- |"]
-    rows += [
-        f"| `{name}` | {_default(field.default)} | {(field.description or '').replace('|', '/')} |"
-        for name, field in model.model_fields.items()
-    ]
+def table(fields: Iterable[tuple[str, FieldInfo]]) -> str:
+    """Fields by name as a Markdown table."""
+    rows = [row("field", "default", "meaning"), row(*["---"] * 3)]
+    rows += [row(f"`{name}`", _default(field.default), field.description or "") for name, field in fields]
     return "\n".join(rows) + "\n"
+
+
+def row(*cells: str) -> str:
+    """A row of a Markdown table; bars within cells are escaped."""
+    return "| " + " | ".join(cell.replace("|", r"\|") for cell in cells) + " |"
 
 
 def _open(annotation: type) -> bool:

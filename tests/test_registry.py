@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -38,37 +39,45 @@ def test_a_module_that_fails_to_import_fails_each_time():
             registry["green"]
 
 
-def install(folder: Path, number: int, group: str, member: str) -> None:
-    """The ``number``-th Python block of CONTRIBUTING.md as an installed package with an entry point."""
-    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8"), re.DOTALL)
-    module, name = f"outside_{number}", member.lower().removesuffix("spec")
-    (folder / f"{module}.py").write_text(blocks[number])
-    metadata = folder / f"{module}-1.0.dist-info"
-    metadata.mkdir()
-    (metadata / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {module}\nVersion: 1.0\n")
-    (metadata / "entry_points.txt").write_text(f"[{group}]\n{name} = {module}:{member}\n")
+def install(folder: Path, group: str) -> None:
+    """CONTRIBUTING.md's example of ``group`` as an installed package: its Python block, and the TOML block that names it."""
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    for code, toml in re.findall(r"```python\n(.*?)```.*?```toml\n(.*?)```", text, re.DOTALL):
+        for name, place in tomllib.loads(toml)["project"]["entry-points"].get(group, {}).items():
+            package, module = place.partition(":")[0].split(".")
+            (folder / package).mkdir()
+            (folder / package / f"{module}.py").write_text(code)
+            metadata = folder / f"{package}-1.0.dist-info"
+            metadata.mkdir()
+            (metadata / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: 1.0\n")
+            (metadata / "entry_points.txt").write_text(f"[{group}]\n{name} = {place}\n")
 
 
 def run(folder: Path, code: str) -> str:
-    environment = os.environ | {"PYTHONPATH": str(folder)}
+    path = os.pathsep.join(filter(None, (str(folder), os.environ.get("PYTHONPATH"))))
+    environment = os.environ | {"PYTHONPATH": path}
     return subprocess.run(
         [sys.executable, "-c", code], check=True, env=environment, capture_output=True, text=True
     ).stdout
 
 
 def test_a_rule_of_an_outside_package(tmp_path):
-    install(tmp_path, 0, "lenity.rules", "Worst")
+    install(tmp_path, "lenity.rules")
     code = (
         "import torch\nfrom lenity.aggregation import RULES\n"
-        "print(RULES['worst']().rectify(torch.tensor([3.0, -1.0]), torch.tensor([0.5, 0.5])).item())"
+        "advantages = torch.tensor([[3.0, 1.0, 1.0], [3.0, -1.0, 1.0], [-3.0, -1.0, 9.0]])\n"
+        "for settings in ({}, {'agreement': 0.5}):\n"
+        "    print(RULES['unanimous'](**settings).rectify(advantages, torch.tensor([0.75, 0.25, 0.0])).tolist())"
     )
-    assert run(tmp_path, code).strip() == "-0.5"
-    listed = run(tmp_path, "from lenity.cli.main import cli\ncli(['methods', 'worst'])")
-    assert "worst · where it comes from" in listed
+    assert run(tmp_path, code).splitlines() == ["[2.5, 0.0, -2.5]", "[2.5, 2.0, -2.5]"]
+    listed = run(tmp_path, "from lenity.cli.main import cli\ncli(['methods', 'unanimous'])")
+    assert "unanimous · after the AND-mask" in listed
+    documented = run(tmp_path, "import doctest, your_package.unanimous as rule\nprint(doctest.testmod(rule))")
+    assert documented.strip() == "TestResults(failed=0, attempted=2)"
 
 
 def test_a_reward_of_an_outside_package(tmp_path):
-    install(tmp_path, 1, "lenity.rewards", "BrevitySpec")
+    install(tmp_path, "lenity.rewards")
     code = (
         "from lenity.rewards.base import REWARDS\nprint(REWARDS['brevity']().load(None).score(['', ''], ['abc', '']))"
     )

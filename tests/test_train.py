@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
 import torch
 from peft import PeftModel
+from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM
 
 import tiny
@@ -123,3 +126,17 @@ def test_a_token_budget_ends_the_run_early_and_whole(tiny_model, tmp_path):
     assert {row["reward_calls"] for row in run.metrics()} == {8 * 2}
     more = train(config.model_copy(update={"budget": config.budget.model_copy(update={"tokens": 120})}), resume=True)
     assert more.finished and more.tokens() >= 120
+
+
+@pytest.mark.parametrize("checkpoint", [1, 5])
+def test_a_spent_budget_trains_nothing_more_on_resume(tiny_model, tmp_path, checkpoint):
+    """The adapter alone was lost, as where the run was stopped between its last checkpoint and its end."""
+    changes = {"iterations": 9, "budget": {"tokens": 60}, "checkpoint": {"every": checkpoint}}
+    config = tiny.run_config(tiny_model, tmp_path / "run", **changes)
+    run = train(config)
+    rows, before = run.metrics(), load_file(run.adapter / "adapter_model.safetensors")
+    shutil.rmtree(run.adapter)
+    again = train(config, resume=True)
+    assert again.finished and again.metrics() == rows
+    after = load_file(again.adapter / "adapter_model.safetensors")
+    assert all(torch.equal(after[name], value) for name, value in before.items())

@@ -10,13 +10,12 @@ from typing import Any, TypeVar
 import torch
 
 from lenity import seeds
-from lenity.aggregation.work import Work
+from lenity.aggregation.work import BACKWARD, Work
 from lenity.config.run import RunConfig
 from lenity.rewards.calibrate import score_all
 from lenity.setup import Trainer, World
 
 PROBE_TOKENS, PROBE_ROWS = 8, 16
-BACKWARD = 2  # in forwards
 T = TypeVar("T")
 
 

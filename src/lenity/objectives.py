@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -41,3 +42,16 @@ class Objectives:
     def named(self, vector: Tensor) -> dict[str, float]:
         """{name: value} from shape (K,)."""
         return dict(zip(self.names, vector.tolist(), strict=True))
+
+
+def check_weights(weights: Mapping[str, float]) -> None:
+    """Raise ``ValueError`` unless the weights are finite, at least 0 and sum to 1."""
+    if not weights:
+        raise ValueError("weights is empty; name at least one objective")
+    for name, weight in weights.items():
+        if not (math.isfinite(weight) and weight >= 0):
+            raise ValueError(f"weights.{name} is {weight}; weights are finite and at least 0")
+    total = math.fsum(weights.values())
+    if abs(total - 1) > 1e-6:
+        fixed = {name: round(weight / total, 4) for name, weight in weights.items()} if total > 0 else "all equal"
+        raise ValueError(f"weights {dict(weights)} sum to {total:.6g}, not 1; set all of them, for example to {fixed}")

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from lenity.config.stages import SFTConfig, _Stage
+from lenity.config.stages import SFTConfig, StageConfig
 from lenity.data.base import ASSISTANT
 from lenity.data.loading import every
 from lenity.data.preferences import load_transcripts
@@ -113,7 +113,7 @@ def encode(texts: Sequence[str], tokenizer: Any, max_length: int) -> list[dict[s
     return rows
 
 
-def arguments(config: _Stage, rows: int) -> dict[str, Any]:
+def arguments(config: StageConfig, rows: int) -> dict[str, Any]:
     """What the trainers of both stages share, as ``TrainingArguments`` fields."""
     steps = config.max_steps or math.ceil(config.epochs * math.ceil(rows / (config.batch_size * config.accumulation)))
     return {
@@ -139,7 +139,7 @@ def arguments(config: _Stage, rows: int) -> dict[str, Any]:
     }
 
 
-def adapter(config: _Stage, task: str) -> Any:
+def adapter(config: StageConfig, task: str) -> Any:
     """The LoRA of the configuration for PEFT, or None."""
     if config.lora is None:
         return None
@@ -151,7 +151,7 @@ def adapter(config: _Stage, task: str) -> Any:
     )
 
 
-def save(trainer: Any, tokenizer: Any, config: _Stage, report: dict[str, Any]) -> Any:
+def save(trainer: Any, tokenizer: Any, config: StageConfig, report: dict[str, Any]) -> Any:
     """Write the merged model, the tokenizer and the report; returns the model."""
     model = trainer.accelerator.unwrap_model(trainer.model)
     model = model.merge_and_unload() if config.lora else model

@@ -49,6 +49,8 @@ def train(config: RunConfig, *, resume: bool = False) -> RunFolder:
     with trackers(config, trainer), bar("aligning", config.iterations, start, shown=shown) as advance:
         spent, budget = run.tokens(), config.budget.tokens or math.inf
         for iteration in range(start, config.iterations):
+            if spent >= budget:
+                break
             clock = Clock()
             with clock("generate"):
                 rollouts = stages.generate(iteration)
@@ -63,8 +65,6 @@ def train(config: RunConfig, *, resume: bool = False) -> RunFolder:
             last = iteration + 1 == config.iterations or spent >= budget
             row = stages.record(row, credited, clock, iteration, last=last)
             advance(1, description=summary.headline(row))
-            if last:
-                break
         stages.finish()
     return run
 

@@ -8,8 +8,8 @@ from pydantic import Field
 from lenity.config import sections
 from lenity.config.base import Section
 from lenity.config.load import load, override, parse, read_yaml
-from lenity.config.run import _check_weights
 from lenity.errors import ConfigError
+from lenity.objectives import check_weights
 
 
 class Small(Section):
@@ -113,11 +113,11 @@ def test_files_that_are_no_mapping(tmp_path, text):
 )
 def test_weights_off_the_simplex(weights, words):
     with pytest.raises(ValueError, match=words):
-        _check_weights(weights)
+        check_weights(weights)
 
 
 def test_weights_on_the_simplex():
-    _check_weights({"a": 1 / 3, "b": 1 / 3, "c": 1 / 3})
+    check_weights({"a": 1 / 3, "b": 1 / 3, "c": 1 / 3})
 
 
 def test_sections_are_frozen():

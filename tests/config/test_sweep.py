@@ -33,6 +33,25 @@ def test_a_bare_name_takes_the_runs_own_settings(file):
     assert sweep.methods[0].gate == "net" and sweep.run.ppo.epochs == 1 and sweep.seeds == [3, 4]
 
 
+@pytest.mark.parametrize(
+    ("own", "asked", "found"),
+    [
+        ({"name": "gapo", "power": 2}, "gapo", {"power": 2}),
+        ({"name": "gapo", "power": 2, "parameters": "all"}, "gapo:2", {"power": 2, "parameters": "all"}),
+        ({"name": "gapo", "power": 2, "parameters": "all"}, "gapo:1", {"power": 1, "parameters": "last_layer"}),
+        ({"name": "plc", "temperature": 2.0, "label": "warm"}, "warm", {"temperature": 2.0, "label": "warm"}),
+        ({"name": "plc", "temperature": 2.0, "label": "warm"}, "plc", {"temperature": 2.0, "label": "warm"}),
+        ({"name": "plc", "temperature": 2.0, "label": "warm"}, None, {"temperature": 2.0, "label": "warm"}),
+        ({"name": "plc", "temperature": 2.0}, {"name": "plc"}, {"temperature": 0.5}),
+    ],
+)
+def test_names_that_take_the_runs_own_settings(tmp_path, own, asked, found):
+    run = tiny.run_config("m", "unused", method=own).dump()
+    (tmp_path / "run.yaml").write_text(yaml.safe_dump(run))
+    (method,) = load_sweep(tmp_path / "run.yaml", methods=asked and [asked]).methods
+    assert {field: getattr(method, field) for field in found} == found
+
+
 def test_a_run_file_is_a_sweep_of_one_method(file):
     sweep = load_sweep(file.with_name("run.yaml"), points=["centre"], seeds=["5"])
     assert [method.gate for method in sweep.methods] == ["net"] and (sweep.points, sweep.seeds) == (["centre"], [5])
@@ -49,6 +68,32 @@ def test_tokens_are_shared_by_the_runs_that_train(file):
     for run in runs:
         shares.setdefault(run.output.split("/")[2], set()).add(run.budget.tokens)
     assert shares == {"plc": {400}, "mgda": {1200, None}, "solo": {600}, "soups_exact": {None}}
+
+
+@pytest.mark.parametrize("methods", [["solo", "soups"], ["soups", "solo"]])
+def test_a_run_of_two_methods_has_the_smaller_budget_in_any_order(file, methods):
+    runs = planned(load_sweep(file, methods=methods, tokens=1000, seeds=[0]), ["helpful"])
+    assert {run.output.split("/", 2)[2]: run.budget.tokens for run in runs if not run.method.sources} == {
+        "solo/helpful1": 500,
+        "solo/harmless1": 500,
+    }
+
+
+@pytest.mark.parametrize("tokens", [None, 1000])
+def test_a_method_that_no_point_allows_is_refused(file, tokens):
+    with pytest.raises(ConfigError, match=r"method solo can be run at none .* add 'corners'"):
+        planned(load_sweep(file, methods=["solo"], tokens=tokens), ["centre"])
+
+
+def test_fewer_tokens_than_runs_are_refused(file):
+    with pytest.raises(ConfigError, match="tokens is 3, which 5 runs of method plc are to share; give at least"):
+        planned(load_sweep(file, methods=["plc"], tokens=3), ["lattice:4"])
+    assert {run.budget.tokens for run in planned(load_sweep(file, methods=["plc"], tokens=5), ["lattice:4"])} == {1}
+
+
+def test_runs_that_take_an_adapter_need_no_tokens(file):
+    taken = {"name": "mgda", "source": "runs/earlier"}
+    assert {run.budget.tokens for run in planned(load_sweep(file, methods=[taken], tokens=9))} == {None}
 
 
 def test_two_settings_of_one_method_need_a_label(file):

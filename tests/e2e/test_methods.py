@@ -16,18 +16,18 @@ from lenity.evaluation.score import evaluate
 from lenity.evaluation.table import changes
 from lenity.train import train
 
-CHOSEN = "helpful"
+CHOSEN, OTHER = "helpful", "harmless"
 SETTINGS = {"gdpo": {"responses": 4}, "torchjd": {"aggregator": "PCGrad"}}
 
 
-def run_config(world, output, method, objectives):
+def run_config(world, output, method, objectives, weights=None):
     data = {
         "output": str(output),
         "iterations": 8,
         "policy": {"model": str(world.policy), "dtype": "float32", "lora": {"r": 8, "alpha": 16, "dropout": 0.0}},
         "prompts": {"reader": "toy", "split": "train", "count": 300},
         "held_out_prompts": {"reader": "toy", "split": "test", "count": 150},
-        "weights": {name: float(name == CHOSEN) for name in objectives},
+        "weights": weights or {name: float(name == CHOSEN) for name in objectives},
         "rewards": {name: {"kind": "toy", "preference": name} for name in objectives},
         "method": method,
         "critic": {"hidden_size": 32},
@@ -48,10 +48,21 @@ def rise(run):
     return next(change for change in changes(evaluate(run)) if change.objective == CHOSEN)
 
 
-def settings(name, folder, world):
+@pytest.fixture(scope="module")
+def solos(small_world, tmp_path_factory):
+    """A SOLO run an objective, by name."""
+    folder = tmp_path_factory.mktemp("solos")
+    corners = {name: {other: float(other == name) for other in (CHOSEN, OTHER)} for name in (CHOSEN, OTHER)}
+    runs = {
+        name: train(run_config(small_world, folder / name, "solo", list(corners), corner))
+        for name, corner in corners.items()
+    }
+    return {name: str(run.path) for name, run in runs.items()}
+
+
+def settings(name, folder, request):
     if name == "soups":
-        solo = train(run_config(world, folder / "solo", "solo", [CHOSEN, "harmless"]))
-        return {"solo": {CHOSEN: str(solo.path), "harmless": str(solo.path)}}
+        return {"solo": request.getfixturevalue("solos")}
     if name == "ric":
         rows = pairs(ToyPrompts(count=300).read()[0], CHOSEN, 1500, seed=0)
         (folder / "pairs.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
@@ -61,17 +72,30 @@ def settings(name, folder, world):
 
 
 @pytest.mark.parametrize("name", list(RULES))
-def test_the_chosen_objective_rises(name, small_world, tmp_path):
+def test_the_chosen_objective_rises(name, small_world, tmp_path, request):
     """A method without weights chooses nothing between two objectives: its corner is the problem with one."""
-    method = {"name": name} | settings(name, tmp_path, small_world)
+    method = {"name": name} | settings(name, tmp_path, request)
     chooses = not (issubclass(RULES[name], WeightFree) and RULES[name].model_validate(settings_of(method)).weight_free)
-    objectives = [CHOSEN, "harmless"] if chooses or name == "ric" else [CHOSEN]
+    objectives = [CHOSEN, OTHER] if chooses or name == "ric" else [CHOSEN]
     found = rise(train(run_config(small_world, tmp_path / "run", method, objectives)))
     assert found.verdict == "better" and found.difference.value > 0.1, found
 
 
 def settings_of(method):
     return {key: value for key, value in method.items() if key != "name"}
+
+
+def test_a_soup_of_two_runs_lies_between_them(small_world, solos, tmp_path):
+    rises = {}
+    for share in (0.0, 0.5, 1.0):
+        weights = {CHOSEN: share, OTHER: 1 - share}
+        method = {"name": "soups", "solo": solos}
+        run = train(run_config(small_world, tmp_path / str(share), method, list(weights), weights))
+        rises[share] = {change.objective: change for change in changes(evaluate(run, cache=tmp_path))}
+    assert rises[1.0][CHOSEN].verdict == rises[0.0][OTHER].verdict == "better"
+    for name in (CHOSEN, OTHER):
+        low, middle, high = sorted(rises, key=lambda share: rises[share][name].difference.value)
+        assert (low, middle, high) == ((0.0, 0.5, 1.0) if name == CHOSEN else (1.0, 0.5, 0.0)), rises
 
 
 @pytest.mark.parametrize("method", ["mgda", "gapo:1", "gapo:2", "torchjd:IMTLG"])

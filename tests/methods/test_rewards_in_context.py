@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import shutil
 
@@ -16,9 +17,11 @@ from lenity.data.toy.examples import pairs
 from lenity.data.toy.prompts import ToyPrompts
 from lenity.errors import CheckpointError, DataError
 from lenity.evaluation.score import evaluate
+from lenity.methods import context_training
 from lenity.methods.examples import Examples, encode
 from lenity.methods.score_scale import Scale
 from lenity.run_folder import RunFolder
+from lenity.setup import load_world
 from lenity.sft import IGNORED
 from lenity.train import train
 
@@ -55,6 +58,8 @@ def test_both_stages_are_recorded(straight):
     assert 0 < online["tokens"] <= 24 * 6 and online["kept"] > 0.3 * 24
     assert offline["standardised"]["helpful"] == pytest.approx(0, abs=1e-9)
     assert straight.finished and (straight.path / "README.md").is_file()
+    samples = [json.loads(line) for line in (straight.path / "samples.jsonl").read_text().splitlines()]
+    assert {sample["prompt"] for sample in samples if sample["iteration"] == 2} <= set(ToyPrompts(count=40).read()[0])
 
 
 def test_scores_are_standardised_over_the_offline_examples(straight):
@@ -107,6 +112,14 @@ def test_without_pairs_the_reference_policy_answers_and_the_budget_holds(tiny_mo
     assert 600 <= offline["tokens"] + online["tokens"] < 600 + 10 * 6
 
 
+def test_a_budget_that_the_offline_stage_spends_ends_the_run_whole(tiny_model, tmp_path):
+    own = {"name": "ric", "offline": {"steps": 1}, "online": {"samples": 8, "steps": 1}, "batch_size": 4}
+    settings = {"rollout": {"batch_size": 8, "max_new_tokens": 6, "generation_batch_size": 10}}
+    run = train(tiny.run_config(tiny_model, tmp_path / "run", method=own, budget={"tokens": 30}, **settings))
+    assert [row["stage"] for row in run.metrics()] == ["offline"]
+    assert run.finished and 30 <= run.tokens() < 30 + 10 * 6
+
+
 def test_the_loss_is_on_the_response_and_its_end_alone(tiny_model):
     tokenizer = AutoTokenizer.from_pretrained(tiny_model)
     examples = Examples(["p"] * 3, [" sure find it", " sure", " find " * 30], [True, False, True], np.zeros((3, 1)))
@@ -120,15 +133,23 @@ def test_the_loss_is_on_the_response_and_its_end_alone(tiny_model):
         encode(tokenizer, shown, examples, 8)
 
 
-def test_training_leaves_the_tokenizer_as_it_was(straight, tiny_model):
-    before, base = (
-        AutoTokenizer.from_pretrained(tiny_model),
-        json.loads((tiny_model / "tokenizer_config.json").read_text()),
-    )
-    assert before.special_tokens_map == {
-        "bos_token": "<bos>",
-        "eos_token": "<eos>",
-        "unk_token": "<unk>",
-        "pad_token": "<pad>",
-    }
-    assert base["eos_token"] == "<eos>" and not (straight.adapter / "tokenizer_config.json").exists()
+def tokens_of(tokenizer):
+    """All that a fine-tuning could overwrite."""
+    special = dict(tokenizer.special_tokens_map), tokenizer.all_special_ids, tokenizer.added_tokens_decoder
+    return tokenizer.get_vocab(), *special, tokenizer.padding_side, tokenizer.chat_template
+
+
+def test_training_leaves_the_tokenizer_as_it_was(tiny_model, tmp_path, monkeypatch):
+    seen = []
+
+    def load(config, device):
+        world = load_world(config, device)
+        seen.append((world.tokenizer, copy.deepcopy(tokens_of(world.tokenizer))))
+        return world
+
+    monkeypatch.setattr(context_training, "load_world", load)
+    run = train(tiny.run_config(tiny_model, tmp_path / "run", method=method(tmp_path)))
+    tokenizer, before = seen[-1]
+    assert tokens_of(tokenizer) == before
+    assert before[1] == {"bos_token": "<bos>", "eos_token": "<eos>", "unk_token": "<unk>", "pad_token": "<pad>"}
+    assert not (run.adapter / "tokenizer_config.json").exists()

@@ -8,6 +8,7 @@ import shutil
 import pytest
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
+from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM
 
 import tiny
@@ -84,6 +85,15 @@ def test_one_weight_of_1_is_that_adapter(tiny_model, tmp_path):
         ({"use_dora": True}, "exact", "use_dora True"),
         ({"rank_pattern": {"q_proj": 2}}, "exact", "rank_pattern"),
         ({"bias": "all"}, "exact", "bias 'all'"),
+        ({"layers_to_transform": [1]}, "exact", r"layers_to_transform \[1\]"),
+        ({"layers_to_transform": 0}, "factors", "layers_to_transform 0"),
+        ({"layers_to_transform": [1], "layers_pattern": "layers"}, "exact", "layers_pattern 'layers'"),
+        ({"exclude_modules": ["layers.0.self_attn.q_proj"]}, "exact", "exclude_modules"),
+        ({"layer_replication": [[0, 2], [1, 2]]}, "exact", "layer_replication"),
+        ({"target_parameters": ["lm_head.weight"]}, "exact", "target_parameters"),
+        ({"trainable_token_indices": [1, 2]}, "exact", "trainable_token_indices"),
+        ({"init_lora_weights": "pissa"}, "exact", "init_lora_weights 'pissa'"),
+        ({"init_lora_weights": "olora"}, "exact", "init_lora_weights 'olora'"),
         ({"r": 2}, "factors", "use mode 'exact'"),
         ({"lora_alpha": 2}, "factors", "use mode 'exact'"),
     ],
@@ -97,11 +107,54 @@ def test_what_would_be_silently_wrong_is_refused(tiny_model, tmp_path, changes, 
         save_soup(adapters, WEIGHTS, tmp_path / "soup", mode)
 
 
+@pytest.mark.parametrize("field", ["peft_type", "some_later_option"])
+def test_settings_that_plain_lora_does_not_have_are_refused(tiny_model, tmp_path, field):
+    adapters = {name: adapter(tiny_model, tmp_path / name, i) for i, name in enumerate(WEIGHTS)}
+    file = adapters["helpful"] / "adapter_config.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {field: "OTHER"}))
+    with pytest.raises(ModelError, match=f"{field} 'OTHER'"):
+        save_soup(adapters, WEIGHTS, tmp_path / "soup")
+
+
+@pytest.mark.parametrize(
+    ("weights", "message"),
+    [
+        ({"helpful": 0.5, "harmless": 0.7}, r"sum to 1\.2, not 1"),
+        ({"helpful": 0.0, "harmless": 0.0}, "sum to 0"),
+        ({"helpful": 1.5, "harmless": -0.5}, r"weights\.harmless is -0\.5"),
+        ({"helpful": float("nan"), "harmless": 1.0}, "finite"),
+        ({"helpful": 1.0}, "adapters for .* give \\['harmless'\\] both"),
+        ({"helpful": 0.5, "harmless": 0.25, "humorous": 0.25}, "give \\['humorous'\\] both"),
+    ],
+)
+def test_weights_of_no_average_are_refused(tmp_path, weights, message):
+    with pytest.raises(ConfigError, match=message):
+        save_soup({name: tmp_path / name for name in WEIGHTS}, weights, tmp_path / "soup")
+    assert not (tmp_path / "soup").exists()
+
+
+def test_weights_are_divided_by_their_sum(tiny_model, tmp_path):
+    """Where the sum is 1 but for rounding, the average of an adapter with itself is that adapter all the same."""
+    one = adapter(tiny_model, tmp_path / "one", 0)
+    save_soup({"a": one, "b": one}, {"a": 0.5, "b": 0.5 + 9e-7}, tmp_path / "soup", "factors")
+    found, wanted = (load_file(folder / "adapter_model.safetensors") for folder in (tmp_path / "soup", one))
+    for name, value in wanted.items():
+        torch.testing.assert_close(found[name], value, rtol=3e-7, atol=0)
+
+
+def test_a_solo_run_of_no_objective_is_refused(tmp_path):
+    solo = {"helpfull": "runs/a", "harmless": "runs/b"}
+    with pytest.raises(ConfigError, match=r"method\.solo has \['helpfull'\], but the objectives are"):
+        tiny.run_config("m", tmp_path, method={"name": "soups", "solo": solo})
+
+
 def test_adapters_of_unlike_bases_are_refused(tiny_model, tmp_path):
     other = shutil.copytree(tiny_model, tmp_path / "other")
     adapters = {"helpful": adapter(tiny_model, tmp_path / "a", 0), "harmless": adapter(other, tmp_path / "b", 1)}
-    with pytest.raises(ModelError, match="different models"):
+    with pytest.raises(ModelError, match="different models") as refused:
         save_soup(adapters, WEIGHTS, tmp_path / "soup")
+    remedy = f"train all of them with one merged model as policy.model, such as '{min(str(tiny_model), str(other))}'"
+    assert remedy in str(refused.value) and "lenity sweep" in str(refused.value)
 
 
 def test_solo_takes_one_objective_alone(tmp_path):

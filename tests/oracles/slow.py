@@ -51,6 +51,17 @@ def plc(advantages, weights, gate, temperature, leniency):
     return sum(w * m * a for w, m, a in zip(weights, mask, advantages, strict=True))
 
 
+def masked_sums(advantages, weights, mask):
+    """sum_k w_k M_k A_k, a number a row."""
+    sums = []
+    for row, shares in zip(advantages, mask, strict=True):
+        total = 0.0
+        for k, weight in enumerate(weights):
+            total += weight * shares[k] * row[k]
+        sums.append(total)
+    return sums
+
+
 def policy_loss(logprobs, old, advantages, mask, clip):
     """Minus the clipped surrogate, averaged over response tokens; and the share of tokens where the clip binds."""
     total, clipped, count = 0.0, 0, 0

@@ -152,6 +152,7 @@ def test_page_is_self_contained_and_escapes_samples(sweep):
     assert "<script src=" not in page
     assert "<link" not in page
     assert r"\u003cb\u003erude\u003c/b\u003e" in page
+    assert tables.PASSES in page
     assert "<b>rude</b>" not in page
 
 
@@ -159,7 +160,7 @@ def test_markdown_has_figures_and_no_response_text(sweep):
     markdown = sweep / "docs" / "toy.md"
     CliRunner().invoke(command, [str(sweep), "--markdown", str(markdown)], catch_exceptions=False)
     text = markdown.read_text()
-    assert "rude" not in text
+    assert "rude" not in text and tables.PASSES in text
     assert "| plc · a1 | a | 1 |" in text
     assert (markdown.parent / "toy_reward.svg").is_file()
     assert (markdown.parent / "toy_kl.svg").is_file()

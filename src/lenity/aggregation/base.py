@@ -33,13 +33,14 @@ class Rule(Section, abc.ABC):
     """Settings and arithmetic of one method; its fields are its hyper-parameters.
 
     What trains in the loop is an :class:`AdvantageRule` or a :class:`GradientRule`; a method that ``builds`` makes its
-    adapter in a way of its own. ``paper``, ``equation`` and ``cost`` (what a front takes: runs to train, adapters to keep) are
-    what `lenity methods` shows.
+    adapter in a way of its own. ``paper``, ``equation``, ``cost`` (what a front takes: runs to train, adapters to keep) and
+    ``pitfalls`` (what goes wrong easily, and in public code) are what `lenity methods` shows.
     """
 
     paper: ClassVar[str] = ""
     equation: ClassVar[str] = ""
     cost: ClassVar[str] = "one run and one adapter a weighting"
+    pitfalls: ClassVar[str] = ""
     presets: ClassVar[Presets] = {}
 
     label: str | None = Field(
@@ -130,6 +131,7 @@ class GradientRule(Rule):
     The combination found on the chosen parameters weighs the objectives' losses in one further pass over all of them.
     """
 
+    pitfalls = "gradients are compared on the last layer's adapter, as GAPO was published; the whole adapter's may conflict otherwise"
     parameters: Literal["last_layer", "all"] = Field(
         "last_layer",
         description="where gradients are compared: the adapter of the last layer (the paper's) or the whole adapter",

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 CREDIT_PASSES = 2  # the policy and its reference
-UPDATE_PASSES = 3  # forward and backward, in forwards
+BACKWARD = 2  # in forwards
+UPDATE_PASSES = 1 + BACKWARD  # forward and backward
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from pydantic import BaseModel
@@ -12,19 +13,24 @@ WIDTH = 44
 
 def fields(model: type[BaseModel]) -> str:
     """One line a field, ``--section.field  default  description``; click prints it as it is."""
-    return "\b\nFields, in the file or as --field value:\n" + "\n".join(_lines(model, ""))
+    return "\b\nFields, in the file or as --field value:\n" + "\n".join(
+        _line(name, field) for name, field in flat(model)
+    )
 
 
-def _lines(model: type[BaseModel], prefix: str) -> list[str]:
-    found = []
+def flat(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, FieldInfo]]:
+    """Fields that hold a value, those of sections by their path: ``section.field``."""
     for name, field in model.model_fields.items():
         section = _section(field)
-        if section is not None:
-            found += _lines(section, f"{prefix}{name}.")
-            continue
-        text = f"  --{prefix}{name}{_default(field)}"
-        found.append(f"{text:<{WIDTH}}  {field.description}" if field.description else text)
-    return found
+        if section is None:
+            yield prefix + name, field
+        else:
+            yield from flat(section, f"{prefix}{name}.")
+
+
+def _line(name: str, field: FieldInfo) -> str:
+    text = f"  --{name}{_default(field)}"
+    return f"{text:<{WIDTH}}  {field.description}" if field.description else text
 
 
 def _section(field: FieldInfo) -> type[BaseModel] | None:

@@ -23,7 +23,7 @@ def command(name: str | None) -> None:
         _describe(console, name.partition(":")[0])
         return
     console.print(_table([(name, RULES[name]) for name in RULES]))
-    console.print("Settings of one: lenity methods NAME. Presets and pitfalls: docs/methods.md.", highlight=False)
+    console.print("Settings and pitfalls of one: lenity methods NAME. Presets: docs/methods.md.", highlight=False)
 
 
 def _table(rules: list[tuple[str, Any]]) -> Any:
@@ -45,14 +45,17 @@ def _describe(console: Any, name: str) -> None:
     from rich.table import Table
 
     from lenity.aggregation import RULES
+    from lenity.cli.help import flat
 
     rule = RULES[name]
     console.print(
         f"[bold]{name}[/bold] · {rule.paper} · {_file(rule)}\nCost of a front: {rule.cost}.\n", highlight=False
     )
     console.print((inspect.getdoc(rule) or "").split("\n\n>>>")[0] + "\n", markup=False, highlight=False)
+    if rule.pitfalls:
+        console.print(f"Pitfalls: {rule.pitfalls}.\n", markup=False, highlight=False)
     table = Table("--method.", "default", "meaning")
-    for field, info in rule.model_fields.items():
+    for field, info in flat(rule):
         table.add_row(field, str(info.default), (info.description or "").replace("[", r"\["))
     console.print(table)
 

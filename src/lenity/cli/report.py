@@ -59,7 +59,7 @@ def command(  # noqa: PLR0917 - click passes by name
         more = ("IGD+", "compliance", "regret")
         console.print(tables.rich(tables.methods(evidence.main, more), f"By {evidence.main.view.name}"))
         console.print(tables.rich(tables.rewards(evidence.main), "Mean raw reward at each weighting, mean over seeds"))
-        console.print(tables.rich(tables.costs(evidence.main), "Cost of a method's front, one seed"))
+        console.print(tables.rich(tables.costs(evidence.main), f"Cost of a method's front, one seed. {tables.PASSES}"))
     file = write_page(evidence, samples=samples)
     click.echo(file)
     if markdown is not None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, PlainSerializer, model_validator
@@ -13,7 +12,7 @@ from lenity.config import sections as s
 from lenity.config.base import Section, dump_member, member_name, parse_member
 from lenity.data.base import DATASETS, PromptSource
 from lenity.errors import ConfigError
-from lenity.objectives import Objectives
+from lenity.objectives import Objectives, check_weights
 from lenity.registry import Registry
 from lenity.rewards.base import REWARDS, RewardSpec
 
@@ -86,7 +85,7 @@ class RunConfig(Section):
 
     @model_validator(mode="after")
     def _names_and_weights(self) -> Self:
-        _check_weights(self.weights)
+        check_weights(self.weights)
         if set(self.weights) != set(self.rewards):
             raise ValueError(
                 f"weights are for {sorted(self.weights)} but rewards for {sorted(self.rewards)}; "
@@ -120,15 +119,3 @@ def _check_measures(rewards: dict[str, RewardSpec], held_out: dict[str, RewardSp
         taken[measured] = name
     if wrong := [name for name, spec in rewards.items() if spec.measures is not None]:
         raise ValueError(f"rewards.{wrong[0]}.measures is for held-out rewards; leave it out of those trained on")
-
-
-def _check_weights(weights: dict[str, float]) -> None:
-    if not weights:
-        raise ValueError("weights is empty; name at least one objective")
-    for name, weight in weights.items():
-        if not (math.isfinite(weight) and weight >= 0):
-            raise ValueError(f"weights.{name} is {weight}; weights are finite and at least 0")
-    total = math.fsum(weights.values())
-    if abs(total - 1) > 1e-6:
-        fixed = {name: round(weight / total, 4) for name, weight in weights.items()} if total > 0 else "all equal"
-        raise ValueError(f"weights {weights} sum to {total:.6g}, not 1; set all of them, for example to {fixed}")

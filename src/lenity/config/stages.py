@@ -61,7 +61,9 @@ class Scratch(Section):
         return self
 
 
-class _Stage(Section):
+class StageConfig(Section):
+    """What both stages share: the model, where it goes, and how it is optimised."""
+
     output: str = Field(description="folder for the trained model and its report.json")
     seed: int = Field(0, ge=0, description="of initial weights and order")
     model: str | Scratch = Field(description="hub name, local folder, or the sizes of a model from scratch")
@@ -81,14 +83,14 @@ class _Stage(Section):
     progress: bool = Field(True, description="progress bar")
 
 
-class SFTConfig(_Stage):
+class SFTConfig(StageConfig):
     """Supervised fine-tuning on transcripts; loss on assistant turns and their ends."""
 
     data: Transcripts
     eval_data: Transcripts | None = Field(None, description="held-out transcripts; default: no held-out loss")
 
 
-class RewardTrainingConfig(_Stage):
+class RewardTrainingConfig(StageConfig):
     """A reward model from preference pairs, or a classifier from labels: exactly one of ``pairs`` and ``labels``."""
 
     pairs: Pairs | None = Field(None, description="train a scalar reward from these")

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import Field
 
 from lenity.aggregation.base import RULES
-from lenity.config.base import Section, member_name, parse_member
+from lenity.config.base import Section, member_name
 from lenity.config.load import override, parse, read_yaml
 from lenity.config.run import Method, RunConfig
 
@@ -31,7 +31,8 @@ class SweepConfig(Section):
     tokens: int | None = Field(
         None,
         ge=1,
-        description="generated tokens a method and seed may take, shared evenly by the runs that train; default: no limit",
+        description="generated tokens a method and seed may take, shared evenly by the runs that train (a run that two methods use "
+        "has the smaller share); default: no limit",
     )
 
 
@@ -48,14 +49,12 @@ def load_sweep(path: str | Path, overrides: Sequence[str] = (), **options: Any) 
     data["run"] = override(data["run"], overrides)
     data |= {key: value for key, value in options.items() if value is not None}
     run = parse(RunConfig, data["run"], source=str(path))
-    methods = data.get("methods") or [member_name(run.method, RULES)]
+    methods = data.get("methods") or [run.method]
     settings = {"run": run, "seeds": [run.seed]} | {key: data[key] for key in data if key != "run"}
     return parse(SweepConfig, settings | {"methods": [_own(run, method) for method in methods]}, source=str(path))
 
 
-def _own(run: RunConfig, method: str | Mapping[str, Any]) -> Any:
-    """The run's method where ``method`` is its bare name."""
-    if not isinstance(method, str):
-        return method
-    named = parse_member(method, RULES, "name")
-    return run.method if member_name(named, RULES) == member_name(run.method, RULES) else named
+def _own(run: RunConfig, method: Any) -> Any:
+    """The run's method where ``method`` is its bare name, or the name that it is shown under."""
+    names = RULES.name_of(type(run.method)), member_name(run.method, RULES)
+    return run.method if isinstance(method, str) and method in names else method

@@ -13,14 +13,13 @@ from numpy.typing import NDArray
 
 from lenity import seeds
 from lenity.config.run import RunConfig
-from lenity.config.stages import _Stage
+from lenity.config.stages import StageConfig
 from lenity.data.order import batch_at
 from lenity.data.preferences import load_pairs
-from lenity.errors import DataError
 from lenity.methods.examples import Examples, encode
 from lenity.methods.rejection import reaches_quantile
 from lenity.methods.rewards_in_context import RewardsInContext
-from lenity.methods.score_prompts import check_spelling, condition
+from lenity.methods.score_prompts import check_spelling, condition, original
 from lenity.methods.score_scale import Scale
 from lenity.models.policy import merged
 from lenity.rewards.calibrate import score_all
@@ -38,17 +37,19 @@ def train(method: RewardsInContext, config: RunConfig, run: RunFolder) -> None:
     seeds.seed(config.seed, "setup")
     world = load_world(config, device)
     check_spelling(world.tokenizer, len(config.rewards))
-    work = _Work(method, config, run, world)
+    training = _Training(method, config, run, world)
     rows = run.metrics()
     if rows:
-        world.policy.load_adapter(str(work.folder / str(len(rows))), "default", is_trainable=True)
+        world.policy.load_adapter(str(training.folder / str(len(rows))), "default", is_trainable=True)
     for stage in range(len(rows), 1 + method.online.rounds):
-        work.stage(stage)
+        if training.tokens_left <= 0:
+            break
+        training.stage(stage)
     run.save_adapter(world.policy)
 
 
 @dataclass(frozen=True)
-class _Work:
+class _Training:
     method: RewardsInContext
     config: RunConfig
     run: RunFolder
@@ -58,6 +59,11 @@ class _Work:
     def folder(self) -> Path:
         """An adapter a finished stage, by number."""
         return self.run.path / "stages"
+
+    @property
+    def tokens_left(self) -> float:
+        """Of the budget; infinite where there is none."""
+        return (self.config.budget.tokens or float("inf")) - self.run.tokens()
 
     def stage(self, number: int) -> None:
         """Examples -> training -> adapter -> row; stage 0 is the offline one."""
@@ -85,7 +91,7 @@ class _Work:
             responses = [text for pair in found for text in (pair.chosen, pair.rejected)]
             return Examples(prompts, responses, [True] * len(prompts), np.empty(0)), 0
         prompts = [prompt for prompt in self.world.prompts for _ in range(2)]
-        return self._generate(prompts, prompts, self.world.generator(self.config), 0, "answering prompts")
+        return self._generate(prompts, self.world.generator(self.config), 0, "answering prompts")
 
     def _answers(self, number: int) -> tuple[Examples, int]:
         """Answers that are asked for the highest score of all objectives but one, whose score is drawn from its range."""
@@ -101,31 +107,26 @@ class _Work:
         asked[np.arange(len(prompts)), one] = rng.uniform(low[one], high[one])
         shown = [condition(prompt, scores) for prompt, scores in zip(prompts, asked.tolist(), strict=True)]
         generator = replace(self.world.generator(config), temperature=online.temperature, top_p=online.top_p)
-        return self._generate(prompts, shown, generator, number, f"round {number}: answering")
+        answers, tokens = self._generate(shown, generator, number, f"round {number}: answering")
+        return replace(answers, prompts=[original(prompt, len(high)) for prompt in answers.prompts]), tokens
 
-    def _generate(
-        self, prompts: list[str], shown: list[str], generator: Any, number: int, title: str
-    ) -> tuple[Examples, int]:
+    def _generate(self, prompts: list[str], generator: Any, number: int, title: str) -> tuple[Examples, int]:
         """Answers until the prompts or the budget of tokens end; also how many tokens they took."""
         seeds.seed(self.config.seed, "generate", number, 1)
         self.world.policy.eval()
-        left = (self.config.budget.tokens or float("inf")) - self.run.tokens()
+        left = self.tokens_left
         size, tokens = self.config.rollout.generation_batch_size, 0
         responses: list[str] = []
         finished: list[bool] = []
-        with bar(title, len(shown), shown=self.config.logging.progress) as advance:
-            for start in range(0, len(shown), size):
+        with bar(title, len(prompts), shown=self.config.logging.progress) as advance:
+            for start in range(0, len(prompts), size):
                 if tokens >= left:
                     break
-                part = generator.generate(shown[start : start + size])
+                part = generator.generate(prompts[start : start + size])
                 responses += part.responses
                 finished += part.finished.tolist()
                 tokens += int(part.response_mask.sum())
                 advance(len(part.responses))
-        if not responses:
-            raise DataError(
-                f"budget.tokens is {self.config.budget.tokens}, which is spent before any answer; raise it."
-            )
         return Examples(prompts[: len(responses)], responses, finished, np.empty(0)), tokens
 
     def _score(self, examples: Examples) -> NDArray[np.float64]:
@@ -161,7 +162,7 @@ class _Work:
             for prompt, scores in zip(examples.prompts, scale.apply(examples.raw).tolist(), strict=True)
         ]
         rows = encode(self.world.tokenizer, shown, examples, self.method.max_length)
-        stage = _Stage(
+        stage = StageConfig(
             output=str(self.folder / "trainer"), seed=config.seed + number, model=config.policy.model, max_steps=steps,
             batch_size=self.method.batch_size, learning_rate=rate, warmup=0,
             weight_decay=self.method.offline.weight_decay if number == 0 else 0,

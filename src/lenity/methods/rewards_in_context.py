@@ -25,11 +25,13 @@ class Offline(Section):
     """Supervised fine-tuning on (prompt + scores -> response)."""
 
     pairs: Pairs | None = Field(
-        None, description="chosen and rejected responses; default: two of the reference policy a prompt"
+        None,
+        description="chosen and rejected responses, as {dataset: ..., chosen: column, rejected: column}; default: two of the reference "
+        "policy a prompt",
     )
     steps: int = Field(20_000, ge=1, description="optimizer steps")
     learning_rate: Positive = Field(1.414e-4, description="AdamW, falling linearly to 0")
-    weight_decay: float = Field(0.01, ge=0)
+    weight_decay: float = Field(0.01, ge=0, description="AdamW")
 
 
 class Online(Section):
@@ -38,7 +40,7 @@ class Online(Section):
     rounds: int = Field(1, ge=0, description="0 stops after the offline stage")
     samples: int = Field(10_000, ge=1, description="answers a round")
     temperature: Positive = Field(0.7, description="of their sampling")
-    top_p: float = Field(0.9, gt=0, le=1)
+    top_p: float = Field(0.9, gt=0, le=1, description="nucleus of their sampling")
     quantile: Fraction = Field(0.7, description="an answer is kept where any of its scores reaches this quantile")
     originals: float = Field(1.0, ge=0, description="offline examples mixed in, filtered alike, for each answer kept")
     steps: int = Field(4_000, ge=1, description="optimizer steps")
@@ -57,6 +59,10 @@ class RewardsInContext(WeightFree):
     paper = "arXiv 2402.10207"
     equation = "π(y | x, r*(w)), r*_k = lo_k + t_k(w) (hi_k − lo_k)"
     cost = "one run and one adapter in all"
+    pitfalls = (
+        "public code strips the scores as a set of characters, which eats into the prompt, and overwrites special tokens of the "
+        "tokenizer; here a suffix is stripped and no token is changed"
+    )
     presets: ClassVar[Presets] = {"paper": RIC_PAPER}
 
     desired: Map = Field("l2", description="t(w): l2 w / ||w||_2, linf 1 for the largest and min(K w, 1), linear w")

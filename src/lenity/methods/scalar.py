@@ -14,6 +14,7 @@ class MORLHF(Linear):
     """One PPO run a weighting on sum_k w_k A_k; PLC with leniency 0."""
 
     paper = "Roijers et al. 2013; arXiv 2310.11564 for language models"
+    pitfalls = "with raw rewards of unlike scale the weights mean nothing; they weigh standardised rewards here"
 
 
 @RULES.register("solo")

@@ -11,7 +11,7 @@ from pydantic import Field
 from lenity.aggregation.base import RULES, Rule
 from lenity.aggregation.presets import Presets
 from lenity.aggregation.work import Work
-from lenity.errors import CheckpointError
+from lenity.errors import CheckpointError, ConfigError
 from lenity.models.soup import Mode
 from lenity.pareto import weights
 
@@ -32,6 +32,14 @@ class Soups(Rule):
     paper = "arXiv 2306.04488"
     equation = "θ(w) = Σ w_k θ_k; exact: ΔW = Σ w_k s_k B_k A_k"
     cost = "one SOLO run and adapter an objective in all; a weighting costs nothing"
+    pitfalls = "averaging the factors A and B apart, as published, is not averaging the updates; weights that do not sum to 1 scale them"
+
+    def check_weights(self, weights: Mapping[str, float]) -> None:
+        """Raise ``ConfigError`` where ``solo`` names what is no objective."""
+        if unknown := set(self.solo) - set(weights):
+            raise ConfigError(
+                f"method.solo has {sorted(unknown)}, but the objectives are {list(weights)}; name each run by its objective"
+            )
 
     @property
     def builds(self) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from lenity.config.stages import Scratch, _Stage
+from lenity.config.stages import Scratch, StageConfig
 from lenity.errors import ModelError
 
 PAD, BOS, EOS = "<|pad|>", "<|bos|>", "<|eos|>"
@@ -58,7 +58,7 @@ def llama_config(spec: Scratch, tokenizer: Any, **extra: Any) -> Any:
     )
 
 
-def build(config: _Stage, texts: Sequence[str], num_labels: int | None = None) -> tuple[Any, Any]:
+def build(config: StageConfig, texts: Sequence[str], num_labels: int | None = None) -> tuple[Any, Any]:
     """(model, tokenizer): from scratch or loaded; a causal model, or a classifier of ``num_labels``."""
     import torch
     from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification, AutoTokenizer, set_seed

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -11,17 +12,15 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from lenity.errors import ModelError
+from lenity.errors import ConfigError, ModelError
+from lenity.objectives import check_weights
 
 Mode = Literal["exact", "factors"]
-PLAIN = {
-    "use_dora": False,
-    "rank_pattern": {},
-    "alpha_pattern": {},
-    "bias": "none",
-    "modules_to_save": None,
-    "lora_bias": False,
-}
+FREE = {  # settings that may differ from peft's defaults: they are read here, or change no update
+    "auto_mapping", "base_model_name_or_path", "fan_in_fan_out", "inference_mode", "init_lora_weights", "lora_alpha", "lora_dropout",
+    "peft_version", "r", "revision", "target_modules", "task_type", "use_rslora",
+}  # fmt: skip
+KEEPS_BASE = (True, False, "gaussian")  # initial factors that leave the model's own weights as they are
 FACTORS = (".lora_A.weight", ".lora_B.weight")
 
 
@@ -34,20 +33,25 @@ def save_soup(adapters: Mapping[str, Path], weights: Mapping[str, float], output
 
     Args:
         adapters: folder of each adapter, by name.
-        weights: of each; those of 0 are left out.
+        weights: of each, sum 1; those of 0 are left out.
         output: folder to write.
         mode: how to average.
 
     Raises:
-        ModelError: DoRA, patterns of ranks, saved modules, or adapters of unlike bases; for ``factors`` also unlike shapes or scales.
+        ConfigError: weights that do not sum to 1, or without an adapter.
+        ModelError: anything but plain LoRA, or adapters of unlike bases; for ``factors`` also unlike shapes or scales.
     """
-    used = [name for name in adapters if weights[name] != 0]
+    weights = _checked(weights, adapters)
+    used = [name for name in adapters if weights[name] > 0]
     configs = {name: _config(adapters[name]) for name in used}
     states = {name: load_file(adapters[name] / "adapter_model.safetensors") for name in used}
     for name in used:
         _refuse_special(adapters[name], configs[name], states[name])
-    if len(bases := {str(config["base_model_name_or_path"]) for config in configs.values()}) > 1:
-        raise ModelError(f"adapters stand on different models: {', '.join(sorted(bases))}; a soup needs one.")
+    if len(bases := sorted({str(config["base_model_name_or_path"]) for config in configs.values()})) > 1:
+        raise ModelError(
+            f"adapters stand on different models: {', '.join(bases)}; a soup needs one. Where policy.model is itself an adapter, each run "
+            f"merges it anew: train all of them with one merged model as policy.model, such as '{bases[0]}', or with `lenity sweep`."
+        )
     scales = {name: _scale(configs[name]) for name in used}
     if mode == "factors":
         _refuse_unlike(configs, states)
@@ -64,6 +68,21 @@ def save_soup(adapters: Mapping[str, Path], weights: Mapping[str, float], output
     output.mkdir(parents=True, exist_ok=True)
     save_file({key: value.contiguous() for key, value in merged.items()}, output / "adapter_model.safetensors")
     (output / "adapter_config.json").write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
+
+
+def _checked(weights: Mapping[str, float], adapters: Mapping[str, Path]) -> dict[str, float]:
+    """The weights, divided by their sum, which is 1 but for rounding."""
+    try:
+        check_weights(weights)
+    except ValueError as error:
+        raise ConfigError(f"{error}.") from error
+    weighty = {name for name, weight in weights.items() if weight > 0}
+    if alone := (weighty - set(adapters)) | (set(adapters) - set(weights)):
+        raise ConfigError(
+            f"weights are for {sorted(weights)} and adapters for {sorted(adapters)}; give {sorted(alone)} both, or leave it out."
+        )
+    total = math.fsum(weights.values())
+    return {name: weight / total for name, weight in weights.items()}
 
 
 def _concatenated(
@@ -97,11 +116,18 @@ def _scale(config: dict[str, Any]) -> float:
 
 
 def _refuse_special(folder: Path, config: dict[str, Any], state: dict[str, Tensor]) -> None:
-    for field, plain in PLAIN.items():
-        if config.get(field, plain) not in (plain, None, [], {}):
-            raise ModelError(
-                f"'{folder}' has {field} {config[field]!r}; a soup of such adapters would be wrong. Train with plain LoRA."
-            )
+    """Anything but updates that are the scaled product of two factors, on modules named in a list."""
+    from peft import LoraConfig
+
+    plain = LoraConfig().to_dict()
+    special = [
+        field for field, value in config.items() if field not in FREE and value not in (None, [], {}, plain.get(field))
+    ]
+    if config.get("init_lora_weights", True) not in KEEPS_BASE:
+        special.append("init_lora_weights")
+    if special:
+        found = ", ".join(f"{field} {config[field]!r}" for field in special)
+        raise ModelError(f"'{folder}' has {found}; a soup of such adapters would be wrong. Train with plain LoRA.")
     if other := [key for key in state if not key.endswith(FACTORS)]:
         raise ModelError(
             f"'{folder}' holds weights that are not LoRA factors ({other[0]}, ...); a soup would lose them."

@@ -28,7 +28,11 @@ def write_markdown(evidence: Evidence, file: str | Path) -> Path:
     for comparison in evidence.comparisons:
         parts += _comparison(comparison)
     if evidence.main.methods:
-        parts += ["## Cost", "Of a method's front, one seed.", tables.markdown(tables.costs(evidence.main))]
+        parts += [
+            "## Cost",
+            f"Of a method's front, one seed. {tables.PASSES}",
+            tables.markdown(tables.costs(evidence.main)),
+        ]
     if len(runs) <= MANY:
         parts += ["## Before and after", _changes(runs)]
     parts += ["## Curves", *(f"![{path.stem}]({path.name})" for path in pictures)]

@@ -11,6 +11,7 @@ from lenity.pareto.measures import Measure, measures
 from lenity.report.comparison import Comparison
 
 Table = tuple[list[str], list[list[str]]]
+PASSES = "Forward and backward passes are those of the update alone, each over one mini-batch, counted on one process."
 
 
 def methods(comparison: Comparison, names: Sequence[str] = ("scalarised value", "hypervolume")) -> Table:

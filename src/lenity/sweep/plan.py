@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,7 +32,8 @@ def plan(
     """One configuration a run, in ``output/runs/<method>/<weights>``; all share ``output/standardisation.json``.
 
     Methods made from other runs come last, and bring those runs with them. A run whose training another run does anyway takes
-    its adapter. A method that cannot be run at a point is left out there.
+    its adapter. A method that cannot be run at a point is left out there; a run that two methods share has the smaller budget of
+    the two, so that neither takes more than its tokens.
 
     Args:
         config: what all runs share.
@@ -40,6 +42,9 @@ def plan(
         output: the sweep folder; runs that were begun in it keep what they are made from.
         seeds: default: the configuration's.
         tokens: generated tokens a method and seed may take; its runs that train share them evenly.
+
+    Raises:
+        ConfigError: a method can be run at no point, has less than a token a run, or writes where another does.
     """
     seeds = [config.seed] if seeds is None else list(seeds)
     distinct = {_key(config, point): point for point in [*points, *weights.corners(list(config.rewards))]}
@@ -50,10 +55,7 @@ def plan(
         for method in methods:
             rule = parse_member(method, RULES, "name").fresh(list(config.rewards))
             for run in draft.runs(rule, points, tokens):
-                if found.setdefault(run.output, run).method != run.method:
-                    raise ConfigError(
-                        f"two methods of the sweep write to '{run.output}'; give one a label, as {{name: ..., label: other}}"
-                    )
+                found[run.output] = _both(found.get(run.output, run), run)
     runs = [_begun(_spared(run, list(found.values()))) for run in found.values()]
     return sorted(runs, key=lambda run: bool(run.method.sources))
 
@@ -77,9 +79,25 @@ class _Draft:
             with contextlib.suppress(WrongWeightsError):
                 run = self.run(method, point)
                 found.setdefault(run.output, run)
-        training = [run.output for run in found.values() if not run.method.sources]
-        share = {"budget": self.config.budget.model_copy(update={"tokens": tokens // len(training)})} if tokens else {}
-        return [run.model_copy(update=share) if run.output in training else run for run in found.values()]
+        if not found:
+            raise ConfigError(
+                f"method {member_name(method, RULES)} can be run at none of the points {[dict(point) for point in points]}; "
+                "add 'corners' to points, or leave the method out"
+            )
+        return self._shared(list(found.values()), method, tokens)
+
+    def _shared(self, runs: Sequence[RunConfig], method: Rule, tokens: int | None) -> list[RunConfig]:
+        """``runs``, those of them that train with their share of ``tokens``."""
+        training = [run.output for run in runs if not run.method.sources]
+        if tokens is None or not training:
+            return list(runs)
+        if tokens < len(training):
+            raise ConfigError(
+                f"tokens is {tokens}, which {len(training)} runs of method {member_name(method, RULES)} are to share; "
+                f"give at least {len(training)}, or name fewer points"
+            )
+        share = {"budget": self.config.budget.model_copy(update={"tokens": tokens // len(training)})}
+        return [run.model_copy(update=share) if run.output in training else run for run in runs]
 
     def run(self, method: str | Rule, point: Point) -> RunConfig:
         """One run."""
@@ -101,6 +119,15 @@ class _Draft:
 
 def _key(config: RunConfig, point: Point) -> tuple[float, ...]:
     return tuple(float(point[objective]) for objective in config.rewards)
+
+
+def _both(first: RunConfig, second: RunConfig) -> RunConfig:
+    """The one run that two methods of a sweep have in common."""
+    if first.method != second.method:
+        raise ConfigError(
+            f"two methods of the sweep write to '{first.output}'; give one a label, as {{name: ..., label: other}}"
+        )
+    return min(first, second, key=lambda run: run.budget.tokens or math.inf)
 
 
 def _spared(run: RunConfig, runs: Sequence[RunConfig]) -> RunConfig:

@@ -9,6 +9,7 @@ from lenity.evaluation.protocol import FRONT_RULE, MARGIN, Protocol
 from lenity.report.comparison import Comparison
 from lenity.report.evidence import Evidence
 from lenity.report.panels.base import Cell, Table, number, weights_text
+from lenity.report.tables import PASSES
 
 MOST_WEIGHTS = 24
 
@@ -24,7 +25,7 @@ def budget(comparison: Comparison) -> Table | None:
         counts = (cost.tokens, cost.reward_calls, cost.forward_passes, cost.backward_passes)
         cells = [f"{cost.runs:g}", *(f"{count:,.0f}" for count in counts), duration(cost.seconds)]
         rows.append([Cell(found.method), *map(Cell, cells)])
-    caption = "What the trainings behind each method's front took, one seed; each training leaves one adapter to store."
+    caption = f"What the trainings behind each method's front took, one seed; each training leaves one adapter to store. {PASSES}"
     return Table(headings, rows, caption)
 
 

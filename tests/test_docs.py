@@ -1,0 +1,54 @@
+"""What is written and shown of every registered method."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from lenity.aggregation import RULES
+from lenity.cli.main import cli
+
+SCRIPT = Path(__file__).resolve().parents[1] / "scripts" / "generate_docs.py"
+
+
+@pytest.fixture(scope="module")
+def generated():
+    """The generator as a module."""
+    spec = importlib.util.spec_from_file_location("generate_docs", SCRIPT)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("page", ["methods", "configuration"])
+def test_every_row_of_a_table_has_its_cells(generated, page):
+    width = 0
+    for line in getattr(generated, page)().splitlines():
+        cells = len(re.findall(r"(?<!\\)\|", line)) if line.startswith("|") else 0
+        assert not (cells and width) or cells == width, line
+        width = cells
+
+
+def test_norms_and_conditions_keep_their_bars(generated):
+    page = generated.methods()
+    assert r"π(y \| x, r*(w))" in page and r"\|\|w\|\|_2" in page
+
+
+def test_fields_of_sections_are_in_the_tables(generated):
+    assert "| `online.quantile` | `0.7` |" in generated.methods()
+    assert "see its section" not in generated.methods()
+    assert "| `lora.r` | `64` |" in generated.configuration()
+
+
+def test_a_method_is_described_with_its_sections_and_pitfalls(monkeypatch, generated):
+    monkeypatch.setenv("COLUMNS", "200")
+    shown = CliRunner().invoke(cli, ["methods", "ric"]).output
+    assert "offline.steps" in shown and "online.quantile" in shown
+    for name in ("ric", "soups", "morlhf", "gapo", "p-gapo"):
+        told = RULES[name].pitfalls
+        assert told and told in generated.methods()
+        assert told.split()[:5] == CliRunner().invoke(cli, ["methods", name]).output.split("Pitfalls: ")[1].split()[:5]
