@@ -1,0 +1,19 @@
+"""What is refused, or left out, before anything is drawn."""
+
+import pytest
+
+from lenity.errors import ProtocolError
+from lenity.evaluation.protocol import Prompts, Protocol
+from lenity.report.evidence import gather
+
+MADE = Protocol(prompts=Prompts(count=30, sha256="x"), decoding={"top_p": 0.9}, rewards={}, standardisation={})
+
+
+def test_the_protocol_of_the_folder_must_be_that_of_its_runs(sweep):
+    for file in sweep.rglob("config.yaml"):
+        MADE.save(file.parent)
+    MADE.save(sweep)
+    assert gather(sweep).protocol == MADE
+    MADE.model_copy(update={"decoding": {"top_p": 1.0}}).save(sweep)
+    with pytest.raises(ProtocolError, match=r"protocol.yaml and .*a.*protocol.yaml differ in decoding.top_p: 1.0 and"):
+        gather(sweep)
