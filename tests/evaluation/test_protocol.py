@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 
 import pandas as pd
@@ -10,12 +11,14 @@ from click.testing import CliRunner
 
 import tiny
 from lenity.cli.evaluate import command
-from lenity.errors import CheckpointError, ConfigError, ProtocolError
+from lenity.data.toy.rewards import ToyRewardSpec
+from lenity.errors import CheckpointError, ConfigError, ProtocolError, RewardError
 from lenity.evaluation import protocol
 from lenity.evaluation.fingerprint import fingerprint, reward_identity
 from lenity.evaluation.folder import evaluate_all
 from lenity.evaluation.protocol import Prompts, Protocol, check_same
 from lenity.rewards.function import FunctionSpec
+from lenity.rewards.reward_model import RewardModelSpec
 from lenity.run_folder import RunFolder
 from lenity.train import train
 
@@ -63,6 +66,26 @@ def test_a_reward_is_known_by_its_settings_and_its_files(tmp_path):
     one, two = (reward_identity(FunctionSpec(function=f"{tmp_path / name}.py:f")) for name in ("one", "two"))
     assert one["kind"] == "function" and one["function"].startswith("sha256:") and one["function"].endswith(":f")
     assert one == two
+
+
+def test_a_word_is_not_taken_for_the_folder_of_that_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "helpful").mkdir()
+    assert reward_identity(ToyRewardSpec(preference="helpful"))["preference"] == "helpful"
+
+
+def test_a_model_of_the_hub_is_known_by_its_commit(tiny_model, tmp_path, monkeypatch):
+    """A cache with one commit of one model stands in for the hub."""
+    commit, place = "5" * 40, tmp_path / "models--someone--some-reward"
+    shutil.copytree(tiny_model, place / "snapshots" / commit)
+    (place / "refs").mkdir()
+    (place / "refs" / "main").write_text(commit)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    found = reward_identity(RewardModelSpec(model="someone/some-reward"))
+    assert (found["model"], found["commit"]) == ("someone/some-reward", commit)
+    with pytest.raises(RewardError, match="cannot load reward model 'someone/none'"):
+        reward_identity(RewardModelSpec(model="someone/none"))
 
 
 @pytest.mark.parametrize(
@@ -130,6 +153,25 @@ def test_a_held_out_reward_can_come_after_training(sweep):
     longer = frame[(frame["objective"] == "longer") & (frame["policy"] == "reference")]
     assert longer["held_out"].all() and longer["standardised"].mean() == pytest.approx(0, abs=1e-9)
     assert RunFolder(sweep / "runs" / "first").config.held_out_rewards["longer"].measures == "helpful"
+
+
+def test_changed_rewards_and_prompts_are_measured_again(sweep, tmp_path):
+    """The reward's code and the prompts' file keep their names."""
+    code, prompts = tmp_path / "reward.py", tmp_path / "prompts.jsonl"
+    code.write_text("def f(prompts, responses): return [float(len(text)) for text in responses]")
+    texts = [json.dumps({"prompt": f"Tell me {i} things"}) + "\n" for i in range(6)]
+    prompts.write_text("".join(texts[:4]))
+    first = RunFolder(sweep / "runs" / "first")
+    changes = ("--held_out_rewards.more", f"{{kind: function, function: '{code}:f'}}", "--held_out_prompts")
+    run(first.path, *changes, f"{{reader: columns, dataset: {prompts}}}")
+    before = pd.read_parquet(first.path / "evaluation.parquet")
+    code.write_text("def f(prompts, responses): return [-float(len(text)) for text in responses]")
+    run(first.path)
+    after = pd.read_parquet(first.path / "evaluation.parquet")
+    assert (after["raw"] == before["raw"].where(before["objective"] != "more", -before["raw"])).all()
+    prompts.write_text("".join(texts))
+    run(first.path)
+    assert pd.read_parquet(first.path / "evaluation.parquet")["prompt_id"].nunique() == 6
 
 
 def test_what_was_trained_cannot_be_changed(sweep):

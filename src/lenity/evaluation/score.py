@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from lenity.config.run import RunConfig
 from lenity.evaluation import protocol
+from lenity.evaluation.fingerprint import prompts_identity, reward_identity
 from lenity.evaluation.rows import device, generate, held_out_prompts, load_rewards, raw_columns, rows
 from lenity.run_folder import RunFolder, replace_text
 
@@ -105,8 +106,10 @@ def _key(config: RunConfig, standardiser: Standardiser, more: Sequence[Any] = ()
     rollout = [data["rollout"][field] for field in ("max_new_tokens", "min_new_tokens", "stop")]
     parts = [
         {field: data["policy"][field] for field in ("model", "revision", "dtype")}, _identity(config.policy.model),
-        data["held_out_prompts"], rollout, data["evaluation"], data["rewards"], data["held_out_rewards"],
-        {name: _identity(getattr(spec, "model", "")) for name, spec in config.rewards.items()}, standardiser.means, standardiser.stds, *more,
+        prompts_identity(config.held_out_prompts) if config.held_out_prompts else None, rollout, data["evaluation"],
+        {name: reward_identity(spec) for name, spec in config.rewards.items()},
+        {name: reward_identity(spec) for name, spec in config.held_out_rewards.items()},
+        standardiser.means, standardiser.stds, *more,
     ]  # fmt: skip
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
 
