@@ -42,21 +42,16 @@ def gather(folder: str | Path, rule: protocol.Rule = "fixed") -> Evidence:
     """
     folder = Path(folder)
     runs, best = read_runs(folder), read_best(folder)
-    shared = protocol.load(folder) if (folder / protocol.FILE).is_file() else None
-    if shared:
-        _check(shared, folder, runs)
+    expected = protocol.frozen(folder)
+    for run in runs:
+        if run.protocol:
+            protocol.check_all(expected, run.protocol, str(run.path / protocol.FILE))
+    shared = next(iter(expected.values()), None)
     found = [
         compare(runs, view, best, rule=rule, reference=_point(shared, view) if rule == "fixed" else None)
         for view in views(runs)
     ]
     return Evidence(folder, runs, best, found, shared)
-
-
-def _check(shared: Protocol, folder: Path, runs: Sequence[Run]) -> None:
-    for run in runs:
-        if run.protocol:
-            names = (str(folder / protocol.FILE), str(run.path / protocol.FILE))
-            protocol.check_same(shared, run.protocol, names)
 
 
 def _point(shared: Protocol | None, view: View) -> Sequence[float] | None:
