@@ -70,7 +70,7 @@ def read_runs(folder: str | Path) -> list[Run]:
     """The evaluated runs in ``folder``, which is one itself or holds them at any depth; with the judge's scores, where there are.
 
     Raises:
-        CheckpointError: there is none.
+        CheckpointError: there is none, or two are of one method, weights and seed.
     """
     import pandas as pd
 
@@ -83,7 +83,19 @@ def read_runs(folder: str | Path) -> list[Run]:
         )
     order = _planned(folder)
     found = [_read(file.parent, judged) for file in files]
+    _refuse_twins(found)
     return sorted(found, key=lambda run: order.get(run.path.parts[-2:], len(order)))
+
+
+def _refuse_twins(runs: Sequence[Run]) -> None:
+    """A run that is there twice would count twice."""
+    places: dict[tuple[str, str, int], Path] = {}
+    for run in runs:
+        other = places.setdefault((run.method, json.dumps(run.weights, sort_keys=True), run.seed), run.path)
+        if other != run.path:
+            raise CheckpointError(
+                f"'{other}' and '{run.path}' are both {run.name} with seed {run.seed}; move one of them out of the folder."
+            )
 
 
 def _read(folder: Path, judged: pd.DataFrame | None) -> Run:
