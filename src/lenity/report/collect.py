@@ -59,9 +59,10 @@ class View:
 
 @dataclass(frozen=True)
 class Best:
-    """The exact best front, raw scores; known in the toy world alone."""
+    """The exact best front, raw scores, and the optimum at each of ``weights``; known in the toy world alone."""
 
     objectives: list[str]
+    weights: list[dict[str, float]]
     at_weights: Array
     front: Array
 
@@ -155,12 +156,22 @@ def _planned(folder: Path) -> dict[tuple[str, ...], int]:
 
 
 def read_best(folder: str | Path) -> Best | None:
-    """``best_front.json`` of ``folder``, where there is one."""
+    """``best_front.json`` of ``folder``, where there is one.
+
+    Raises:
+        CheckpointError: it does not say at which weights.
+    """
     file = Path(folder) / "best_front.json"
     if not file.is_file():
         return None
     data = json.loads(file.read_text(encoding="utf-8"))
-    return Best(data["objectives"], np.array(data["at_weights"], dtype=float), np.array(data["front"], dtype=float))
+    if "weights" not in data:
+        raise CheckpointError(
+            f"'{file}' has no field weights, so its optima cannot be told apart; write it again: "
+            f"python -m lenity.data.toy.known_front {folder}"
+        )
+    at_weights, front = (np.array(data[name], dtype=float) for name in ("at_weights", "front"))
+    return Best(data["objectives"], data["weights"], at_weights, front)
 
 
 def shown(runs: Sequence[Run], most: int = 12) -> list[Run]:
