@@ -1,11 +1,13 @@
-"""What is refused, or left out, before anything is drawn."""
+"""What a report is asked for, refuses, or leaves out, before anything is drawn."""
 
 import json
 import shutil
 
 import pytest
+from click.testing import CliRunner
 
 import tiny
+from lenity.cli.report import command
 from lenity.data.toy import known_front
 from lenity.data.toy.front import exact_front
 from lenity.data.toy.scores import PREFERENCES
@@ -59,3 +61,10 @@ def test_a_known_front_without_its_weights_is_refused(sweep):
     (sweep / "best_front.json").write_text(json.dumps({"objectives": [], "at_weights": [], "front": []}))
     with pytest.raises(CheckpointError, match=r"has no field weights.*write it again"):
         gather(sweep)
+
+
+def test_formats_of_figures_may_have_spaces_after_their_commas(sweep, monkeypatch):
+    asked = []
+    monkeypatch.setattr("lenity.report.figures.save_all", lambda evidence, folder, formats: asked.append(formats) or [])
+    CliRunner().invoke(command, [str(sweep), "--figures", "png, pdf"], catch_exceptions=False)
+    assert asked == [("png", "pdf")]

@@ -12,8 +12,6 @@ if TYPE_CHECKING:
     from lenity.config.run import RunConfig
     from lenity.evaluation.protocol import Protocol
 
-CHANGES = ("evaluation", "held_out_prompts", "held_out_rewards")
-
 
 @click.command(context_settings={"ignore_unknown_options": True, "allow_extra_args": True})
 @click.argument("folder", type=click.Path(path_type=Path))
@@ -63,12 +61,13 @@ def _changed(config: RunConfig, arguments: list[str], given: Protocol | None) ->
     from lenity.config.load import override, parse
     from lenity.config.run import RunConfig
     from lenity.errors import ConfigError
+    from lenity.run_folder import EVALUATED
 
     before = config.dump()
     taken = {"evaluation": before["evaluation"] | given.evaluation()} if given else {}
     data = override(before | taken, arguments)
-    if other := [name for name in data if data[name] != before.get(name) and name not in CHANGES]:
+    if other := [name for name in data if data[name] != before.get(name) and name not in EVALUATED]:
         raise ConfigError(
-            f"--{other[0]} cannot be changed after training; `lenity evaluate` takes fields of {', '.join(CHANGES)}."
+            f"--{other[0]} cannot be changed after training; `lenity evaluate` takes fields of {', '.join(EVALUATED)}."
         )
     return parse(RunConfig, data, source="the command line")
