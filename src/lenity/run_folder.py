@@ -20,16 +20,8 @@ from lenity.errors import CheckpointError
 if TYPE_CHECKING:
     from lenity.rewards.standardise import Standardiser
 
-FREE_TO_CHANGE = {
-    "output",
-    "iterations",
-    "budget",
-    "checkpoint",
-    "logging",
-    "evaluation",
-    "held_out_prompts",
-    "held_out_rewards",
-}
+EVALUATED = ("evaluation", "held_out_prompts", "held_out_rewards")  # what says how a run is evaluated
+FREE_TO_CHANGE = {"output", "iterations", "budget", "checkpoint", "logging", *EVALUATED}
 
 
 class RunFolder:

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 import yaml
+from click.testing import CliRunner
 
 import tiny
+from lenity.cli.sweep import command
 from lenity.config.sweep import load_sweep
 from lenity.errors import ConfigError
 from lenity.pareto.weights import points
@@ -109,13 +111,20 @@ def test_two_settings_of_one_method_need_a_label(file):
     [
         ({"methods": ["linaer"]}, "unknown method 'linaer'. Did you mean 'linear'"),
         ({"seeds": ["-1"]}, "seeds.0"),
-        ({"seeds": ["one"]}, "seeds.0"),
+        ({"seeds": ["one"]}, r"seeds.0: found 'one'.* Set it with --seeds value"),
         ({"tokens": 0}, "tokens"),
     ],
 )
 def test_wrong_options_are_named(file, options, message):
     with pytest.raises(ConfigError, match=message):
         load_sweep(file, **options)
+
+
+def test_options_may_have_spaces_after_their_commas(file, tmp_path):
+    options = ("--methods", "plc, linear", "--points", "corners, centre", "--seeds", "3, 4")
+    result = CliRunner().invoke(command, [str(file), *options, "--output", str(tmp_path / "out"), "--dry-run"])
+    assert result.exit_code == 0, result.output
+    assert "linear" in result.output and "soups" not in result.output
 
 
 @pytest.mark.parametrize("point", ["middle", "lattice:0", "lattice:x", {"a": 1.0}])

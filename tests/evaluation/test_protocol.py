@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 
 import pandas as pd
@@ -10,13 +11,16 @@ from click.testing import CliRunner
 
 import tiny
 from lenity.cli.evaluate import command
-from lenity.errors import CheckpointError, ConfigError, ProtocolError
-from lenity.evaluation import protocol
+from lenity.data.toy.rewards import ToyRewardSpec
+from lenity.errors import CheckpointError, ConfigError, ProtocolError, RewardError
+from lenity.evaluation import protocol, rows, score
 from lenity.evaluation.fingerprint import fingerprint, reward_identity
 from lenity.evaluation.folder import evaluate_all
-from lenity.evaluation.protocol import Prompts, Protocol, check_same
+from lenity.evaluation.protocol import Prompts, Protocol, Reference, check_same
 from lenity.rewards.function import FunctionSpec
+from lenity.rewards.reward_model import RewardModelSpec
 from lenity.run_folder import RunFolder
+from lenity.sweep import tasks
 from lenity.train import train
 
 MADE = Protocol(
@@ -65,6 +69,26 @@ def test_a_reward_is_known_by_its_settings_and_its_files(tmp_path):
     assert one == two
 
 
+def test_a_word_is_not_taken_for_the_folder_of_that_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "helpful").mkdir()
+    assert reward_identity(ToyRewardSpec(preference="helpful"))["preference"] == "helpful"
+
+
+def test_a_model_of_the_hub_is_known_by_its_commit(tiny_model, tmp_path, monkeypatch):
+    """A cache with one commit of one model stands in for the hub."""
+    commit, place = "5" * 40, tmp_path / "models--someone--some-reward"
+    shutil.copytree(tiny_model, place / "snapshots" / commit)
+    (place / "refs").mkdir()
+    (place / "refs" / "main").write_text(commit)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    found = reward_identity(RewardModelSpec(model="someone/some-reward"))
+    assert (found["model"], found["commit"]) == ("someone/some-reward", commit)
+    with pytest.raises(RewardError, match="cannot load reward model 'someone/none'"):
+        reward_identity(RewardModelSpec(model="someone/none"))
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -98,29 +122,115 @@ def test_a_sweep_is_evaluated_into_one_table_under_one_protocol(sweep):
     assert found.reference.point["helpful"] == pytest.approx(start - 1)
 
 
-def test_greedy_decoding_is_another_protocol_and_the_runs_keep_it(sweep):
+@pytest.fixture
+def answers(monkeypatch):
+    """Counts the calls in which a policy answers the held-out prompts."""
+    calls = []
+
+    def counted(*arguments, **options):
+        calls.append(arguments)
+        return rows.generate(*arguments, **options)
+
+    monkeypatch.setattr(score, "generate", counted)
+    return calls
+
+
+def test_greedy_decoding_is_another_protocol_and_the_runs_keep_it(sweep, answers):
     run(sweep)
-    with pytest.raises(ProtocolError, match=r"differ in decoding.temperature: 1.0 and 0"):
-        run(sweep, "--evaluation.temperature", "0")
-    (sweep / "protocol.yaml").unlink()
-    assert run(sweep).exit_code == 0
-    assert protocol.load(sweep).decoding["temperature"] == 0
+    assert len(answers) == 3, "the reference policy's are shared"
+    assert run(sweep, "--evaluation.temperature", "0").exit_code == 0
+    assert len(answers) == 6 and protocol.load(sweep).decoding["temperature"] == 0
+    start = pd.read_parquet(sweep / "evaluation.parquet").query("policy == 'reference' and objective == 'helpful'")
+    assert protocol.load(sweep).reference.point["helpful"] == pytest.approx(start["standardised"].mean() - 1)
+    assert run(sweep).exit_code == 0 and len(answers) == 6
     frame = pd.read_parquet(sweep / "runs" / "first" / "evaluation.parquet")
     again = pd.read_parquet(sweep / "runs" / "second" / "evaluation.parquet")
     of = [part[part["policy"] == "reference"]["response"].tolist() for part in (frame, again)]
     assert of[0] == of[1]
 
 
-def test_decoding_is_taken_from_a_given_protocol(sweep, tmp_path):
-    run(sweep, "--evaluation.top_p", "0.5", "--evaluation.max_new_tokens", "3")
-    shutil.copy(sweep / "protocol.yaml", tmp_path / "frozen.yaml")
-    (sweep / "protocol.yaml").unlink()
-    run(sweep, "--evaluation.top_p", "1.0")
-    (sweep / "protocol.yaml").unlink()
-    run(sweep, "--protocol", tmp_path / "frozen.yaml")
-    assert protocol.load(sweep).decoding["top_p"] == 0.5
-    with pytest.raises(ProtocolError, match="prompts"):
-        run(sweep, "--protocol", tmp_path / "frozen.yaml", "--evaluation.limit", "5")
+def test_a_sweep_half_of_which_was_measured_anew_goes_on(sweep, answers, monkeypatch):
+    run(sweep)
+    old = (sweep / "protocol.yaml").read_bytes()
+    with monkeypatch.context() as patch:
+        patch.setattr(score, "_aligned_rows", interrupted_in("second", score._aligned_rows))
+        with pytest.raises(RuntimeError, match="killed"):
+            run(sweep, "--evaluation.temperature", "0")
+    assert (sweep / "protocol.yaml").read_bytes() == old and len(answers) == 5
+    with pytest.raises(ProtocolError, match=r"first differ in decoding.temperature: 1.0 and 0"):
+        run(sweep)
+    assert len(answers) == 5
+    assert run(sweep, "--evaluation.temperature", "0").exit_code == 0
+    assert len(answers) == 6 and protocol.load(sweep).decoding["temperature"] == 0
+
+
+def interrupted_in(name, function):
+    def interrupted(run, *arguments):
+        if run.path.name == name:
+            raise RuntimeError("killed")
+        return function(run, *arguments)
+
+    return interrupted
+
+
+def test_what_a_protocol_does_not_allow_is_refused_before_anything_is_generated(sweep, answers):
+    run(sweep)
+    shutil.copy(sweep / "protocol.yaml", sweep.parent / "frozen.yaml")
+    before = {file: file.read_bytes() for file in sweep.rglob("*") if file.is_file()}
+    reward = f"{{kind: function, function: '{tiny.__file__}:helpful'}}"
+    for change, field in (
+        (("--evaluation.limit", "5"), "prompts.count: 12 and 5"),
+        (("--evaluation.temperature", "0"), "decoding.temperature: 1.0 and 0"),
+        (("--held_out_rewards.longer", reward), "rewards.longer: None and"),
+    ):
+        with pytest.raises(ProtocolError, match=f"frozen.yaml and what is asked for differ in {field}"):
+            run(sweep, "--protocol", sweep.parent / "frozen.yaml", *change)
+    assert len(answers) == 3 and before == {file: file.read_bytes() for file in sweep.rglob("*") if file.is_file()}
+
+
+def test_a_sweep_is_not_trained_in_another_way_than_its_protocol_says(sweep, answers):
+    run(sweep)
+    config = RunFolder(sweep / "runs" / "first").config
+    greedy = config.model_copy(update={"evaluation": config.evaluation.model_copy(update={"temperature": 0.0})})
+    shutil.copy(sweep / "runs" / "first" / "standardisation.json", sweep)
+    tasks.prepare(config.dump(), str(sweep))
+    with pytest.raises(ProtocolError, match=r"protocol.yaml and what is asked for differ in decoding.temperature"):
+        tasks.prepare(greedy.dump(), str(sweep))
+    assert len(answers) == 3
+
+
+def test_a_folder_is_measured_in_the_way_of_another(sweep, tmp_path):
+    """Decoding, constants and reference point are the other's, and stay when it is measured again."""
+    other = shutil.copytree(sweep, tmp_path / "other")
+    (other / "runs" / "first" / "standardisation.json").write_text(CONSTANTS)
+    (other / "runs" / "second" / "standardisation.json").write_text(CONSTANTS)
+    ways = {"top_p": 0.5, "max_new_tokens": 5, "min_new_tokens": 2, "stop": ["dog"], "seed": 3, "limit": 7}
+    run(other, *(part for name, value in ways.items() for part in (f"--evaluation.{name}", value)))
+    run(sweep)
+    file = other / "protocol.yaml"
+    changed = file.read_text().replace("rule: fixed", "rule: nadir")
+    file.write_text(changed)
+    assert run(sweep, "--protocol", file).exit_code == 0
+    ours, theirs = protocol.load(sweep), protocol.load(file)
+    assert ours == theirs and ours.standardisation["helpful"] == {"mean": 1.5, "std": 2.0}
+    assert run(sweep).exit_code == 0 and protocol.load(sweep) == theirs
+    frames = [pd.read_parquet(folder / "evaluation.parquet") for folder in (sweep, other)]
+    pd.testing.assert_frame_equal(*frames)
+
+
+CONSTANTS = json.dumps({name: {"mean": 1.5, "std": 2.0, "n": 8} for name in ("helpful", "harmless")})
+
+
+def test_reference_points_that_differ_are_refused():
+    one, two = (MADE.model_copy(update={"reference": Reference(point={"r": value})}) for value in (-1.0, -2.0))
+    with pytest.raises(ProtocolError, match=r"differ in reference.point.r: -1.0 and -2.0"):
+        check_same(one, two, ("here", "there"))
+    check_same(one, MADE, ("here", "there"))
+
+
+def test_a_run_alone_has_its_reference_point(sweep):
+    run(sweep / "runs" / "first")
+    assert set(protocol.load(sweep / "runs" / "first").reference.point) == {"helpful", "harmless"}
 
 
 def test_a_held_out_reward_can_come_after_training(sweep):
@@ -130,6 +240,25 @@ def test_a_held_out_reward_can_come_after_training(sweep):
     longer = frame[(frame["objective"] == "longer") & (frame["policy"] == "reference")]
     assert longer["held_out"].all() and longer["standardised"].mean() == pytest.approx(0, abs=1e-9)
     assert RunFolder(sweep / "runs" / "first").config.held_out_rewards["longer"].measures == "helpful"
+
+
+def test_changed_rewards_and_prompts_are_measured_again(sweep, tmp_path):
+    """The reward's code and the prompts' file keep their names."""
+    code, prompts = tmp_path / "reward.py", tmp_path / "prompts.jsonl"
+    code.write_text("def f(prompts, responses): return [float(len(text)) for text in responses]")
+    texts = [json.dumps({"prompt": f"Tell me {i} things"}) + "\n" for i in range(6)]
+    prompts.write_text("".join(texts[:4]))
+    first = RunFolder(sweep / "runs" / "first")
+    changes = ("--held_out_rewards.more", f"{{kind: function, function: '{code}:f'}}", "--held_out_prompts")
+    run(first.path, *changes, f"{{reader: columns, dataset: {prompts}}}")
+    before = pd.read_parquet(first.path / "evaluation.parquet")
+    code.write_text("def f(prompts, responses): return [-float(len(text)) for text in responses]")
+    run(first.path)
+    after = pd.read_parquet(first.path / "evaluation.parquet")
+    assert (after["raw"] == before["raw"].where(before["objective"] != "more", -before["raw"])).all()
+    prompts.write_text("".join(texts))
+    run(first.path)
+    assert pd.read_parquet(first.path / "evaluation.parquet")["prompt_id"].nunique() == 6
 
 
 def test_what_was_trained_cannot_be_changed(sweep):

@@ -38,6 +38,12 @@ def test_a_figure_that_is_not_defined_has_no_interval_and_no_verdict():
     assert str(found) == "–" and not found.excludes_zero
 
 
+@pytest.mark.parametrize(("undefined", "shown"), [(5, "–"), (4, "1.000 [1.000, 1.000]")])
+def test_an_interval_needs_most_resamples(undefined, shown):
+    draws = np.array([np.nan] * undefined + [1.0] * (10 - undefined))
+    assert str(confidence.Drawn(np.ones(1), draws[:, None]).interval(0)) == shown
+
+
 def test_seeds_are_averaged_and_their_spread_widens_the_interval():
     rng = np.random.default_rng(4)
     alike = np.repeat(rng.normal(size=(1, 3, 100, 2)), 4, axis=0)

@@ -48,6 +48,9 @@ def test_listed_weights_sum_to_one():
     assert points("ab", [{"a": 0.5, "b": 0.5 + 5e-7}, "centre"]) == [{"a": 0.5, "b": 0.5 + 5e-7}]
     with pytest.raises(ConfigError, match=r"sum to 0\.9"):
         points("ab", [{"a": 0.5, "b": 0.4}])
+    for wrong in ({"a": 1.5, "b": -0.5}, {"a": float("nan"), "b": 1.0}):
+        with pytest.raises(ConfigError, match="finite and at least 0"):
+            points("ab", [wrong])
 
 
 @given(st.lists(st.floats(0.001, 0.999), min_size=2, max_size=6, unique=True))

@@ -46,7 +46,13 @@ def folders(tmp_path_factory):
         frame["response"] = frame["response"].where(frame["policy"] == "reference", HOSTILE)
         frame.to_parquet(file)
         write_judge(folder, lambda method, objective: METHODS[method])
-        best = {"objectives": [f"{name}_exact" for name in names], "at_weights": points, "front": points}
+        weights = [dict(zip(names, point, strict=True)) for point in points]
+        best = {
+            "objectives": [f"{name}_exact" for name in names],
+            "weights": weights,
+            "at_weights": points,
+            "front": points,
+        }
         (folder / "best_front.json").write_text(json.dumps(best))
         write_page(gather(folder))
         found[len(names)] = folder

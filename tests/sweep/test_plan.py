@@ -48,6 +48,12 @@ def test_nothing_is_taken_from_runs_of_another_seed_budget_or_method():
     assert not any(run.method.sources for run in split.values())
 
 
+def test_more_seeds_leave_the_folders_of_the_first_as_they_are():
+    one, more = planned(["plc"]), planned(["plc"], seeds=[1, 0])
+    assert all(more[name] == run for name, run in one.items())
+    assert {name.removeprefix("plc/") for name in more.keys() - one.keys()} >= {"helpful1_seed1", "harmless1_seed1"}
+
+
 def test_plc_and_solo_themselves_are_trained_at_corners():
     found = planned(["plc", "soups"])
     for name in ("plc/helpful1", "solo/helpful1"):

@@ -7,15 +7,17 @@ import json
 from pathlib import Path
 
 import pytest
+import yaml
 from rich.console import Console
 
 import tiny
 from lenity.pareto.weights import points
+from lenity.run_folder import RunFolder
 from lenity.sweep.live import watch
 from lenity.sweep.pace import Pace, Underway
 from lenity.sweep.plan import plan
 from lenity.sweep.record import Outcome, Record
-from lenity.sweep.state import state
+from lenity.sweep.state import done, state
 from lenity.sweep.table import table
 
 
@@ -30,6 +32,19 @@ def write_rows(config, count, **more):
     Path(config.output).mkdir(parents=True, exist_ok=True)
     text = "".join(json.dumps(row) + "\n" for row in rows) + '{"iteration": 9'  # a line that is being written
     (Path(config.output) / "metrics.jsonl").write_text(text)
+
+
+def test_a_run_that_would_be_evaluated_otherwise_is_not_done(runs):
+    config = runs[0]
+    write_rows(config, 10, tokens=50)
+    folder = RunFolder(config.output)
+    folder.adapter.mkdir()
+    for file in (folder.adapter / "adapter_config.json", folder.path / "evaluation.parquet"):
+        file.touch()
+    (folder.path / "config.yaml").write_text(yaml.safe_dump(config.dump()))
+    greedy = {"evaluation": config.evaluation.model_copy(update={"temperature": 0.0})}
+    more = {"held_out_rewards": {"again": config.rewards["helpful"]}}
+    assert done(config) and not done(config.model_copy(update=greedy)) and not done(config.model_copy(update=more))
 
 
 def test_state_counts_whole_lines_and_stops_at_the_budget(runs):

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 if TYPE_CHECKING:
+    from lenity.config.run import RunConfig
     from lenity.evaluation.protocol import Protocol
-
-CHANGES = ("evaluation", "held_out_prompts", "held_out_rewards")
 
 
 @click.command(context_settings={"ignore_unknown_options": True, "allow_extra_args": True})
@@ -20,14 +20,16 @@ CHANGES = ("evaluation", "held_out_prompts", "held_out_rewards")
     "file",
     type=click.Path(path_type=Path),
     default=None,
-    help="A protocol.yaml: decode as it says, and refuse results that it does not make comparable.",
+    help="A protocol.yaml: decode, standardise and take the reference point as it says; other prompts and rewards are refused.",
 )
 @click.pass_context
 def command(context: click.Context, folder: Path, file: Path | None) -> None:
     """Score the run or sweep FOLDER on held-out prompts, before and after alignment.
 
     Writes evaluation.parquet, a row a prompt, policy and reward, and protocol.yaml, what makes it comparable with others.
-    Fields of `evaluation`, `held_out_prompts` and `held_out_rewards` are overridden, and kept in the runs' config.yaml.
+    Fields of `evaluation`, `held_out_prompts` and `held_out_rewards` are overridden, and kept in the runs' config.yaml; with
+    them or --protocol, all runs are measured anew where that changes something, and the sweep's protocol.yaml is replaced.
+    Interrupted, the same command goes on where it was.
 
     Example: lenity evaluate runs/mine --evaluation.temperature 0 --held_out_rewards.other '{kind: gpt2-large-helpful}'
     """
@@ -41,37 +43,31 @@ def command(context: click.Context, folder: Path, file: Path | None) -> None:
 
     quiet()
     given, runs = protocol.load(file) if file else None, runs_in(folder)
-    for run in runs:
-        _amend(run, context.args, given)
+    change = partial(_changed, arguments=context.args, given=given)
+    expected = {str(file): given} if given else {}
     if len(runs) == 1 and runs[0].path == folder:
-        frame = evaluate(runs[0], progress=True)
-        if given:
-            protocol.check_same(given, protocol.load(folder), (str(file), str(folder)))
+        frame = evaluate(runs[0], change(runs[0].config), expected=expected, progress=True)
         Console().print(table(frame, str(folder)))
         return
-    shared = evaluate_all(folder, given)
+    shared = evaluate_all(folder, expected if given or context.args else None, change)
     click.echo(
         f"{len(runs)} runs on {shared.prompts.count} prompts: {folder / 'evaluation.parquet'}, {folder / protocol.FILE}. "
         f"Next: lenity report {folder}"
     )
 
 
-def _amend(run: object, arguments: list[str], given: Protocol | None) -> None:
-    """Write the run's new way of evaluation into its configuration, where it changes."""
+def _changed(config: RunConfig, arguments: list[str], given: Protocol | None) -> RunConfig:
+    """``config`` with the way of evaluation that ``given`` says, then with ``arguments``."""
     from lenity.config.load import override, parse
     from lenity.config.run import RunConfig
     from lenity.errors import ConfigError
-    from lenity.run_folder import RunFolder
+    from lenity.run_folder import EVALUATED
 
-    assert isinstance(run, RunFolder)
-    before = run.config.dump()
-    data = override(before, arguments)
-    if given:
-        fields = ("temperature", "top_p", "max_new_tokens", "seed")
-        data["evaluation"] |= {name: given.decoding[name] for name in fields}
-    if other := [name for name in data if data[name] != before.get(name) and name not in CHANGES]:
+    before = config.dump()
+    taken = {"evaluation": before["evaluation"] | given.evaluation()} if given else {}
+    data = override(before | taken, arguments)
+    if other := [name for name in data if data[name] != before.get(name) and name not in EVALUATED]:
         raise ConfigError(
-            f"--{other[0]} cannot be changed after training; `lenity evaluate` takes fields of {', '.join(CHANGES)}."
+            f"--{other[0]} cannot be changed after training; `lenity evaluate` takes fields of {', '.join(EVALUATED)}."
         )
-    if data != before:
-        run.amend(parse(RunConfig, data, source="the command line"))
+    return parse(RunConfig, data, source="the command line")

@@ -43,6 +43,7 @@ def command(  # noqa: PLR0917 - click passes by name
     """Write report.html from the evaluated runs in FOLDER, a run or sweep folder; judge scores in it are shown too."""
     from rich.console import Console
 
+    from lenity.config.load import listed
     from lenity.report import tables
     from lenity.report.evidence import gather
     from lenity.report.figures import save_all
@@ -65,7 +66,7 @@ def command(  # noqa: PLR0917 - click passes by name
     if markdown is not None:
         click.echo(write_markdown(evidence, markdown))
     if figures:
-        for saved in save_all(evidence, folder / "figures", tuple(figures.split(","))):
+        for saved in save_all(evidence, folder / "figures", tuple(listed(figures))):
             click.echo(saved)
     if show:
         click.launch(file.resolve().as_uri())

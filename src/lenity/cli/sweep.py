@@ -58,13 +58,14 @@ def command(  # noqa: PLR0917 - click passes by name
     """
     from rich.console import Console
 
+    from lenity.config.load import listed
     from lenity.config.sweep import load_sweep
     from lenity.pareto import weights
     from lenity.sweep.plan import plan
     from lenity.sweep.table import table
 
     lists = {"methods": methods, "points": points, "seeds": seeds}
-    given = {name: text.split(",") if text else None for name, text in lists.items()}
+    given = {name: listed(text) if text else None for name, text in lists.items()}
     sweep = load_sweep(config, context.args, **given, tokens=tokens)
     where = weights.points(list(sweep.run.rewards), sweep.points)
     configs = plan(sweep.run, sweep.methods, where, output, sweep.seeds, tokens=sweep.tokens)

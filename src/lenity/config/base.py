@@ -13,10 +13,12 @@ from lenity.registry import Registry
 class Section(BaseModel):
     """A group of configuration fields.
 
-    A member of an open set may name in ``shorthand`` the field that ``name:value`` sets.
+    A member of an open set may name in ``shorthand`` the field that ``name:value`` sets, and in ``places`` the fields that hold a
+    file, a folder or a hub name: what they hold is known by its contents, wherever it lies.
     """
 
     shorthand: ClassVar[str | None] = None
+    places: ClassVar[tuple[str, ...]] = ()
 
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, protected_namespaces=())
 

@@ -7,12 +7,13 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field
 
 from lenity.config.base import Section
+from lenity.config.load import listed
 from lenity.config.sections import Positive
 
 
 def _names(value: Any) -> Any:
     """``helpful,harmless`` as a list."""
-    return [part.strip() for part in value.split(",")] if isinstance(value, str) else value
+    return listed(value) if isinstance(value, str) else value
 
 
 class JudgeConfig(Section):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import difflib
 from collections.abc import Sequence
+from itertools import takewhile
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -71,6 +72,15 @@ def parse(model: type[M], data: dict[str, Any], source: str = "the configuration
         ) from error
 
 
+def listed(text: str) -> list[str]:
+    """The parts of an option that takes several.
+
+    >>> listed("plc, linear")
+    ['plc', 'linear']
+    """
+    return [part.strip() for part in text.split(",")]
+
+
 def _scalar(text: str) -> Any:
     try:
         value = yaml.safe_load(text)
@@ -96,6 +106,7 @@ def _assign(data: dict[str, Any], path: list[str], value: Any) -> None:
 
 def _explain(model: type[BaseModel], problem: Any) -> str:
     where = ".".join(str(part) for part in problem["loc"])
+    option = ".".join(takewhile(lambda part: isinstance(part, str), problem["loc"]))  # a list is set as a whole
     found = problem["input"]
     if problem["type"] == "extra_forbidden":
         known = _fields_at(model, problem["loc"][:-1])
@@ -104,12 +115,12 @@ def _explain(model: type[BaseModel], problem: Any) -> str:
             f"Did you mean '{near[0]}'?" if near else f"Known here: {', '.join(known)}."
         )
     if problem["type"] == "missing":
-        return f"{where}: missing. Set it in the file or as --{where} value."
+        return f"{where}: missing. Set it in the file or as --{option} value."
     message = str(problem["msg"]).removeprefix("Value error, ")
     if not where:
         return message
     shown = "" if isinstance(found, dict) else f"found {found!r}; "
-    return f"{where}: {shown}{message[:1].lower()}{message[1:]}. Set it with --{where} value."
+    return f"{where}: {shown}{message[:1].lower()}{message[1:]}. Set it with --{option} value."
 
 
 def _fields_at(model: type[BaseModel], path: Sequence[Any]) -> list[str]:

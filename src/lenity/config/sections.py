@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -123,15 +123,44 @@ class Budget(Section):
     tokens: int | None = Field(None, ge=1, description="end with the iteration that reaches this many generated tokens")
 
 
+class Scale(Section):
+    """Constants of one reward."""
+
+    mean: float
+    std: Positive
+
+
+class Reference(Section):
+    """The hypervolume's reference point, on standardised scores, by name of the reward."""
+
+    rule: Literal["fixed", "nadir"] = "fixed"
+    point: dict[str, float] = Field({}, description="default: the reference policy's mean minus 1")
+
+
 class Evaluation(Section):
-    """Decoding of `lenity evaluate` (metrics.md: fixed prompts, temperature 1, top-p 0.9)."""
+    """How `lenity evaluate` measures (metrics.md: fixed prompts, temperature 1, top-p 0.9)."""
 
     limit: int = Field(256, ge=2, description="held-out prompts")
     temperature: float = Field(1.0, ge=0, description="0 decodes greedily")
     top_p: float = Field(0.9, gt=0, le=1)
     max_new_tokens: int | None = Field(None, ge=1, description="longest response; default: that of training")
+    min_new_tokens: int | None = Field(None, ge=0, description="shortest response; default: that of training")
+    stop: list[str] | None = Field(None, description="a response's text ends before these; default: those of training")
     batch_size: int = Field(128, ge=1)
     seed: int = Field(1234, ge=0, description="the same for every policy, so that comparisons are paired")
+    standardisation: dict[str, Scale] = Field({}, description="constants to use in place of the run's own, by reward")
+    reference: Reference = Reference()
+
+    def decoding(self, rollout: Rollout) -> dict[str, Any]:
+        """How responses are made; what is not set here is as in training."""
+        return {
+            "temperature": self.temperature,
+            "top_p": self.top_p,
+            "max_new_tokens": self.max_new_tokens or rollout.max_new_tokens,
+            "min_new_tokens": rollout.min_new_tokens if self.min_new_tokens is None else self.min_new_tokens,
+            "stop": rollout.stop if self.stop is None else self.stop,
+            "seed": self.seed,
+        }
 
 
 class Checkpoint(Section):

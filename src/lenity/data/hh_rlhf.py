@@ -13,6 +13,8 @@ from lenity.data.prompts import prompt_of
 class HHRLHF(PromptSource):
     r"""Transcripts cut after their last ``\n\nAssistant:``."""
 
+    places = ("dataset",)
+
     dataset: str = Field("Anthropic/hh-rlhf", description="hub name, or a local folder with its layout")
     subset: str | None = Field(
         None, description="sub-folder such as harmless-base or helpful-base; default: all of them"

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from lenity.config.run import RunConfig
 from lenity.errors import CheckpointError
 from lenity.evaluation import protocol
-from lenity.evaluation.protocol import Protocol, Reference
+from lenity.evaluation.protocol import Protocol
 from lenity.evaluation.score import FILE, evaluate, write
 from lenity.run_folder import RunFolder
 from lenity.terminal import bar
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 
 def runs_in(folder: Path) -> list[RunFolder]:
@@ -33,19 +30,27 @@ def runs_in(folder: Path) -> list[RunFolder]:
     return finished
 
 
-def evaluate_all(folder: Path, given: Protocol | None = None) -> Protocol:
+def evaluate_all(
+    folder: Path,
+    expected: Mapping[str, Protocol] | None = None,
+    change: Callable[[RunConfig], RunConfig] = lambda config: config,
+) -> Protocol:
     """Evaluate every finished run of a sweep folder, then :func:`gather` them.
 
     Args:
         folder: of the sweep.
-        given: refuse runs that would be measured otherwise.
+        expected: by name, protocols that the runs must keep to; default: the folder's own, which others replace.
+        change: gives a run's new configuration; its folder keeps it.
+
+    Raises:
+        ProtocolError: a run would be measured otherwise, or otherwise than the first; its evaluation is left as it was.
     """
     runs = runs_in(folder)
+    expected = protocol.frozen(folder) if expected is None else expected
     with bar("evaluating", len(runs)) as advance:
         for run in runs:
-            evaluate(run, cache=folder)
-            if given:
-                protocol.check_same(given, protocol.load(run.path), ("the protocol", str(run.path)))
+            evaluate(run, change(run.config), cache=folder, expected=expected)
+            expected = expected or protocol.frozen(run.path)
             advance()
     return gather([run.path for run in runs], folder)
 
@@ -53,20 +58,13 @@ def evaluate_all(folder: Path, given: Protocol | None = None) -> Protocol:
 def gather(runs: Sequence[Path], output: Path) -> Protocol:
     """Write the runs' evaluations as one file, and the protocol they share as ``protocol.yaml``.
 
-    The reference point of a protocol that is there already stays.
-
     Raises:
-        ProtocolError: two runs, or a run and the protocol that is there, were measured differently.
+        ProtocolError: two runs were measured differently.
     """
     import pandas as pd
 
     frames = [pd.read_parquet(run / FILE) for run in runs]
     shared = merged({str(run): protocol.load(run) for run in runs})
-    shared = shared.model_copy(update={"reference": Reference(point=fixed_point(frames[0]))})
-    if (output / protocol.FILE).is_file():
-        before = protocol.load(output)
-        protocol.check_same(before, shared, (str(output / protocol.FILE), "the runs"))
-        shared = shared.model_copy(update={"reference": before.reference})
     write(pd.concat(frames, ignore_index=True), output / FILE)
     shared.save(output)
     return shared
@@ -80,10 +78,3 @@ def merged(protocols: Mapping[str, Protocol]) -> Protocol:
     weights = {json.dumps(point, sort_keys=True): point for one in protocols.values() for point in one.weights}
     seeds = sorted({seed for one in protocols.values() for seed in one.seeds})
     return protocols[first].model_copy(update={"weights": list(weights.values()), "seeds": seeds})
-
-
-def fixed_point(frame: pd.DataFrame) -> dict[str, float]:
-    """The reference policy's mean minus the margin, standardised, by reward."""
-    start = frame[frame["policy"] == "reference"]
-    means = start.groupby("objective", sort=False)["standardised"].mean()
-    return {str(name): float(mean) - protocol.MARGIN for name, mean in means.items()}

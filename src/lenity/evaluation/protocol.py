@@ -12,16 +12,20 @@ from pydantic import Field
 
 from lenity.config.base import Section
 from lenity.config.load import parse, read_yaml
+from lenity.config.sections import Reference
 from lenity.errors import ProtocolError
 from lenity.evaluation.fingerprint import reward_identity
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from lenity.config.run import RunConfig
     from lenity.rewards.standardise import Standardiser
 
 FILE = "protocol.yaml"
 Rule = Literal["fixed", "nadir"]
-MEASURED = ("prompts", "decoding", "rewards", "standardisation")
+CHOSEN = ("prompts", "decoding", "rewards")  # known before anything is generated
+MEASURED = (*CHOSEN, "standardisation", "reference", "reference_front")
 MARGIN = 1.0  # of the reference point below the reference policy's mean, in standard deviations
 FRONT_RULE = "non-dominated points of all methods compared"
 
@@ -31,13 +35,6 @@ class Prompts(Section):
 
     count: int
     sha256: str
-
-
-class Reference(Section):
-    """The hypervolume's reference point, on standardised scores, by name of the reward."""
-
-    rule: Rule = "fixed"
-    point: dict[str, float] = Field({})
 
 
 class Protocol(Section):
@@ -53,6 +50,15 @@ class Protocol(Section):
     weights: list[dict[str, float]] = Field([])
     seeds: list[int] = Field([])
 
+    def evaluation(self) -> dict[str, Any]:
+        """Fields of a run's ``evaluation`` that measure it in this way, on the same prompts by the same rewards."""
+        return {
+            **self.decoding,
+            "limit": self.prompts.count,
+            "standardisation": self.standardisation,
+            "reference": self.reference.model_dump(),
+        }
+
     def save(self, folder: Path) -> None:
         """Write ``protocol.yaml``, whole or not at all."""
         from lenity.run_folder import replace_text
@@ -66,39 +72,62 @@ def load(file: Path) -> Protocol:
     return parse(Protocol, read_yaml(file), source=str(file))
 
 
+def frozen(folder: Path) -> dict[str, Protocol]:
+    """The protocol in ``folder`` by its file's name, where there is one."""
+    return {str(folder / FILE): load(folder)} if (folder / FILE).is_file() else {}
+
+
 def of_run(config: RunConfig, standardiser: Standardiser, prompts: Sequence[str]) -> Protocol:
-    """How one run is evaluated on ``prompts``."""
+    """How one run is evaluated on ``prompts``; rewards that are scaled by the reference policy's responses have no constants yet."""
     rewards = {**config.rewards, **config.held_out_rewards}
-    rollout, settings = config.rollout, config.evaluation
     return Protocol(
         prompts=Prompts(count=len(prompts), sha256=hashlib.sha256("\0".join(prompts).encode()).hexdigest()),
-        decoding={
-            "temperature": settings.temperature, "top_p": settings.top_p,
-            "max_new_tokens": settings.max_new_tokens or rollout.max_new_tokens, "min_new_tokens": rollout.min_new_tokens,
-            "stop": list(rollout.stop), "seed": settings.seed,
-        },
+        decoding=config.evaluation.decoding(config.rollout),
         rewards={name: reward_identity(spec) for name, spec in rewards.items()},
         standardisation={
-            name: {"mean": standardiser.means[name], "std": standardiser.stds[name]} for name in rewards
+            name: {"mean": standardiser.means[name], "std": standardiser.stds[name]}
+            for name in rewards
+            if name in standardiser.means
         },
+        reference=config.evaluation.reference,
         weights=[config.weights],
         seeds=[config.seed],
     )  # fmt: skip
 
 
-def check_same(first: Protocol, second: Protocol, names: tuple[str, str]) -> None:
-    """Refuse to compare results that were measured differently.
+def of_rows(config: RunConfig, standardiser: Standardiser, start: pd.DataFrame) -> Protocol:
+    """How one run is evaluated; ``start`` are the reference policy's rows."""
+    made = of_run(config, standardiser, start.drop_duplicates("prompt_id")["prompt"].tolist())
+    if made.reference.point:
+        return made
+    means = start.groupby("objective", sort=False)["standardised"].mean()
+    point = {str(name): float(mean) - MARGIN for name, mean in means.items()}
+    return made.model_copy(update={"reference": made.reference.model_copy(update={"point": point})})
+
+
+def check_same(first: Protocol, second: Protocol, names: tuple[str, str], fields: Sequence[str] = MEASURED) -> None:
+    """Refuse to compare results that were measured differently; reference points only where both have one.
 
     Raises:
         ProtocolError: naming the field that differs, with both values.
     """
-    for field in MEASURED:
+    pointless = not (first.reference.point and second.reference.point)
+    for field in fields:
+        if field == "reference" and pointless:
+            continue
         if found := _difference(getattr(first, field), getattr(second, field), field):
             where, one, two = found
             raise ProtocolError(
                 f"{names[0]} and {names[1]} differ in {where}: {one!r} and {two!r}; their figures cannot be compared. "
-                "Evaluate both in the same way: lenity evaluate FOLDER --protocol FILE."
+                "Evaluate both in the same way: lenity evaluate FOLDER --protocol FILE, "
+                "with the same held_out_prompts and held_out_rewards."
             )
+
+
+def check_all(expected: Mapping[str, Protocol], made: Protocol, name: str, fields: Sequence[str] = MEASURED) -> None:
+    """:func:`check_same` of each of ``expected`` and the one called ``name``."""
+    for other, known in expected.items():
+        check_same(known, made, (other, name), fields)
 
 
 def _difference(first: Any, second: Any, where: str) -> tuple[str, Any, Any] | None:

@@ -33,18 +33,15 @@ def generate(model: Any, tokenizer: Any, prompts: Sequence[str], config: RunConf
     from lenity.terminal import bar
 
     model.eval()
-    rollout, settings = config.rollout, config.evaluation
-    decoding: dict[str, Any] = {
-        "max_new_tokens": settings.max_new_tokens or rollout.max_new_tokens,
-        "min_new_tokens": rollout.min_new_tokens,
-        "stop": tuple(rollout.stop),
-        "temperature": settings.temperature,
-        "top_p": settings.top_p,
-        "batch_size": settings.batch_size,
-    }
+    settings = config.evaluation
     with bar(title or "", len(prompts), shown=title is not None) as advance:
         responses: list[Any] = generate_texts(
-            model, tokenizer, prompts, seed=settings.seed, progress=advance, **decoding
+            model,
+            tokenizer,
+            prompts,
+            progress=advance,
+            batch_size=settings.batch_size,
+            **settings.decoding(config.rollout),
         )
     return responses
 

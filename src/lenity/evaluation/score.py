@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lenity.config.run import RunConfig
 from lenity.evaluation import protocol
+from lenity.evaluation.fingerprint import prompts_identity, reward_identity
+from lenity.evaluation.protocol import Protocol
 from lenity.evaluation.rows import device, generate, held_out_prompts, load_rewards, raw_columns, rows
 from lenity.run_folder import RunFolder, replace_text
 
@@ -19,42 +21,66 @@ if TYPE_CHECKING:
 
     from lenity.rewards.standardise import Standardiser
 
-FILE = "evaluation.parquet"
+FILE, NOTE = "evaluation.parquet", "evaluation.json"
 
 
-def evaluate(run: RunFolder, *, cache: Path | None = None, progress: bool = False) -> pd.DataFrame:
+def evaluate(
+    run: RunFolder,
+    config: RunConfig | None = None,
+    *,
+    cache: Path | None = None,
+    expected: Mapping[str, Protocol] | None = None,
+    progress: bool = False,
+) -> pd.DataFrame:
     """Score a run on its held-out prompts; writes ``evaluation.parquet`` and ``protocol.yaml`` into its folder.
 
     A second call with the same settings reads the file.
 
     Args:
-        run: a finished run; its ``evaluation`` section says how to decode.
+        run: a finished run.
+        config: says how; kept in the run's folder. Default: as that says already.
         cache: folder in which runs of one sweep share the reference policy's rows; default: the run folder.
+        expected: by name, protocols that the evaluation must keep to.
         progress: show a progress bar.
+
+    Raises:
+        ProtocolError: it would not; found before the policy answers, and nothing in the run's folder has changed.
     """
     import pandas as pd
 
-    config, folder, standardiser = run.config, run.path, run.standardiser()
-    asked = [config.weights, config.dump()["method"]] if config.method.builds else []  # prompts may say the weights
-    key = _key(config, standardiser, [_identity(run.adapter), *asked])
-    file, note = folder / FILE, folder / "evaluation.json"
-    if file.is_file() and note.is_file() and json.loads(note.read_text(encoding="utf-8")).get("key") == key:
-        return pd.read_parquet(file)
-    reference = reference_rows(config, standardiser, cache or folder, progress=progress)
-    standardiser = standardiser.extended(raw_columns(reference))
-    frame = pd.concat([reference, _aligned_rows(run, standardiser, progress)], ignore_index=True)
-    frame = _label(frame, config)
-    write(frame, file)
-    prompts = reference.drop_duplicates("prompt_id")["prompt"].tolist()
-    protocol.of_run(config, standardiser, prompts).save(folder)
-    replace_text(note, json.dumps({"key": key}) + "\n")
+    config, cache, expected = config or run.config, cache or run.path, expected or {}
+    standardiser = run.standardiser().replaced(config.evaluation.standardisation)
+    key = _run_key(run, config, standardiser)
+    frame = _kept(run, key)
+    if frame is None:
+        start = reference_rows(config, standardiser, cache, expected=expected, progress=progress)
+    else:
+        start = frame[frame["policy"] == "reference"]
+    standardiser = standardiser.extended(raw_columns(start))
+    made = protocol.of_rows(config, standardiser, start)
+    protocol.check_all(expected, made, str(run.path))
+    if config != run.config:
+        run.amend(config)
+    if frame is None:
+        frame = _label(pd.concat([start, _aligned_rows(run, standardiser, progress)], ignore_index=True), config)
+        _keep(run, key, frame)
+    made.save(run.path)
     return frame
 
 
 def reference_rows(
-    config: RunConfig, standardiser: Standardiser, cache: Path, *, progress: bool = False
+    config: RunConfig,
+    standardiser: Standardiser,
+    cache: Path,
+    *,
+    expected: Mapping[str, Protocol] | None = None,
+    progress: bool = False,
 ) -> pd.DataFrame:
-    """Rows of the policy with its adapter off, from ``cache`` where model, prompts, decoding, rewards and seed agree."""
+    """Rows of the policy with its adapter off, from ``cache`` where model, prompts, decoding, rewards and seed agree.
+
+    Raises:
+        ProtocolError: prompts, decoding or rewards are not those of each of ``expected``; found before the policy answers.
+    """
     import pandas as pd
 
     file = Path(cache) / f"reference-{_key(config, standardiser)}.parquet"
@@ -65,6 +91,8 @@ def reference_rows(
     model, tokenizer = load_policy(config.policy, device())
     rewards = load_rewards(config)
     prompts = held_out_prompts(config, tokenizer, rewards)
+    made = protocol.of_run(config, standardiser, prompts)
+    protocol.check_all(expected or {}, made, "what is asked for", protocol.CHOSEN)
     with model.disable_adapter():
         responses = generate(model, tokenizer, prompts, config, title="answering, before" if progress else None)
     frame = rows(
@@ -99,14 +127,41 @@ def _label(frame: pd.DataFrame, config: RunConfig) -> pd.DataFrame:
     return frame
 
 
+def _kept(run: RunFolder, key: str) -> pd.DataFrame | None:
+    """The rows that were written with ``key``."""
+    import pandas as pd
+
+    file, note = run.path / FILE, run.path / NOTE
+    if file.is_file() and note.is_file() and json.loads(note.read_text(encoding="utf-8")).get("key") == key:
+        return pd.read_parquet(file)
+    return None
+
+
+def _keep(run: RunFolder, key: str, frame: pd.DataFrame) -> None:
+    """Write the rows; cut short, they are known by no key."""
+    note = run.path / NOTE
+    note.unlink(missing_ok=True)
+    write(frame, run.path / FILE)
+    replace_text(note, json.dumps({"key": key}) + "\n")
+
+
+def _run_key(run: RunFolder, config: RunConfig, standardiser: Standardiser) -> str:
+    """:func:`_key` with the adapter and, where prompts may say them, the weights."""
+    asked = [config.weights, config.dump()["method"]] if config.method.builds else []
+    return _key(config, standardiser, [_identity(run.adapter), *asked])
+
+
 def _key(config: RunConfig, standardiser: Standardiser, more: Sequence[Any] = ()) -> str:
     """What the rows depend on, as a short hash."""
     data = config.dump()
-    rollout = [data["rollout"][field] for field in ("max_new_tokens", "min_new_tokens", "stop")]
+    settings = config.evaluation
     parts = [
         {field: data["policy"][field] for field in ("model", "revision", "dtype")}, _identity(config.policy.model),
-        data["held_out_prompts"], rollout, data["evaluation"], data["rewards"], data["held_out_rewards"],
-        {name: _identity(getattr(spec, "model", "")) for name, spec in config.rewards.items()}, standardiser.means, standardiser.stds, *more,
+        prompts_identity(config.held_out_prompts) if config.held_out_prompts else None,
+        settings.decoding(config.rollout), settings.limit, settings.batch_size,
+        {name: reward_identity(spec) for name, spec in config.rewards.items()},
+        {name: reward_identity(spec) for name, spec in config.held_out_rewards.items()},
+        standardiser.means, standardiser.stds, *more,
     ]  # fmt: skip
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
 

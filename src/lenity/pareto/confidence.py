@@ -16,7 +16,7 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Interval:
-    """An estimate with its 95 % interval; NaN where it is not defined."""
+    """An estimate with its 95 % interval; all NaN where it is not defined, or in no more than half of the resamples."""
 
     value: float
     low: float
@@ -115,7 +115,7 @@ def _resampled(array: Array, draws: int, seed: int) -> Array:
 
 def _interval(value: float, drawn: Array) -> Interval:
     defined = drawn[~np.isnan(drawn)]
-    if math.isnan(value) or not len(defined):
+    if math.isnan(value) or 2 * len(defined) <= len(drawn):
         return Interval(math.nan, math.nan, math.nan)
     low, high = np.quantile(defined, [0.025, 0.975])
     return Interval(value, float(low), float(high))

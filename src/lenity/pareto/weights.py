@@ -77,7 +77,7 @@ def points(names: Sequence[str], which: Sequence[str | Point] | None = None) -> 
         which: words and weights; default: :func:`usual`.
 
     Raises:
-        ConfigError: none of these, or weights that do not sum to 1 within 1e-6.
+        ConfigError: none of these, or weights that are negative or do not sum to 1 within 1e-6.
     """
     found: list[dict[str, float]] = []
     for point in usual(names) if which is None else which:
@@ -121,6 +121,8 @@ def _named(names: Sequence[str], point: str | Point) -> list[dict[str, float]]:
 def _listed(names: Sequence[str], point: Point) -> dict[str, float]:
     if unknown := set(point) - set(names):
         raise ConfigError(f"points {dict(point)} name {sorted(unknown)}; the objectives are {list(names)}")
+    if wrong := {name: weight for name, weight in point.items() if not (math.isfinite(weight) and weight >= 0)}:
+        raise ConfigError(f"points {dict(point)} have {wrong}; the weights of a point are finite and at least 0")
     total = math.fsum(point.values())
     if abs(total - 1) > SUM_TOLERANCE:
         raise ConfigError(f"points {dict(point)} sum to {total:.6g}; the weights of a point sum to 1")

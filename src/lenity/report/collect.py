@@ -59,9 +59,10 @@ class View:
 
 @dataclass(frozen=True)
 class Best:
-    """The exact best front, raw scores; known in the toy world alone."""
+    """The exact best front, raw scores, and the optimum at each of ``weights``; known in the toy world alone."""
 
     objectives: list[str]
+    weights: list[dict[str, float]]
     at_weights: Array
     front: Array
 
@@ -70,7 +71,7 @@ def read_runs(folder: str | Path) -> list[Run]:
     """The evaluated runs in ``folder``, which is one itself or holds them at any depth; with the judge's scores, where there are.
 
     Raises:
-        CheckpointError: there is none.
+        CheckpointError: there is none, or two are of one method, weights and seed.
     """
     import pandas as pd
 
@@ -83,7 +84,19 @@ def read_runs(folder: str | Path) -> list[Run]:
         )
     order = _planned(folder)
     found = [_read(file.parent, judged) for file in files]
+    _refuse_twins(found)
     return sorted(found, key=lambda run: order.get(run.path.parts[-2:], len(order)))
+
+
+def _refuse_twins(runs: Sequence[Run]) -> None:
+    """A run that is there twice would count twice."""
+    places: dict[tuple[str, str, int], Path] = {}
+    for run in runs:
+        other = places.setdefault((run.method, json.dumps(run.weights, sort_keys=True), run.seed), run.path)
+        if other != run.path:
+            raise CheckpointError(
+                f"'{other}' and '{run.path}' are both {run.name} with seed {run.seed}; move one of them out of the folder."
+            )
 
 
 def _read(folder: Path, judged: pd.DataFrame | None) -> Run:
@@ -143,12 +156,22 @@ def _planned(folder: Path) -> dict[tuple[str, ...], int]:
 
 
 def read_best(folder: str | Path) -> Best | None:
-    """``best_front.json`` of ``folder``, where there is one."""
+    """``best_front.json`` of ``folder``, where there is one.
+
+    Raises:
+        CheckpointError: it does not say at which weights.
+    """
     file = Path(folder) / "best_front.json"
     if not file.is_file():
         return None
     data = json.loads(file.read_text(encoding="utf-8"))
-    return Best(data["objectives"], np.array(data["at_weights"], dtype=float), np.array(data["front"], dtype=float))
+    if "weights" not in data:
+        raise CheckpointError(
+            f"'{file}' has no field weights, so its optima cannot be told apart; write it again: "
+            f"python -m lenity.data.toy.known_front {folder}"
+        )
+    at_weights, front = (np.array(data[name], dtype=float) for name in ("at_weights", "front"))
+    return Best(data["objectives"], data["weights"], at_weights, front)
 
 
 def shown(runs: Sequence[Run], most: int = 12) -> list[Run]:

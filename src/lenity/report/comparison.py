@@ -111,7 +111,7 @@ def compare(
     return Comparison(
         view, objectives, rule, point.tolist(), grid.weights, grid.seeds, grid.prompts, grid.missing, baseline, summaries,
         _points(grid, objectives), {name: confidence.mean(raw[0, 0, :, k]) for k, name in enumerate(objectives)},
-        _best_volume(runs[0], view, best, point),
+        _best_volume(runs[0], view, best, point, grid.weights),
     )  # fmt: skip
 
 
@@ -166,13 +166,16 @@ def _points(grid: Grid, objectives: list[str]) -> list[Point]:
     return found
 
 
-def _best_volume(run: Run, view: View, best: Best | None, point: Array) -> float | None:
-    """Volume of the known best policies, brought to the standardised scale by the run's own constants."""
+def _best_volume(
+    run: Run, view: View, best: Best | None, point: Array, weights: Sequence[dict[str, float]]
+) -> float | None:
+    """Volume of the known best policies at ``weights``, brought to the standardised scale by the run's own constants."""
     columns = list(view.columns.values())
-    if best is None or not set(columns) <= set(best.objectives):
+    if best is None or not set(columns) <= set(best.objectives) or any(each not in best.weights for each in weights):
         return None
     file = run.path / "standardisation.json"  # of training; rewards added later have their constants in the protocol
     constants = run.protocol.standardisation if run.protocol else json.loads(file.read_text(encoding="utf-8"))
     mean, std = (np.array([constants[name][key] for name in columns]) for key in ("mean", "std"))
-    at_weights = best.at_weights[:, [best.objectives.index(name) for name in columns]]
+    rows, parts = [best.weights.index(each) for each in weights], [best.objectives.index(name) for name in columns]
+    at_weights = best.at_weights[np.ix_(rows, parts)]
     return hypervolume((at_weights - mean) / std, point)

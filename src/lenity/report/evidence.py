@@ -36,10 +36,17 @@ def gather(folder: str | Path, rule: protocol.Rule = "fixed") -> Evidence:
         folder: of a run or a sweep.
         rule: of the hypervolume's reference point, see :func:`lenity.report.comparison.compare`; ``fixed`` takes the point of
             the folder's ``protocol.yaml`` where it has one.
+
+    Raises:
+        ProtocolError: a run was measured otherwise than the folder's ``protocol.yaml`` says.
     """
     folder = Path(folder)
     runs, best = read_runs(folder), read_best(folder)
-    shared = protocol.load(folder) if (folder / protocol.FILE).is_file() else None
+    expected = protocol.frozen(folder)
+    for run in runs:
+        if run.protocol:
+            protocol.check_all(expected, run.protocol, str(run.path / protocol.FILE))
+    shared = next(iter(expected.values()), None)
     found = [
         compare(runs, view, best, rule=rule, reference=_point(shared, view) if rule == "fixed" else None)
         for view in views(runs)

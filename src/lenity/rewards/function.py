@@ -34,6 +34,7 @@ class FunctionReward(Reward):
 class FunctionSpec(RewardSpec):
     """``f(prompts, responses) -> list of floats``."""
 
+    places = ("function",)
     function: str = Field(description="package.module:function or file.py:function")
     sign: int = Field(1, ge=-1, le=1, description="-1 where lower is better")
 

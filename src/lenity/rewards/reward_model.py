@@ -26,6 +26,7 @@ SETTINGS_FILE = "lenity_reward.json"  # `lenity reward` writes it beside the wei
 class RewardModelSpec(RewardSpec):
     """Fields left unset take what the model's own ``lenity_reward.json`` says, then the value named here."""
 
+    places = ("model",)
     model: str = Field(description="hub name or local folder of a sequence-classification model")
     revision: str | None = Field(None, description="branch, tag or commit on the hub")
     template: Template | None = Field(None, description="pair, transcript (default) or response: what the model reads")

@@ -7,10 +7,14 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from lenity.errors import CheckpointError, RewardError
+
+if TYPE_CHECKING:
+    from lenity.config.sections import Scale
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,12 @@ class Standardiser:
             return self
         more = Standardiser.fit(new)
         return Standardiser({**self.means, **more.means}, {**self.stds, **more.stds}, {**self.counts, **more.counts})
+
+    def replaced(self, constants: Mapping[str, Scale]) -> Standardiser:
+        """With these constants, measured elsewhere, in place of its own."""
+        means = {name: scale.mean for name, scale in constants.items()}
+        stds = {name: scale.std for name, scale in constants.items()}
+        return Standardiser({**self.means, **means}, {**self.stds, **stds}, {**dict.fromkeys(means, 0), **self.counts})
 
     def apply(self, name: str, scores: Sequence[float]) -> list[float]:
         """Standardised scores."""

@@ -29,7 +29,8 @@ def plan(
     *,
     tokens: int | None = None,
 ) -> list[RunConfig]:
-    """One configuration a run, in ``output/runs/<method>/<weights>``; all share ``output/standardisation.json``.
+    """One configuration a run, in ``output/runs/<method>/<weights>``, with ``_seed<n>`` where the seed is not that of ``config``;
+    all share ``output/standardisation.json``.
 
     Methods made from other runs come last, and bring those runs with them. A run whose training another run does anyway takes
     its adapter. A method that cannot be run at a point is left out there; a run that two methods share has the smaller budget of
@@ -51,7 +52,7 @@ def plan(
     names = dict(zip(distinct, weights.labels(list(distinct.values())), strict=True))
     found: dict[str, RunConfig] = {}
     for seed in seeds:
-        draft = _Draft(config, output, names, seed, f"_seed{seed}" if len(seeds) > 1 else "")
+        draft = _Draft(config, output, names, seed, "" if seed == config.seed else f"_seed{seed}")
         for method in methods:
             rule = parse_member(method, RULES, "name").fresh(list(config.rewards))
             for run in draft.runs(rule, points, tokens):

@@ -12,7 +12,7 @@ from lenity.aggregation.base import RULES
 from lenity.config.base import member_name
 from lenity.config.run import RunConfig
 from lenity.errors import LenityError
-from lenity.run_folder import RunFolder
+from lenity.run_folder import EVALUATED, RunFolder
 
 
 @dataclass(frozen=True)
@@ -44,14 +44,14 @@ def _row(line: bytes) -> dict[str, Any] | None:
 
 
 def done(config: RunConfig) -> bool:
-    """Whether there is nothing left to do: trained as far as planned, and evaluated."""
+    """Whether there is nothing left to do: trained as far as planned, and evaluated as planned."""
     folder = RunFolder(config.output)
     try:
         finished = folder.finished
     except LenityError:
         return False
     before = folder.config
-    same = (before.iterations, before.budget) == (config.iterations, config.budget)
+    same = all(getattr(before, field) == getattr(config, field) for field in ("iterations", "budget", *EVALUATED))
     return finished and same and (folder.path / "evaluation.parquet").is_file()
 
 

@@ -22,17 +22,26 @@ def start(threads: int) -> None:
 
 
 def prepare(data: dict[str, Any], output: str) -> None:
-    """A whole model where the policy is an adapter, the standardisation constants, the reference policy's held-out rows."""
+    """A whole model where the policy is an adapter, the standardisation constants, the reference policy's held-out rows.
+
+    Raises:
+        ProtocolError: the runs would be measured otherwise than the sweep's ``protocol.yaml`` says; nothing was trained.
+    """
+    from lenity.evaluation import protocol
+    from lenity.evaluation.rows import raw_columns
     from lenity.evaluation.score import reference_rows
     from lenity.train import calibrate
 
-    config = _on_whole_model(parse(RunConfig, data), Path(output))
-    standardiser = calibrate(config, Path(output) / "standardisation.json")
-    reference_rows(config, standardiser, Path(output))
+    config, expected = _on_whole_model(parse(RunConfig, data), Path(output)), protocol.frozen(Path(output))
+    standardiser = calibrate(config, Path(output) / "standardisation.json").replaced(config.evaluation.standardisation)
+    start = reference_rows(config, standardiser, Path(output), expected=expected)
+    made = protocol.of_rows(config, standardiser.extended(raw_columns(start)), start)
+    protocol.check_all(expected, made, "this sweep")
 
 
 def align(data: dict[str, Any], output: str) -> None:
     """Train, from where the run stopped, and evaluate."""
+    from lenity.evaluation import protocol
     from lenity.evaluation.score import evaluate
     from lenity.train import train
 
@@ -40,7 +49,7 @@ def align(data: dict[str, Any], output: str) -> None:
     if _outdated(config):
         shutil.rmtree(RunFolder(config.output).adapter)
     run = train(config, resume=Path(config.output).exists())
-    evaluate(run, cache=Path(output))
+    evaluate(run, cache=Path(output), expected=protocol.frozen(Path(output)))
 
 
 def _on_whole_model(config: RunConfig, output: Path) -> RunConfig:

@@ -31,10 +31,12 @@ def write(folder: Path, configs: Sequence[RunConfig]) -> Path:
         raise ConfigError(
             f"the runs have no exact rule of {missing}; add held_out_rewards of kind toy, which `measures` name."
         )
-    weights = {tuple(config.weights.get(name, 0.0) for name in PREFERENCES): None for config in configs}
+    weights = list({tuple(config.weights.items()): config.weights for config in configs}.values())
+    shares = [[point.get(name, 0.0) for name in PREFERENCES] for point in weights]
     data = {
         "objectives": [columns[name] for name in PREFERENCES],
-        "at_weights": exact_front(list(weights)).tolist(),
+        "weights": weights,
+        "at_weights": exact_front(shares).tolist(),
         "front": mean_front().tolist(),
     }
     (folder / FILE).write_text(json.dumps(data) + "\n", encoding="utf-8")
