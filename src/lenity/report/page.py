@@ -59,7 +59,7 @@ def _content(evidence: Evidence, scores: Scores, drawn: Drawn, samples: bool) ->
         "figures": drawn.figures, "looks": looks(run.method for run in evidence.runs), "known_best": evidence.best is not None,
         "points": points_table(drawn, evidence), "differences": {one.view.name: differences(one) for one in comparisons if one.methods},
         "static": static(evidence, scores), "budget": record.budget(evidence.main), "protocol": record.protocol(evidence),
-        "signs": warnings.signs(evidence, scores, drawn.spots), "samples": samples, "rules": cases.RULES,
+        "signs": warnings.signs(evidence, scores), "samples": samples, "rules": cases.RULES,
         "several_seeds": len({run.seed for run in evidence.runs}) > 1, "objectives": list(evidence.runs[0].weights),
         "single": len(evidence.runs) == 1,
         **_scripts(), "data": _data(evidence, scores, drawn, samples), "styles": part("static/page.css"),
