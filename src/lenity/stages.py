@@ -122,6 +122,7 @@ class Stages:
             self.trainer.update.schedule.load_state_dict(state["schedule"])
         if self.trainer.accelerator.is_main_process:
             self.run.truncate(done)
+        self.trainer.accelerator.wait_for_everyone()  # all count the tokens of the same rows
         return done
 
     def finish(self) -> None:
