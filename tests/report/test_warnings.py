@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import pandas as pd
 import pytest
@@ -12,6 +13,7 @@ from lenity.report.collect import read_runs, views
 from lenity.report.comparison import compare
 from lenity.report.evidence import Evidence
 from lenity.report.page import write_page
+from lenity.report.panels.record import protocol
 from lenity.report.scores import Scores
 from lenity.report.warnings import signs
 from made_up import write_judge, write_run, write_sweep
@@ -133,3 +135,29 @@ def test_lengths_that_differ_on_a_few_prompts_alone_are_no_drift(sweep):
 
     change(sweep, one_long)
     assert said(sweep) == {}, "the mean is 63 % longer, but its interval includes 0"
+
+
+def test_failed_runs_and_what_they_leave_uncompared_are_told(sweep):
+    gone = sweep / "runs" / "plc" / "a1_b0_seed0"
+    shutil.rmtree(gone)
+    outcomes = [{"run": str(gone), "seconds": 3.0, "error": "ToyError: out of toys\nand more"}]
+    (sweep / "sweep.json").write_text(json.dumps(outcomes))
+    found = said(sweep)
+    assert found["1 run failed"].where == "plc/a1_b0_seed0 (ToyError: out of toys)"
+    assert found["Not all weights and seeds are compared"].where == "2 of 3 weightings are"
+
+
+def test_seeds_that_the_methods_do_not_share_are_not_in_the_intervals(sweep):
+    for folder in (sweep / "runs" / "plc").glob("*_seed1"):
+        shutil.rmtree(folder)
+    found = said(sweep)
+    assert found["One seed"].where == "seed 0"
+    assert found["Not all weights and seeds are compared"].where == "1 of 2 seeds are"
+    terms = dict(protocol(quick(sweep)))
+    assert terms["Seeds"] == "0 compared; there are 0, 1" and "and seeds" not in terms["Intervals"]
+
+
+def test_fronts_of_unlike_numbers_of_tokens_are_told(sweep):
+    for file in sweep.glob("runs/plc/*/metrics.jsonl"):
+        file.write_text(file.read_text().replace('"tokens": 800', '"tokens": 960'))
+    assert said(sweep)["Generated tokens of the fronts differ by more than 10 %"].where == "linear 12,000, plc 14,400"

@@ -161,12 +161,19 @@ def _common(runs: Sequence[Run]) -> set[str]:
 
 def _planned(folder: Path) -> dict[tuple[str, ...], int]:
     """Place of each (method, weights) in the sweep's plan; empty outside a sweep."""
+    return {Path(entry["run"]).parts[-2:]: place for place, entry in enumerate(_outcomes(folder))}
+
+
+def read_failures(folder: Path) -> dict[str, str]:
+    """The first line of the error of each run of the sweep that failed, by method and weights."""
+    failed = [entry for entry in _outcomes(folder) if entry.get("error")]
+    return {"/".join(Path(entry["run"]).parts[-2:]): entry["error"].partition("\n")[0][:200] for entry in failed}
+
+
+def _outcomes(folder: Path) -> list[dict[str, Any]]:
+    """How each run of a sweep ended; empty outside a sweep."""
     file = folder / "sweep.json"
-    if not file.is_file():
-        return {}
-    return {
-        Path(entry["run"]).parts[-2:]: place for place, entry in enumerate(json.loads(file.read_text(encoding="utf-8")))
-    }
+    return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else []
 
 
 def read_best(folder: str | Path) -> Best | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from lenity.report.collect import JUDGE, JUDGED, Run, measuring
+from lenity.report.collect import JUDGE, JUDGED, Run, measuring, read_failures
 from lenity.report.comparison import Comparison
 from lenity.report.evidence import Evidence
 from lenity.report.signs import MOST_NAMED, Sign
@@ -13,9 +13,36 @@ from lenity.report.signs import MOST_NAMED, Sign
 def left_out(evidence: Evidence) -> list[Sign]:
     """All of them."""
     return [
-        *_unjudged(evidence), *_unshown(evidence),
+        *_failed(evidence), *_uncompared(evidence), *_unjudged(evidence), *_unshown(evidence),
         *(sign for comparison in evidence.comparisons for sign in _of_comparison(evidence, comparison)),
     ]  # fmt: skip
+
+
+def _failed(evidence: Evidence) -> list[Sign]:
+    """Runs of the sweep that ended with an error, and so may be missing."""
+    failures = read_failures(evidence.folder)
+    if not failures:
+        return []
+    told = [f"{run} ({error})" for run, error in failures.items()]
+    look = "Comparisons are over what is left; the same `lenity sweep` command runs them again."
+    return [Sign(f"{len(told)} run{'s' if len(told) > 1 else ''} failed", _named(told), look)]
+
+
+def _uncompared(evidence: Evidence) -> list[Sign]:
+    """Weights and seeds that some compared method lacks, the same in all views."""
+    comparison = evidence.main
+    compared = {one.method for one in comparison.methods}
+    runs = [run for run in evidence.runs if run.method in compared]
+    parts = [
+        f"{kept} of {known} {name}"
+        for name, kept, known in (
+            ("weightings", len(comparison.weights), len({tuple(sorted(run.weights.items())) for run in runs})),
+            ("seeds", len(comparison.seeds), len({run.seed for run in runs})),
+        )
+        if kept < known
+    ]
+    look = "Some method has no run at the others; sweep all methods over the same weights and seeds."
+    return [Sign("Not all weights and seeds are compared", f"{' and '.join(parts)} are", look)] if parts else []
 
 
 def _unjudged(evidence: Evidence) -> list[Sign]:

@@ -35,6 +35,7 @@ CUT = (
     f"Responses cut off by the length limit rose by more than {100 * UNFINISHED:.0f} % of all",
     "A reward may favour text that never ends: see response length, raise rollout.max_new_tokens.",
 )
+UNEQUAL = 0.1  # share by which one method's generated tokens exceed another's
 HACKING = "The likeliest sign of reward hacking: read responses at these points, and trust the held-out view."
 
 Array = NDArray[np.float64]
@@ -45,7 +46,7 @@ def signs(evidence: Evidence, scores: Scores) -> list[Sign]:
     return [
         *_of_runs(evidence, scores), *rising(evidence, scores), *left_out(evidence),
         *(sign for comparison in evidence.comparisons for sign in _of_comparison(comparison)),
-        *_of_seeds(evidence),
+        *_of_seeds(evidence), *_of_tokens(evidence),
     ]  # fmt: skip
 
 
@@ -118,10 +119,21 @@ def _of_comparison(comparison: Comparison) -> list[Sign]:
 
 
 def _of_seeds(evidence: Evidence) -> list[Sign]:
-    if len({run.seed for run in evidence.runs}) > 1:
+    seeds = evidence.main.seeds or sorted({run.seed for run in evidence.runs})
+    if len(seeds) != 1:
         return []
     look = "Intervals are over prompts alone and say nothing of training again; sweep with --seeds 0,1,2."
-    return [Sign("One seed", f"seed {evidence.runs[0].seed}", look)]
+    return [Sign("One seed", f"seed {seeds[0]}", look)]
+
+
+def _of_tokens(evidence: Evidence) -> list[Sign]:
+    """Fronts are compared at equal generated tokens."""
+    tokens = {one.method: one.cost.tokens for one in evidence.main.methods if one.cost.tokens > 0}
+    if not tokens or max(tokens.values()) <= (1 + UNEQUAL) * min(tokens.values()):
+        return []
+    where = ", ".join(f"{method} {count:,.0f}" for method, count in tokens.items())
+    look = "A method that saw more may be better for that alone; give all the same budget.tokens, or read the figures beside the budget."
+    return [Sign(f"Generated tokens of the fronts differ by more than {100 * UNEQUAL:.0f} %", where, look)]
 
 
 def _changes(aligned: Sequence[Array], start: Array) -> list[Interval]:

@@ -56,9 +56,17 @@ def protocol(evidence: Evidence) -> list[tuple[str, str]]:
     return [
         *measured, *points,
         ("Reference front", f"{known.reference_front if known else FRONT_RULE}, found anew in each resample"),
-        ("Weights", shown + more), ("Seeds", ", ".join(map(str, sorted({run.seed for run in evidence.runs})))),
-        ("Intervals", "95 %, bootstrap over prompts" + (" and seeds" if len({run.seed for run in evidence.runs}) > 1 else "") + ", 1000 resamples, the same for all methods"),
+        ("Weights", shown + more), ("Seeds", _seeds(evidence)),
+        ("Intervals", "95 %, bootstrap over prompts" + (" and seeds" if len(evidence.main.seeds) > 1 else "") + ", 1000 resamples, the same for all methods"),
     ]  # fmt: skip
+
+
+def _seeds(evidence: Evidence) -> str:
+    """Those of the comparison, and others that there are."""
+    compared, known = evidence.main.seeds, sorted({run.seed for run in evidence.runs})
+    if not compared or compared == known:
+        return ", ".join(map(str, known))
+    return f"{', '.join(map(str, compared))} compared; there are {', '.join(map(str, known))}"
 
 
 def _measured(known: Protocol) -> list[tuple[str, str]]:
