@@ -133,10 +133,10 @@ def rounded(values: Any, digits: int = 4) -> list[Any]:
 
 
 def thinned(count: int, most: int) -> list[int]:
-    """At most ``most`` places of ``count``, at even steps, both ends included."""
+    """At most ``most`` places of ``count``, at even steps, both ends included; of one the first."""
     if count <= most:
         return list(range(count))
-    return sorted({round(step * (count - 1) / (most - 1)) for step in range(most)})
+    return sorted({round(step * (count - 1) / max(most - 1, 1)) for step in range(most)})
 
 
 def even_first(points: Sequence[Mapping[str, float]]) -> Mapping[str, float]:
