@@ -18,7 +18,9 @@ from lenity.report.collect import View
 from lenity.report.comparison import compare
 from lenity.report.cost import cost
 from lenity.report.evidence import gather
+from lenity.report.figures import draw, smooth
 from lenity.report.markdown import write_markdown
+from lenity.report.scores import Scores
 from made_up import write_run
 
 
@@ -181,3 +183,19 @@ def test_markdown_reports_the_reward_models_with_their_intervals(sweep):
         file.write_text(yaml.safe_dump(data))
     text = write_markdown(gather(sweep), sweep / "page.md").read_text()
     assert "| a | 0.700 [0.650, 0.750] | 321 | 0.600 | 1.000 | 2.000 | 0.125 |" in text
+
+
+def test_metrics_that_diverged_or_end_in_a_cut_line_leave_gaps(sweep):
+    for file in sweep.rglob("metrics.jsonl"):
+        lines = (
+            file.read_text().replace('"kl": 1.0', '"kl": Infinity', 2).replace('"a": 0.5', '"a": NaN', 1).splitlines()
+        )
+        file.write_text("\n".join(lines)[:-9])
+    result = CliRunner().invoke(command, [str(sweep), "--markdown", str(sweep / "page.md")], catch_exceptions=False)
+    assert result.exit_code == 0 and (sweep / "report.html").is_file()
+    (kl,) = [figure for figure in draw(gather(sweep), Scores.of(gather(sweep))).figures if figure.name == "training-kl"]
+    assert kl.choices[0].data[0]["y"] == [None, None, 1.0, 1.0], "the fifth line is cut"
+
+
+def test_smoothing_goes_on_after_a_gap():
+    assert smooth([2.0, float("nan"), 4.0])[::2] == [2.0, pytest.approx(smooth([2.0, 4.0])[1])]

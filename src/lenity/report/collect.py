@@ -18,6 +18,7 @@ from lenity.evaluation import protocol
 from lenity.evaluation.protocol import Protocol
 from lenity.evaluation.table import paired
 from lenity.pareto.weights import label
+from lenity.run_folder import RunFolder
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -101,13 +102,12 @@ def read_runs(folder: str | Path) -> list[Run]:
 def _read(folder: Path, judged: pd.DataFrame | None) -> Run:
     import pandas as pd
 
-    frame, log = pd.read_parquet(folder / "evaluation.parquet"), folder / "metrics.jsonl"
+    frame = pd.read_parquet(folder / "evaluation.parquet")
     first = frame.iloc[0]
-    lines = log.read_text(encoding="utf-8").splitlines() if log.is_file() else []
     return Run(
         folder, str(first["method"]), json.loads(first["weights"]), int(first["seed"]),
         frame if judged is None else with_judge(frame, judged),
-        [json.loads(line) for line in lines if line],
+        RunFolder(folder).metrics(),
         yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8")),
         protocol.load(folder) if (folder / protocol.FILE).is_file() else None,
     )  # fmt: skip

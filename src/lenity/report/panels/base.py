@@ -128,8 +128,8 @@ def slug(*parts: str) -> str:
 
 
 def rounded(values: Any, digits: int = 4) -> list[Any]:
-    """Numbers of a figure: few digits, for a small page; None where there is none, which leaves a gap."""
-    return [None if value is None or math.isnan(value) else float(f"{value:.{digits}g}") for value in values]
+    """Numbers of a figure: few digits, for a small page; None where there is none or it is infinite, which leaves a gap."""
+    return [None if value is None or not math.isfinite(value) else float(f"{value:.{digits}g}") for value in values]
 
 
 def thinned(count: int, most: int) -> list[int]:

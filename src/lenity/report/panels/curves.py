@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -85,13 +86,16 @@ def _traces(runs: Sequence[Run], value: Value, look: Look, most: int) -> list[Tr
 
 
 def smooth(values: Sequence[float], keep: float = 0.7) -> list[float]:
-    """Exponential moving average without the bias of its start; ``keep`` is the share of the past.
+    """Exponential moving average without the bias of its start; ``keep`` is the share of the past. What is not finite is NaN, a gap.
 
-    >>> smooth([1.0, 1.0])
-    [1.0, 1.0]
+    >>> smooth([1.0, float("inf"), 1.0])
+    [1.0, nan, 1.0]
     """
     found, total, weight = [], 0.0, 0.0
     for value in values:
+        if not math.isfinite(value):
+            found.append(math.nan)
+            continue
         total, weight = keep * total + (1 - keep) * value, keep * weight + (1 - keep)
         found.append(total / weight)
     return found
