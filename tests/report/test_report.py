@@ -20,6 +20,8 @@ from lenity.report.cost import cost
 from lenity.report.evidence import gather
 from lenity.report.figures import draw, smooth
 from lenity.report.markdown import write_markdown
+from lenity.report.panels import judging
+from lenity.report.panels.record import protocol
 from lenity.report.scores import Scores
 from made_up import write_run
 
@@ -85,6 +87,38 @@ def test_a_judge_is_one_more_view_and_prompts_without_its_score_are_left_out_for
     assert (found.prompts, found.missing) == (29, 1)
     assert found.points[0].rewards["a"].value == pytest.approx(found.start["a"].value + 1)
     assert "1 more prompts lack a score" in tables.note(found)
+
+
+def test_the_report_names_the_judge_and_does_not_call_unasked_prompts_missing(sweep):
+    distinct_responses(sweep)
+    judge(sweep, missing=("p003",))
+    table = pd.read_parquet(sweep / "judge.parquet")
+    table[table["prompt_id"] < "p020"].to_parquet(sweep / "judge.parquet")
+    told = {
+        "model": "judge-7b",
+        "endpoint": "https://private.example.org/v1",
+        "rubrics": {"a": "5" * 64, "b": "6" * 64},
+    }
+    told |= dict.fromkeys(judging.ASKED) | {
+        "limit": 20,
+        "repeats": 3,
+        "calls": 88,
+        "from_cache": 2,
+        "missing_scores": 8,
+    }
+    told |= {"questions": 400, "parse_failure_rate": {"value": 0.025, "low": 0.01, "high": 0.05}}
+    (sweep / "judge.json").write_text(json.dumps(told))
+    evidence = gather(sweep)
+    found = evidence.comparisons[1]
+    assert (found.prompts, found.missing, found.unasked) == (19, 1, 10)
+    assert "1 more prompts lack a score and are left out. 10 more were not asked (limit 20)." in tables.note(found)
+    terms = dict(protocol(evidence))
+    assert terms["Judge"] == "judge-7b, on another machine, over https"
+    assert told["rubrics"]["a"] in terms["Judge's rubrics"] and terms["Judge's questions"] == "repeats 3, limit 20"
+    assert (
+        terms["Judge's answers"] == "2.5 % [1.0, 5.0] of 90 were no integer from 0 to 10; 8 of 400 scores are missing"
+    )
+    assert "reference policy" in terms["Judge's scores"]
 
 
 def test_held_out_rewards_that_measure_every_objective_come_first(sweep):

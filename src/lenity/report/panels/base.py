@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections.abc import Mapping, Sequence
@@ -108,6 +109,15 @@ def weights_text(weights: Mapping[str, float]) -> str:
     if len(weights) > 2 and len({round(weight, 6) for weight in weights.values()}) == 1:
         return f"{next(iter(weights.values())):.3g} each"
     return ", ".join(f"{name} {weight:.3g}" for name, weight in weights.items() if weight > 0)
+
+
+def settings_text(settings: Mapping[str, Any]) -> str:
+    """Settings on one line; texts as JSON, so that a line break in a stop string shows."""
+    return ", ".join(
+        f"{name} {json.dumps(value, ensure_ascii=False)}"
+        for name, value in settings.items()
+        if value not in (None, [], "")
+    )
 
 
 def axis_text(objective: str, column: str) -> str:
