@@ -17,7 +17,7 @@ from lenity.report.panels import headline, record
 from lenity.report.panels.bars import differences, verdict
 from lenity.report.panels.base import Cell, Figure, Table, signed, weights_text, with_bracket
 from lenity.report.panels.looks import DARK, looks
-from lenity.report.panels.static import static
+from lenity.report.panels.static import static, static_title
 from lenity.report.scores import Scores
 
 MOST = 7_950_000  # bytes; plotly.js takes 4.8 million of them
@@ -64,7 +64,7 @@ def _content(evidence: Evidence, scores: Scores, drawn: Drawn, samples: bool) ->
         "views": [one.view.name for one in comparisons], "main": evidence.main.view.name,
         "figures": drawn.figures, "looks": looks(run.method for run in evidence.runs), "known_best": evidence.best is not None,
         "points": points_table(drawn, evidence), "differences": {one.view.name: differences(one) for one in comparisons if one.methods},
-        "static": static(evidence, scores), "budget": record.budget(evidence.main), "protocol": record.protocol(evidence),
+        "static": static(evidence, scores), "static_title": static_title(evidence.main), "budget": record.budget(evidence.main), "protocol": record.protocol(evidence),
         "signs": warnings.signs(evidence, scores), "samples": samples, "rules": cases.RULES,
         "several_seeds": len({run.seed for run in evidence.runs}) > 1, "objectives": list(evidence.runs[0].weights),
         "single": len(evidence.runs) == 1,
