@@ -79,16 +79,16 @@ def write_run(
 
 
 def write_judge(folder, gain, missing=()):
-    """Scores from 0 to 10 of every response in ``folder``: 5 for the reference policy's, ``gain(method, objective)`` more for others."""
+    """Scores from 0 to 10 of every response in ``folder``: about 5 for the reference policy's; others' are more by
+    ``gain(method, objective)``, half of it at weight 0."""
     found = {}
     for file in folder.rglob("runs/**/evaluation.parquet"):
         frame = pd.read_parquet(file).drop_duplicates(["policy", "prompt_id"])
         names = json.loads(frame["weights"].iloc[0])
         for row in frame.itertuples():
             for objective in names:
-                score = (
-                    5.0 + (gain(row.method, objective) if row.policy == "aligned" else 0) + int(row.prompt_id[1:]) % 3
-                )
+                more = gain(row.method, objective) * (1 + names[objective]) / 2 if row.policy == "aligned" else 0
+                score = 5.0 + more + int(row.prompt_id[1:]) % 3
                 found[row.prompt_id, row.response, objective] = float("nan") if row.prompt_id in missing else score
     rows = [
         dict(zip(("prompt_id", "response", "objective", "score"), (*key, score), strict=True))

@@ -17,10 +17,11 @@ from lenity.doctor.figures import (
 from lenity.pareto.confidence import Interval
 
 WON = dict.fromkeys(("shuffled", "empty", "repeated"), Interval(0.8, 0.7, 0.9))
+UNLIKE = (("helpful", "harmless", Interval(0.1, 0.0, 0.2)),)
 GOOD = RewardFigures(0.0, 1.0, -2.0, 2.0, 0.02, 0.02, {}, WON, {}, None)
 
 
-def healthy(rewards=None, correlations=(), **changes):
+def healthy(rewards=None, correlations=UNLIKE, **changes):
     rewards = {"helpful": GOOD, "harmless": GOOD} if rewards is None else rewards
     parts = {
         "objectives": tuple(rewards),

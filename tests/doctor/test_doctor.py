@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from click.testing import CliRunner
@@ -13,6 +14,7 @@ import tiny
 from lenity.cli.main import cli
 from lenity.doctor.findings import judge
 from lenity.doctor.measure import measure
+from lenity.doctor.texts import measure_prompts
 
 BAD = Path(__file__).with_name("bad_rewards.py")
 
@@ -24,14 +26,28 @@ def test_a_healthy_toy_run_has_no_problem(small_world, tmp_path):
         "weights": {"helpful": 0.5, "harmless": 0.5, "humorous": 0},
         "rollout": {"batch_size": 32, "max_new_tokens": 12},
         "prompts": {"reader": "toy", "count": 90},
+        "held_out_rewards": {"model": {"kind": "model", "model": str(small_world.rewards["helpful"])}},
     }
     figures = measure(tiny.run_config(small_world.policy, tmp_path / "run", **changes), 64)
     assert [found for found in judge(figures) if found.level == "problem"] == []
     assert not (tmp_path / "run").exists()
     assert figures.responses.count == 64 and len(figures.correlations) == 3
     assert figures.conflict.rate > 0.05 and 0 < figures.conflict.mask < 1
+    assert set(figures.tokenizers) == {"policy", "model"}, "held-out rewards read texts too"
     assert figures.tokenizers["policy"].round_trip == 1 and figures.tokenizers["policy"].unknown == 0
     assert figures.cost.seconds > 0 and figures.cost.rows == 3
+
+
+def test_the_longest_prompt_is_that_of_all():
+    def tokenizer(texts):
+        return {"input_ids": [text.split() for text in texts]}
+
+    report = SimpleNamespace(read=5001, kept=5001, dropped={})
+    world = SimpleNamespace(
+        tokenizer=tokenizer, prompts=["short"] * 2501 + ["long " * 90] + ["short"] * 2499, report=report
+    )
+    found = measure_prompts(SimpleNamespace(prompts=SimpleNamespace(max_tokens=100)), world)
+    assert (found.lengths["median"], found.lengths["longest"]) == (1, 90)
 
 
 @pytest.fixture

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
 import made_up_figures as figures
@@ -39,8 +41,8 @@ CASES = {
     "empty responses": ("warning", "responses", "50% are empty", {"responses": ResponseFigures(96, 1.0, 12, 0.0, 0.5)}),
     "no memory": ("warning", "memory", "Lower ppo.mini_batch_size", {"cost": CostFigures(60.0, 10, 9e9, 8e9)}),
     "no conflict": ("warning", "conflict", "nearly the same here", {"conflict": ConflictFigures(0.01, 0.3, 0.8, "net")}),
-    "silence wins": ("warning", "sign of quiet", "rollout.min_new_tokens", {"rewards": {"quiet": figures.replaced(beats=LOST)}}),
-    "half at one end": ("warning", "spread of flat", "60% of the responses", {"rewards": {"flat": figures.replaced(at_low=0.6)}}),
+    "silence wins": ("warning", "sign of quiet", "rollout.min_new_tokens", {"rewards": {"quiet": figures.replaced(beats=LOST), "b": figures.GOOD}}),
+    "half at one end": ("warning", "spread of flat", "60% of the responses", {"rewards": {"flat": figures.replaced(at_low=0.6), "b": figures.GOOD}}),
 }  # fmt: skip
 
 
@@ -50,8 +52,26 @@ def test_one_fault_is_one_finding(level, about, part, changes):
     assert found[:2] == (level, about) and part in found[2]
 
 
-def test_what_is_not_measured_is_not_judged():
-    assert judged(conflict=None, cost=None) == []
+NONE = Interval(math.nan, math.nan, math.nan)
+UNSCORED = figures.replaced(
+    mean=math.nan, std=math.nan, low=math.nan, high=math.nan, at_low=math.nan, at_high=math.nan, unscorable={0: "no"},
+    beats=dict.fromkeys(figures.WON, NONE),
+)  # fmt: skip
+UNMEASURED = {
+    "no conflict and cost": ({"conflict": None, "cost": None}, {"conflict", "cost"}, {"conflict", "cost"}),
+    "a constant pair": ({"correlations": [("a", "b", NONE)]}, {"a and b"}, {"correlation"}),
+    "one objective": ({"rewards": {"a": figures.GOOD}, "correlations": []}, {"correlation", "scale"}, {"correlation", "scale"}),
+    "no scores": (
+        {"rewards": {"a": UNSCORED, "b": figures.GOOD}}, {"sign of a", "spread of a", "scale"}, {"sign", "saturation", "scale"}
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("changes", "abouts", "checks"), UNMEASURED.values(), ids=UNMEASURED)
+def test_what_is_not_measured_is_said_to_be_so_and_not_to_be_well(changes, abouts, checks):
+    found = judge(figures.healthy(**changes))
+    assert {one.about for one in found if one.level == "not measured"} == abouts
+    assert not checks & {one.about for one in found if one.level == "ok"}
 
 
 def test_the_worst_comes_first():

@@ -8,6 +8,7 @@ from click.testing import CliRunner
 
 from lenity.cli.judge import command
 from lenity.errors import ConfigError, JudgeError
+from lenity.report.panels.judging import judging
 from scripted_server import Turn, say
 
 SECRET = "sk-very-secret-0123456789"
@@ -40,6 +41,10 @@ def test_the_table_is_paired_and_says_what_is_missing(folder, serve):
     assert result.exit_code == 0, result.output
     assert "(missing pairs: 1 of " in result.output
     assert "36 answers, 0 of them from before; 1 were no integer from 0 to 10 (2.8% [0.5%, 14.2%]); 1 of 36 scores" in result.output  # fmt: skip
+    terms = dict(judging(folder))
+    assert (
+        terms["Judge"] == "m, on the machine that asked" and "2.8 % [0.5, 14.2] of 36 were" in terms["Judge's answers"]
+    )
 
 
 def test_a_question_without_an_answer_is_told(one, serve):
@@ -64,11 +69,41 @@ def test_the_key_is_sent_and_found_nowhere(folder, serve, monkeypatch):
     assert b"Bearer [key]" in everything(folder)
 
 
-@pytest.mark.parametrize("option", [["--api_key", SECRET], [f"--api-key={SECRET}"], ["--key", SECRET]])
+@pytest.mark.parametrize("place", [70, 290])
+def test_a_key_is_hidden_before_a_long_answer_is_cut(folder, serve, monkeypatch, place):
+    monkeypatch.setenv("OPENAI_API_KEY", SECRET)
+    padded = ("x" * place + SECRET).encode()
+    angry = serve(lambda number, request: Turn(400, b'{"error": {"message": "%s"}}' % padded))
+    page = serve(lambda number, request: Turn(200, padded))
+    broken = serve(lambda number, request: Turn(200, padded) if number == 1 else say("5"))
+    results = [lenity(folder, "--endpoint", server.url, "--retries", "0") for server in (angry, page, broken)]
+    shown = "".join(f"{result.output}{result.exception!r}" for result in results)
+    assert SECRET[:6] not in shown and SECRET[:6].encode() not in everything(folder)
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        ["--api_key", SECRET], [f"--api-key={SECRET}"], ["--key", SECRET], ["--openai_api_key", SECRET], ["--apikey", SECRET],
+        ["--Authorization", f"Bearer {SECRET}"], ["--hf_token", SECRET], ["--api_key=", SECRET], ["--extra.api_key", SECRET],
+        ["--extra", f"{{headers: {{Authorization: {SECRET}}}}}"], ["--extra.client_secret", SECRET],
+    ],
+)  # fmt: skip
 def test_a_key_on_the_command_line_is_refused_and_not_repeated(folder, option):
     result = lenity(folder, "--endpoint", "http://127.0.0.1:9/v1", *option)
     assert isinstance(result.exception, ConfigError) and "environment variable" in str(result.exception)
     assert SECRET not in f"{result.output}{result.exception}"
+
+
+def test_what_stands_in_an_unknown_option_may_be_a_key_and_is_not_repeated(folder):
+    result = lenity(folder, "--endpoint", "http://127.0.0.1:9/v1", "--api_kee", SECRET)
+    assert "api_kee: unknown field. " in str(result.exception) and SECRET not in f"{result.output}{result.exception}"
+
+
+def test_lengths_in_tokens_are_no_secrets(folder):
+    options = ("--max_tokens", "8", "--extra", "{max_completion_tokens: 9, prompt_cache_key: lenity}")
+    result = lenity(folder, "--dry-run", "--endpoint", "http://127.0.0.1:9/v1", *options)
+    assert result.exit_code == 0, result.exception
 
 
 def test_a_misspelt_option_is_told_with_its_like(folder):

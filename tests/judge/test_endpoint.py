@@ -41,6 +41,11 @@ def test_another_machine_needs_one(host, monkeypatch):
     assert found.hide(f"key {SECRET} is wrong") == "key [key] is wrong"
 
 
+def test_a_key_too_short_to_be_one_does_not_garble_answers(monkeypatch):
+    monkeypatch.setenv("JUDGE_KEY", "1")
+    assert find(config(api_key_env="JUDGE_KEY")).hide("10") == "10"
+
+
 def test_a_key_in_place_of_the_variable_is_not_repeated():
     with pytest.raises(ConfigError, match="names the environment variable, not the key") as error:
         find(config(api_key_env=SECRET))

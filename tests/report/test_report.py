@@ -18,7 +18,11 @@ from lenity.report.collect import View
 from lenity.report.comparison import compare
 from lenity.report.cost import cost
 from lenity.report.evidence import gather
+from lenity.report.figures import draw, smooth
 from lenity.report.markdown import write_markdown
+from lenity.report.panels import judging
+from lenity.report.panels.record import protocol
+from lenity.report.scores import Scores
 from made_up import write_run
 
 
@@ -83,6 +87,38 @@ def test_a_judge_is_one_more_view_and_prompts_without_its_score_are_left_out_for
     assert (found.prompts, found.missing) == (29, 1)
     assert found.points[0].rewards["a"].value == pytest.approx(found.start["a"].value + 1)
     assert "1 more prompts lack a score" in tables.note(found)
+
+
+def test_the_report_names_the_judge_and_does_not_call_unasked_prompts_missing(sweep):
+    distinct_responses(sweep)
+    judge(sweep, missing=("p003",))
+    table = pd.read_parquet(sweep / "judge.parquet")
+    table[table["prompt_id"] < "p020"].to_parquet(sweep / "judge.parquet")
+    told = {
+        "model": "judge-7b",
+        "endpoint": "https://private.example.org/v1",
+        "rubrics": {"a": "5" * 64, "b": "6" * 64},
+    }
+    told |= dict.fromkeys(judging.ASKED) | {
+        "limit": 20,
+        "repeats": 3,
+        "calls": 88,
+        "from_cache": 2,
+        "missing_scores": 8,
+    }
+    told |= {"questions": 400, "parse_failure_rate": {"value": 0.025, "low": 0.01, "high": 0.05}}
+    (sweep / "judge.json").write_text(json.dumps(told))
+    evidence = gather(sweep)
+    found = evidence.comparisons[1]
+    assert (found.prompts, found.missing, found.unasked) == (19, 1, 10)
+    assert "1 more prompts lack a score and are left out. 10 more were not asked (limit 20)." in tables.note(found)
+    terms = dict(protocol(evidence))
+    assert terms["Judge"] == "judge-7b, on another machine, over https"
+    assert told["rubrics"]["a"] in terms["Judge's rubrics"] and terms["Judge's questions"] == "repeats 3, limit 20"
+    assert (
+        terms["Judge's answers"] == "2.5 % [1.0, 5.0] of 90 were no integer from 0 to 10; 8 of 400 scores are missing"
+    )
+    assert "reference policy" in terms["Judge's scores"]
 
 
 def test_held_out_rewards_that_measure_every_objective_come_first(sweep):
@@ -182,3 +218,19 @@ def test_markdown_reports_the_reward_models_with_their_intervals(sweep):
         file.write_text(yaml.safe_dump(data))
     text = write_markdown(gather(sweep), sweep / "page.md").read_text()
     assert "| a | 0.700 [0.650, 0.750] | 321 | 0.600 | 1.000 | 2.000 | 0.125 |" in text
+
+
+def test_metrics_that_diverged_or_end_in_a_cut_line_leave_gaps(sweep):
+    for file in sweep.rglob("metrics.jsonl"):
+        lines = (
+            file.read_text().replace('"kl": 1.0', '"kl": Infinity', 2).replace('"a": 0.5', '"a": NaN', 1).splitlines()
+        )
+        file.write_text("\n".join(lines)[:-9])
+    result = CliRunner().invoke(command, [str(sweep), "--markdown", str(sweep / "page.md")], catch_exceptions=False)
+    assert result.exit_code == 0 and (sweep / "report.html").is_file()
+    (kl,) = [figure for figure in draw(gather(sweep), Scores.of(gather(sweep))).figures if figure.name == "training-kl"]
+    assert kl.choices[0].data[0]["y"] == [None, None, 1.0, 1.0], "the fifth line is cut"
+
+
+def test_smoothing_goes_on_after_a_gap():
+    assert smooth([2.0, float("nan"), 4.0])[::2] == [2.0, pytest.approx(smooth([2.0, 4.0])[1])]

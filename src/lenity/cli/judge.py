@@ -31,9 +31,12 @@ def command(context: click.Context, folder: Path, dry_run: bool) -> None:
     """
     from lenity.config.load import override, parse
     from lenity.judge.run import judge
+    from lenity.judge.secrets import names_in, refuse_names
 
-    _refuse_keys(context.args)
-    config = parse(JudgeConfig, override({}, context.args), source="the command line")
+    refuse_names(argument[2:].partition("=")[0] for argument in context.args if argument.startswith("--"))
+    given = override({}, context.args)
+    refuse_names(names_in(given))
+    config = parse(JudgeConfig, given, source="the command line")
     try:
         judged = judge(folder, config, click.echo, dry_run=dry_run, progress=True)
     except KeyboardInterrupt:
@@ -43,18 +46,6 @@ def command(context: click.Context, folder: Path, dry_run: bool) -> None:
         context.exit(130)
     if judged:
         _show(judged, folder)
-
-
-def _refuse_keys(arguments: list[str]) -> None:
-    """Before anything repeats what was given."""
-    from lenity.errors import ConfigError
-
-    names = [argument[2:].partition("=")[0].replace("-", "_") for argument in arguments if argument.startswith("--")]
-    if "api_key" in names or "key" in names:
-        raise ConfigError(
-            "keys are not taken from the command line, where other users and the shell's history see them; put it into the "
-            "environment variable OPENAI_API_KEY, or name another one with --api_key_env."
-        )
 
 
 def _show(judged: Judged, folder: Path) -> None:

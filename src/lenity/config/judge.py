@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, ConfigDict, Field
 
 from lenity.config.base import Section
 from lenity.config.load import listed
@@ -17,7 +17,9 @@ def _names(value: Any) -> Any:
 
 
 class JudgeConfig(Section):
-    """A judge, what to ask it, and how patiently."""
+    """A judge, what to ask it, and how patiently. What stands in an unknown field may be a key, so errors do not repeat it."""
+
+    model_config = ConfigDict(hide_input_in_errors=True)
 
     endpoint: str = Field(description="base URL, OpenAI-compatible, such as http://127.0.0.1:8000/v1; no key in it")
     model: str = Field(min_length=1, description="the judge's name at the endpoint")

@@ -111,7 +111,8 @@ def _explain(model: type[BaseModel], problem: Any) -> str:
     if problem["type"] == "extra_forbidden":
         known = _fields_at(model, problem["loc"][:-1])
         near = difflib.get_close_matches(str(problem["loc"][-1]), known, n=1)
-        return f"{where}: unknown field (value {found!r}). " + (
+        value = "" if model.model_config.get("hide_input_in_errors") else f" (value {found!r})"
+        return f"{where}: unknown field{value}. " + (
             f"Did you mean '{near[0]}'?" if near else f"Known here: {', '.join(known)}."
         )
     if problem["type"] == "missing":

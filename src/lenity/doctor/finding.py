@@ -8,12 +8,12 @@ from typing import Literal
 
 from lenity.doctor.figures import Figures
 
-Level = Literal["ok", "warning", "problem"]
+Level = Literal["ok", "not measured", "warning", "problem"]
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What was found about what; where it is not ok, what will go wrong and what to change."""
+    """What was found about what; where it is bad, what will go wrong and what to change, and why where it is not measured."""
 
     level: Level
     about: str
@@ -21,6 +21,11 @@ class Finding:
 
 
 Check = Callable[[Figures], Iterator[Finding]]
+
+
+def unmeasured(about: str, why: str) -> Finding:
+    """Nothing can be said."""
+    return Finding("not measured", about, why)
 
 
 def warning(about: str, text: str) -> Finding:

@@ -7,7 +7,7 @@ from lenity.doctor.figures import Figures
 from lenity.doctor.finding import Check, Finding
 
 CHECKS: tuple[Check, ...] = (*reward_findings.CHECKS, *text_findings.CHECKS)
-ORDER = ("problem", "warning", "ok")
+ORDER = ("problem", "warning", "not measured", "ok")
 WELL = {
     "unscorable": "every response has a finite score",
     "sign": "rewards prefer responses to what is plainly worse, or cannot be told apart from it",

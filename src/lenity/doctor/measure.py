@@ -25,7 +25,7 @@ from lenity.doctor.figures import (
     ResponseFigures,
 )
 from lenity.doctor.rewards import Array, measure_reward
-from lenity.doctor.texts import measure_prompts, measure_tokenizers
+from lenity.doctor.texts import measure_prompts, of_policy, of_reward
 from lenity.metrics import conflict
 from lenity.pareto.confidence import Interval
 from lenity.run_folder import RunFolder
@@ -46,18 +46,21 @@ def measure(config: RunConfig, count: int) -> Figures:
         config, world, trainer = prepare(config, RunFolder(folder), accelerator_for(config))
     rollouts = _answers(config, world, count)
     specs = {**config.rewards, **config.held_out_rewards}
-    rewards, scores = {}, {}
+    texts = [prompt + response for prompt, response in zip(rollouts.prompts, rollouts.responses, strict=True)]
+    tokenizers, rewards, scores = {"policy": of_policy(world, texts)}, {}, {}
     with bar("scoring", len(specs)) as advance:
         for name, spec in specs.items():
             reward = world.rewards.get(name) or spec.load(world.policy.device)
             rewards[name], scores[name] = measure_reward(spec, reward, rollouts.prompts, rollouts.responses)
+            if (found := of_reward(reward, texts)) is not None:
+                tokenizers[name] = found
             advance()
     names = tuple(config.rewards)
     scorable = not any(rewards[name].unscorable for name in names)
     return Figures(
         objectives=names,
         rewards=rewards,
-        tokenizers=measure_tokenizers(world, rollouts),
+        tokenizers=tokenizers,
         prompts=measure_prompts(config, world),
         responses=_responses(config, rollouts),
         correlations=tuple(Correlation(a, b, correlation(scores[a], scores[b])) for a, b in combinations(names, 2)),

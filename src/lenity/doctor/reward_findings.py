@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator
 
 from lenity.doctor.figures import Figures, RewardFigures
-from lenity.doctor.finding import Check, Finding, problem, warning
+from lenity.doctor.finding import Check, Finding, problem, unmeasured, warning
 from lenity.pareto.confidence import Interval
 
 FLIPPED = 0.4  # a reward that ranks responses above every contrast less often than this looks turned round
@@ -55,6 +55,8 @@ def sign(figures: Figures) -> Iterator[Finding]:
                 "it prefers answers to other prompts, silence and one word over and over to real responses "
                 f"({_shares(found)}), so it looks flipped. Set `sign: -1`, or another `label`, if higher is worse.",
             )
+        elif all(math.isnan(share.value) for share in found.beats.values()):
+            yield unmeasured(f"sign of {name}", "no response and other text to the same prompt have both a score.")
         else:
             for kind in lost:
                 yield warning(f"sign of {name}", f"it prefers {INSTEAD[kind]} ({_share(found.beats[kind])}).")
@@ -69,7 +71,9 @@ def scale(figures: Figures) -> Iterator[Finding]:
                 f"scale of {name}",
                 f"its scores vary by {std:.2g} about {figures.rewards[name].mean:.4g}: 32 bits, in which models give them, cannot hold that. Subtract the constant part.",
             )
-    if stds and (ratio := max(stds.values()) / min(stds.values())) > UNLIKE:
+    if len(stds) < 2:
+        yield unmeasured("scale", "fewer than two objectives have scores that vary, so there are no scales to compare.")
+    elif (ratio := max(stds.values()) / min(stds.values())) > UNLIKE:
         large, small = max(stds, key=stds.__getitem__), min(stds, key=stds.__getitem__)
         yield warning(
             "scales",
@@ -82,7 +86,9 @@ def saturation(figures: Figures) -> Iterator[Finding]:
     """Responses that all have the same score teach nothing."""
     for name, found in figures.rewards.items():
         most, end = max((found.at_low, "smallest"), (found.at_high, "largest"))
-        if found.std == 0:
+        if math.isnan(found.std):
+            yield unmeasured(f"spread of {name}", "fewer than two responses have a finite score.")
+        elif found.std == 0:
             yield problem(
                 f"spread of {name}",
                 f"every response has the score {found.mean:.4g}: it cannot be standardised and teaches nothing. Check its template and label.",
@@ -102,9 +108,15 @@ def saturation(figures: Figures) -> Iterator[Finding]:
 
 def correlation(figures: Figures) -> Iterator[Finding]:
     """Objectives that agree need no trade-off; those that oppose each other leave none."""
+    if not figures.correlations:
+        yield unmeasured("correlation", "there is one objective alone.")
     for found in figures.correlations:
         r, pair = found.value, f"{found.first} and {found.second}"
-        if r.value > SAME:
+        if math.isnan(r.value):
+            yield unmeasured(
+                pair, "no correlation: one of them is constant, or fewer than four responses have both scores."
+            )
+        elif r.value > SAME:
             yield warning(
                 pair,
                 f"correlation {_interval(r)}: they are nearly the same, so weights between them change nothing. Drop one of them.",
@@ -120,8 +132,8 @@ def correlation(figures: Figures) -> Iterator[Finding]:
 def conflict(figures: Figures) -> Iterator[Finding]:
     """What leniency has to work on."""
     if (found := figures.conflict) is None:
-        return
-    if found.rate < RARE:
+        yield unmeasured("conflict", "fewer than two objectives of positive weight have scores that vary.")
+    elif found.rate < RARE:
         yield warning(
             "conflict",
             f"only {found.rate:.0%} of the responses are good for one objective and bad for another: every method will do nearly the same here.",
@@ -129,7 +141,7 @@ def conflict(figures: Figures) -> Iterator[Finding]:
 
 
 def _interval(value: Interval) -> str:
-    return "is not defined" if math.isnan(value.value) else f"{value.value:+.2f} [{value.low:+.2f}, {value.high:+.2f}]"
+    return f"{value.value:+.2f} [{value.low:+.2f}, {value.high:+.2f}]"
 
 
 def _share(share: Interval) -> str:

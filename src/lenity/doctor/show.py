@@ -14,7 +14,7 @@ from lenity.doctor.finding import Finding
 from lenity.doctor.rewards import contrasts
 from lenity.pareto.confidence import Interval
 
-COLOURS = {"problem": "red", "warning": "yellow", "ok": "green"}
+COLOURS = {"problem": "red", "warning": "yellow", "not measured": "cyan", "ok": "green"}
 
 
 def show(figures: Figures, findings: Sequence[Finding]) -> None:

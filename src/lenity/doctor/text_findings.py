@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from lenity.doctor.figures import Figures
-from lenity.doctor.finding import Check, Finding, problem, warning
+from lenity.doctor.finding import Check, Finding, problem, unmeasured, warning
 
 UNKNOWN, FEW_UNKNOWN = 0.1, 0.01
 FAITHFUL = 0.9  # texts that come back from the tokenizer
@@ -87,7 +87,9 @@ def responses(figures: Figures) -> Iterator[Finding]:
 
 def cost(figures: Figures) -> Iterator[Finding]:
     """Whether the run fits."""
-    if (found := figures.cost) is not None and found.memory > found.available:
+    if (found := figures.cost) is None:
+        yield unmeasured("cost", "a response without a finite score ends the run, so no iteration was timed.")
+    elif found.memory > found.available:
         yield warning(
             "memory",
             f"about {found.memory / 2**30:.1f} GiB a process are needed, without rewards, and there are {found.available / 2**30:.1f}; true to a factor of "

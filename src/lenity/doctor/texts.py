@@ -7,25 +7,25 @@ from typing import Any
 
 import numpy as np
 
-from lenity.batch import Rollouts
 from lenity.config.run import RunConfig
-from lenity.data.loading import every
 from lenity.doctor.figures import PromptFigures, TokenizerFigures
+from lenity.rewards.base import Reward
 from lenity.setup import World
 
 QUANTILES = {"5 %": 0.05, "median": 0.5, "95 %": 0.95, "longest": 1.0}
-MEASURED = 2000  # prompts
+BATCH = 2000  # prompts tokenised at once
 
 
-def measure_tokenizers(world: World, rollouts: Rollouts) -> dict[str, TokenizerFigures]:
-    """The policy's, and that of each reward that has one."""
-    texts = [prompt + response for prompt, response in zip(rollouts.prompts, rollouts.responses, strict=True)]
+def of_policy(world: World, texts: Sequence[str]) -> TokenizerFigures:
+    """How the policy's tokenizer takes ``texts``."""
     model = world.policy.get_base_model().config.get_text_config()
-    found = {"policy": of_tokenizer(world.tokenizer, texts, getattr(model, "max_position_embeddings", None))}
-    for name, reward in world.rewards.items():
-        if (tokenizer := getattr(reward, "tokenizer", None)) is not None:
-            found[name] = of_tokenizer(tokenizer, texts, getattr(reward, "max_length", None))
-    return found
+    return of_tokenizer(world.tokenizer, texts, getattr(model, "max_position_embeddings", None))
+
+
+def of_reward(reward: Reward, texts: Sequence[str]) -> TokenizerFigures | None:
+    """How a reward's tokenizer takes them; None where it has none."""
+    tokenizer = getattr(reward, "tokenizer", None)
+    return None if tokenizer is None else of_tokenizer(tokenizer, texts, getattr(reward, "max_length", None))
 
 
 def of_tokenizer(tokenizer: Any, texts: Sequence[str], window: int | None) -> TokenizerFigures:
@@ -45,7 +45,8 @@ def of_tokenizer(tokenizer: Any, texts: Sequence[str], window: int | None) -> To
 
 def measure_prompts(config: RunConfig, world: World) -> PromptFigures:
     """What was read and dropped, and how long the rest is."""
-    lengths = [len(ids) for ids in world.tokenizer(every(world.prompts, MEASURED))["input_ids"]]
+    batches = (world.prompts[start : start + BATCH] for start in range(0, len(world.prompts), BATCH))
+    lengths = [len(ids) for batch in batches for ids in world.tokenizer(batch)["input_ids"]]
     return PromptFigures(
         read=world.report.read,
         kept=world.report.kept,

@@ -88,13 +88,14 @@ class Client:
 
     async def _readable(self, request: Mapping[str, Any]) -> Answer:
         """An endpoint that has answered before may fail to; one that never has gets its retries, and is then none."""
+        hide = self._endpoint.hide  # before texts are cut, so that no part of the key is left
         for _ in range(self._retries + 1):
             body = await self._send(request)
             found = _read(body)
             if found or self.answered:
-                text, read, written = found or (f"unreadable: {body[:300]}", None, None)
-                return Answer(self._endpoint.hide(text), read, written, self._endpoint.url, self._model)
-        raise UnansweredError(f"what it sends is no chat completion ({self._endpoint.hide(body[:80])!r})")
+                text, read, written = found or (f"unreadable: {hide(body)[:300]}", None, None)
+                return Answer(hide(text), read, written, self._endpoint.url, self._model)
+        raise UnansweredError(f"what it sends is no chat completion ({hide(body)[:80]!r})")
 
     async def _send(self, request: Mapping[str, Any]) -> str:
         rest = {name: value for name, value in request.items() if name not in {"model", "messages"}}
@@ -111,7 +112,7 @@ class Client:
         return str(raw.text)
 
     def _refused(self, status: int, error: APIError) -> Exception:
-        said = self._endpoint.hide(f"{status}: {' '.join(_said(error).split())[:300]}")
+        said = f"{status}: {self._endpoint.hide(' '.join(_said(error).split()))[:300]}"
         if status in _REMEDIES:
             return self._error(f"refuses ({said}).", _REMEDIES[status])
         return UnansweredError(said, refused=status in _REFUSED)

@@ -12,6 +12,7 @@ from lenity.config.judge import JudgeConfig
 from lenity.errors import ConfigError
 
 _NO_KEY = "none"
+_SHORTEST = 8  # characters of a key that is worth hiding; a shorter one stands in texts by chance
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class Endpoint:
 
     def hide(self, text: str) -> str:
         """``text`` without the key."""
-        return text if self.key == _NO_KEY else text.replace(self.key, "[key]")
+        return text if len(self.key) < _SHORTEST else text.replace(self.key, "[key]")
 
 
 def find(config: JudgeConfig, *, key: bool = True) -> Endpoint:
@@ -50,7 +51,7 @@ def find(config: JudgeConfig, *, key: bool = True) -> Endpoint:
             "endpoint is not of the form http://host:port/v1 or https://host/v1, without user, password, '?' or '#'. "
             "A key belongs into the environment variable that --api_key_env names."
         )
-    loopback = _is_loopback(parts.hostname)
+    loopback = is_loopback(parts.hostname)
     return Endpoint(config.endpoint.rstrip("/"), loopback, _key(config.api_key_env, loopback) if key else _NO_KEY)
 
 
@@ -68,7 +69,8 @@ def _key(name: str, loopback: bool) -> str:
     return key or _NO_KEY
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether a host is this machine."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

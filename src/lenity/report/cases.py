@@ -4,20 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lenity.report.embedded import as_json
 from lenity.report.evidence import Evidence
 from lenity.report.panels.base import even_first, number, thinned, weights_text
 from lenity.report.scores import Scores
 from lenity.report.spots import grouped
 
+if TYPE_CHECKING:
+    from markupsafe import Markup
+
 Array = NDArray[np.float64]
-PROMPTS, LEAST = 8, 2  # in the panel of a point
-ANSWERS = 1_200_000  # characters of all responses in the panel
-LONGEST, SHORTEST = 1500, 200  # characters of one response
+TEXTS = 1_500_000  # bytes of all texts in a page, for a page that opens quickly
+# prompts in the panel of a point, and characters of a response: the first at which the texts stay within that
+SIZES = (
+    *((8, length) for length in (1500, 1000, 700, 450, 300, 200)), (4, 200), (2, 200), (2, 100), (1, 50), (1, 20)
+)  # fmt: skip
+LONGEST = 1500  # characters of a prompt
 WIDEST = 9  # weightings of one method beside each other
 RULES = {
     "methods": "where the methods' mean scores differ most, the next most, and one where they differ as much as usual",
@@ -74,9 +81,17 @@ def differing(means: Array, most: int) -> list[int]:
     return list(dict.fromkeys([*order[:most].tolist(), *order[len(order) // 2 :][:1].tolist()]))
 
 
-def texts(evidence: Evidence, scores: Scores, cases: Sequence[Case]) -> dict[str, Any]:
-    """All that the page's panels show: prompts, and for every run its responses and scores at some prompts."""
-    count, length = _sizes(scores)
+def fitting(evidence: Evidence, scores: Scores, cases: Sequence[Case], room: int) -> Markup:
+    """JSON of :func:`texts` in the largest of ``SIZES`` that takes at most ``room`` and ``TEXTS`` bytes, else in the smallest."""
+    for count, length in SIZES:
+        found = as_json(texts(evidence, scores, cases, count, length))
+        if len(found.encode()) <= min(room, TEXTS):
+            break
+    return found
+
+
+def texts(evidence: Evidence, scores: Scores, cases: Sequence[Case], count: int, length: int) -> dict[str, Any]:
+    """All that the page's panels show: prompts, and for every run its responses and scores at ``count`` prompts and those of cases."""
     panel = thinned(len(scores.prompts), count)
     wanted = {place: set(panel) for place in range(len(evidence.runs))}
     for case in cases:
@@ -90,7 +105,7 @@ def texts(evidence: Evidence, scores: Scores, cases: Sequence[Case]) -> dict[str
     ]
     prompts = {
         place: {
-            "text": _cut(scores.prompts[place], LONGEST), "reference": _cut(scores.reference.responses[place], length),
+            "text": _cut(scores.prompts[place], min(LONGEST, 4 * length)), "reference": _cut(scores.reference.responses[place], length),
             "scores": _row(scores.reference.raw[place]),
         }
         for place in used
@@ -121,14 +136,6 @@ def _means(evidence: Evidence, scores: Scores, runs: Sequence[int]) -> Array:
     """Mean standardised score over the objectives, (runs, prompts)."""
     found: Array = scores.stack(runs, list(evidence.main.view.columns.values()), "standardised").mean(-1)
     return found
-
-
-def _sizes(scores: Scores) -> tuple[int, int]:
-    """Prompts in the panel and characters of a response, so that all runs' responses stay within ``ANSWERS``."""
-    usual = float(np.mean([min(len(text), LONGEST) for text in scores.reference.responses])) + 40
-    count = int(np.clip(ANSWERS / (len(scores.aligned) * usual), LEAST, PROMPTS))
-    length = int(np.clip(ANSWERS / (len(scores.aligned) * count), SHORTEST, LONGEST))
-    return min(count, len(scores.prompts)), length
 
 
 def _cut(text: str, most: int) -> str:

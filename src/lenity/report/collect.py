@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ from lenity.evaluation import protocol
 from lenity.evaluation.protocol import Protocol
 from lenity.evaluation.table import paired
 from lenity.pareto.weights import label
+from lenity.run_folder import RunFolder
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -42,6 +44,17 @@ class Run:
     def name(self) -> str:
         """Method and weights, for headings."""
         return f"{self.method} · {label(self.weights).replace('_', ' ')}"
+
+    @cached_property
+    def columns(self) -> set[str]:
+        """Names of all that scored its responses."""
+        return set(self.frame["objective"])
+
+    @property
+    def held_out(self) -> dict[str, str | None]:
+        """The trained objective that each held-out reward measures, where it says so."""
+        settings = self.config.get("held_out_rewards") or {}
+        return {str(name): spec.get("measures") for name, spec in settings.items()}
 
     def scores(self, columns: Sequence[str], policy: str = "aligned", column: str = "standardised") -> Array:
         """(prompts, K) in the order of prompt ids."""
@@ -102,25 +115,30 @@ def _refuse_twins(runs: Sequence[Run]) -> None:
 def _read(folder: Path, judged: pd.DataFrame | None) -> Run:
     import pandas as pd
 
-    frame, log = pd.read_parquet(folder / "evaluation.parquet"), folder / "metrics.jsonl"
+    frame = pd.read_parquet(folder / "evaluation.parquet")
     first = frame.iloc[0]
-    lines = log.read_text(encoding="utf-8").splitlines() if log.is_file() else []
     return Run(
         folder, str(first["method"]), json.loads(first["weights"]), int(first["seed"]),
         frame if judged is None else with_judge(frame, judged),
-        [json.loads(line) for line in lines if line],
+        RunFolder(folder).metrics(),
         yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8")),
         protocol.load(folder) if (folder / protocol.FILE).is_file() else None,
     )  # fmt: skip
 
 
 def with_judge(frame: pd.DataFrame, judged: pd.DataFrame) -> pd.DataFrame:
-    """Rows of the judge's scores beside the rewards', as ``judge: <objective>``; standardised on the reference policy's."""
+    """Rows of the judge's scores beside the rewards', as ``judge: <objective>``; standardised on the reference policy's.
+
+    A run of which a response to one of the judged prompts was not asked about is newer than the judging; it gets none.
+    """
     import pandas as pd
 
     each = frame.drop_duplicates(["policy", "prompt_id"]).drop(columns=["objective", "held_out", "raw", "standardised"])
     scores = judged[["prompt_id", "response", "objective", "score"]].rename(columns={"score": "raw"})
     rows = each.merge(scores, on=["prompt_id", "response"])
+    answered = len(rows.drop_duplicates(["policy", "prompt_id"]))
+    if rows.empty or answered < each["prompt_id"].isin(judged["prompt_id"]).sum():
+        return frame
     start = rows[rows["policy"] == "reference"].groupby("objective")["raw"]
     mean, std = (rows["objective"].map(figure) for figure in (start.mean(), start.std()))
     rows["standardised"] = (rows["raw"] - mean) / std.where(std > 0, 1.0)
@@ -131,28 +149,44 @@ def with_judge(frame: pd.DataFrame, judged: pd.DataFrame) -> pd.DataFrame:
 def views(runs: Sequence[Run]) -> list[View]:
     """The trained rewards; the held-out rewards that measure each objective; the judge: those that all runs have."""
     trained = list(runs[0].weights)
-    held_out = {
-        str(spec["measures"]): name
-        for name, spec in (runs[0].config.get("held_out_rewards") or {}).items()
-        if spec.get("measures")
-    }
+    held_out = {of: name for name, of in runs[0].held_out.items() if of}
     candidates = [
         View("trained rewards", {name: name for name in trained}),
         View("held-out rewards", {name: held_out[name] for name in trained if name in held_out}),
         View("judge", {name: JUDGE + name for name in trained}),
     ]
-    known = set.intersection(*(set(run.frame["objective"]) for run in runs))
+    known = _common(runs)
     return [view for view in candidates if len(view.columns) == len(trained) and set(view.columns.values()) <= known]
+
+
+def measuring(runs: Sequence[Run]) -> dict[str, str]:
+    """The trained objective that each held-out reward and the judge score, of those that all runs have; in a view or not."""
+    trained, known = list(runs[0].weights), _common(runs)
+    found = {name: of for name, of in runs[0].held_out.items() if of in trained} | {
+        JUDGE + name: name for name in trained
+    }
+    return {column: of for column, of in found.items() if column in known}
+
+
+def _common(runs: Sequence[Run]) -> set[str]:
+    return set.intersection(*(run.columns for run in runs))
 
 
 def _planned(folder: Path) -> dict[tuple[str, ...], int]:
     """Place of each (method, weights) in the sweep's plan; empty outside a sweep."""
+    return {Path(entry["run"]).parts[-2:]: place for place, entry in enumerate(_outcomes(folder))}
+
+
+def read_failures(folder: Path) -> dict[str, str]:
+    """The first line of the error of each run of the sweep that failed, by method and weights."""
+    failed = [entry for entry in _outcomes(folder) if entry.get("error")]
+    return {"/".join(Path(entry["run"]).parts[-2:]): entry["error"].partition("\n")[0][:200] for entry in failed}
+
+
+def _outcomes(folder: Path) -> list[dict[str, Any]]:
+    """How each run of a sweep ended; empty outside a sweep."""
     file = folder / "sweep.json"
-    if not file.is_file():
-        return {}
-    return {
-        Path(entry["run"]).parts[-2:]: place for place, entry in enumerate(json.loads(file.read_text(encoding="utf-8")))
-    }
+    return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else []
 
 
 def read_best(folder: str | Path) -> Best | None:

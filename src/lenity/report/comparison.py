@@ -53,7 +53,7 @@ class Comparison:
     """The methods that share most weights and seeds; others are left out.
 
     ``reference`` is the hypervolume's reference point by ``rule``, standardised; ``missing`` counts prompts left out because some
-    response to them has no score; ``best`` is the hypervolume of the known best policies at the same weights.
+    response to them has no score, ``unasked`` those that the judge was not asked about; ``best`` is the hypervolume of the known best policies at the same weights.
     """
 
     view: View
@@ -64,6 +64,7 @@ class Comparison:
     seeds: list[int]
     prompts: int
     missing: int
+    unasked: int
     baseline: str | None
     methods: list[Summary]
     points: list[Point]
@@ -109,7 +110,7 @@ def compare(
     ]  # fmt: skip
     raw = grid.start("raw")
     return Comparison(
-        view, objectives, rule, point.tolist(), grid.weights, grid.seeds, grid.prompts, grid.missing, baseline, summaries,
+        view, objectives, rule, point.tolist(), grid.weights, grid.seeds, grid.prompts, grid.missing, grid.unasked, baseline, summaries,
         _points(grid, objectives), {name: confidence.mean(raw[0, 0, :, k]) for k, name in enumerate(objectives)},
         _best_volume(runs[0], view, best, point, grid.weights),
     )  # fmt: skip

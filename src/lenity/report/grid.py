@@ -18,7 +18,7 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Grid:
-    """Places at which each of ``methods`` has a run; ``complete`` says which prompts have all their scores."""
+    """Places at which each of ``methods`` has a run; ``complete`` says which prompts have all their scores, ``asked`` which should."""
 
     methods: list[str]
     weights: list[dict[str, float]]
@@ -26,6 +26,7 @@ class Grid:
     columns: list[str]
     found: dict[tuple[str, str, int], Run]
     complete: NDArray[np.bool_]
+    asked: NDArray[np.bool_]
 
     @classmethod
     def of(cls, runs: Sequence[Run], columns: list[str]) -> Grid:
@@ -48,7 +49,7 @@ class Grid:
             complete &= np.isfinite(run.scores(columns)).all(axis=1)
         if not complete.any():
             raise ProtocolError(f"no prompt has a score of {', '.join(columns)} for every response; score them again.")
-        return cls(methods, [order[text] for text in kept], seeds, columns, found, complete)
+        return cls(methods, [order[text] for text in kept], seeds, columns, found, complete, _asked(runs[0], columns))
 
     @property
     def prompts(self) -> int:
@@ -57,8 +58,13 @@ class Grid:
 
     @property
     def missing(self) -> int:
-        """Prompts left out."""
-        return int((~self.complete).sum())
+        """Prompts left out because a score of some response is missing."""
+        return int((self.asked & ~self.complete).sum())
+
+    @property
+    def unasked(self) -> int:
+        """Prompts left out because none was wanted: a judge may be asked about some prompts alone."""
+        return int((~self.asked).sum())
 
     def stack(self, method: str, column: str = "standardised") -> Array:
         """(seeds, points, prompts, K)."""
@@ -77,6 +83,13 @@ class Grid:
 
 def _where(run: Run) -> tuple[str, int]:
     return json.dumps(run.weights, sort_keys=True), run.seed
+
+
+def _asked(run: Run, columns: list[str]) -> NDArray[np.bool_]:
+    """The prompts of which there are scores, missing ones too, (prompts,)."""
+    frame = run.frame
+    rated = set(frame.loc[frame["objective"].isin(columns), "prompt_id"].astype(str))
+    return np.array([prompt in rated for prompt in paired(frame, "reference", columns)[0]])
 
 
 def _check_prompts(runs: Sequence[Run], columns: list[str]) -> None:

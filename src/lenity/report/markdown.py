@@ -41,12 +41,9 @@ def write_markdown(evidence: Evidence, file: str | Path) -> Path:
 
 
 def _setting(evidence: Evidence) -> str:
-    runs, config = evidence.runs, evidence.runs[0].config
+    runs = evidence.runs
     seeds = ", ".join(map(str, sorted({run.seed for run in runs})))
-    length = config["rollout"]["max_new_tokens"]
-    budget = (config.get("budget") or {}).get("tokens")
-    until = f"until {budget:,} tokens" if budget else f"{config['iterations']} iterations"
-    text = f"Written from the run folders by `lenity report`. {len(runs)} runs; {until} × {config['rollout']['batch_size']} responses of at most {length} tokens; seeds {seeds}."
+    text = f"Written from the run folders by `lenity report`. {len(runs)} runs; {_budgets(runs)}; seeds {seeds}."
     if evidence.protocol is not None:
         decoding = evidence.protocol.decoding
         text += (
@@ -54,6 +51,22 @@ def _setting(evidence: Evidence) -> str:
             f"{decoding['temperature']:g}, top-p {decoding['top_p']:g}, at most {decoding['max_new_tokens']} tokens."
         )
     return text
+
+
+def _budgets(runs: Sequence[Run]) -> str:
+    """Of all runs; with the methods that have each where they differ."""
+    methods: dict[str, dict[str, None]] = {}
+    for run in runs:
+        methods.setdefault(_budget(run.config), {})[run.method] = None
+    if len(methods) == 1:
+        return next(iter(methods))
+    return "; ".join(f"{', '.join(names)}: {budget}" for budget, names in methods.items())
+
+
+def _budget(config: dict[str, Any]) -> str:
+    tokens, rollout = (config.get("budget") or {}).get("tokens"), config["rollout"]
+    until = f"iterations until {tokens:,} tokens are generated" if tokens else f"{config['iterations']} iterations"
+    return f"{until}, each of {rollout['batch_size']} responses of at most {rollout['max_new_tokens']} tokens"
 
 
 def _reward_models(runs: Sequence[Run]) -> str:

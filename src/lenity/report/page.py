@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import hashlib
-import json
+from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 from lenity.report import cases, warnings
+from lenity.report.embedded import as_json
 from lenity.report.evidence import Evidence
 from lenity.report.figures import Drawn, draw
+from lenity.report.lighter import lighter
 from lenity.report.panels import headline, record
 from lenity.report.panels.bars import differences, verdict
 from lenity.report.panels.base import Cell, Figure, Table, signed, weights_text, with_bracket
 from lenity.report.panels.looks import DARK, looks
-from lenity.report.panels.static import static
+from lenity.report.panels.static import static, static_title
 from lenity.report.scores import Scores
 
+MOST = 7_950_000  # bytes; plotly.js takes 4.8 million of them
 SCRIPTS = ("theme", "figures", "tabs", "points", "cases")
 
 
@@ -33,13 +36,16 @@ def write_page(evidence: Evidence, *, samples: bool = True, title: str | None = 
 
     scores = Scores.of(evidence)
     drawn = draw(evidence, scores)
+    drawn = replace(drawn, figures=lighter(drawn.figures))
     template = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     ).from_string(part("template.html"))
-    text = template.render(
-        title=title or f"Alignment report: {evidence.folder.resolve().name}",
-        **_content(evidence, scores, drawn, samples),
-    )
+    content = _content(evidence, scores, drawn, samples)
+    content["title"] = title or f"Alignment report: {evidence.folder.resolve().name}"
+    text = template.render(content)
+    if samples:
+        content["data"] |= _texts(evidence, scores, MOST - len(text.encode()))
+        text = template.render(content)
     file = evidence.folder / "report.html"
     file.write_text(text, encoding="utf-8")
     return file
@@ -58,11 +64,11 @@ def _content(evidence: Evidence, scores: Scores, drawn: Drawn, samples: bool) ->
         "views": [one.view.name for one in comparisons], "main": evidence.main.view.name,
         "figures": drawn.figures, "looks": looks(run.method for run in evidence.runs), "known_best": evidence.best is not None,
         "points": points_table(drawn, evidence), "differences": {one.view.name: differences(one) for one in comparisons if one.methods},
-        "static": static(evidence, scores), "budget": record.budget(evidence.main), "protocol": record.protocol(evidence),
-        "signs": warnings.signs(evidence, scores, drawn.spots), "samples": samples, "rules": cases.RULES,
+        "static": static(evidence, scores), "static_title": static_title(evidence.main), "budget": record.budget(evidence.main), "protocol": record.protocol(evidence),
+        "signs": warnings.signs(evidence, scores), "samples": samples, "rules": cases.RULES,
         "several_seeds": len({run.seed for run in evidence.runs}) > 1, "objectives": list(evidence.runs[0].weights),
         "single": len(evidence.runs) == 1,
-        **_scripts(), "data": _data(evidence, scores, drawn, samples), "styles": part("static/page.css"),
+        **_scripts(), "data": _data(evidence, drawn), "styles": part("static/page.css"),
     }  # fmt: skip
 
 
@@ -78,8 +84,8 @@ def _scripts() -> dict[str, Any]:
     }
 
 
-def _data(evidence: Evidence, scores: Scores, drawn: Drawn, samples: bool) -> dict[str, Any]:
-    """What the scripts read, as JSON."""
+def _data(evidence: Evidence, drawn: Drawn) -> dict[str, Any]:
+    """What the scripts read, as JSON, but for texts."""
     chosen = cases.points(evidence)
     for entry in chosen:
         entry["means"] = _means(drawn, entry["runs"][0])
@@ -87,12 +93,16 @@ def _data(evidence: Evidence, scores: Scores, drawn: Drawn, samples: bool) -> di
         "figures": {figure.name: _figure(figure) for figure in drawn.figures}, "dark": DARK, "points": chosen,
         "views": {one.view.name: list(one.view.columns) for one in evidence.comparisons}, "texts": None, "cases": None,
     }  # fmt: skip
-    if samples:
-        across, over = cases.across_methods(evidence, scores), cases.across_weights(evidence, scores)
-        every = [*([across] if across else []), *over]
-        found["texts"] = cases.texts(evidence, scores, every)
-        found["cases"] = {"methods": vars(across) if across else None, "weights": [vars(case) for case in over]}
     return {name: as_json(part) for name, part in found.items()}
+
+
+def _texts(evidence: Evidence, scores: Scores, room: int) -> dict[str, Any]:
+    """Prompts and responses, as JSON of at most ``room`` bytes."""
+    across, over = cases.across_methods(evidence, scores), cases.across_weights(evidence, scores)
+    found = {"methods": vars(across) if across else None, "weights": [vars(case) for case in over]}
+    shown = as_json(found)
+    texts = cases.fitting(evidence, scores, [*([across] if across else []), *over], room - len(shown.encode()))
+    return {"texts": texts, "cases": shown}
 
 
 def _means(drawn: Drawn, run: int) -> dict[str, list[str]]:
@@ -107,16 +117,6 @@ def _means(drawn: Drawn, run: int) -> dict[str, list[str]]:
 
 def _figure(figure: Figure) -> dict[str, Any]:
     return {"group": figure.group, "choices": [vars(choice) for choice in figure.choices]}
-
-
-def as_json(value: Any) -> Any:
-    """JSON that is safe within a script element: no ``<``, ``>`` or ``&`` is left in it."""
-    from markupsafe import Markup
-
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    for character in "<>&\u2028\u2029":
-        text = text.replace(character, f"\\u{ord(character):04x}")
-    return Markup(text)  # noqa: S704 - escaped above
 
 
 def points_table(drawn: Drawn, evidence: Evidence) -> dict[str, Table]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from lenity.report.collect import Run
+from lenity.report.collect import Run, measuring
 from lenity.report.comparison import Comparison
 from lenity.report.evidence import Evidence
 
@@ -43,8 +43,9 @@ class Scores:
 
     @classmethod
     def of(cls, evidence: Evidence) -> Scores:
-        """All columns of all views."""
-        columns = list(dict.fromkeys(name for one in evidence.comparisons for name in one.view.columns.values()))
+        """All columns of all views, and what else measures a trained objective."""
+        shown = [name for one in evidence.comparisons for name in one.view.columns.values()]
+        columns = list(dict.fromkeys([*shown, *evidence.runs[0].weights, *measuring(evidence.runs)]))
         first = evidence.runs[0].frame
         prompts = first.drop_duplicates("prompt_id").sort_values("prompt_id")["prompt"].astype(str).tolist()
         aligned = [_scored(run.frame, "aligned", columns) for run in evidence.runs]

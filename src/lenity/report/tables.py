@@ -89,6 +89,8 @@ def note(comparison: Comparison) -> str:
         else "the lowest mean of any run, which rewards a comparison with bad runs"
     )  # fmt: skip
     missing = f" {comparison.missing} more prompts lack a score and are left out." if comparison.missing else ""
+    if comparison.unasked:
+        missing += f" {comparison.unasked} more were not asked (limit {comparison.prompts + comparison.missing})."
     return (
         f"By {comparison.view.name}: {len(comparison.weights)} weights, {seeds} seed{'s' if seeds > 1 else ''}, {comparison.prompts} held-out "
         f"prompts.{missing} The scalarised value is the mean over weights w of Σ w_k times the standardised reward of k (0 is the reference "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections.abc import Mapping, Sequence
@@ -110,6 +111,15 @@ def weights_text(weights: Mapping[str, float]) -> str:
     return ", ".join(f"{name} {weight:.3g}" for name, weight in weights.items() if weight > 0)
 
 
+def settings_text(settings: Mapping[str, Any]) -> str:
+    """Settings on one line; texts as JSON, so that a line break in a stop string shows."""
+    return ", ".join(
+        f"{name} {json.dumps(value, ensure_ascii=False)}"
+        for name, value in settings.items()
+        if value not in (None, [], "")
+    )
+
+
 def axis_text(objective: str, column: str) -> str:
     """The objective, and which reward or judge scored it where that has another name."""
     if column == objective:
@@ -128,15 +138,15 @@ def slug(*parts: str) -> str:
 
 
 def rounded(values: Any, digits: int = 4) -> list[Any]:
-    """Numbers of a figure: few digits, for a small page; None where there is none, which leaves a gap."""
-    return [None if value is None or math.isnan(value) else float(f"{value:.{digits}g}") for value in values]
+    """Numbers of a figure: few digits, for a small page; None where there is none or it is infinite, which leaves a gap."""
+    return [None if value is None or not math.isfinite(value) else float(f"{value:.{digits}g}") for value in values]
 
 
 def thinned(count: int, most: int) -> list[int]:
-    """At most ``most`` places of ``count``, at even steps, both ends included."""
+    """At most ``most`` places of ``count``, at even steps, both ends included; of one the first."""
     if count <= most:
         return list(range(count))
-    return sorted({round(step * (count - 1) / (most - 1)) for step in range(most)})
+    return sorted({round(step * (count - 1) / max(most - 1, 1)) for step in range(most)})
 
 
 def even_first(points: Sequence[Mapping[str, float]]) -> Mapping[str, float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -12,17 +13,19 @@ from lenity.report.evidence import Evidence
 from lenity.report.panels.base import Choice, Figure, Trace, even_first, rounded, slug, thinned, weights_text
 from lenity.report.panels.looks import Look, axis, layout, looks
 
-MOST_POINTS, MOST_WEIGHTS, FEW = 60, 12, 3  # of a curve; to choose from; fewer logged rows are marks, not a line
+MOST_POINTS, LEAST_POINTS, POINTS = 60, 15, 3000  # of a curve, and of all in a figure
+MOST_WEIGHTS, FEW = 12, 3  # to choose from; fewer logged rows are marks, not a line
 Value = Callable[[dict[str, Any]], float | None]
 
 
 def curves(evidence: Evidence, section: str, name: str, value: Value, *, title: str, unit: str) -> list[Figure]:
     """One figure that shows every method at the chosen weights; none where nothing was logged."""
     styles = looks(run.method for run in evidence.runs)
-    choices = []
-    for weights in offered(evidence.runs):
-        groups = [(method, at(evidence.runs, method, weights)) for method in styles]
-        traces = [trace for method, runs in groups for trace in _traces(method, runs, value, styles[method])]
+    choices, shown = [], offered(evidence.runs)
+    most = int(np.clip(POINTS // max(len(shown) * len(styles), 1), LEAST_POINTS, MOST_POINTS))
+    for weights in shown:
+        groups = [at(evidence.runs, method, weights) for method in styles]
+        traces = [trace for runs in groups if runs for trace in _traces(runs, value, styles[runs[0].method], most)]
         if traces:
             choices.append(Choice(weights_text(weights), traces, layout(axis("iteration"), axis(unit))))
     if not choices:
@@ -47,15 +50,15 @@ def at(runs: Sequence[Run], method: str, weights: dict[str, float]) -> list[Run]
     return [run for run in trained if once or run.weights == weights]
 
 
-def _traces(method: str, runs: Sequence[Run], value: Value, look: Look) -> list[Trace]:
+def _traces(runs: Sequence[Run], value: Value, look: Look, most: int) -> list[Trace]:
     logged = [[(row["iteration"], found) for row in run.metrics if (found := value(row)) is not None] for run in runs]
     logged = [rows for rows in logged if rows]
     if not logged:
         return []
-    count = min(map(len, logged))
+    count, method = min(map(len, logged)), runs[0].method
     iterations = [row[0] for row in logged[0][:count]]
     lines = np.array([smooth([row[1] for row in rows[:count]]) for rows in logged])
-    kept = thinned(count, MOST_POINTS)
+    kept = thinned(count, most)
     x = [iterations[i] for i in kept]
     base = {"type": "scatter", "name": method, "legendgroup": method, "x": x}
     band = []
@@ -83,13 +86,16 @@ def _traces(method: str, runs: Sequence[Run], value: Value, look: Look) -> list[
 
 
 def smooth(values: Sequence[float], keep: float = 0.7) -> list[float]:
-    """Exponential moving average without the bias of its start; ``keep`` is the share of the past.
+    """Exponential moving average without the bias of its start; ``keep`` is the share of the past. What is not finite is NaN, a gap.
 
-    >>> smooth([1.0, 1.0])
-    [1.0, 1.0]
+    >>> smooth([1.0, float("inf"), 1.0])
+    [1.0, nan, 1.0]
     """
     found, total, weight = [], 0.0, 0.0
     for value in values:
+        if not math.isfinite(value):
+            found.append(math.nan)
+            continue
         total, weight = keep * total + (1 - keep) * value, keep * weight + (1 - keep)
         found.append(total / weight)
     return found

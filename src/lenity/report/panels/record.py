@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
-from typing import Any
-
 from lenity.evaluation.protocol import FRONT_RULE, MARGIN, Protocol
 from lenity.report.comparison import Comparison
 from lenity.report.evidence import Evidence
-from lenity.report.panels.base import Cell, Table, number, weights_text
+from lenity.report.panels.base import Cell, Table, number, settings_text, weights_text
+from lenity.report.panels.judging import judging
 from lenity.report.tables import PASSES
 
 MOST_WEIGHTS = 24
@@ -55,11 +53,19 @@ def protocol(evidence: Evidence) -> list[tuple[str, str]]:
     shown = "; ".join(map(weights_text, weights[:MOST_WEIGHTS]))
     more = f"; and {len(weights) - MOST_WEIGHTS} more" if len(weights) > MOST_WEIGHTS else ""
     return [
-        *measured, *points,
+        *measured, *judging(evidence.folder), *points,
         ("Reference front", f"{known.reference_front if known else FRONT_RULE}, found anew in each resample"),
-        ("Weights", shown + more), ("Seeds", ", ".join(map(str, sorted({run.seed for run in evidence.runs})))),
-        ("Intervals", "95 %, bootstrap over prompts" + (" and seeds" if len({run.seed for run in evidence.runs}) > 1 else "") + ", 1000 resamples, the same for all methods"),
+        ("Weights", shown + more), ("Seeds", _seeds(evidence)),
+        ("Intervals", "95 %, bootstrap over prompts" + (" and seeds" if len(evidence.main.seeds) > 1 else "") + ", 1000 resamples, the same for all methods"),
     ]  # fmt: skip
+
+
+def _seeds(evidence: Evidence) -> str:
+    """Those of the comparison, and others that there are."""
+    compared, known = evidence.main.seeds, sorted({run.seed for run in evidence.runs})
+    if not compared or compared == known:
+        return ", ".join(map(str, known))
+    return f"{', '.join(map(str, compared))} compared; there are {', '.join(map(str, known))}"
 
 
 def _measured(known: Protocol) -> list[tuple[str, str]]:
@@ -69,19 +75,10 @@ def _measured(known: Protocol) -> list[tuple[str, str]]:
     ]
     return [
         ("Prompts", f"{known.prompts.count}, sha256 {known.prompts.sha256}"),
-        ("Decoding", _flat(known.decoding)),
-        *((f"Reward {name}", _flat(settings)) for name, settings in known.rewards.items()),
+        ("Decoding", settings_text(known.decoding)),
+        *((f"Reward {name}", settings_text(settings)) for name, settings in known.rewards.items()),
         ("Standardisation", "; ".join(constants)),
     ]
-
-
-def _flat(settings: dict[str, Any]) -> str:
-    """Settings on one line; texts as JSON, so that a line break in a stop string shows."""
-    return ", ".join(
-        f"{name} {json.dumps(value, ensure_ascii=False)}"
-        for name, value in settings.items()
-        if value not in (None, [], "")
-    )
 
 
 def _point(comparison: Comparison) -> str:

@@ -18,6 +18,7 @@ from lenity.report.spots import REFERENCE
 
 Array = NDArray[np.float64]
 AVERAGE = "average"
+EQUAL = 1e-6  # weights that differ by less
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,16 @@ def static(evidence: Evidence, scores: Scores) -> Table | None:
         f"Every method at weights {weights}; rewards are standardised, the judge's scores are its own from 0 to 10."
     )
     return Table(["method", *(column.name for column in flat)], rows, caption, over)
+
+
+def static_title(comparison: Comparison) -> str:
+    """Equal weights, where all methods have them; else the most even that they share."""
+    if not comparison.methods:
+        return ""
+    weights = even_first(comparison.weights).values()
+    if max(weights) - min(weights) < EQUAL:
+        return "Every method at equal weights"
+    return f"Every method at weights {weights_text(even_first(comparison.weights))}"
 
 
 def columns(
