@@ -41,7 +41,11 @@ def examined(texts, *names):
 
 
 def test_a_good_reward_is_well(texts):
-    assert {level for level, _ in examined(texts, "helpful")} == {"ok"}
+    found = examined(texts, "helpful")
+    assert {level for level, _ in found} == {"ok", "not measured"}
+    assert {about for level, about in found if level == "not measured"} == {"scale", "correlation"}, (
+        "one reward has no pair"
+    )
 
 
 def test_a_flipped_one(texts):
