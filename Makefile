@@ -62,7 +62,7 @@ compare: setup runs/toy/world/world.json ## every method on the toy world at equ
 	$(BIN)/lenity sweep configs/sweep_toy_methods.yaml --output runs/toy/methods --jobs 2
 	$(BIN)/lenity report runs/toy/methods --no-samples --markdown docs/results/toy_methods.md
 
-front: setup runs/toy/world/world.json ## fronts of five methods on the toy world, judged and reported, docs/results/toy_fronts.md (about 45 minutes, resumable)
+front: setup runs/toy/world/world.json ## fronts of five methods on the toy world, judged and reported, docs/results/toy_fronts.md (about 25 minutes, resumable)
 	for k in 2 3; do \
 	  $(BIN)/lenity sweep configs/sweep_toy_front$$k.yaml --output runs/toy/front$$k --jobs 2 && \
 	  $(BIN)/python -m lenity.data.toy.known_front runs/toy/front$$k || exit 1; done
