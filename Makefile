@@ -58,7 +58,7 @@ $(HH)/reward_%/model.safetensors: | setup $(HH)/sft/model.safetensors
 runs/toy/world/world.json: | setup
 	$(BIN)/python -m lenity.data.toy.world --output runs/toy/world
 
-compare: setup runs/toy/world/world.json ## every method on the toy world at equal tokens, docs/results/toy_methods.md (about 30 minutes, resumable)
+compare: setup runs/toy/world/world.json ## every method on the toy world at equal tokens, docs/results/toy_methods.md (about 20 minutes, resumable)
 	$(BIN)/lenity sweep configs/sweep_toy_methods.yaml --output runs/toy/methods --jobs 2
 	$(BIN)/lenity report runs/toy/methods --no-samples --markdown docs/results/toy_methods.md
 
