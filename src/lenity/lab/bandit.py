@@ -1,0 +1,44 @@
+"""Multi-objective bandits under a softmax policy: pi = softmax(theta), J_k = sum_a pi_a r_ka."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from lenity.lab.world import Credit, Point, Thetas, Weights, Worlds
+
+TRADE_OFF = ((1.0, 0.0), (0.0, 1.0), (0.6, 0.6))
+"""Two extremes and a compromise; at equal weights the compromise is the best policy, worth .6, the extremes .5."""
+
+
+class Bandits(Worlds):
+    """W bandits.
+
+    Args:
+        rewards: of each action, (W, A, K).
+    """
+
+    def __init__(self, rewards: Float[Tensor, "W A K"]) -> None:
+        self.rewards = rewards
+
+    def at(self, theta: Thetas) -> Point:
+        """A sample an action; A_k = r_k - J_k."""
+        policy = theta.softmax(-1)
+        values = (policy.unsqueeze(-1) * self.rewards).sum(1)
+
+        def policy_gradient(credit: Credit) -> Tensor:
+            centred = credit - (policy.unsqueeze(-1) * credit).sum(1, keepdim=True)
+            return (policy.unsqueeze(-1) * centred).transpose(1, 2)
+
+        return Point(values, policy, self.rewards - values.unsqueeze(1), policy_gradient)
+
+    def attainable(self, weights: Weights) -> tuple[Tensor, Tensor]:
+        """That of the worst and of the best action."""
+        scalar = (self.rewards * weights.unsqueeze(1)).sum(-1)
+        return scalar.amin(1), scalar.amax(1)
+
+
+def trade_off() -> Bandits:
+    """One bandit with the actions ``TRADE_OFF``."""
+    return Bandits(torch.tensor([TRADE_OFF], dtype=torch.float64))

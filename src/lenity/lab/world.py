@@ -1,0 +1,86 @@
+"""What a world of the lab is: K objectives' exact values, advantages and gradients, for W worlds at once. Nothing is sampled."""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from lenity.aggregation import AdvantageRule, GradientRule, Rule
+from lenity.errors import ConfigError
+
+Thetas = Float[Tensor, "W N"]
+Weights = Float[Tensor, "W K"]
+Values = Float[Tensor, "W K"]
+Credit = Float[Tensor, "W M C"]
+SMALLEST_STD = 1e-8
+
+
+@dataclass(frozen=True)
+class Point:
+    """Everything exact about W policies, one a world; M is the number of samples (actions, quadrature nodes, state-actions).
+
+    Args:
+        values: J, (W, K).
+        probabilities: of each sample under the policy, (W, M); over an episode, expected visits.
+        advantages: A_k of each sample, (W, M, K), of mean 0.
+        policy_gradient: sum over samples of probability x credit x grad log pi, (W, C, N) from credits (W, M, C).
+    """
+
+    values: Values
+    probabilities: Float[Tensor, "W M"]
+    advantages: Float[Tensor, "W M K"]
+    policy_gradient: Callable[[Credit], Tensor]
+
+    @property
+    def jacobian(self) -> Float[Tensor, "W K N"]:
+        """The gradient of each objective, a row each: grad J_k = E[A_k grad log pi]."""
+        return self.policy_gradient(self.advantages)
+
+    def standardised(self) -> Point:
+        """With advantages of standard deviation 1 an objective, as ``ppo.normalise: per_objective`` gives them."""
+        share = (self.probabilities / self.probabilities.sum(1, keepdim=True)).unsqueeze(-1)
+        std = (share * self.advantages.square()).sum(1, keepdim=True).sqrt()
+        scaled = torch.where(std > SMALLEST_STD, self.advantages / std.clamp(min=SMALLEST_STD), 0.0)
+        return replace(self, advantages=scaled)
+
+
+class Worlds(abc.ABC):
+    """W worlds of one family and size, float64."""
+
+    @abc.abstractmethod
+    def at(self, theta: Thetas) -> Point:
+        """The policies with parameters ``theta``, (W, N)."""
+
+    @abc.abstractmethod
+    def attainable(self, weights: Weights) -> tuple[Float[Tensor, " W"], Float[Tensor, " W"]]:
+        """The least and the greatest w . J that a policy of each world can have, (W,) each, as far as they are known."""
+
+
+def update(rule: Rule, point: Point, weights: Weights, moving: Tensor | None = None) -> Thetas:
+    """The direction in which ``rule`` moves each policy, (W, N): the rule itself on what is exact.
+
+    Args:
+        rule: an ``AdvantageRule`` gives E[A~ grad log pi] (eq. 9), a ``GradientRule`` its direction for the Jacobian.
+        point: the policies.
+        weights: preference weights, (W, K).
+        moving: worlds in which a gradient rule is asked, bool (W,); 0 in the others.
+
+    Raises:
+        ConfigError: the rule combines neither advantages nor gradients.
+    """
+    if isinstance(rule, AdvantageRule):
+        credit = rule.rectify(point.advantages, weights.unsqueeze(1))
+        return point.policy_gradient(credit.unsqueeze(-1)).squeeze(1)
+    if not isinstance(rule, GradientRule):
+        raise ConfigError(f"method {type(rule).__name__} makes no update of its own; the lab takes rules that train")
+    jacobian = point.jacobian
+    found = jacobian.new_zeros(len(jacobian), jacobian.shape[2])
+    rows = range(len(jacobian)) if moving is None else moving.nonzero().flatten().tolist()
+    for row in rows:
+        found[row] = rule.direction(jacobian[row], weights[row])
+    return found
