@@ -6,11 +6,13 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.lenity-stamp
 HH     := runs/hh_small
 JUDGE_PORT ?= 8791
+STUDY  := runs/toy/study
+FEW    := configs/sweep_study_toy_few.yaml --jobs 2
 HH_MODELS := $(HH)/sft/model.safetensors $(foreach r,harmless helpful humor,$(HH)/reward_$(r)/model.safetensors)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test check format bench compare front docs docs-picture docs-screenshots hh clean
+.PHONY: help setup demo test check format bench compare front docs docs-picture docs-screenshots hh study study-worlds study-toy study-page study-hh clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -79,6 +81,25 @@ docs-screenshots: setup ## pictures of the reports that `make front` left, docs/
 hh: setup $(HH_MODELS) ## the real run on conversations: models, sweep, docs/results/hh_small.md (about 2 hours, resumable)
 	$(BIN)/lenity sweep configs/hh_small.yaml --methods plc,linear --points corners,centre --output $(HH)/sweep --jobs 2
 	$(BIN)/lenity report $(HH)/sweep --no-samples --markdown docs/results/hh_small.md
+
+study: study-worlds study-toy study-page ## leniency in exact worlds and on the toy world, docs/results/leniency.md (about 90 minutes, resumable)
+
+study-worlds: setup
+	$(BIN)/python -m lenity.lab.study worlds
+
+study-toy: setup runs/toy/world/world.json
+	$(BIN)/lenity sweep configs/sweep_study_toy.yaml --output $(STUDY)/settings --jobs 2
+	for mode in scale_only none; do \
+	  $(BIN)/lenity sweep $(FEW) --ppo.normalise $$mode --output $(STUDY)/normalise_$$mode || exit 1; done
+	for share in 10 20 40; do \
+	  $(BIN)/lenity sweep $(FEW) --reward_noise.fraction 0.$$share --output $(STUDY)/noise_$$share || exit 1; done
+
+study-page: setup
+	$(BIN)/python -m lenity.lab.study page
+
+study-hh: setup $(HH_MODELS) ## leniency on conversations, three seeds, docs/results/leniency_hh.md (about 90 minutes, resumable)
+	$(BIN)/lenity sweep configs/sweep_study_hh.yaml --output $(HH)/study --jobs 2
+	$(BIN)/lenity report $(HH)/study --no-samples --markdown docs/results/leniency_hh.md
 
 clean: ## remove caches and the virtual environment; runs/ stays
 	rm -rf $(VENV) .pytest_cache .ruff_cache .mypy_cache .hypothesis build dist

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
-STAGES = ("setup", "generate", "update", "calibrate", "order")
-Stage = Literal["setup", "generate", "update", "calibrate", "order"]
+STAGES = ("setup", "generate", "update", "calibrate", "order", "noise")
+Stage = Literal["setup", "generate", "update", "calibrate", "order", "noise"]
 
 
 def seed(base: int, stage: Stage, *position: int) -> None:

@@ -17,6 +17,7 @@ from lenity.batch import Credited, Rollouts, Scored
 from lenity.config.run import RunConfig
 from lenity.data.order import batch_at
 from lenity.rewards.calibrate import score_all
+from lenity.rewards.noise import noisy
 from lenity.rewards.standardise import Standardiser
 from lenity.run_folder import RunFolder
 from lenity.setup import Trainer, World
@@ -58,18 +59,22 @@ class Stages:
         self.trainer.actor_critic.eval()
         return self.world.generator(self.config).generate(prompts)
 
-    def score(self, rollouts: Rollouts) -> Scored:
-        """Raw and standardised scores, one column an objective."""
+    def score(self, rollouts: Rollouts, iteration: int) -> Scored:
+        """Raw and standardised scores, one column an objective; noise, where asked for, on the standardised alone."""
         objectives, columns = (
             self.config.objectives,
             score_all(self.world.rewards, rollouts.prompts, rollouts.responses),
         )
         standard = {name: self.standardiser.apply(name, column) for name, column in columns.items()}
         device = rollouts.response_mask.device
+        learnt = objectives.stack(standard)
+        if self.config.reward_noise:
+            position = iteration, self.trainer.accelerator.process_index
+            learnt = noisy(learnt, self.config.reward_noise, seeds.derived(self.config.seed, "noise", *position))
         return Scored(
             **{field.name: getattr(rollouts, field.name) for field in fields(rollouts)},
             raw=objectives.stack(columns).to(device),
-            standardised=objectives.stack(standard).to(device),
+            standardised=learnt.to(device),
         )
 
     def credit(self, scored: Scored, rule: Rule) -> tuple[Credited, Tensor]:

@@ -55,7 +55,7 @@ def train(config: RunConfig, *, resume: bool = False) -> RunFolder:
             with clock("generate"):
                 rollouts = stages.generate(iteration)
             with clock("score"):
-                scored = stages.score(rollouts)
+                scored = stages.score(rollouts, iteration)
             rule = config.method.at(max(iteration / config.iterations, spent / budget))
             with clock("credit"):
                 credited, entropy = stages.credit(scored, rule)

@@ -58,6 +58,9 @@ class RunConfig(Section):
     kl: s.KL = s.KL()
     optimizer: s.Optimizer = s.Optimizer()
     standardisation: s.Standardisation = s.Standardisation()
+    reward_noise: s.RewardNoise | None = Field(
+        None, description="noise on the scores that training sees; default: none"
+    )
     held_out_prompts: Prompts | None = Field(None, description="prompts of `lenity evaluate`; never trained on")
     held_out_rewards: dict[str, Reward] = Field(
         {}, description="rewards measured by `lenity evaluate` but not trained on"
@@ -95,7 +98,19 @@ class RunConfig(Section):
         if clash := set(self.rewards) & set(self.held_out_rewards):
             raise ValueError(f"held_out_rewards {sorted(clash)} are also trained on; give them other names")
         _check_measures(self.rewards, self.held_out_rewards)
+        if self.reward_noise is not None:
+            self._noise_can_be_made()
         return self
+
+    def _noise_can_be_made(self) -> None:
+        if len(self.rewards) < 2:
+            raise ValueError(
+                "reward_noise needs a partner for each objective, and there is one objective; leave it out"
+            )
+        if self.method.builds and not self.method.sources:
+            raise ValueError(
+                f"method {member_name(self.method, RULES)} does not train in the loop, so reward_noise would not reach it; leave it out"
+            )
 
     @property
     def objectives(self) -> Objectives:

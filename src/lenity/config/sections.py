@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from lenity.config.base import Section
 
@@ -115,6 +115,23 @@ class Standardisation(Section):
     file: str | None = Field(
         None, description="use the constants of this standardisation.json instead, so that runs are comparable"
     )
+
+
+class RewardNoise(Section):
+    """Noise on the scores that training sees, for studies of robustness (eq. 34): r_k - delta sigma(r_j), delta ~ U(low, high).
+
+    Evaluation stays clean.
+    """
+
+    fraction: Fraction = Field(description="share of each batch whose scores are noisy")
+    low: float = Field(1.0, ge=0, allow_inf_nan=False, description="smallest delta, standard deviations of a reward")
+    high: float = Field(3.0, ge=0, allow_inf_nan=False, description="greatest delta")
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.high < self.low:
+            raise ValueError(f"high is {self.high:g}, below low, {self.low:g}; delta is drawn between them")
+        return self
 
 
 class Budget(Section):

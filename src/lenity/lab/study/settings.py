@@ -1,0 +1,112 @@
+"""What is compared: linear scalarisation and its rivals, gates x temperatures x schedules, and candidates of our own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import product
+from typing import Any, Literal
+
+from lenity.aggregation import MGDA, PLC, Linear, Rule
+from lenity.aggregation.torchjd import TorchJD
+from lenity.lab.candidates import Bold, Pulse
+
+Gate = Literal["sigmoid", "centered", "net"]
+GATES: tuple[Gate, ...] = ("sigmoid", "centered", "net")
+TEMPERATURES = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
+FEW = (0.1, 0.5, 2.0)
+ENDS = (0.3, 0.6, 0.9)
+LINEAR, LINEAR_STANDARDISED = "linear", "linear, standardised"
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A rule, and how it is followed.
+
+    Args:
+        name: in tables and files.
+        kind: gate, or family of candidates; colours figures.
+        rule: from :mod:`lenity.aggregation` or :mod:`lenity.lab.candidates`.
+        schedule: of the leniency, as tables name it.
+        climb: name in :data:`lenity.lab.study.climbs.CLIMBS`.
+        standardised: advantages of standard deviation 1, as the trainer has them by default.
+        pace: times the family's step size.
+    """
+
+    name: str
+    kind: str
+    rule: Rule
+    schedule: str = "constant"
+    climb: Literal["plain", "kept", "stalled"] = "plain"
+    standardised: bool = False
+    pace: float = 1.0
+
+    @property
+    def baseline(self) -> str:
+        """What it is compared with, in the same worlds."""
+        return LINEAR_STANDARDISED if self.standardised else LINEAR
+
+    @property
+    def temperature(self) -> float | None:
+        """tau, of rules that have one."""
+        return self.rule.temperature if isinstance(self.rule, PLC) else None
+
+    @property
+    def novel(self) -> bool:
+        """Whether no run can name it."""
+        return type(self.rule) in {Bold, Pulse} or self.climb != "plain"
+
+    def key(self) -> dict[str, Any]:
+        """All that its results depend on, apart from the worlds."""
+        rule = {"class": type(self.rule).__name__, **self.rule.model_dump(mode="json")}
+        return {"rule": rule, "climb": self.climb, "standardised": self.standardised, "pace": self.pace}
+
+
+def settings() -> list[Setting]:
+    """All of them; baselines first."""
+    return [*_rivals(), *_lenient(), *_candidates(), *_standardised()]
+
+
+def paper(kind: str = "sigmoid", tau: float = 0.5, schedule: str = "constant") -> str:
+    """The name of a PLC setting; by default the paper's."""
+    return f"{kind} τ {tau:g}, {schedule}"
+
+
+def _rivals() -> Iterator[Setting]:
+    yield Setting(LINEAR, "linear", Linear())
+    yield Setting("linear, steps × 2", "linear", Linear(), pace=2.0)
+    yield Setting("mgda", "mgda", MGDA())
+    yield Setting("pcgrad", "pcgrad", TorchJD(aggregator="PCGrad"))
+
+
+def _lenient() -> Iterator[Setting]:
+    for gate, tau, (name, schedule) in product(GATES, TEMPERATURES, schedules().items()):
+        yield Setting(paper(gate, tau, name), gate, PLC(gate=gate, temperature=tau, **schedule), name)
+
+
+def schedules() -> dict[str, dict[str, Any]]:
+    """Fields of PLC by the name of the schedule."""
+    falling = {f"{shape} to {end:g}": {"schedule": shape, "schedule_end": end}
+               for shape, end in product(("linear", "cosine"), ENDS)}  # fmt: skip
+    return {"constant": {}, **falling}
+
+
+def _candidates() -> Iterator[Setting]:
+    some = {
+        name: fields for name, fields in schedules().items() if name in {"constant", "linear to 0.6", "linear to 0.9"}
+    }
+    for tau, (name, schedule) in product((0.02, *TEMPERATURES), some.items()):
+        yield Setting(paper("bold", tau, name), "bold", Bold(temperature=tau, **schedule), name)
+    for gate, tau in product(GATES, FEW):
+        pulse = Pulse(gate=gate, temperature=tau)
+        yield Setting(paper(gate, tau, "pulse"), gate, pulse, "pulse")
+        yield Setting(paper(gate, tau, "pulse, best kept"), gate, pulse, "pulse, best kept", climb="kept")
+        falling = PLC(gate=gate, temperature=tau, schedule="linear", schedule_end=0.8)
+        yield Setting(paper(gate, tau, "once stalled"), gate, falling, "once stalled", climb="stalled")
+
+
+def _standardised() -> Iterator[Setting]:
+    yield Setting(LINEAR_STANDARDISED, "linear", Linear(), standardised=True)
+    for gate, tau, name in product(GATES, FEW, ("constant", "linear to 0.6")):
+        rule = PLC(gate=gate, temperature=tau, **schedules()[name])
+        yield Setting(f"{paper(gate, tau, name)}, standardised", gate, rule, name, standardised=True)

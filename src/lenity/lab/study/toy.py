@@ -1,0 +1,139 @@
+"""The toy part of the study: what `lenity sweep` left in one folder a condition, as tables with intervals against linear scalarisation."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lenity.evaluation.table import paired
+from lenity.lab.study.settings import LINEAR
+from lenity.pareto import confidence
+from lenity.pareto.confidence import Drawn, Interval
+from lenity.report.collect import Run
+from lenity.report.comparison import Comparison
+from lenity.report.evidence import gather
+from lenity.report.grid import Grid
+from lenity.report.tables import markdown, methods
+
+Array = NDArray[np.float64]
+CLEAN = "settings"
+CONDITIONS = {
+    CLEAN: "as the trainer has it", "normalise_scale_only": "normalise: scale_only", "normalise_none": "normalise: none",
+    "noise_10": "noise on 10 %", "noise_20": "noise on 20 %", "noise_40": "noise on 40 %",
+}  # fmt: skip
+FIGURES = ("scalarised value", "hypervolume", "compliance")
+
+
+@dataclass(frozen=True)
+class Condition:
+    """One sweep: its comparison by the trained rewards, and the KL of each method beside linear scalarisation's."""
+
+    name: str
+    runs: list[Run]
+    comparison: Comparison
+    kl: dict[str, Interval]
+    kl_over: dict[str, Interval]
+
+    @property
+    def grid(self) -> Grid:
+        """Weights and seeds that its methods share."""
+        return Grid.of(self.runs, list(self.comparison.view.columns.values()))
+
+
+def read(folder: Path) -> dict[str, Condition]:
+    """The conditions among :data:`CONDITIONS` that have runs in ``folder``, by folder name."""
+    there = [name for name in CONDITIONS if list((folder / name).rglob("evaluation.parquet"))]
+    return {name: _condition(name, folder / name) for name in there}
+
+
+def table(condition: Condition) -> str:
+    """Value, hypervolume, compliance and KL of every method, each with what it is over linear scalarisation's."""
+    headings, rows = methods(condition.comparison, FIGURES)
+    rows = [[*row, *_kl(condition, row[0])] for row in rows if row[0] in condition.kl]
+    return markdown(([*headings, "KL, nats", f"over {LINEAR}"], rows))
+
+
+def conditions(found: Mapping[str, Condition], names: Sequence[str]) -> str:
+    """The methods that all of ``names`` share, in each; against linear scalarisation in the same condition."""
+    shared = set.intersection(*(set(found[name].kl) for name in names))
+    rows, headings = [], [""]
+    for name in names:
+        headings, own = methods(found[name].comparison, FIGURES)
+        rows += [[CONDITIONS[name], *row, *_kl(found[name], row[0])] for row in own if row[0] in shared]
+    return markdown((["condition", *headings, "KL, nats", f"over {LINEAR}"], rows))
+
+
+def lost(found: Mapping[str, Condition], names: Sequence[str]) -> str:
+    """What each method loses of its scalarised value where scores are noisy, and how much more or less than linear scalarisation."""
+    values, cells = noise_values(found, names)
+    rows = []
+    for method in dict.fromkeys(method for _, method in cells):
+        for name in [name for name in names if name != CLEAN]:
+            own, clean = cells.index((name, method)), cells.index((CLEAN, method))
+            loss = values.difference(own, clean)
+            rows.append(
+                [method, CONDITIONS[name], str(values.interval(own)), str(loss), _more(values, cells, name, method)]
+            )
+    return markdown(
+        (["method", "condition", "scalarised value ↑", "over its own without noise", f"beyond {LINEAR}'s change"], rows)
+    )
+
+
+def noise_values(found: Mapping[str, Condition], names: Sequence[str]) -> tuple[Drawn, list[tuple[str, str]]]:
+    """Scalarised value of each (condition, method) that all of ``names`` share, from the same resamples."""
+    shared = [method for method in found[CLEAN].grid.methods if all(method in found[name].kl for name in names)]
+    cells = [(name, method) for name in names for method in shared]
+    grids = {name: found[name].grid for name in names}
+    weights = np.array([[point[k] for k in grids[CLEAN].columns] for point in grids[CLEAN].weights])
+
+    def figures(*means: Array) -> list[float]:
+        return [float((weights * mean).sum(1).mean()) for mean in means]
+
+    return confidence.bootstrap(figures, [grids[name].stack(method) for name, method in cells]), cells
+
+
+def _more(values: Drawn, cells: Sequence[tuple[str, str]], name: str, method: str) -> str:
+    """Change of ``method`` minus the change of linear scalarisation, paired."""
+    if method == LINEAR or (CLEAN, LINEAR) not in cells:
+        return "–"
+    at = [cells.index(cell) for cell in ((name, method), (CLEAN, method), (name, LINEAR), (CLEAN, LINEAR))]
+    signs = np.array([1.0, -1.0, -1.0, 1.0])
+    combined = Drawn(np.array([values.estimate[at] @ signs]), (values.draws[:, at] @ signs)[:, None])
+    return str(combined.interval(0))
+
+
+def _condition(name: str, folder: Path) -> Condition:
+    evidence = gather(folder)
+    found = evidence.comparisons[0]
+    grid = Grid.of(evidence.runs, list(found.view.columns.values()))
+    drawn = confidence.bootstrap(
+        lambda *means: [float(mean.mean()) for mean in means], [_kls(grid, m) for m in grid.methods]
+    )
+    other = grid.methods.index(found.baseline) if found.baseline else 0
+    own = {method: drawn.interval(i) for i, method in enumerate(grid.methods)}
+    over = {method: drawn.difference(i, other) for i, method in enumerate(grid.methods)}
+    return Condition(name, evidence.runs, found, own, over)
+
+
+def _kls(grid: Grid, method: str) -> Array:
+    """KL of each response over the reference, nats, (seeds, points, prompts, 1)."""
+    found = [
+        [_kl_of(grid.found[method, json.dumps(point, sort_keys=True), seed]) for point in grid.weights]
+        for seed in grid.seeds
+    ]
+    return np.array(found)[..., None]
+
+
+def _kl_of(run: Run) -> Array:
+    values: Array = paired(run.frame, "aligned", [next(iter(run.weights))], "kl")[1][:, 0]
+    return values
+
+
+def _kl(condition: Condition, method: str) -> list[str]:
+    over = "–" if method == condition.comparison.baseline else str(condition.kl_over[method])
+    return [str(condition.kl[method]), over]
