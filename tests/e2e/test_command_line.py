@@ -116,6 +116,18 @@ def test_two_processes(tiny_model, tmp_path):
     assert run.metrics()[0]["kl"] == pytest.approx(0, abs=1e-6) and run.metrics()[2]["kl"] != 0
 
 
+@pytest.mark.parametrize(("processes", "cleaned"), [("1", True), ("2", False)])
+def test_one_of_several_processes_leaves_past_the_clean_up_and_keeps_what_it_printed(processes, cleaned):
+    import os
+
+    code = "import atexit, sys; atexit.register(print, 'cleaned up'); sys.argv = ['lenity', 'methods']; from lenity.cli.main import main; main()"
+    found = subprocess.run(
+        [sys.executable, "-c", code], check=False, capture_output=True, text=True, env=os.environ | {"WORLD_SIZE": processes}
+    )  # fmt: skip
+    assert found.returncode == 0, found.stderr
+    assert "morlhf" in found.stdout and ("cleaned up" in found.stdout) is cleaned
+
+
 def test_evaluate(finished):
     folder, _ = finished
     found = lenity("evaluate", folder / "run", "--evaluation.limit", "10", cwd=folder)

@@ -13,7 +13,7 @@ from lenity.cli.report import command
 from lenity.errors import CheckpointError, ProtocolError
 from lenity.evaluation.protocol import Prompts, Protocol
 from lenity.evaluation.table import changes, mean_kl
-from lenity.report import collect, tables
+from lenity.report import collect, page, tables
 from lenity.report.collect import View
 from lenity.report.comparison import compare
 from lenity.report.cost import cost
@@ -23,6 +23,7 @@ from lenity.report.markdown import write_markdown
 from lenity.report.panels import judging
 from lenity.report.panels.record import protocol
 from lenity.report.scores import Scores
+from lenity.report.signs import Sign
 from made_up import write_run
 
 
@@ -234,3 +235,14 @@ def test_metrics_that_diverged_or_end_in_a_cut_line_leave_gaps(sweep):
 
 def test_smoothing_goes_on_after_a_gap():
     assert smooth([2.0, float("nan"), 4.0])[::2] == [2.0, pytest.approx(smooth([2.0, 4.0])[1])]
+
+
+def test_the_summary_names_each_kind_of_warning_once(sweep, monkeypatch):
+    found = [
+        Sign("Length drifts", "plc", "Look."),
+        Sign("Length drifts", "linear", "Look."),
+        Sign("KL is large", "plc", "Look."),
+    ]
+    monkeypatch.setattr(page.warnings, "signs", lambda *_: found)
+    text = page.write_page(gather(sweep)).read_text()
+    assert "3 warnings</a>: length drifts; KL is large.</p>" in text

@@ -19,6 +19,9 @@ def _output(name: str) -> Callable[[F], F]:
     )  # fmt: skip
 
 
+_weights = click.option("--weights", default="0.5,0.5", show_default=True, help="Of the two objectives; they sum to 1.")
+
+
 @click.group()
 def command() -> None:
     """See the paper's claims hold or fail, in worlds with exact gradients.
@@ -32,7 +35,7 @@ def command() -> None:
 
 @command.command(short_help="Paths of linear, MGDA and PLC over a valley, drawn.")
 @_output("figure1")
-@click.option("--weights", default="0.5,0.5", show_default=True, help="Of the two objectives; they sum to 1.")
+@_weights
 @click.option("--temperature", type=float, default=0.1, show_default=True, help="Of the gates; the paper's is 0.5.")
 @click.option("--steps", type=click.IntRange(min=1), default=2000, show_default=True, help="Of each rule.")
 def figure1(output: Path, weights: str, temperature: float, steps: int) -> None:
@@ -63,7 +66,7 @@ def theorems(output: Path, seed: int) -> None:
 
     About a minute. Where the paper leaves a reading open, each is measured.
 
-    Example: lenity lab theorems --output /tmp/theorems
+    Example: lenity lab theorems --seed 1
     """
     from rich.console import Console
 
@@ -77,7 +80,7 @@ def theorems(output: Path, seed: int) -> None:
 
 @command.command(short_help="The price of leniency on three actions.")
 @_output("bandit")
-@click.option("--weights", default="0.5,0.5", show_default=True, help="Of the two objectives; they sum to 1.")
+@_weights
 @click.option("--temperature", type=float, default=0.5, show_default=True, help="Of the gates.")
 @click.option("--steps", type=click.IntRange(min=1), default=4000, show_default=True, help="Of each rule.")
 def bandit(output: Path, weights: str, temperature: float, steps: int) -> None:

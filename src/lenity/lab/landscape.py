@@ -62,7 +62,7 @@ class Landscapes(Worlds):
         return Point(values, probabilities, rewards - values.unsqueeze(1), policy_gradient)
 
     def _rewards(self, theta: Thetas) -> Float[Tensor, "W M K"]:
-        """R at the nodes; a bump is a product of one factor an axis."""
+        """Rewards at the nodes; a bump is a product of one factor an axis."""
         nodes = theta.unsqueeze(-1) + self.sigma * self.z  # (W, 2, Q)
         distance = nodes.unsqueeze(1) - self.centres.unsqueeze(-1)  # (W, B, 2, Q)
         factors = (-0.5 * (distance / self.widths[..., None, None]).square()).exp()
@@ -109,7 +109,7 @@ class Landscapes(Worlds):
         return (weights * self.closed_form(self.stationary_near(theta, weights))[0]).sum(-1)
 
     def _smoothed(self, theta: Thetas) -> tuple[Tensor, Tensor, Tensor]:
-        """Theta - c (W, B, 2), v (W, B) and the bumps' means under the policy (W, B)."""
+        """Offsets theta - c (W, B, 2), v (W, B) and the bumps' means under the policy (W, B)."""
         away, square = theta.unsqueeze(1) - self.centres, self.widths.square()
         spread = square + self.sigma**2
         return away, spread, square / spread * (-0.5 * away.square().sum(-1) / spread).exp()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from lenity.errors import CheckpointError
 from lenity.lab.families import FAMILIES, Family, Problem
 from lenity.lab.study.climbs import CLIMBS, Pace
 from lenity.lab.study.settings import Setting
+from lenity.run_folder import replace_text, writing
 
 Array = NDArray[np.float64]
 EVERY = 10.0  # seconds between writes
@@ -131,7 +131,6 @@ def _read(file: Path) -> dict[str, Any]:
 
 
 def _write(file: Path, data: dict[str, Any]) -> None:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    partial = file.with_name(f".{file.name}.{os.getpid()}")
-    partial.write_text(json.dumps(data) + "\n", encoding="utf-8")
-    partial.replace(file)
+    with writing(file.parent):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        replace_text(file, json.dumps(data) + "\n")
