@@ -15,7 +15,7 @@ from click.testing import CliRunner
 from lenity.aggregation import MGDA, PLC, Linear
 from lenity.config.sweep import load_sweep
 from lenity.errors import CheckpointError, ProtocolError
-from lenity.lab.candidates import Bold, Pulse
+from lenity.lab.candidates import Pulse
 from lenity.lab.study import climbs, page, toy
 from lenity.lab.study.__main__ import main
 from lenity.lab.study.chosen import choices, halves, most_harm, pooled
@@ -107,10 +107,12 @@ def test_settings_have_names_of_their_own_and_baselines():
     assert set(SHOWN) <= set(names)
     assert (
         sum(
-            setting.kind in {"sigmoid", "centered", "net"} and not setting.novel and not setting.standardised
+            setting.kind in {"sigmoid", "centered", "net", "entropic"}
+            and not setting.novel
+            and not setting.standardised
             for setting in found
         )
-        == 3 * 7 * 7
+        == 4 * 7 * 7
     )
 
 
@@ -185,20 +187,6 @@ def test_the_best_kept_is_no_worse_than_the_end_and_than_the_middle():
 def test_a_pulse_is_linear_before_and_after():
     rule = Pulse(begin=0.2, fall=0.5, end=0.7)
     assert [round(rule.at(t).leniency, 6) for t in (0, 0.19, 0.2, 0.5, 0.6, 0.7, 1)] == [0, 0, 1, 1, 0.5, 0, 0]
-
-
-def test_bold_keeps_the_sign_of_the_total_and_is_linear_at_high_temperature():
-    advantages = torch.randn(200, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
-    weights = torch.tensor([0.2, 0.3, 0.5], dtype=torch.float64)
-    total = Linear().rectify(advantages, weights)
-    for tau in (0.02, 0.5, 5.0):
-        slow = torch.tensor(
-            [tau * math.expm1(min(g / tau, 3.0)) * (g / tau) / min(g / tau, 3.0) for g in total.tolist()]
-        )
-        torch.testing.assert_close(Bold(temperature=tau).rectify(advantages, weights), slow.double())
-        assert (Bold(temperature=tau).rectify(advantages, weights).sign() == total.sign()).all()
-    torch.testing.assert_close(Bold(temperature=1e9).rectify(advantages, weights), total)
-    torch.testing.assert_close(Bold(leniency=0.0).rectify(advantages, weights), total)
 
 
 @pytest.fixture

@@ -7,11 +7,11 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lenity.aggregation import PLC, RULES, AdvantageRule, Linear
+from lenity.aggregation import PLC, RULES, AdvantageRule, Entropic, Lenient, Linear
 from oracles import slow
 
 REGISTERED = [RULES[name]() for name in RULES]
-FORGIVING = [Linear(), PLC()] + [
+FORGIVING = [Linear(), PLC(), Entropic(), Entropic(temperature=0.1)] + [
     PLC(gate=gate, leniency=leniency, temperature=temperature)
     for gate in ("sigmoid", "centered", "net")
     for leniency, temperature in ((1.0, 0.1), (0.5, 2.0))
@@ -138,16 +138,16 @@ def test_one_objective_with_the_sigmoid_gate_halves_losses():
     assert PLC(gate="sigmoid").rectify(advantages, torch.ones(1)).tolist() == [2.0, -1.0]
 
 
-@pytest.mark.parametrize("gate", ["sigmoid", "centered", "net"])
+@pytest.mark.parametrize("rule", [rule for rule in VARIANTS if isinstance(rule, Lenient)], ids=repr)
 @given(problems(), st.floats(0.01, 100))
-def test_scale_goes_with_the_temperature(gate, problem, scale):
+def test_scale_goes_with_the_temperature(rule, problem, scale):
     advantages, weights = problem
-    small, large = PLC(gate=gate, temperature=0.5), PLC(gate=gate, temperature=0.5 * scale)
+    small, large = (rule.model_copy(update={"temperature": 0.5 * factor}) for factor in (1, scale))
     ours = large.rectify(scale * advantages, weights)
     torch.testing.assert_close(ours, scale * small.rectify(advantages, weights), rtol=1e-9, atol=1e-9)
 
 
-@pytest.mark.parametrize("rule", [rule for rule in VARIANTS if not isinstance(rule, PLC)], ids=repr)
+@pytest.mark.parametrize("rule", [rule for rule in VARIANTS if not isinstance(rule, Lenient)], ids=repr)
 @given(problems(), st.floats(0.01, 100))
 def test_rules_without_a_temperature_keep_the_scale(rule, problem, scale):
     advantages, weights = problem
@@ -155,10 +155,11 @@ def test_rules_without_a_temperature_keep_the_scale(rule, problem, scale):
 
 
 @pytest.mark.parametrize("temperature", [0.01, 0.5, 10.0])
+@pytest.mark.parametrize("rule", [PLC(gate="net"), Entropic()], ids=repr)
 @given(problems())
-def test_net_gate_keeps_the_sign_of_the_linear_advantage(temperature, problem):
+def test_some_rules_keep_the_sign_of_the_linear_advantage(rule, temperature, problem):
     linear = Linear().rectify(*problem)
-    lenient = PLC(gate="net", temperature=temperature).rectify(*problem)
+    lenient = rule.model_copy(update={"temperature": temperature}).rectify(*problem)
     clear = linear.abs() > tolerance(problem[0])
     assert (lenient.sign() == linear.sign())[clear].all()
     assert (lenient >= linear - tolerance(problem[0])).all()

@@ -26,6 +26,14 @@ def gae(rewards, values, lengths, gamma, lam):
     return advantages, returns
 
 
+def entropic(advantages, weights, temperature, leniency):
+    """Rectified advantage of one token; exponents end at 3, from where gains go on in proportion."""
+    total = sum(w * a for w, a in zip(weights, advantages, strict=True))
+    x = total / temperature
+    bent = temperature * (math.exp(x) - 1) if x <= 3 else total * (math.exp(3) - 1) / 3
+    return (1 - leniency) * total + leniency * bent
+
+
 def plc_mask(advantages, weights, gate, temperature, leniency):
     """M for one token's K advantages."""
     mask = []

@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 RULES: Registry[Rule] = Registry(
     "method",
     "lenity.rules",
-    ("lenity.aggregation.linear", "lenity.aggregation.lenient", "lenity.aggregation.tchebycheff", "lenity.aggregation.gradient",
-     "lenity.aggregation.torchjd", "lenity.aggregation.group", "lenity.methods.scalar", "lenity.methods.soups",
-     "lenity.methods.rewards_in_context"),
+    ("lenity.aggregation.linear", "lenity.aggregation.plc", "lenity.aggregation.entropic", "lenity.aggregation.tchebycheff",
+     "lenity.aggregation.gradient", "lenity.aggregation.torchjd", "lenity.aggregation.group", "lenity.methods.scalar",
+     "lenity.methods.soups", "lenity.methods.rewards_in_context"),
 )  # fmt: skip
 
 

@@ -14,6 +14,7 @@ COLOURS = {
     "sigmoid": "#D55E00",
     "centered": "#0072B2",
     "net": "#009E73",
+    "entropic": "#E69F00",
 }
 
 

@@ -9,16 +9,15 @@ from typing import Any
 from lenity.lab.drawing import COLOURS, new_figure, save_figure
 from lenity.lab.study.chosen import Reached, pooled
 from lenity.lab.study.outcomes import Outcome, outcomes
-from lenity.lab.study.settings import GATES, Setting
+from lenity.lab.study.settings import KINDS, Setting
 
-BOLD = "#E69F00"
 MARKS = {"constant": "o", "linear": "v", "cosine": "s", "pulse": "^", "pulse, best kept": "*", "once stalled": "D"}
 
 
 def draw(reached: Reached, settings: Sequence[Setting], stem: Path) -> list[Path]:
     """``<stem>_rates`` and ``<stem>_temperatures``, SVG and PNG each; over all worlds."""
     found = outcomes([setting for setting in settings if not setting.standardised], pooled(reached))
-    lenient = [outcome for outcome in found if outcome.setting.kind in {*GATES, "bold"}]
+    lenient = [outcome for outcome in found if outcome.setting.kind in KINDS]
     return [*_rates(lenient, _beside(stem, "rates")), *_temperatures(lenient, _beside(stem, "temperatures"))]
 
 
@@ -29,7 +28,7 @@ def _rates(found: Sequence[Outcome], stem: Path) -> list[Path]:
     for outcome in found:
         mark = MARKS[outcome.setting.schedule.split(" to ")[0]]
         axis.scatter(
-            100 * outcome.harm.value, 100 * outcome.escape.value, marker=mark, color=_colour(outcome), s=26, alpha=0.75,
+            100 * outcome.harm.value, 100 * outcome.escape.value, marker=mark, color=COLOURS[outcome.setting.kind], s=26, alpha=0.75,
             linewidths=0,
         )  # fmt: skip
     axis.set_xscale("symlog", linthresh=0.1)
@@ -43,7 +42,7 @@ def _temperatures(found: Sequence[Outcome], stem: Path) -> list[Path]:
     """Constant leniency and a linear fall, with intervals."""
     figure = new_figure(9.2, 3.6)
     axes = figure.subplots(1, 2, sharex=True)
-    for kind in (*GATES, "bold"):
+    for kind in KINDS:
         for schedule, line in (("constant", "-"), ("linear to 0.6", ":")):
             own = sorted(
                 (o for o in found if (o.setting.kind, o.setting.schedule) == (kind, schedule)),
@@ -51,7 +50,7 @@ def _temperatures(found: Sequence[Outcome], stem: Path) -> list[Path]:
             )
             for axis, rates in zip(axes, ([o.escape for o in own], [o.harm for o in own]), strict=True):
                 x = [o.setting.temperature for o in own]
-                colour = _colour(own[0])
+                colour = COLOURS[kind]
                 axis.plot(
                     x, [100 * r.value for r in rates], line, color=colour, label=f"{kind}, {schedule}", marker="."
                 )
@@ -73,14 +72,10 @@ def _beside(stem: Path, part: str) -> Path:
     return stem.with_name(f"{stem.name}_{part}")
 
 
-def _colour(outcome: Outcome) -> str:
-    return COLOURS.get(outcome.setting.kind, BOLD)
-
-
 def _legend(axis: Any) -> None:
-    """Colours are gates, marks are schedules."""
-    for kind in (*GATES, "bold"):
-        axis.scatter([], [], color=COLOURS.get(kind, BOLD), label=kind, linewidths=0)
+    """Colours are rules, marks are schedules."""
+    for kind in KINDS:
+        axis.scatter([], [], color=COLOURS[kind], label=kind, linewidths=0)
     for schedule, mark in MARKS.items():
         axis.scatter([], [], color="#777777", marker=mark, label=schedule, linewidths=0)
     axis.legend(fontsize=7, frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5))

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Any, Literal
 
-from lenity.aggregation import MGDA, PLC, Linear, Rule
+from lenity.aggregation import MGDA, PLC, Entropic, Lenient, Linear, Rule
 from lenity.aggregation.torchjd import TorchJD
-from lenity.lab.candidates import Bold, Pulse
+from lenity.lab.candidates import Pulse
 
 Gate = Literal["sigmoid", "centered", "net"]
 GATES: tuple[Gate, ...] = ("sigmoid", "centered", "net")
+KINDS = (*GATES, "entropic")
 TEMPERATURES = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 FEW = (0.1, 0.5, 2.0)
 ENDS = (0.3, 0.6, 0.9)
@@ -25,7 +26,7 @@ class Setting:
 
     Args:
         name: in tables and files.
-        kind: gate, or family of candidates; colours figures.
+        kind: one of :data:`KINDS`, or a rival; colours figures.
         rule: from :mod:`lenity.aggregation` or :mod:`lenity.lab.candidates`.
         schedule: of the leniency, as tables name it.
         climb: name in :data:`lenity.lab.study.climbs.CLIMBS`.
@@ -49,12 +50,12 @@ class Setting:
     @property
     def temperature(self) -> float | None:
         """tau, of rules that have one."""
-        return self.rule.temperature if isinstance(self.rule, PLC) else None
+        return self.rule.temperature if isinstance(self.rule, Lenient) else None
 
     @property
     def novel(self) -> bool:
         """Whether no run can name it."""
-        return type(self.rule) in {Bold, Pulse} or self.climb != "plain"
+        return isinstance(self.rule, Pulse) or self.climb != "plain"
 
     def key(self) -> dict[str, Any]:
         """All that its results depend on, apart from the worlds."""
@@ -68,7 +69,7 @@ def settings() -> list[Setting]:
 
 
 def paper(kind: str = "sigmoid", tau: float = 0.5, schedule: str = "constant") -> str:
-    """The name of a PLC setting; by default the paper's."""
+    """The name of a lenient setting; by default the paper's."""
     return f"{kind} τ {tau:g}, {schedule}"
 
 
@@ -80,23 +81,18 @@ def _rivals() -> Iterator[Setting]:
 
 
 def _lenient() -> Iterator[Setting]:
-    for gate, tau, (name, schedule) in product(GATES, TEMPERATURES, schedules().items()):
-        yield Setting(paper(gate, tau, name), gate, PLC(gate=gate, temperature=tau, **schedule), name)
+    for kind, tau, name in product(KINDS, TEMPERATURES, schedules()):
+        yield Setting(paper(kind, tau, name), kind, _rule(kind, tau, name), name)
 
 
 def schedules() -> dict[str, dict[str, Any]]:
-    """Fields of PLC by the name of the schedule."""
+    """Fields of a lenient rule by the name of the schedule."""
     falling = {f"{shape} to {end:g}": {"schedule": shape, "schedule_end": end}
                for shape, end in product(("linear", "cosine"), ENDS)}  # fmt: skip
     return {"constant": {}, **falling}
 
 
 def _candidates() -> Iterator[Setting]:
-    some = {
-        name: fields for name, fields in schedules().items() if name in {"constant", "linear to 0.6", "linear to 0.9"}
-    }
-    for tau, (name, schedule) in product((0.02, *TEMPERATURES), some.items()):
-        yield Setting(paper("bold", tau, name), "bold", Bold(temperature=tau, **schedule), name)
     for gate, tau in product(GATES, FEW):
         pulse = Pulse(gate=gate, temperature=tau)
         yield Setting(paper(gate, tau, "pulse"), gate, pulse, "pulse")
@@ -107,6 +103,10 @@ def _candidates() -> Iterator[Setting]:
 
 def _standardised() -> Iterator[Setting]:
     yield Setting(LINEAR_STANDARDISED, "linear", Linear(), standardised=True)
-    for gate, tau, name in product(GATES, FEW, ("constant", "linear to 0.6")):
-        rule = PLC(gate=gate, temperature=tau, **schedules()[name])
-        yield Setting(f"{paper(gate, tau, name)}, standardised", gate, rule, name, standardised=True)
+    for kind, tau, name in product(KINDS, FEW, ("constant", "linear to 0.6")):
+        yield Setting(f"{paper(kind, tau, name)}, standardised", kind, _rule(kind, tau, name), name, standardised=True)
+
+
+def _rule(kind: str, tau: float, schedule: str) -> Lenient:
+    fields = {"temperature": tau, **schedules()[schedule]}
+    return Entropic(**fields) if kind == "entropic" else PLC(gate=kind, **fields)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from lenity.lab.study.chosen import Reached, choices, halves, most_harm, pooled
 from lenity.lab.study.outcomes import Outcome, outcomes
-from lenity.lab.study.settings import GATES, TEMPERATURES, Setting, paper, schedules
+from lenity.lab.study.settings import KINDS, TEMPERATURES, Setting, paper, schedules
 from lenity.pareto.confidence import Interval
 from lenity.report.tables import markdown
 
@@ -17,7 +17,7 @@ SHOWN = (
     paper(), paper(tau=0.1), paper(tau=0.5, schedule="linear to 0.6"), paper(tau=0.1, schedule="linear to 0.6"),
     paper("centered"), paper("centered", 0.1, "linear to 0.6"), paper("net"), paper("net", 0.1, "linear to 0.6"),
     paper("sigmoid", 0.1, "pulse"), paper("sigmoid", 0.1, "pulse, best kept"), paper("sigmoid", 0.1, "once stalled"),
-    paper("bold", 0.05, "linear to 0.6"), paper("bold", 0.1, "linear to 0.6"),
+    paper("entropic", 0.5), paper("entropic", 0.1, "linear to 0.6"),
 )  # fmt: skip
 HEADINGS = ["setting", "escapes, %", "harms, %", "greatest loss, %", "regret, %", "regret over linear, %", ""]
 
@@ -52,15 +52,15 @@ def by_part(reached: Reached, settings: Sequence[Setting], shown: Sequence[str] 
 
 
 def temperatures(reached: Reached, settings: Sequence[Setting], schedule: str = "constant") -> str:
-    """Escapes and harms of gates x temperatures over all worlds, for one schedule."""
-    wanted = [paper(gate, tau, schedule) for tau in TEMPERATURES for gate in (*GATES, "bold")]
-    return _grid([f"τ {tau:g}" for tau in TEMPERATURES], [*GATES, "bold"], wanted, reached, settings)
+    """Escapes and harms of rules x temperatures over all worlds, for one schedule."""
+    wanted = [paper(kind, tau, schedule) for tau in TEMPERATURES for kind in KINDS]
+    return _grid([f"τ {tau:g}" for tau in TEMPERATURES], KINDS, wanted, reached, settings)
 
 
 def falling(reached: Reached, settings: Sequence[Setting], tau: float) -> str:
-    """Escapes and harms of schedules x gates over all worlds, at one temperature."""
-    wanted = [paper(gate, tau, name) for name in schedules() for gate in GATES]
-    return _grid(list(schedules()), list(GATES), wanted, reached, settings)
+    """Escapes and harms of schedules x rules over all worlds, at one temperature."""
+    wanted = [paper(kind, tau, name) for name in schedules() for kind in KINDS]
+    return _grid(list(schedules()), KINDS, wanted, reached, settings)
 
 
 def standardised(reached: Reached, settings: Sequence[Setting]) -> str:

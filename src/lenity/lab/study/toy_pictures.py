@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from lenity.lab.drawing import COLOURS, new_figure, save_figure
-from lenity.lab.study.settings import LINEAR
+from lenity.lab.study.settings import KINDS, LINEAR
 from lenity.lab.study.toy import CLEAN, Condition, noise_values
 from lenity.pareto.confidence import Interval
 
@@ -28,11 +28,11 @@ def draw(found: Mapping[str, Condition], stem: Path) -> list[Path]:
 
 def _temperatures(condition: Condition, axis: Any) -> None:
     by_name = {method.method: method.figures[VALUE] for method in condition.comparison.methods}
-    for gate in ("sigmoid", "centered", "net"):
+    for kind in KINDS:
         own = {
-            float(name.split("-")[1]): value for name, value in by_name.items() if re.fullmatch(rf"{gate}-[\d.]+", name)
+            float(name.split("-")[1]): value for name, value in by_name.items() if re.fullmatch(rf"{kind}-[\d.]+", name)
         }
-        _line(axis, own, COLOURS[gate], gate)
+        _line(axis, own, COLOURS[kind], kind)
     if LINEAR in by_name:
         axis.axhline(by_name[LINEAR].value, color=COLOURS["linear"], linewidth=1)
         axis.axhspan(
