@@ -26,4 +26,5 @@ def test_schedules_end_in_linear_scalarisation(rule, schedule):
 
 @lenient
 def test_constant_schedule_changes_nothing(rule):
-    assert rule().at(0.7) == rule()
+    constant = rule(schedule="constant")
+    assert constant.at(0.7) == constant

@@ -44,7 +44,7 @@ def test_a_bare_name_takes_the_runs_own_settings(file):
         ({"name": "plc", "temperature": 2.0, "label": "warm"}, "warm", {"temperature": 2.0, "label": "warm"}),
         ({"name": "plc", "temperature": 2.0, "label": "warm"}, "plc", {"temperature": 2.0, "label": "warm"}),
         ({"name": "plc", "temperature": 2.0, "label": "warm"}, None, {"temperature": 2.0, "label": "warm"}),
-        ({"name": "plc", "temperature": 2.0}, {"name": "plc"}, {"temperature": 0.5}),
+        ({"name": "plc", "temperature": 2.0}, {"name": "plc"}, {"temperature": 0.1}),
     ],
 )
 def test_names_that_take_the_runs_own_settings(tmp_path, own, asked, found):

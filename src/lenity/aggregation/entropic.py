@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import torch
+from pydantic import Field
 
 from lenity.aggregation.base import RULES
 from lenity.aggregation.lenient import Lenient
@@ -30,11 +30,14 @@ class Entropic(Lenient):
 
     paper = "ours, after Howard & Matheson 1972"
     equation = "τ (exp(Σ w_k A_k / τ) − 1)"
+    temperature: float = Field(
+        2.0, gt=0, allow_inf_nan=False, description="tau; small is far from linear scalarisation"
+    )
 
     def mask(self, advantages: Tensor, weights: Tensor) -> Tensor:
         """1 - leniency (1 - (e^x - 1) / x) at x = G / tau, the same for all objectives, (..., K)."""
         total = (weights * advantages).sum(-1, keepdim=True)
         x = (total / self.temperature).clamp(max=STEEPEST)
-        flat = x.abs() < FLAT
-        ratio = torch.where(flat, 1 + x / 2, torch.expm1(x) / x.where(~flat, 1.0))
+        bent = x.abs() >= FLAT
+        ratio = (x.expm1() / x.where(bent, 1.0)).where(bent, 1 + x / 2)
         return (1 - self.leniency * (1 - ratio)).expand_as(advantages)

@@ -11,15 +11,18 @@ from lenity.aggregation.base import AdvantageRule
 
 
 class Lenient(AdvantageRule):
-    """A rule that is linear scalarisation at leniency 0."""
+    """A rule that is linear scalarisation at leniency 0.
 
-    temperature: float = Field(0.5, gt=0, allow_inf_nan=False, description="tau; small forgives sharply")
+    Leniency falls to 0 by default: held constant, it was worse than linear scalarisation (docs/results/leniency.md).
+    """
+
+    temperature: float = Field(0.1, gt=0, allow_inf_nan=False, description="tau; small forgives sharply")
     leniency: float = Field(1.0, ge=0, le=1, description="lambda; 0 is linear scalarisation, 1 the whole rule")
     schedule: Literal["constant", "linear", "cosine"] = Field(
-        "constant", description="how leniency falls to 0 over training"
+        "linear", description="how leniency falls to 0 over training, or constant"
     )
     schedule_end: float = Field(
-        1.0, gt=0, le=1, description="fraction of training at which leniency reaches 0 (linear, cosine)"
+        0.6, gt=0, le=1, description="fraction of training at which leniency reaches 0 (linear, cosine)"
     )
 
     def at(self, progress: float) -> Self:

@@ -42,11 +42,11 @@ def rules(temperature: float) -> dict[str, Rule]:
     """Linear scalarisation and each gate, ``sigmoid`` with leniency that decays too."""
     found: dict[str, Rule] = {"linear": Linear()}
     settings: dict[str, dict[str, Any]] = {
-        "sigmoid, λ = 1": {"gate": "sigmoid"},
+        "sigmoid, λ = 1": {"gate": "sigmoid", "schedule": "constant"},
         "sigmoid, λ → 0 in a line": {"gate": "sigmoid", "schedule": "linear", "schedule_end": 0.6},
         "sigmoid, λ → 0 as a cosine": {"gate": "sigmoid", "schedule": "cosine", "schedule_end": 0.6},
-        "centered, λ = 1": {"gate": "centered"},
-        "net, λ = 1": {"gate": "net"},
+        "centered, λ = 1": {"gate": "centered", "schedule": "constant"},
+        "net, λ = 1": {"gate": "net", "schedule": "constant"},
     }
     return found | {
         name: parse(PLC, chosen | {"temperature": temperature}, "bandit") for name, chosen in settings.items()

@@ -61,7 +61,7 @@ def rules(temperature: float) -> dict[str, Rule]:
     """What is compared; ``ConfigError`` where the temperature is not a positive number."""
     found: dict[str, Rule] = {"linear": Linear(), "mgda": MGDA()}
     for gate in ("sigmoid", "centered", "net"):
-        settings = {"gate": gate, "temperature": temperature}
+        settings = {"gate": gate, "temperature": temperature, "schedule": "constant"}
         found[f"{gate}, λ = 1"] = parse(PLC, settings, "figure1")
         found[f"{gate}, λ → 0"] = parse(PLC, settings | DECAYED, "figure1")
     return found

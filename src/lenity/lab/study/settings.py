@@ -89,12 +89,12 @@ def schedules() -> dict[str, dict[str, Any]]:
     """Fields of a lenient rule by the name of the schedule."""
     falling = {f"{shape} to {end:g}": {"schedule": shape, "schedule_end": end}
                for shape, end in product(("linear", "cosine"), ENDS)}  # fmt: skip
-    return {"constant": {}, **falling}
+    return {"constant": {"schedule": "constant", "schedule_end": 1.0}, **falling}
 
 
 def _candidates() -> Iterator[Setting]:
     for gate, tau in product(GATES, FEW):
-        pulse = Pulse(gate=gate, temperature=tau)
+        pulse = Pulse(gate=gate, temperature=tau, **schedules()["constant"])
         yield Setting(paper(gate, tau, "pulse"), gate, pulse, "pulse")
         yield Setting(paper(gate, tau, "pulse, best kept"), gate, pulse, "pulse, best kept", climb="kept")
         falling = PLC(gate=gate, temperature=tau, schedule="linear", schedule_end=0.8)

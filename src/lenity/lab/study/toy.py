@@ -27,17 +27,22 @@ CONDITIONS = {
     "noise_10": "noise on 10 %", "noise_20": "noise on 20 %", "noise_40": "noise on 40 %",
 }  # fmt: skip
 FIGURES = ("scalarised value", "hypervolume", "compliance")
+PAPER = "sigmoid-0.5"
 
 
 @dataclass(frozen=True)
 class Condition:
-    """One sweep: its comparison by the trained rewards, and the KL of each method beside linear scalarisation's."""
+    """One sweep: its comparison by the trained rewards, KL beside linear scalarisation's, and scalarised value beside the paper's.
+
+    ``over_paper`` is empty where the paper's setting was not run.
+    """
 
     name: str
     runs: list[Run]
     comparison: Comparison
     kl: dict[str, Interval]
     kl_over: dict[str, Interval]
+    over_paper: dict[str, Interval]
 
     @property
     def grid(self) -> Grid:
@@ -52,10 +57,14 @@ def read(folder: Path) -> dict[str, Condition]:
 
 
 def table(condition: Condition) -> str:
-    """Value, hypervolume, compliance and KL of every method, each with what it is over linear scalarisation's."""
+    """Value, hypervolume, compliance and KL of every method, each with what it is over linear scalarisation's; value over the paper's."""
     headings, rows = methods(condition.comparison, FIGURES)
-    rows = [[*row, *_kl(condition, row[0])] for row in rows if row[0] in condition.kl]
-    return markdown(([*headings, "KL, nats", f"over {LINEAR}"], rows))
+    rows = [
+        [*row[:3], _over_paper(condition, row[0]), *row[3:], *_kl(condition, row[0])]
+        for row in rows
+        if row[0] in condition.kl
+    ]
+    return markdown(([*headings[:3], f"over {PAPER}", *headings[3:], "KL, nats", f"over {LINEAR}"], rows))
 
 
 def conditions(found: Mapping[str, Condition], names: Sequence[str]) -> str:
@@ -88,13 +97,18 @@ def noise_values(found: Mapping[str, Condition], names: Sequence[str]) -> tuple[
     """Scalarised value of each (condition, method) that all of ``names`` share, from the same resamples."""
     shared = [method for method in found[CLEAN].grid.methods if all(method in found[name].kl for name in names)]
     cells = [(name, method) for name in names for method in shared]
-    grids = {name: found[name].grid for name in names}
-    weights = np.array([[point[k] for k in grids[CLEAN].columns] for point in grids[CLEAN].weights])
+    return _values([(found[name].grid, method) for name, method in cells]), cells
+
+
+def _values(cells: Sequence[tuple[Grid, str]]) -> Drawn:
+    """Scalarised value of each method in its sweep, from the same resamples."""
+    grid = cells[0][0]
+    weights = np.array([[point[k] for k in grid.columns] for point in grid.weights])
 
     def figures(*means: Array) -> list[float]:
         return [float((weights * mean).sum(1).mean()) for mean in means]
 
-    return confidence.bootstrap(figures, [grids[name].stack(method) for name, method in cells]), cells
+    return confidence.bootstrap(figures, [grid.stack(method) for grid, method in cells])
 
 
 def _more(values: Drawn, cells: Sequence[tuple[str, str]], name: str, method: str) -> str:
@@ -117,7 +131,10 @@ def _condition(name: str, folder: Path) -> Condition:
     other = grid.methods.index(found.baseline) if found.baseline else 0
     own = {method: drawn.interval(i) for i, method in enumerate(grid.methods)}
     over = {method: drawn.difference(i, other) for i, method in enumerate(grid.methods)}
-    return Condition(name, evidence.runs, found, own, over)
+    values = _values([(grid, method) for method in grid.methods])
+    paper = grid.methods.index(PAPER) if PAPER in grid.methods else None
+    over_paper = {m: values.difference(i, paper) for i, m in enumerate(grid.methods) if paper is not None}
+    return Condition(name, evidence.runs, found, own, over, over_paper)
 
 
 def _kls(grid: Grid, method: str) -> Array:
@@ -132,6 +149,10 @@ def _kls(grid: Grid, method: str) -> Array:
 def _kl_of(run: Run) -> Array:
     values: Array = paired(run.frame, "aligned", [next(iter(run.weights))], "kl")[1][:, 0]
     return values
+
+
+def _over_paper(condition: Condition, method: str) -> str:
+    return str(condition.over_paper[method]) if condition.over_paper and method != PAPER else "–"
 
 
 def _kl(condition: Condition, method: str) -> list[str]:

@@ -28,7 +28,7 @@ def checks(count: int = 150, seed: int = 0, steps: int = 2000) -> Iterator[Check
         yield from _optima(peaks(count, objectives, seed), objectives)
     problem = valleys(count, 2, seed)
     for gate in GATES:
-        yield _ends(problem, PLC(gate=gate, temperature=0.1), steps)
+        yield _ends(problem, PLC(gate=gate, temperature=0.1, schedule="constant"), steps)
         yield _ends(problem, PLC(gate=gate, temperature=0.1, schedule="linear", schedule_end=0.6), steps)
 
 

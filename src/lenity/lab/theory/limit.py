@@ -42,7 +42,7 @@ def rules() -> dict[str, Rule]:
     """Each gate, with and without a schedule."""
     found: dict[str, Rule] = {"linear": Linear()}
     for gate in GATES:
-        found[f"{gate}, λ = 1"] = PLC(gate=gate, temperature=0.1)
+        found[f"{gate}, λ = 1"] = PLC(gate=gate, temperature=0.1, schedule="constant")
         found[f"{gate}, λ → 0"] = PLC(gate=gate, temperature=0.1, schedule="linear", schedule_end=0.6)
     return found
 
