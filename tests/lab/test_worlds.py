@@ -68,7 +68,7 @@ def test_plc_on_a_bandit_is_the_mean_over_sampled_actions():
     actions = np.random.default_rng(0).choice(len(policy), SAMPLES, p=policy)
     score = np.eye(len(policy))[actions] - policy
     credit = rectified(rewards[actions] - policy @ rewards, WEIGHTS)
-    exact = update(PLC(), worlds.at(theta), torch.tensor(WEIGHTS[None]))[0].numpy()
+    exact = update(PLC(temperature=0.5), worlds.at(theta), torch.tensor(WEIGHTS[None]))[0].numpy()
     assert_near_the_mean(exact, credit[:, None] * score)
 
 
@@ -80,7 +80,7 @@ def test_plc_on_a_landscape_is_the_mean_over_sampled_points():
     rewards = np.exp(-away / (2 * worlds.widths[0].numpy() ** 2)) @ worlds.heights[0].numpy()
     values = worlds.closed_form(theta)[0][0].numpy()
     samples = rectified(rewards - values, WEIGHTS)[:, None] * (points - mean) / sigma**2
-    exact = update(PLC(), worlds.at(theta), torch.tensor(WEIGHTS[None]))[0].numpy()
+    exact = update(PLC(temperature=0.5), worlds.at(theta), torch.tensor(WEIGHTS[None]))[0].numpy()
     assert_near_the_mean(exact, samples)
 
 
@@ -106,7 +106,7 @@ def test_plc_on_a_process_is_the_mean_over_sampled_episodes():
         credit = rectified(table[state, action], WEIGHTS)
         samples[np.arange(count), h, state] += credit[:, None] * (np.eye(actions)[action] - policy[h, state])
         state = (random.random(count)[:, None] > transitions[state, action].cumsum(1)).sum(1).clip(max=states - 1)
-    exact = update(PLC(), worlds.at(theta), torch.tensor(WEIGHTS[None]))[0].numpy()
+    exact = update(PLC(temperature=0.5), worlds.at(theta), torch.tensor(WEIGHTS[None]))[0].numpy()
     assert_near_the_mean(exact, samples.reshape(count, -1))
 
 

@@ -45,8 +45,10 @@ def _temperatures(condition: Condition, axis: Any) -> None:
 def _noise(found: Mapping[str, Condition], axis: Any) -> None:
     names = [name for name in found if name == CLEAN or name.startswith("noise_")]
     drawn, cells = noise_values(found, names)
-    for method in dict.fromkeys(method for _, method in cells):
-        own = {0.0 if name == CLEAN else float(name.split("_")[1]): drawn.interval(i)
+    methods = list(dict.fromkeys(method for _, method in cells))
+    for at, method in enumerate(methods):
+        aside = 0.5 * (at - (len(methods) - 1) / 2)  # so that intervals do not lie on each other
+        own = {aside + (0.0 if name == CLEAN else float(name.split("_")[1])): drawn.interval(i)
                for i, (name, of) in enumerate(cells) if of == method}  # fmt: skip
         _line(axis, own, COLOURS.get(method.split("-")[0]), method, FALLING if "-linear-" in method else "-")
     axis.set(xlabel="noisy responses, % of each batch", title="Reward noise (eq. 34); evaluated without")
@@ -64,6 +66,7 @@ def _line(axis: Any, values: Mapping[float, Interval], colour: str | None, name:
             color=colour,
             label=name,
             marker=".",
+            linestyle=style,
             linewidth=1,
             capsize=2,
         )

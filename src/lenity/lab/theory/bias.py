@@ -61,7 +61,7 @@ def checks(count: int = 200, seed: int = 0) -> Iterator[Check]:
     """The three readings for each gate at the starts of random landscapes, K = 1 and 3."""
     one, three = (_starts(objectives, count, seed) for objectives in (1, 3))
     for gate in GATES:
-        rule = PLC(gate=gate)
+        rule = PLC(gate=gate, temperature=0.5)
         yield from (_letter(rule, one, three), _each(rule, *three), _whole(rule, *three))
 
 
