@@ -18,7 +18,7 @@ FLAT = 1e-6  # below it (e^x - 1) / x is 1 + x / 2 to the last digit
 
 @RULES.register("entropic")
 class Entropic(Lenient):
-    r"""Rectified advantage :math:`\tau (e^{G/\tau} - 1)` with G = sum_j w_j A_j: gains count more and losses less.
+    """Rectified advantage tau (exp(G / tau) - 1) with G = sum_j w_j A_j: gains count more and losses less.
 
     Ours, after the entropic utility of Howard & Matheson 1972. It forgives a loss of the whole coalition and does not look at
     who pays, so its sign is that of G. tau to infinity, or leniency 0, is linear scalarisation.
