@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import os
+import signal
 import time
 
+import pytest
+
 from lenity.config.load import read_yaml
+from lenity.sweep import workers as module
 from lenity.sweep.workers import Workers
 
 
@@ -37,3 +41,19 @@ def test_leaving_ends_what_is_running():
         workers.submit("long", time.sleep, 60)
         process = workers._workers[0].process
     assert time.monotonic() - start < 10 and process.exitcode is not None
+
+
+def test_an_interrupt_waits_until_the_worker_is_known(monkeypatch):
+    """Else nobody would end it, and it would complain of the half a message it was sent."""
+    started = []
+
+    class Interrupted(module._Worker):
+        def __init__(self, prepare):
+            signal.raise_signal(signal.SIGINT)
+            super().__init__(prepare)
+            started.append(self.process)
+
+    monkeypatch.setattr(module, "_Worker", Interrupted)
+    with pytest.raises(KeyboardInterrupt), Workers(1, int) as workers:
+        workers.submit("long", time.sleep, 60)
+    assert len(started) == 1 and started[0].exitcode is not None

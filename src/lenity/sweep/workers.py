@@ -9,7 +9,7 @@ import signal
 import threading
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from types import TracebackType
@@ -67,8 +67,9 @@ class Workers:
         self._workers = [worker for worker in self._workers if worker.task or worker.process.is_alive()]
         worker = next((worker for worker in self._workers if worker.task is None), None)
         if worker is None:
-            worker = _Worker(self._prepare)
-            self._workers.append(worker)
+            with _uninterrupted():  # or a process half started would be nobody's to end
+                worker = _Worker(self._prepare)
+                self._workers.append(worker)
         worker.task, worker.since = task, time.perf_counter()
         with contextlib.suppress(OSError):  # it has just died: its answer will say so
             worker.pipe.send((function, arguments))
@@ -127,6 +128,24 @@ def _serve(pipe: Connection[Any, Any], prepare: Callable[[], None]) -> None:
             pipe.send(traceback.format_exc())
         else:
             pipe.send(None)
+
+
+@contextlib.contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """SIGINT and SIGTERM wait until the end; only the main thread can and need wait."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came: list[int] = []
+    ours = [each for each in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(each) is not None]
+    before = {each: signal.signal(each, lambda number, _: came.append(number)) for each in ours}
+    try:
+        yield
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
+    for number in came:
+        signal.raise_signal(number)
 
 
 def _end_with_parent() -> None:
