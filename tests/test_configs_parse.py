@@ -44,6 +44,18 @@ def test_parses(path):
     assert parse(model, config.model_dump(mode="json")) == config
 
 
+@pytest.mark.parametrize(
+    "path", [path for path in CONFIGS if path.stem.startswith("paper_")], ids=lambda path: path.name
+)
+def test_the_papers_configurations_are_the_presets(path):
+    """Whatever the defaults are: changing one must not change what the paper is said to do."""
+    data = read_yaml(path)
+    written = parse(RunConfig, data, source=str(path)).method
+    preset = parse(RunConfig, data | {"method": "plc", "preset": "paper"}).method
+    fields = ("gate", "temperature", "leniency", "schedule")
+    assert [getattr(written, field) for field in fields] == [getattr(preset, field) for field in fields]
+
+
 def test_the_readmes_example_parses():
     text = (CONFIGS[0].parents[1] / "README.md").read_text(encoding="utf-8")
     config = parse(RunConfig, yaml.safe_load(text.split("```yaml\n")[1].split("```")[0]))

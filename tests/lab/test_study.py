@@ -210,12 +210,17 @@ def test_conditions_are_compared_within_and_with_the_clean_one(sweeps):
     by_method = {row[0].strip("| "): row for row in rows}
     assert by_method[LINEAR][3].startswith("-0.500 ["), "0.4 of a mean squared weight of 0.625, scores doubled"
     assert by_method["sigmoid-0.5"][4].startswith("0.500 [")
+    assert "| linear |" in toy.table(found["settings"]) and found["settings"].over_paper[LINEAR].value == pytest.approx(
+        -0.25
+    )
     assert "2.000 [" not in toy.table(found["settings"]) and "3.200 [" in toy.table(found["settings"])
     assert toy.conditions(found, ["settings", "normalise_none"]).count("\n") == 1 + 6
 
 
 def test_the_page_says_what_is_missing_and_holds_what_is_there(sweeps, tmp_path):
-    empty = page.write_page(tmp_path / "none", tmp_path / "none", tmp_path / "empty.md")
+    named = []
+    empty = page.write_page(tmp_path / "none", tmp_path / "none", tmp_path / "empty.md", named.append)
+    assert len(set(named)) == len(named) == page.steps()
     assert [file.name for file in empty] == ["empty.md"]
     assert empty[0].read_text().count(page.MISSING) == 15
     files = page.write_page(tmp_path / "none", sweeps, tmp_path / "leniency.md")

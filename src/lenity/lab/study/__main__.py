@@ -66,9 +66,12 @@ def worlds(count: int, seed: int, families: str | None, output: Path) -> None:
 )
 def page(measured: Path, sweeps: Path, output: Path) -> None:
     """Write the page from all that has been measured so far."""
-    from lenity.lab.study.page import write_page
+    from lenity.lab.study.page import steps, write_page
+    from lenity.terminal import bar
 
-    for file in write_page(measured, sweeps, output):
+    with bar("writing the page", steps()) as advance:
+        files = write_page(measured, sweeps, output, lambda name: advance(1, description=name[:24].ljust(24)))
+    for file in files:
         click.echo(file)
 
 

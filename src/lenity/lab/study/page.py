@@ -13,35 +13,45 @@ from lenity.lab.study.settings import settings
 from lenity.report import tables as report_tables
 
 TEMPLATE = Path(__file__).with_name("leniency.md")
+PICTURES = 2
+Advance = Callable[[str], None]
 MISSING = "*Not measured yet: `make study`.*"
 
 
-def write_page(worlds: Path, sweeps: Path, file: Path) -> list[Path]:
+def steps() -> int:
+    """How often :func:`write_page` advances."""
+    return len(toy.CONDITIONS) + PICTURES + len(_worlds({})) + len(_toy({}))
+
+
+def write_page(worlds: Path, sweeps: Path, file: Path, advance: Advance = lambda name: None) -> list[Path]:
     """Write ``file`` and its figures beside it, from what is measured so far.
 
     Args:
         worlds: folder of ``python -m lenity.lab.study worlds``.
         sweeps: folder with a sweep folder a condition, see :data:`lenity.lab.study.toy.CONDITIONS`.
         file: the page.
+        advance: called with the name of each of :func:`steps`.
 
     Returns:
         All that was written.
     """
     chosen = settings()
     reached: Reached = {path.stem: load(path, chosen) for path in sorted(worlds.glob("*_k*.json"))}
-    conditions = toy.read(sweeps)
+    conditions = toy.read(sweeps, advance)
     file.parent.mkdir(parents=True, exist_ok=True)
     written = [file]
     if reached:
         written += pictures.draw(reached, chosen, file.with_suffix(""))
         written.append(tables.write_csv(reached, chosen, file.with_name(f"{file.stem}_worlds.csv")))
+    advance("figures of the worlds")
     written += toy_pictures.draw(conditions, file.with_suffix(""))
+    advance("figures of the toy world")
     pieces = {**_worlds(reached), **_toy(conditions)}
-    file.write_text(fill(TEMPLATE.read_text(encoding="utf-8"), pieces), encoding="utf-8")
+    file.write_text(fill(TEMPLATE.read_text(encoding="utf-8"), pieces, advance), encoding="utf-8")
     return written
 
 
-def fill(text: str, pieces: Mapping[str, Callable[[], str] | None]) -> str:
+def fill(text: str, pieces: Mapping[str, Callable[[], str] | None], advance: Advance = lambda name: None) -> str:
     r"""``text`` with each ``{name}`` on a line of its own replaced; None says that it is not measured yet.
 
     >>> fill("a\n{b}\n{c}", {"b": lambda: "1", "c": None})
@@ -50,7 +60,9 @@ def fill(text: str, pieces: Mapping[str, Callable[[], str] | None]) -> str:
 
     def piece(match: re.Match[str]) -> str:
         make = pieces[match[1]]
-        return MISSING if make is None else make()
+        made = MISSING if make is None else make()
+        advance(match[1])
+        return made
 
     return re.sub(r"^\{(\w+)\}$", piece, text, flags=re.MULTILINE)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,10 +50,14 @@ class Condition:
         return Grid.of(self.runs, list(self.comparison.view.columns.values()))
 
 
-def read(folder: Path) -> dict[str, Condition]:
-    """The conditions among :data:`CONDITIONS` that have runs in ``folder``, by folder name."""
-    there = [name for name in CONDITIONS if list((folder / name).rglob("evaluation.parquet"))]
-    return {name: _condition(name, folder / name) for name in there}
+def read(folder: Path, advance: Callable[[str], None] = lambda name: None) -> dict[str, Condition]:
+    """The conditions among :data:`CONDITIONS` that have runs in ``folder``, by folder name; ``advance`` is called for each of all."""
+    found = {}
+    for name in CONDITIONS:
+        if list((folder / name).rglob("evaluation.parquet")):
+            found[name] = _condition(name, folder / name)
+        advance(name)
+    return found
 
 
 def table(condition: Condition) -> str:
