@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 import tiny
+from lenity.durable import writing
 from lenity.errors import CheckpointError
-from lenity.run_folder import RunFolder, writing
+from lenity.run_folder import RunFolder
 
 
 @pytest.fixture

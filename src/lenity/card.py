@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from lenity.config.run import RunConfig
-from lenity.run_folder import RunFolder, replace_text, writing
+from lenity.durable import replace_text, writing
+from lenity.run_folder import RunFolder
 
 WINDOW = 5  # iterations averaged at each end of the table
 

@@ -16,8 +16,8 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from lenity.durable import writing
 from lenity.errors import CheckpointError
-from lenity.run_folder import writing
 
 PREFIX = "iteration_"
 

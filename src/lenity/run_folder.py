@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +14,7 @@ import yaml
 
 from lenity.config.load import parse, read_yaml
 from lenity.config.run import RunConfig
+from lenity.durable import replace_text, replacing_folder, writing
 from lenity.errors import CheckpointError
 
 if TYPE_CHECKING:
@@ -104,12 +104,8 @@ class RunFolder:
 
     def save_adapter(self, policy: Any) -> None:
         """Write ``adapter/``, whole or not at all."""
-        partial = self.path / ".adapter"
-        with writing(self.path):
-            shutil.rmtree(partial, ignore_errors=True)
+        with writing(self.path), replacing_folder(self.adapter) as partial:
             policy.save_pretrained(partial, safe_serialization=True)
-            shutil.rmtree(self.adapter, ignore_errors=True)
-            partial.replace(self.adapter)
 
     def amend(self, config: RunConfig) -> None:
         """Change how the run is evaluated or logged, in its ``config.yaml`` too.
@@ -134,11 +130,11 @@ class RunFolder:
                 f"the run '{source}' that this one takes its adapter from is not finished; finish it first."
             )
         with writing(self.path):
-            shutil.rmtree(self.adapter, ignore_errors=True)
             for name in names:
                 (self.path / name).unlink(missing_ok=True)
                 _link(other.path / name, self.path / name)
-            shutil.copytree(other.adapter, self.adapter, copy_function=_link)
+            with replacing_folder(self.adapter) as partial:
+                shutil.copytree(other.adapter, partial, copy_function=_link, dirs_exist_ok=True)
 
     def truncate(self, iterations: int) -> None:
         """Forget what was written after the first ``iterations`` iterations, before they are run again."""
@@ -162,19 +158,6 @@ class RunFolder:
                 )
 
 
-@contextmanager
-def writing(path: Path) -> Iterator[None]:
-    """Turns a full disk or a missing permission into an error that says where, and what is safe."""
-    try:
-        yield
-    except OSError as error:
-        free = shutil.disk_usage(next(p for p in (path, *path.absolute().parents) if p.exists())).free / 2**20
-        raise CheckpointError(
-            f"cannot write to '{path}': {error.strerror or error} ({free:,.0f} MiB free). What was saved before is whole; "
-            "make room or fix the permission, then run the same command with --resume."
-        ) from error
-
-
 def _yaml(config: RunConfig) -> str:
     return yaml.safe_dump(config.dump(), sort_keys=False, allow_unicode=True)
 
@@ -184,13 +167,6 @@ def _link(source: str | Path, target: str | Path) -> None:
         os.link(source, target)
     except OSError:  # another disk, or one without links
         shutil.copy2(source, target)
-
-
-def replace_text(file: Path, text: str) -> None:
-    """Write a file whole or not at all."""
-    partial = file.with_name(f".{file.name}.{os.getpid()}")
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(file)
 
 
 def _rows(file: Path) -> Iterator[dict[str, Any]]:

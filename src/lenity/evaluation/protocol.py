@@ -61,7 +61,7 @@ class Protocol(Section):
 
     def save(self, folder: Path) -> None:
         """Write ``protocol.yaml``, whole or not at all."""
-        from lenity.run_folder import replace_text
+        from lenity.durable import replace_text
 
         replace_text(folder / FILE, yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True))
 

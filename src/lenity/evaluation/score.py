@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lenity.config.run import RunConfig
+from lenity.durable import replace_text
 from lenity.evaluation import protocol
 from lenity.evaluation.fingerprint import prompts_identity, reward_identity
 from lenity.evaluation.protocol import Protocol
 from lenity.evaluation.rows import device, generate, held_out_prompts, load_rewards, raw_columns, rows
-from lenity.run_folder import RunFolder, replace_text
+from lenity.run_folder import RunFolder
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lenity.config.judge import JudgeConfig
+from lenity.durable import replace_text, writing
 from lenity.errors import JudgeError
 from lenity.evaluation.score import write
 from lenity.judge import endpoint, questions, tally
@@ -19,7 +20,6 @@ from lenity.judge.client import Client
 from lenity.judge.endpoint import Endpoint
 from lenity.judge.estimate import estimate
 from lenity.judge.rubrics import choose
-from lenity.run_folder import replace_text, writing
 from lenity.terminal import bar
 
 if TYPE_CHECKING:

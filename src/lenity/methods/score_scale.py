@@ -9,8 +9,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from lenity.durable import replace_text
 from lenity.rewards.standardise import Standardiser
-from lenity.run_folder import RunFolder, replace_text
+from lenity.run_folder import RunFolder
 
 FILE = "scores.json"
 

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from lenity.config.run import RunConfig
-from lenity.run_folder import replace_text
+from lenity.durable import replace_text
 from lenity.sweep.state import done
 
 FILE = "sweep.json"

@@ -15,11 +15,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from lenity.durable import replace_text, writing
 from lenity.errors import CheckpointError
 from lenity.lab.families import FAMILIES, Family, Problem
 from lenity.lab.study.climbs import CLIMBS, Pace
 from lenity.lab.study.settings import Setting
-from lenity.run_folder import replace_text, writing
 
 Array = NDArray[np.float64]
 EVERY = 10.0  # seconds between writes
