@@ -29,7 +29,7 @@ def test_weights_keep_the_order_of_the_rewards(tmp_path):
 
 def test_a_second_run_in_the_same_folder_is_refused(config):
     RunFolder.open(config, resume=False).append({"iteration": 1}, [])
-    with pytest.raises(CheckpointError, match=r"already holds a run; add --resume"):
+    with pytest.raises(CheckpointError, match=r"already holds a run\. Add --resume"):
         RunFolder.open(config, resume=False)
 
 
@@ -40,11 +40,33 @@ def test_a_run_that_failed_before_its_first_iteration_can_be_started_anew(config
     assert again.config.policy.model == "another/model" and not (run.path / "standardisation.json").exists()
 
 
-def test_resuming_another_run_is_refused_and_the_field_named(config, tmp_path):
+def test_what_training_does_not_depend_on_may_change(config, tmp_path):
     RunFolder.open(config, resume=False).append({"iteration": 1}, [])
-    RunFolder.open(tiny.run_config("some/model", tmp_path / "run", iterations=9), resume=True)
-    with pytest.raises(CheckpointError, match="another seed: 0, now 4"):
-        RunFolder.open(tiny.run_config("some/model", tmp_path / "run", seed=4), resume=True)
+    changes = {"checkpoint": {"every": 7}, "evaluation": {"limit": 3}, "tolerance": {"unscored": 0.5}}
+    again = RunFolder.open(tiny.run_config("some/model", tmp_path / "run", **changes), resume=True)
+    assert again.config.checkpoint.every == 7 and not (again.path / "notes.log").exists()
+
+
+def test_changes_that_training_depends_on_are_refused_unless_told_and_then_noted(config, tmp_path):
+    run = RunFolder.open(config, resume=False)
+    run.append({"iteration": 1}, [])
+    other = tiny.run_config("some/model", tmp_path / "run", seed=4, kl={"coefficient": 0.5}, checkpoint={"every": 7})
+    with pytest.raises(
+        CheckpointError, match=r"seed was 0 and is 4; kl\.coefficient was 0\.05 and is 0\.5\. .*--allow-changes"
+    ):
+        RunFolder.open(other, resume=True)
+    assert RunFolder(run.path).config == config, "a refusal changes nothing"
+    assert RunFolder.open(other, resume=True, allow_changes=True).config == other
+    notes = (run.path / "notes.log").read_text().splitlines()
+    assert len(notes) == 2 and "After iteration 1" in notes[0] and "seed was 0 and is 4" in notes[0]
+
+
+def test_other_objectives_are_another_run_whatever_is_allowed(config, tmp_path):
+    RunFolder.open(config, resume=False).append({"iteration": 1}, [])
+    reward = {"kind": "function", "function": f"{tiny.__file__}:helpful"}
+    other = tiny.run_config("some/model", tmp_path / "run", weights={"a": 1.0}, rewards={"a": reward})
+    with pytest.raises(CheckpointError, match=r"objectives \['helpful', 'harmless'\], not \['a'\]"):
+        RunFolder.open(other, resume=True, allow_changes=True)
 
 
 def test_not_a_run_folder(tmp_path):
@@ -52,16 +74,20 @@ def test_not_a_run_folder(tmp_path):
         _ = RunFolder(tmp_path).config
 
 
-def test_a_line_cut_short_is_forgotten(config):
+@pytest.mark.parametrize(
+    "torn", [b'{"iteration": 4, "rew', '{"iteration": 4, "response": "é'.encode()[:-1], b'{"iteration": 4}', b"[4]\n"]
+)
+def test_a_line_cut_short_is_forgotten(config, torn):
     run = RunFolder.open(config, resume=False)
     for iteration in (1, 2, 3):
-        run.append({"iteration": iteration}, [{"iteration": iteration, "response": "é"}])
-    with (run.path / "metrics.jsonl").open("a") as file:
-        file.write('{"iteration": 4, "rew')
+        run.append({"iteration": iteration}, [{"iteration": iteration, "response": "é \u2028 \x85 stays one line"}])
+    for name in ("metrics.jsonl", "samples.jsonl"):
+        with (run.path / name).open("ab") as file:
+            file.write(torn)
     assert [row["iteration"] for row in run.metrics()] == [1, 2, 3]
     run.truncate(2)
     assert [row["iteration"] for row in run.metrics()] == [1, 2]
-    assert (run.path / "samples.jsonl").read_text().count("\n") == 2
+    assert (run.path / "samples.jsonl").read_bytes().count(b"\n") == 2
 
 
 def test_a_full_disk_says_what_to_do(tmp_path):

@@ -124,7 +124,8 @@ def test_a_token_budget_ends_the_run_early_and_whole(tiny_model, tmp_path):
     assert run.finished and len(tokens) < 9 and sum(tokens[:-1]) < 60 <= sum(tokens) == run.tokens()
     assert [p.name for p in run.checkpoints.iterdir()] == [f"iteration_{len(tokens):06d}"]
     assert {row["reward_calls"] for row in run.metrics()} == {8 * 2}
-    more = train(config.model_copy(update={"budget": config.budget.model_copy(update={"tokens": 120})}), resume=True)
+    longer = config.model_copy(update={"budget": config.budget.model_copy(update={"tokens": 120})})
+    more = train(longer, resume=True, allow_changes=True)
     assert more.finished and more.tokens() >= 120
 
 

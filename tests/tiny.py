@@ -14,12 +14,12 @@ from lenity.aggregation import PLC
 from lenity.batch import Rollouts, Scored
 from lenity.config.load import parse
 from lenity.config.run import RunConfig
-from lenity.config.sections import LoRA, Policy
+from lenity.config.sections import LoRA, Policy, Tolerance
 from lenity.data.toy.training import make_tokenizer
 from lenity.models.actor_critic import ActorCritic
 from lenity.models.critic import Heads
 from lenity.models.policy import load_policy
-from lenity.update.step import Update
+from lenity.update.step import Setbacks, Update
 
 NAMES = ("helpful", "harmless", "humorous")
 
@@ -119,11 +119,14 @@ def harmless(prompts, responses):
 NO_SEED = torch.manual_seed
 
 
-def updater(module, settings, rate=1e-2):
+def updater(module, settings, rate=1e-2, allowed=20, say=print):
     optimizer = torch.optim.SGD([p for p in module.parameters() if p.requires_grad], lr=rate)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 1.0)
     accelerator = Accelerator(cpu=True)
-    return Update(accelerator, module, accelerator.prepare(optimizer), schedule, settings, 1e9, same)
+    return Update(
+        accelerator, module, accelerator.prepare(optimizer), schedule, settings, 1e9, same,
+        Setbacks(settings.mini_batch_size), Tolerance(non_finite_steps=allowed), say,
+    )  # fmt: skip
 
 
 def trained(module):

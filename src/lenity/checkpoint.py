@@ -1,4 +1,4 @@
-"""State at an iteration boundary: trained weights, optimizer, schedule, KL controller. Written aside, synced, renamed.
+"""State at an iteration boundary: trained weights, optimizer, schedule, KL controller, the rule's own. Tensors and JSON alone.
 
 Random numbers need no state: every stage of every iteration starts from its own seed. Neither does the data cursor, which is
 a function of the iteration. The standardisation constants stand in the run folder.
@@ -7,8 +7,9 @@ a function of the iteration. The standardisation constants stand in the run fold
 from __future__ import annotations
 
 import json
-import os
 import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,59 +17,129 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from lenity.durable import writing
-from lenity.errors import CheckpointError
+from lenity import manifest
+from lenity.config.sections import Checkpoint as Settings
+from lenity.durable import replacing_folder, writing
+from lenity.errors import CheckpointError, NumericalError
 
 PREFIX = "iteration_"
+TENSORS = ("weights", "optimizer", "rule")
 
 
-def save(
-    folder: Path, iteration: int, module: nn.Module, optimizer: Any, *, state: dict[str, Any], keep_last: int
-) -> Path:
-    """Write ``folder/iteration_NNNNNN`` and remove all but the newest ``keep_last``."""
-    final = folder / f"{PREFIX}{iteration:06d}"
-    partial = folder / f".{final.name}"
-    with writing(folder):
-        shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir(parents=True)
-        save_file(trained(module), partial / "model.safetensors")
-        torch.save(optimizer.state_dict(), partial / "optimizer.pt")
-        (partial / "state.json").write_text(json.dumps({"iteration": iteration, **state}) + "\n", encoding="utf-8")
-        for file in [*partial.iterdir(), partial]:
-            _sync(file)
-        shutil.rmtree(final, ignore_errors=True)
-        partial.replace(final)
-        _sync(folder)
-    for old in _all(folder)[:-keep_last]:
-        shutil.rmtree(old, ignore_errors=True)
-    return final
+@dataclass(frozen=True)
+class Checkpoint:
+    """What one folder holds.
+
+    Args:
+        iteration: how many are done.
+        weights: what training changes, by parameter.
+        optimizer: its tensors, ``<parameter>.<name>``.
+        rule: tensors of a rule that keeps a state.
+        state: plain data: the optimizer's groups, the schedule, beta and so on.
+    """
+
+    iteration: int
+    weights: Mapping[str, Tensor]
+    optimizer: Mapping[str, Tensor]
+    rule: Mapping[str, Tensor]
+    state: Mapping[str, Any]
+
+    @classmethod
+    def of(
+        cls, iteration: int, module: nn.Module, optimizer: Any, rule: Mapping[str, Tensor], state: Mapping[str, Any]
+    ) -> Checkpoint:
+        """The state as it is now.
+
+        Raises:
+            NumericalError: a weight is not finite, so that going on from here would be in vain.
+        """
+        weights = trained(module)
+        if broken := [name for name, value in weights.items() if not bool(value.isfinite().all())]:
+            raise NumericalError(
+                f"after iteration {iteration} {len(broken)} trained tensors are not finite: {', '.join(broken[:8])}.",
+                "Lower optimizer.learning_rate and go on from the last checkpoint with --resume --allow-changes.",
+            )
+        found = optimizer.state_dict()
+        tensors = {f"{i}.{name}": value for i, entry in found["state"].items() for name, value in entry.items()}
+        return cls(iteration, weights, tensors, rule, {**state, "optimizer": found["param_groups"]})
+
+    def save(self, folder: Path, settings: Settings) -> Path:
+        """Write ``folder/iteration_NNNNNN``, whole or not at all, and remove the checkpoints that ``settings`` does not keep."""
+        final = folder / f"{PREFIX}{self.iteration:06d}"
+        with writing(folder), replacing_folder(final) as partial:
+            for name in TENSORS:
+                save_file(
+                    {key: value.contiguous() for key, value in getattr(self, name).items()},
+                    partial / f"{name}.safetensors",
+                )
+            text = json.dumps({"iteration": self.iteration, **self.state})
+            (partial / "state.json").write_text(text + "\n", encoding="utf-8")
+            manifest.write(partial)
+        for old in _all(folder)[: -settings.keep_last]:
+            if not (settings.keep_every and _iteration(old) % settings.keep_every == 0):
+                shutil.rmtree(old, ignore_errors=True)
+        return final
+
+    @classmethod
+    def load(cls, folder: Path) -> Checkpoint:
+        """The inverse of :meth:`save`.
+
+        Raises:
+            CheckpointError: a file is missing, torn or altered.
+        """
+        manifest.check(folder)
+        try:
+            weights, optimizer, rule = (load_file(folder / f"{name}.safetensors") for name in TENSORS)
+            state = json.loads((folder / "state.json").read_text(encoding="utf-8"))
+            return cls(int(state.pop("iteration")), weights, optimizer, rule, state)
+        except Exception as error:  # safetensors and json each raise their own kinds
+            raise CheckpointError(f"checkpoint '{folder}' cannot be read ({error}).") from error
+
+    def restore(self, module: nn.Module, optimizer: Any) -> None:
+        """Put weights and optimizer back.
+
+        Raises:
+            CheckpointError: they are of another model or adapter.
+        """
+        if _shapes(self.weights) != _shapes(trained(module)):
+            raise CheckpointError(
+                f"the checkpoint of iteration {self.iteration} is of another model or adapter.",
+                "Resume with the settings it was made with.",
+            )
+        module.load_state_dict(dict(self.weights), strict=False)
+        entries: dict[int, dict[str, Tensor]] = {}
+        for key, value in self.optimizer.items():
+            index, _, name = key.partition(".")
+            entries.setdefault(int(index), {})[name] = value
+        optimizer.load_state_dict({"state": entries, "param_groups": self.state["optimizer"]})
 
 
-def load(folder: Path, module: nn.Module, optimizer: Any) -> dict[str, Any] | None:
-    """Restore the newest checkpoint in ``folder``; its state, or None where there is none.
+def newest(folder: Path, iterations: int, say: Callable[[str], None]) -> Checkpoint | None:
+    """The newest whole checkpoint of at most ``iterations``; None where none was written.
+
+    Args:
+        folder: of the checkpoints.
+        iterations: how many are on record; what a later checkpoint went through cannot be told any more.
+        say: gets a word on each that is passed over.
 
     Raises:
-        CheckpointError: a file is damaged or belongs to another model.
+        CheckpointError: there are some, and none can be used.
     """
-    if not (found := _all(folder)):
-        return None
-    newest = found[-1]
-    try:
-        weights = load_file(newest / "model.safetensors")
-        optimizer_state = torch.load(newest / "optimizer.pt", map_location="cpu", weights_only=True)
-        state: dict[str, Any] = json.loads((newest / "state.json").read_text(encoding="utf-8"))
-    except Exception as error:  # safetensors, torch and json each raise their own kinds
+    found = _all(folder)
+    for place in reversed(found):
+        if _iteration(place) > iterations:
+            say(f"Checkpoint '{place}' is passed over: metrics.jsonl has only {iterations} iterations.")
+            continue
+        try:
+            return Checkpoint.load(place)
+        except CheckpointError as error:
+            say(f"Checkpoint '{place}' is passed over: {error}")
+    if found:
         raise CheckpointError(
-            f"checkpoint '{newest}' cannot be read ({error}); remove it to resume from the one before."
-        ) from error
-    own = trained(module)
-    if {name: value.shape for name, value in weights.items()} != {name: value.shape for name, value in own.items()}:
-        raise CheckpointError(
-            f"checkpoint '{newest}' is of another model or adapter; resume with the settings it was made with."
+            f"none of the {len(found)} checkpoints in '{folder}' can be used.",
+            f"Put a good copy back, or remove '{folder}' to train again from the start.",
         )
-    module.load_state_dict(weights, strict=False)
-    optimizer.load_state_dict(optimizer_state)
-    return state
+    return None
 
 
 def trained(module: nn.Module) -> dict[str, Tensor]:
@@ -76,13 +147,15 @@ def trained(module: nn.Module) -> dict[str, Tensor]:
     return {name: value.detach().contiguous() for name, value in module.named_parameters() if value.requires_grad}
 
 
+def _shapes(tensors: Mapping[str, Tensor]) -> dict[str, torch.Size]:
+    return {name: value.shape for name, value in tensors.items()}
+
+
 def _all(folder: Path) -> list[Path]:
-    return sorted(folder.glob(f"{PREFIX}*"))
+    return sorted(
+        (place for place in folder.glob(f"{PREFIX}*") if place.name.removeprefix(PREFIX).isdigit()), key=_iteration
+    )
 
 
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+def _iteration(place: Path) -> int:
+    return int(place.name.removeprefix(PREFIX))

@@ -22,6 +22,14 @@ def replace_bytes(file: Path, data: bytes) -> None:
         partial.write_bytes(data)
 
 
+def append_text(file: Path, text: str) -> None:
+    """Add to a file; cut short, the last line is not whole."""
+    with file.open("ab") as opened:
+        opened.write(text.encode("utf-8"))
+        opened.flush()
+        os.fsync(opened.fileno())
+
+
 @contextmanager
 def replacing(file: Path) -> Iterator[Path]:
     """Where to write what then becomes ``file``; an error inside leaves ``file`` as it was."""

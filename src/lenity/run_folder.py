@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,14 +15,21 @@ import yaml
 
 from lenity.config.load import parse, read_yaml
 from lenity.config.run import RunConfig
-from lenity.durable import replace_text, replacing_folder, writing
+from lenity.durable import append_text, replace_bytes, replace_text, replacing_folder, writing
 from lenity.errors import CheckpointError
 
 if TYPE_CHECKING:
     from lenity.rewards.standardise import Standardiser
 
 EVALUATED = ("evaluation", "held_out_prompts", "held_out_rewards")  # what says how a run is evaluated
-FREE_TO_CHANGE = {"output", "iterations", "budget", "checkpoint", "logging", *EVALUATED}
+FREE_TO_CHANGE = {
+    "output",
+    "checkpoint",
+    "tolerance",
+    "logging",
+    *EVALUATED,
+}  # training goes the same way with any of them
+NOTES = "notes.log"
 
 
 class RunFolder:
@@ -31,19 +39,25 @@ class RunFolder:
         self.path = Path(path)
 
     @classmethod
-    def open(cls, config: RunConfig, resume: bool) -> RunFolder:
+    def open(cls, config: RunConfig, resume: bool, *, allow_changes: bool = False) -> RunFolder:
         """The folder ``config.output``, made and holding ``config.yaml``.
 
+        Args:
+            config: of the run.
+            resume: a run that is there already goes on.
+            allow_changes: also with settings other than it has begun with; which, is noted.
+
         Raises:
-            CheckpointError: it holds a run already and ``resume`` is off, or the run in it is another one.
+            CheckpointError: it holds a run already and ``resume`` is off, or what is there cannot go on as ``config`` says.
         """
         run = cls(config.output)
         if run.started:
             if not resume:
                 raise CheckpointError(
-                    f"output '{run.path}' already holds a run; add --resume to go on with it, or choose another --output."
+                    f"output '{run.path}' already holds a run.",
+                    "Add --resume to go on with it, or choose another --output.",
                 )
-            run._refuse_another(config)
+            run._check_changes(config, allow_changes=allow_changes)
         with writing(run.path):
             run.path.mkdir(parents=True, exist_ok=True)
             if not run.started:  # what a run that failed at its start left behind
@@ -56,7 +70,7 @@ class RunFolder:
     def config(self) -> RunConfig:
         """The resolved configuration."""
         if not self._settings.is_file():
-            raise CheckpointError(f"'{self.path}' is not a run folder: it has no config.yaml; check the path.")
+            raise CheckpointError(f"'{self.path}' is not a run folder: it has no config.yaml.", "Check the path.")
         return parse(RunConfig, read_yaml(self._settings), source=str(self._settings))
 
     @property
@@ -76,10 +90,13 @@ class RunFolder:
 
     @property
     def finished(self) -> bool:
-        """Whether all iterations ran, or the budget is spent, and the adapter is there."""
+        """Whether all iterations ran, or the budget is spent, and the adapter and the model card are there."""
         rows, budget = self.metrics(), self.config.budget.tokens
         trained = len(rows) >= self.config.iterations or (budget is not None and self.tokens() >= budget)
-        return (trained or self.config.method.builds) and (self.adapter / "adapter_config.json").is_file()
+        made = (self.adapter / "adapter_config.json").is_file() and (
+            self.path / "README.md"
+        ).is_file()  # the card comes last
+        return made and (trained or self.config.method.builds)
 
     def standardiser(self) -> Standardiser:
         """The frozen constants."""
@@ -89,7 +106,7 @@ class RunFolder:
 
     def metrics(self) -> list[dict[str, Any]]:
         """The rows of ``metrics.jsonl``; a last line cut short by a crash is left out."""
-        return list(_rows(self.path / "metrics.jsonl"))
+        return [json.loads(line) for line in _lines(self.path / "metrics.jsonl")]
 
     def tokens(self) -> int:
         """Tokens generated so far."""
@@ -99,8 +116,12 @@ class RunFolder:
         """Add one iteration to ``metrics.jsonl`` and its samples to ``samples.jsonl``."""
         with writing(self.path):
             for name, rows in (("metrics.jsonl", [row]), ("samples.jsonl", samples)):
-                with (self.path / name).open("a", encoding="utf-8") as file:
-                    file.writelines(json.dumps(entry, ensure_ascii=False) + "\n" for entry in rows)
+                append_text(self.path / name, "".join(json.dumps(entry, ensure_ascii=False) + "\n" for entry in rows))
+
+    def note(self, text: str) -> None:
+        """Add a line to ``notes.log``: what a reader of the results should know went otherwise than planned."""
+        with writing(self.path):
+            append_text(self.path / NOTES, f"{datetime.now(UTC).isoformat(timespec='seconds')} {text}\n")
 
     def save_adapter(self, policy: Any) -> None:
         """Write ``adapter/``, whole or not at all."""
@@ -113,7 +134,7 @@ class RunFolder:
         Raises:
             CheckpointError: ``config`` is another run.
         """
-        self._refuse_another(config)
+        self._check_changes(config, allow_changes=False)
         with writing(self.path):
             replace_text(self._settings, _yaml(config))
         self.__dict__["config"] = config
@@ -127,7 +148,7 @@ class RunFolder:
         other = RunFolder(source)
         if not other.finished:
             raise CheckpointError(
-                f"the run '{source}' that this one takes its adapter from is not finished; finish it first."
+                f"the run '{source}' that this one takes its adapter from is not finished.", "Finish it first."
             )
         with writing(self.path):
             for name in names:
@@ -141,21 +162,45 @@ class RunFolder:
         for name in ("metrics.jsonl", "samples.jsonl"):
             file = self.path / name
             if file.is_file():
-                rows = [row for row in _rows(file) if row["iteration"] <= iterations]
-                replace_text(file, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+                kept = [line + b"\n" for line in _lines(file) if json.loads(line)["iteration"] <= iterations]
+                with writing(self.path):
+                    replace_bytes(file, b"".join(kept))
 
     @property
     def _settings(self) -> Path:
         return self.path / "config.yaml"
 
-    def _refuse_another(self, config: RunConfig) -> None:
-        before, now = self.config.dump(), config.dump()
-        for field in sorted(before.keys() - FREE_TO_CHANGE):
-            if before[field] != now[field]:
-                raise CheckpointError(
-                    f"'{self.path}' holds a run with another {field}: {before[field]!r}, now {now[field]!r}. "
-                    "Resume with the same settings, or choose another --output."
-                )
+    def _check_changes(self, config: RunConfig, *, allow_changes: bool) -> None:
+        if list(self.config.rewards) != list(config.rewards):
+            raise CheckpointError(
+                f"'{self.path}' holds a run with the objectives {list(self.config.rewards)}, not {list(config.rewards)}.",
+                "Choose another --output.",
+            )
+        changed = changes(self.config.dump(), config.dump())
+        breaking = [text for field, text in changed.items() if field.split(".")[0] not in FREE_TO_CHANGE]
+        if breaking and not allow_changes:
+            raise CheckpointError(
+                f"'{self.path}' was begun with other settings and would not end as it would have: {'; '.join(breaking)}.",
+                "Resume with the same settings, add --allow-changes to go on with these, or choose another --output.",
+            )
+        for text in breaking:
+            self.note(f"After iteration {len(self.metrics())} resumed with changed settings: {text}.")
+
+
+def changes(before: Any, now: Any, field: str = "") -> dict[str, str]:
+    """Where two configurations differ: the field, and what it was and is.
+
+    >>> changes({"seed": 0, "ppo": {"clip": 0.2, "lam": 1}}, {"seed": 0, "ppo": {"clip": 0.1, "lam": 1}})
+    {'ppo.clip': 'ppo.clip was 0.2 and is 0.1'}
+    """
+    if before == now:
+        return {}
+    if not (isinstance(before, dict) and isinstance(now, dict)):
+        return {field: f"{field} was {before!r} and is {now!r}"}
+    found: dict[str, str] = {}
+    for key in [*before, *(key for key in now if key not in before)]:
+        found |= changes(before.get(key), now.get(key), f"{field}.{key}" if field else key)
+    return found
 
 
 def _yaml(config: RunConfig) -> str:
@@ -169,11 +214,15 @@ def _link(source: str | Path, target: str | Path) -> None:
         shutil.copy2(source, target)
 
 
-def _rows(file: Path) -> Iterator[dict[str, Any]]:
+def _lines(file: Path) -> Iterator[bytes]:
+    """The whole lines that hold JSON, up to the first that does not."""
     if not file.is_file():
         return
-    for line in file.read_text(encoding="utf-8").splitlines():
+    for line in file.read_bytes().split(b"\n")[:-1]:
         try:
-            yield json.loads(line)
-        except json.JSONDecodeError:
+            whole = isinstance(json.loads(line), dict)
+        except (ValueError, RecursionError):
             return
+        if not whole:
+            return
+        yield line

@@ -9,10 +9,19 @@ Stage = Literal["setup", "generate", "update", "calibrate", "order", "noise"]
 
 
 def seed(base: int, stage: Stage, *position: int) -> None:
-    """Set torch's random state (all devices) from the run's seed, the stage and where in the run it is."""
+    """Set the random states of torch (all devices), numpy and Python from the run's seed, the stage and where in the run it is.
+
+    A reward function that draws at random then repeats too.
+    """
+    import random
+
+    import numpy as np
     import torch
 
-    torch.manual_seed(derived(base, stage, *position))
+    value = derived(base, stage, *position)
+    torch.manual_seed(value)
+    np.random.seed(value % 2**32)  # noqa: NPY002  the global state is what other people's code draws from
+    random.seed(value)
 
 
 def derived(base: int, stage: Stage, *position: int) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +10,7 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor
 
-from lenity import seeds
+from lenity import seeds, terminal
 from lenity.config.run import RunConfig
 from lenity.data.base import ReadReport
 from lenity.data.prompts import load_prompts, token_counters
@@ -21,7 +21,7 @@ from lenity.models.policy import load_policy, merged
 from lenity.rewards.base import Reward
 from lenity.rollout.transformers import TransformersGenerator
 from lenity.run_folder import RunFolder
-from lenity.update.step import Update
+from lenity.update.step import Setbacks, Update
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,7 @@ class Trainer:
     accelerator: Accelerator
     module: Any
     update: Update
+    say: Callable[[str], None]
 
     @property
     def actor_critic(self) -> ActorCritic:
@@ -69,7 +70,8 @@ def accelerator_for(config: RunConfig) -> Accelerator:
     if config.rollout.batch_size % share:
         raise ConfigError(
             f"rollout.batch_size is {config.rollout.batch_size}, which {accelerator.num_processes} processes cannot share equally "
-            f"in groups of {config.method.group} responses a prompt; choose a multiple of {share}."
+            f"in groups of {config.method.group} responses a prompt.",
+            f"Choose a multiple of {share}.",
         )
     return accelerator
 
@@ -92,11 +94,24 @@ def prepare(config: RunConfig, run: RunFolder, accelerator: Accelerator) -> tupl
     module = _actor_critic(config, world).to(accelerator.device)
     optimizer, schedule = _optimizer(config, module, accelerator.num_processes)
     module, optimizer = accelerator.prepare(module, optimizer)
+    say = speaker(config, run, accelerator)
     update = Update(
         accelerator, module, optimizer, schedule, config.ppo, config.optimizer.max_grad_norm,
-        lambda values: total(accelerator, values),
+        lambda values: total(accelerator, values), Setbacks(config.ppo.mini_batch_size), config.tolerance, say,
     )  # fmt: skip
-    return config, world, Trainer(accelerator, module, update)
+    return config, world, Trainer(accelerator, module, update, say)
+
+
+def speaker(config: RunConfig, run: RunFolder, accelerator: Accelerator) -> Callable[[str], None]:
+    """Keeps a word in the run folder, and shows it; only the first process speaks."""
+
+    def say(text: str) -> None:
+        if accelerator.is_main_process:
+            run.note(text)
+            if config.logging.progress:
+                terminal.say(text)
+
+    return say
 
 
 def total(accelerator: Accelerator, values: Tensor) -> Tensor:

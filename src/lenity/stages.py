@@ -5,15 +5,17 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
+import torch
 from torch import Tensor
 
-from lenity import card, checkpoint, metrics, seeds
+from lenity import card, memory, metrics, seeds
 from lenity.advantages.credit import credit
 from lenity.aggregation import Rule
 from lenity.batch import Credited, Rollouts, Scored
+from lenity.checkpoint import Checkpoint, newest
 from lenity.config.run import RunConfig
 from lenity.data.order import batch_at
 from lenity.rewards.calibrate import score_all
@@ -57,7 +59,8 @@ class Stages:
         chosen = batch_at(len(self.world.prompts), iteration, self.config.rollout.batch_size // group, self.config.seed)
         prompts = [self.world.prompts[i] for i in chosen[rank::processes] for _ in range(group)]
         self.trainer.actor_critic.eval()
-        return self.world.generator(self.config).generate(prompts)
+        with memory.needed("rollout.generation_batch_size", self.config.rollout.generation_batch_size):
+            return self.world.generator(self.config).generate(prompts)
 
     def score(self, rollouts: Rollouts, iteration: int) -> Scored:
         """Raw and standardised scores, one column an objective; noise, where asked for, on the standardised alone."""
@@ -79,15 +82,16 @@ class Stages:
 
     def credit(self, scored: Scored, rule: Rule) -> tuple[Credited, Tensor]:
         """One advantage a token, by the rule as it is at this point of training; and the policy's entropy."""
-        return credit(
-            scored,
-            self.trainer.module,
-            rule=rule,
-            weights=self.config.objectives.weight_vector(scored.raw.device),
-            beta=self.kl.coefficient,
-            settings=self.config.ppo,
-            total=self.trainer.total,
-        )
+        with memory.needed("ppo.mini_batch_size", self.config.ppo.mini_batch_size):
+            return credit(
+                scored,
+                self.trainer.module,
+                rule=rule,
+                weights=self.config.objectives.weight_vector(scored.raw.device),
+                beta=self.kl.coefficient,
+                settings=self.config.ppo,
+                total=self.trainer.total,
+            )
 
     def update(self, credited: Credited, entropy: Tensor, rule: Rule, iteration: int) -> dict[str, Any]:
         """Train on the batch and move beta; what to report of the iteration."""
@@ -100,42 +104,62 @@ class Stages:
         self.kl.update(row["kl"], self.config.rollout.batch_size)
         return row
 
-    def record(
-        self, row: dict[str, Any], credited: Credited, clock: Clock, iteration: int, *, last: bool
-    ) -> dict[str, Any]:
-        """Write the iteration's row and samples, and a checkpoint where one is due."""
-        done, config = iteration + 1, self.config
+    def record(self, row: dict[str, Any], credited: Credited, clock: Clock, iteration: int) -> dict[str, Any]:
+        """Write the iteration's row and samples."""
+        done = iteration + 1
         speed = round(row["tokens"] / sum(clock.seconds.values()), 1)
         row = {"iteration": done} | row | {"tokens_per_second": speed, "seconds": clock.seconds}
         if self.trainer.accelerator.is_main_process:
             self.run.append(row, self._samples(credited, done))
-            if last or done % config.checkpoint.every == 0:
-                state = {"kl_coefficient": self.kl.coefficient, "schedule": self.trainer.update.schedule.state_dict()}
-                checkpoint.save(
-                    self.run.checkpoints, done, self.trainer.actor_critic, self.trainer.update.optimizer,
-                    state=state, keep_last=config.checkpoint.keep_last,
-                )  # fmt: skip
         self.trainer.accelerator.log(_flat(row), step=done)
         return row
 
+    def save(self, done: int) -> None:
+        """Write a checkpoint.
+
+        Raises:
+            NumericalError: the weights are broken; the checkpoints before stay.
+        """
+        update = self.trainer.update
+        state = {
+            "kl_coefficient": self.kl.coefficient,
+            "schedule": update.schedule.state_dict(),
+            "setbacks": asdict(update.setbacks),
+        }
+        if self.trainer.accelerator.is_main_process:
+            now = Checkpoint.of(done, self.trainer.actor_critic, update.optimizer, self.config.method.state(), state)
+            now.save(self.run.checkpoints, self.config.checkpoint)
+
     def restore(self) -> int:
-        """Go back to the newest checkpoint; how many iterations are done."""
-        state = checkpoint.load(self.run.checkpoints, self.trainer.actor_critic, self.trainer.update.optimizer)
-        done = int(state["iteration"]) if state else 0
-        if state:
-            self.kl.coefficient = state["kl_coefficient"]
-            self.trainer.update.schedule.load_state_dict(state["schedule"])
+        """Go back to the newest whole checkpoint; how many iterations are done.
+
+        Raises:
+            CheckpointError: it is of another model, or there are checkpoints and none is whole.
+        """
+        found = newest(self.run.checkpoints, len(self.run.metrics()), self.trainer.say)
+        done = found.iteration if found else 0
+        if found:
+            found.restore(self.trainer.actor_critic, self.trainer.update.optimizer)
+            self.trainer.update.schedule.load_state_dict(found.state["schedule"])
+            self.trainer.update.setbacks.restore(found.state["setbacks"])
+            self.kl.coefficient = found.state["kl_coefficient"]
+            self.config.method.restore(found.rule)
+        self.trainer.accelerator.wait_for_everyone()  # all have read the rows
         if self.trainer.accelerator.is_main_process:
             self.run.truncate(done)
         self.trainer.accelerator.wait_for_everyone()  # all count the tokens of the same rows
         return done
 
     def finish(self) -> None:
-        """The adapter and the model card."""
+        """The adapter, then the model card, with which the run is finished."""
         if self.trainer.accelerator.is_main_process:
             self.run.save_adapter(self.trainer.actor_critic.policy)
             card.write(self.config, self.run)
         self.trainer.accelerator.wait_for_everyone()
+
+    def agreed(self, asked: bool) -> bool:
+        """Whether any process has been ``asked`` something, for all to answer alike."""
+        return bool(self.trainer.total(torch.tensor(float(asked), device=self.trainer.accelerator.device)) > 0)
 
     def _seed(self, stage: seeds.Stage, *position: int) -> None:
         seeds.seed(self.config.seed, stage, *position, self.trainer.accelerator.process_index)

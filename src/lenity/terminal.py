@@ -17,6 +17,13 @@ def quiet() -> None:
     warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
 
 
+def say(text: str) -> None:
+    """A line above whatever bar is shown."""
+    import rich
+
+    rich.get_console().print(text, style="yellow", markup=False, highlight=False)
+
+
 @contextmanager
 def bar(description: str, total: int, done: int = 0, *, shown: bool = True) -> Iterator[Callable[..., None]]:
     """A progress bar with time left; yields ``advance(steps=1, description=None)``."""

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
+from contextlib import nullcontext
 from pathlib import Path
 
 import torch
+from accelerate import Accelerator
 
-from lenity import card, seeds, summary
+from lenity import card, seeds, stopping, summary
 from lenity.config.run import RunConfig
-from lenity.errors import ConfigError
+from lenity.errors import ConfigError, StoppedError
+from lenity.lock import locked
 from lenity.rewards.calibrate import measure
 from lenity.rewards.standardise import Standardiser
 from lenity.run_folder import RunFolder
@@ -19,39 +22,59 @@ from lenity.terminal import bar
 from lenity.update.kl import controller
 
 
-def train(config: RunConfig, *, resume: bool = False) -> RunFolder:
+def train(config: RunConfig, *, resume: bool = False, allow_changes: bool = False, gently: bool = False) -> RunFolder:
     """Align one policy at ``config.weights``.
 
     Args:
         config: the whole run.
         resume: go on with the run in ``config.output`` from its newest checkpoint; start it where there is none.
+        allow_changes: also where it was begun with other settings.
+        gently: SIGINT and SIGTERM end the run after the iteration in hand, saved.
 
     Returns:
         The run folder, whose ``adapter/`` plain ``peft`` loads.
 
     Raises:
-        LenityError: see its subclasses.
+        StoppedError: a signal ended the run.
+        LenityError: see its other subclasses.
     """
     config = config.model_copy(update={"method": config.method.fresh(list(config.rewards))})
     accelerator = accelerator_for(config)
-    with accelerator.main_process_first():
-        run = RunFolder.open(config, resume) if accelerator.is_main_process else RunFolder(config.output)
-    if resume and run.finished:
-        return run
-    if config.method.builds:
-        return _build(config, run, accelerator.num_processes)
+    with locked(Path(config.output)) if accelerator.is_main_process else nullcontext():
+        with accelerator.main_process_first():
+            run = RunFolder(config.output)
+            if accelerator.is_main_process:
+                run = RunFolder.open(config, resume, allow_changes=allow_changes)
+        if resume and run.finished:
+            return run
+        if config.method.builds:
+            return _build(config, run, accelerator.num_processes)
+        return _loop(config, run, accelerator, gently=gently)
+
+
+def _loop(config: RunConfig, run: RunFolder, accelerator: Accelerator, *, gently: bool) -> RunFolder:
     config, world, trainer = prepare(config, run, accelerator)
     stages = Stages(config, run, world, trainer, _constants(config, run, world, trainer), controller(config.kl))
-    start = stages.restore()
-    shown = config.logging.progress and trainer.accelerator.is_main_process
+    start = done = stages.restore()
+    shown = config.logging.progress and accelerator.is_main_process
     if shown:
         summary.show(config, world, trainer, start)
-    with trackers(config, trainer), bar("aligning", config.iterations, start, shown=shown) as advance:
+    with (
+        trackers(config, trainer),
+        stopping.gently(trainer.say, enabled=gently) as wish,
+        bar("aligning", config.iterations, start, shown=shown) as advance,
+    ):
         spent, budget = run.tokens(), config.budget.tokens or math.inf
-        for iteration in range(start, config.iterations):
-            if spent >= budget:
-                break
-            clock = Clock()
+        while done < config.iterations and spent < budget:
+            if stages.agreed(wish.came is not None):
+                if done > start:
+                    stages.save(done)
+                raise StoppedError(
+                    f"The run ended early, after iteration {done} of {config.iterations}; everything is saved.",
+                    "Go on with resume=True.",
+                    wish.exit_code,
+                )
+            iteration, clock = done, Clock()
             with clock("generate"):
                 rollouts = stages.generate(iteration)
             with clock("score"):
@@ -61,9 +84,10 @@ def train(config: RunConfig, *, resume: bool = False) -> RunFolder:
                 credited, entropy = stages.credit(scored, rule)
             with clock("update"):
                 row = stages.update(credited, entropy, rule, iteration)
-            spent += row["tokens"]
-            last = iteration + 1 == config.iterations or spent >= budget
-            row = stages.record(row, credited, clock, iteration, last=last)
+            row = stages.record(row, credited, clock, iteration)
+            done, spent = done + 1, spent + row["tokens"]
+            if done == config.iterations or spent >= budget or done % config.checkpoint.every == 0:
+                stages.save(done)
             advance(1, description=summary.headline(row))
         stages.finish()
     return run
@@ -80,7 +104,7 @@ def calibrate(config: RunConfig, file: Path) -> Standardiser:
 def _build(config: RunConfig, run: RunFolder, processes: int) -> RunFolder:
     """A run whose method makes the adapter in its own way; the constants and the model card are as ever."""
     if processes > 1:
-        raise ConfigError(f"this method runs in one process, found {processes}; start it without a launcher.")
+        raise ConfigError(f"this method runs in one process, found {processes}.", "Start it without a launcher.")
     constants = calibrate(config, Path(config.standardisation.file or run.path / "standardisation.json"))
     constants.save(run.path / "standardisation.json")
     config.method.build(config, run)

@@ -39,7 +39,7 @@ def test_a_run_that_would_be_evaluated_otherwise_is_not_done(runs):
     write_rows(config, 10, tokens=50)
     folder = RunFolder(config.output)
     folder.adapter.mkdir()
-    for file in (folder.adapter / "adapter_config.json", folder.path / "evaluation.parquet"):
+    for file in (folder.adapter / "adapter_config.json", folder.path / "README.md", folder.path / "evaluation.parquet"):
         file.touch()
     (folder.path / "config.yaml").write_text(yaml.safe_dump(config.dump()))
     greedy = {"evaluation": config.evaluation.model_copy(update={"temperature": 0.0})}

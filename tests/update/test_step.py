@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import pytest
 import torch
 
 import tiny
+from lenity import memory
+from lenity.aggregation import MGDA
 from lenity.config.sections import PPO
+from lenity.errors import NumericalError, ResourceError
 from lenity.update.step import adapter_dropout_only
 from oracles import slow
 
@@ -71,16 +75,99 @@ def test_an_exploded_mini_batch_is_skipped_and_counted(tiny_model):
     torch.testing.assert_close(tiny.trained(module), before, rtol=0, atol=0)
 
 
-def test_a_broken_gradient_does_not_reach_the_weights(tiny_model):
+BROKEN = [
+    ("rectified", float("nan"), "policy loss"),
+    ("returns", float("inf"), "value loss"),
+    ("logprobs", float("nan"), "policy loss"),
+]
+
+
+@pytest.mark.parametrize(("field", "value", "named"), BROKEN)
+def test_what_is_not_finite_does_not_reach_the_optimizer_and_is_named(tiny_model, field, value, named):
+    """One row of eight; the step of the other mini-batch is taken."""
+    settings = PPO(epochs=1, mini_batch_size=4, accumulation=1)
+    module, tokenizer = tiny.actor_critic(tiny_model)
+    batch = tiny.credited(module, tokenizer, settings)
+    column = getattr(batch, field).clone()
+    column[2] = value
+    words = []
+    update = tiny.updater(module, settings, say=words.append)
+    before = tiny.trained(module)
+    stats = update(replace(batch, **{field: column}), tiny.NO_SEED)
+    assert stats["non_finite_steps"] == 1 == update.setbacks.non_finite_steps
+    assert len(words) == 1 and named in words[0]
+    after = tiny.trained(module)
+    assert all(torch.isfinite(value).all() for value in after.values())
+    assert any(not torch.equal(after[name], value) for name, value in before.items())
+    assert all(math.isfinite(x) for x in stats.values() if isinstance(x, float))
+
+
+def test_a_gradient_that_is_not_finite_is_skipped_where_the_loss_is(tiny_model):
     settings = PPO(epochs=1, mini_batch_size=8, accumulation=1)
     module, tokenizer = tiny.actor_critic(tiny_model)
     batch = tiny.credited(module, tokenizer, settings)
-    before = tiny.trained(module)
-    stats = tiny.updater(module, settings)(
-        replace(batch, rectified=torch.full_like(batch.rectified, float("nan"))), tiny.NO_SEED
-    )
-    assert stats["skipped_mini_batches"] == 1
+    weight = module.heads.mlp[-1].weight
+    weight.register_hook(lambda gradient: gradient * float("inf"))
+    words, before = [], tiny.trained(module)
+    stats = tiny.updater(module, settings, say=words.append)(batch, tiny.NO_SEED)
+    assert stats["non_finite_steps"] == 1 and "gradient of heads.mlp.3.weight" in words[0]
     torch.testing.assert_close(tiny.trained(module), before, rtol=0, atol=0)
+
+
+def test_too_many_such_steps_stop_the_run_with_names(tiny_model):
+    settings = PPO(epochs=2, mini_batch_size=4, accumulation=1)
+    module, tokenizer = tiny.actor_critic(tiny_model)
+    batch = tiny.credited(module, tokenizer, settings)
+    broken = replace(batch, returns=torch.full_like(batch.returns, float("nan")))
+    before = tiny.trained(module)
+    with pytest.raises(NumericalError, match=r"3 optimizer steps were not finite.*value loss"):
+        tiny.updater(module, settings, allowed=2)(broken, tiny.NO_SEED)
+    torch.testing.assert_close(tiny.trained(module), before, rtol=0, atol=0)
+
+
+def hungry(module, most):
+    """Out of memory where a forward pass holds more than ``most`` responses."""
+
+    def forward(prompt_ids, *args, **kwargs):
+        if len(prompt_ids) > most and torch.is_grad_enabled():
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+        return plain(prompt_ids, *args, **kwargs)
+
+    plain, module.forward = module.forward, forward
+
+
+@pytest.mark.parametrize("rule", [None, MGDA()])
+def test_out_of_memory_halves_the_micro_batch_and_keeps_the_step(tiny_model, rule):
+    found = []
+    for most in (8, 3):
+        settings = PPO(epochs=2, mini_batch_size=8, accumulation=1)
+        module, tokenizer = tiny.actor_critic(tiny_model)
+        batch = tiny.credited(module, tokenizer, settings)
+        hungry(module, most)
+        words = []
+        update = tiny.updater(module, settings, say=words.append)
+        weights = torch.ones(3) / 3
+        stats = update(batch, tiny.NO_SEED, *((rule, weights) if rule else ()))
+        found.append((tiny.trained(module), stats["policy_loss"], update.setbacks.micro_batch, len(words)))
+    assert [row[2:] for row in found] == [(8, 0), (2, 2)]
+    torch.testing.assert_close(found[1][0], found[0][0], rtol=0, atol=1e-6)
+    assert found[1][1] == pytest.approx(found[0][1], abs=1e-5)
+
+
+def test_out_of_memory_with_one_response_says_what_to_lower(tiny_model):
+    settings = PPO(epochs=1, mini_batch_size=8, accumulation=1)
+    module, tokenizer = tiny.actor_critic(tiny_model)
+    batch = tiny.credited(module, tokenizer, settings)
+    hungry(module, 0)
+    with pytest.raises(ResourceError, match=r"Lower ppo\.mini_batch_size or rollout\.max_new_tokens"):
+        tiny.updater(module, settings)(batch, tiny.NO_SEED)
+
+
+def test_a_real_lack_of_memory_is_known_for_one():
+    """The CPU allocator's own words."""
+    with pytest.raises(RuntimeError) as found:
+        torch.empty(2**50)
+    assert memory.ran_out(found.value) and not memory.ran_out(RuntimeError("shapes do not match"))
 
 
 def test_only_adapter_dropout_is_on(tiny_model):

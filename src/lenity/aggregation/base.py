@@ -55,6 +55,13 @@ class Rule(Section, abc.ABC):
         """The rule as a training of ``objectives`` starts with it; ``ConfigError`` where its settings do not allow one."""
         return self
 
+    def state(self) -> dict[str, Tensor]:
+        """What the rule remembers of the steps so far, for a checkpoint; most remember nothing."""
+        return {}
+
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        """Take back what :meth:`state` gave, on a :meth:`fresh` rule."""
+
     def check_weights(self, weights: Mapping[str, float]) -> None:
         """Raise ``WrongWeightsError`` where the method cannot be run at these preference weights."""
 

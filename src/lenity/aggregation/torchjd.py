@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import Field, PrivateAttr
@@ -21,8 +21,7 @@ class TorchJD(WeightFree, GradientRule):
     """An aggregator of TorchJD (arXiv 2406.16232) by its class name: ``torchjd:UPGrad``.
 
     Preference weights reach aggregators that take a ``pref_vector``; the others ignore them. Aggregators that give no weights of
-    rows (ConFIG, GradDrop, TrimmedMean) are refused: the update applies weights to the losses. Those with a state (NashMTL,
-    GradVac, ...) begin anew when a run is resumed.
+    rows (ConFIG, GradDrop, TrimmedMean) are refused: the update applies weights to the losses.
     """
 
     shorthand = "aggregator"
@@ -33,6 +32,7 @@ class TorchJD(WeightFree, GradientRule):
     aggregator: str = Field("UPGrad", description="class of torchjd.aggregation")
     arguments: dict[str, Any] = Field({}, description="its constructor's arguments")
     _instance: Any = PrivateAttr(None)
+    _objectives: int = PrivateAttr(0)
 
     def fresh(self, objectives: Sequence[str]) -> Self:
         """With an aggregator that has seen nothing yet.
@@ -41,7 +41,7 @@ class TorchJD(WeightFree, GradientRule):
             ConfigError: no such aggregator, wrong arguments, a package it needs is missing, or it weighs no rows.
         """
         copy = self.model_copy()
-        copy._instance = self._make(len(objectives))
+        copy._instance, copy._objectives = self._make(len(objectives)), len(objectives)
         return copy
 
     def combination(self, jacobian: Tensor, weights: Tensor) -> Tensor:
@@ -62,6 +62,30 @@ class TorchJD(WeightFree, GradientRule):
         # thresholds inside the library are absolute, ours are then relative; products of unlike lengths need the double range
         found: Tensor = aggregator.weighting(jacobian.double() / longest.double())
         return found.to(jacobian)
+
+    def state(self) -> dict[str, Tensor]:
+        """Numbers, arrays and tensors that the aggregator keeps (NashMTL, GradVac, ...), by module and name."""
+        import torch
+
+        return {
+            f"{place}.{name}": torch.as_tensor(value).clone()
+            for place, module in self._modules()
+            for name, value in _kept(module).items()
+        }
+
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        """Put them back; a first call makes what an aggregator makes late, such as NashMTL's problem."""
+        import torch
+
+        if not state:
+            return
+        self._instance.weighting(torch.eye(self._objectives, dtype=torch.float64))
+        for place, module in self._modules():
+            for name, value in _kept(module).items():
+                setattr(module, name, _like(value, state.get(f"{place}.{name}")))
+
+    def _modules(self) -> list[tuple[str, Any]]:
+        return list(self._instance.named_modules()) if self._instance is not None else []
 
     @property
     def weight_free(self) -> bool:
@@ -95,6 +119,24 @@ class TorchJD(WeightFree, GradientRule):
                 f"method.arguments {self.arguments} do not make torchjd's {self.aggregator}: {error} "
                 "Correct them; if a package is missing: pip install 'lenity[torchjd]'."
             ) from error
+
+
+def _kept(module: Any) -> dict[str, Any]:
+    """Attributes of an aggregator's module that a checkpoint can hold."""
+    import numpy as np
+
+    plain = {name: value for name, value in vars(module).items() if isinstance(value, (bool, int, float, np.ndarray))}
+    return plain | dict(module.named_buffers(recurse=False))
+
+
+def _like(value: Any, saved: Tensor | None) -> Any:
+    """``saved`` as the kind of thing that ``value`` is."""
+    import numpy as np
+    import torch
+
+    if saved is None or isinstance(value, torch.Tensor):
+        return saved
+    return saved.numpy() if isinstance(value, np.ndarray) else saved.item()
 
 
 def _tensor(value: Any) -> Any:

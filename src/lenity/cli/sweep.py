@@ -36,6 +36,11 @@ if TYPE_CHECKING:
 @click.option(
     "--output", type=click.Path(path_type=Path), required=True, help="Sweep folder; what is done in it is kept."
 )
+@click.option(
+    "--allow-changes",
+    is_flag=True,
+    help="Runs that were begun with other settings go on with these; see their notes.log.",
+)
 @click.option("--dry-run", is_flag=True, help="Print the runs, estimate time and disk from a short probe, and stop.")
 @click.pass_context
 def command(  # noqa: PLR0917 - click passes by name
@@ -47,6 +52,7 @@ def command(  # noqa: PLR0917 - click passes by name
     tokens: int | None,
     jobs: int,
     output: Path,
+    allow_changes: bool,
     dry_run: bool,
 ) -> None:
     """Align at several weights with several methods, then evaluate every run.
@@ -74,15 +80,15 @@ def command(  # noqa: PLR0917 - click passes by name
     if dry_run:
         _estimate(configs, output, jobs, console)
         return
-    context.exit(_run(configs, output, jobs, console))
+    context.exit(_run(configs, output, jobs, console, allow_changes=allow_changes))
 
 
-def _run(configs: Sequence[RunConfig], output: Path, jobs: int, console: Console) -> int:
+def _run(configs: Sequence[RunConfig], output: Path, jobs: int, console: Console, *, allow_changes: bool) -> int:
     """Carry it out; the exit status."""
     from lenity.sweep.run import run_sweep
 
     try:
-        outcomes = run_sweep(configs, output, jobs)
+        outcomes = run_sweep(configs, output, jobs, allow_changes=allow_changes)
     except KeyboardInterrupt:
         again = shlex.join(["lenity", *sys.argv[1:]])
         click.echo(f"interrupted; what was saved is whole. This goes on: {again}")

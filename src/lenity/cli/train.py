@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
+
 import click
 
 from lenity.cli.help import fields
@@ -11,19 +14,30 @@ from lenity.config.run import RunConfig
 @click.command(context_settings={"ignore_unknown_options": True, "allow_extra_args": True}, epilog=fields(RunConfig))
 @click.argument("config", type=click.Path())
 @click.option("--resume", is_flag=True, help="Go on with the run in the output folder from its newest checkpoint.")
+@click.option(
+    "--allow-changes",
+    is_flag=True,
+    help="Resume also with other settings than the run was begun with; notes.log keeps which.",
+)
 @click.pass_context
-def command(context: click.Context, config: str, resume: bool) -> None:
+def command(context: click.Context, config: str, resume: bool, allow_changes: bool) -> None:
     """Align a policy as the YAML file CONFIG says.
 
     Example: lenity train configs/toy.yaml --method.gate net --weights '{helpful: 0.7, harmless: 0.3, humorous: 0}'.
     Several GPUs: accelerate launch --module lenity train CONFIG.
+    Ctrl-C and SIGTERM end after the iteration in hand; everything is saved, and the command that goes on is printed.
     """
     from lenity.config.load import load
+    from lenity.errors import StoppedError
 
     run = load(RunConfig, config, context.args)
     from lenity.terminal import quiet
     from lenity.train import train
 
     quiet()
-    folder = train(run, resume=resume)
+    try:
+        folder = train(run, resume=resume, allow_changes=allow_changes, gently=True)
+    except StoppedError as stopped:
+        again = shlex.join(["lenity", *(word for word in sys.argv[1:] if word != "--resume"), "--resume"])
+        raise StoppedError(stopped.what, f"Go on with: {again}", stopped.exit_code) from None
     click.echo(f"{folder.adapter}: the adapter. Next: lenity evaluate {folder.path}")

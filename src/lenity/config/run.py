@@ -68,6 +68,7 @@ class RunConfig(Section):
     budget: s.Budget = s.Budget()
     evaluation: s.Evaluation = s.Evaluation()
     checkpoint: s.Checkpoint = s.Checkpoint()
+    tolerance: s.Tolerance = s.Tolerance()
     logging: s.Logging = s.Logging()
 
     @model_validator(mode="before")

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from lenity.config.run import RunConfig
 from lenity.errors import LenityError
+from lenity.lock import locked
 from lenity.sweep import tasks
 from lenity.sweep.live import Watch, watch
 from lenity.sweep.record import Outcome, Record
@@ -20,7 +21,14 @@ from lenity.sweep.workers import Workers
 SHARED = "what all runs share"
 
 
-def run_sweep(configs: Sequence[RunConfig], output: Path, jobs: int = 1, threads: int | None = None) -> list[Outcome]:
+def run_sweep(
+    configs: Sequence[RunConfig],
+    output: Path,
+    jobs: int = 1,
+    threads: int | None = None,
+    *,
+    allow_changes: bool = False,
+) -> list[Outcome]:
     """Train and evaluate every configuration; writes ``sweep.json`` as runs end, then all evaluations as one file.
 
     Args:
@@ -28,27 +36,29 @@ def run_sweep(configs: Sequence[RunConfig], output: Path, jobs: int = 1, threads
         output: the sweep folder.
         jobs: worker processes.
         threads: of each worker; default: the cores divided by ``jobs``. Results repeat exactly where it is the same.
+        allow_changes: runs that were begun with other settings go on with these.
 
     Raises:
+        FolderInUseError: another sweep is at work in ``output``.
         LenityError: what all runs share cannot be made, or runs in the folder were measured otherwise.
         KeyboardInterrupt: also on SIGTERM; the workers have ended.
     """
     from lenity.evaluation.folder import gather
 
     threads = threads or max(1, (os.cpu_count() or 1) // jobs)
-    output.mkdir(parents=True, exist_ok=True)
-    record = Record(output, configs)
-    with (
-        _interrupted_by_sigterm(),
-        _environment(_inherited(threads)),
-        Workers(jobs, partial(tasks.start, threads)) as workers,
-        watch(configs, jobs, record.kept) as view,
-    ):
-        _prepare(configs[0], output, workers, view)
-        _carry_out(configs, output, workers, record, view)
-    if good := [Path(outcome.run) for outcome in record.outcomes if outcome.error is None]:
-        gather(good, output)
-    return record.outcomes
+    with locked(output):
+        record = Record(output, configs)
+        with (
+            _interrupted_by_sigterm(),
+            _environment(_inherited(threads)),
+            Workers(jobs, partial(tasks.start, threads)) as workers,
+            watch(configs, jobs, record.kept) as view,
+        ):
+            _prepare(configs[0], output, workers, view)
+            _carry_out(configs, output, workers, record, view, allow_changes=allow_changes)
+        if good := [Path(outcome.run) for outcome in record.outcomes if outcome.error is None]:
+            gather(good, output)
+        return record.outcomes
 
 
 def _prepare(config: RunConfig, output: Path, workers: Workers, view: Watch) -> None:
@@ -57,11 +67,13 @@ def _prepare(config: RunConfig, output: Path, workers: Workers, view: Watch) -> 
     while not (answers := workers.wait(1)):
         pass
     if error := answers[0].error:
-        raise LenityError(f"{SHARED} cannot be made: {error}")
+        raise LenityError(f"{SHARED} cannot be made: {error}", "Correct that and run the same command again.")
     view.say("")
 
 
-def _carry_out(configs: Sequence[RunConfig], output: Path, workers: Workers, record: Record, view: Watch) -> None:
+def _carry_out(
+    configs: Sequence[RunConfig], output: Path, workers: Workers, record: Record, view: Watch, *, allow_changes: bool
+) -> None:
     """Give out runs as workers are free and what the runs are made from is there."""
     by_output = {config.output: config for config in configs}
     waiting = list(configs)
@@ -73,7 +85,7 @@ def _carry_out(configs: Sequence[RunConfig], output: Path, workers: Workers, rec
             elif workers.free and not any(map(record.awaits, config.method.sources)):
                 waiting.remove(config)
                 view.started(config)
-                workers.submit(config.output, tasks.align, config.dump(), str(output))
+                workers.submit(config.output, tasks.align, config.dump(), str(output), allow_changes)
         for answer in workers.wait(1):
             outcome = record.add(Outcome(answer.task, round(answer.seconds, 1), answer.error))
             view.ended(by_output[answer.task], outcome)

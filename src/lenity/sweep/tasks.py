@@ -39,7 +39,7 @@ def prepare(data: dict[str, Any], output: str) -> None:
     protocol.check_all(expected, made, "this sweep")
 
 
-def align(data: dict[str, Any], output: str) -> None:
+def align(data: dict[str, Any], output: str, allow_changes: bool = False) -> None:
     """Train, from where the run stopped, and evaluate."""
     from lenity.evaluation import protocol
     from lenity.evaluation.score import evaluate
@@ -48,7 +48,7 @@ def align(data: dict[str, Any], output: str) -> None:
     config = _on_whole_model(parse(RunConfig, data), Path(output))
     if _outdated(config):
         shutil.rmtree(RunFolder(config.output).adapter)
-    run = train(config, resume=Path(config.output).exists())
+    run = train(config, resume=Path(config.output).exists(), allow_changes=allow_changes)
     evaluate(run, cache=Path(output), expected=protocol.frozen(Path(output)))
 
 

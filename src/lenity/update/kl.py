@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from lenity.config.sections import KL
@@ -32,7 +33,9 @@ class AdaptiveKL:
     horizon: float
 
     def update(self, observed_kl: float, n_samples: int) -> None:
-        """Move beta after a batch of ``n_samples`` responses with mean KL ``observed_kl``."""
+        """Move beta after a batch of ``n_samples`` responses with mean KL ``observed_kl``; one that is not finite moves nothing."""
+        if not math.isfinite(observed_kl):
+            return
         error = min(max(observed_kl / self.target - 1, -0.2), 0.2)
         self.coefficient *= 1 + error * n_samples / self.horizon
 

@@ -4,25 +4,51 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from accelerate.utils import broadcast
 from torch import Tensor, nn
 
+from lenity import memory
 from lenity.advantages.normalise import Total
 from lenity.aggregation.base import GradientRule, Rule
 from lenity.batch import Credited, pieces
-from lenity.config.sections import PPO
+from lenity.config.sections import PPO, Tolerance
+from lenity.errors import NumericalError, ResourceError
 from lenity.update.gradients import compared_parameters, jacobian, objective_losses
 from lenity.update.ppo import policy_loss, value_loss
+
+T = TypeVar("T")
+COUNTS = ("skipped_mini_batches", "non_finite_steps", "forward_passes", "backward_passes")
+
+
+@dataclass
+class Setbacks:
+    """What went wrong so far; a resumed run begins with it.
+
+    Args:
+        micro_batch: responses a forward pass; halved each time the memory does not hold them.
+        non_finite_steps: optimizer steps that were skipped since a loss or gradient was not finite.
+    """
+
+    micro_batch: int
+    non_finite_steps: int = 0
+
+    def restore(self, saved: Mapping[str, int]) -> None:
+        """Take what a checkpoint says; a mini-batch that was made smaller since stays so."""
+        self.micro_batch = min(self.micro_batch, saved["micro_batch"])
+        self.non_finite_steps = saved["non_finite_steps"]
 
 
 @dataclass(frozen=True)
 class Update:
     """Epochs of mini-batches, with accumulation; every response token of an optimizer step weighs the same.
+
+    A mini-batch that the memory does not hold is split, which changes nothing but how much is computed at once. A step whose
+    loss or gradient is not finite is skipped.
 
     Args:
         accelerator: of accelerate; one process is the special case.
@@ -32,6 +58,9 @@ class Update:
         settings: epochs, sizes, clips.
         max_grad_norm: gradient clipping.
         total: sums a tensor over processes.
+        setbacks: what has gone wrong.
+        tolerance: how much may.
+        say: gets a word on each setback.
     """
 
     accelerator: Any
@@ -41,6 +70,9 @@ class Update:
     settings: PPO
     max_grad_norm: float
     total: Total
+    setbacks: Setbacks
+    tolerance: Tolerance
+    say: Callable[[str], None] = lambda text: None
 
     def __call__(
         self, batch: Credited, seed: Callable[[int], None], rule: Rule | None = None, weights: Tensor | None = None
@@ -52,6 +84,10 @@ class Update:
             seed: ``seed(epoch)`` sets the random state of each pass.
             rule: needed where it combines gradients; advantages are combined already.
             weights: (K,), for such a rule.
+
+        Raises:
+            NumericalError: more steps than ``tolerance`` allows were not finite.
+            ResourceError: the memory does not hold one response.
         """
         adapter_dropout_only(self.module)
         sums: dict[str, Tensor] = {}
@@ -60,32 +96,89 @@ class Update:
             seed(epoch)
             order = torch.randperm(len(batch)).to(batch.response_mask.device)
             for window in pieces(order, self.settings.mini_batch_size * self.settings.accumulation):
-                parts = [batch.select(rows) for rows in pieces(window, self.settings.mini_batch_size)]
-                stats = self._step(parts, rule, weights)
+                stats = self._step(batch, window, rule, weights)
                 sums = _added(sums, {name: value.detach().cpu() for name, value in stats.items()})
                 steps += 1
-        counted = {name: int(sums.pop(name)) for name in ("skipped_mini_batches", "forward_passes", "backward_passes")}
+        counted = {name: int(sums.pop(name, 0)) for name in COUNTS}
         seconds = {"rule_seconds": round(float(sums.pop("rule_seconds")), 4)}
         means = {name: (self.total(value.to(batch.raw.device)) / steps).tolist() for name, value in sums.items()}
         return means | counted | seconds
 
-    def _step(self, parts: list[Credited], rule: Rule | None, weights: Tensor | None) -> dict[str, Tensor]:
-        """One optimizer step on the mini-batches of ``parts``; sums over them."""
-        tokens = self.total(torch.stack([part.response_mask.sum() for part in parts]).sum())
-        combination, stats = self._combine(parts, tokens, rule, weights)
+    def _step(self, batch: Credited, rows: Tensor, rule: Rule | None, weights: Tensor | None) -> dict[str, Tensor]:
+        """One optimizer step on ``rows`` of the batch; sums over their mini-batches."""
+        tokens = self.total(batch.response_mask[rows].sum())
+        combination, stats = self._fitting(batch, rows, lambda parts: self._combine(parts, tokens, rule, weights))
         critic = self.settings.value_coefficient if rule is None or rule.group == 1 else 0.0
-        for i, part in enumerate(parts):
-            last = i == len(parts) - 1
-            with contextlib.nullcontext() if last else self.accelerator.no_sync(self.module):
-                stats = _added(stats, self._backward(part, tokens, combination, critic))
+        more, names = self._fitting(batch, rows, lambda parts: self._gradients(parts, tokens, combination, critic))
+        stats = _added(stats, more)
         norm = self.accelerator.clip_grad_norm_(self.module.parameters(), self.max_grad_norm)
         if norm is not None and not torch.isfinite(torch.as_tensor(norm)):
             self.optimizer.zero_grad()  # a broken gradient must not reach the weights
-            stats["skipped_mini_batches"] = stats["skipped_mini_batches"] + 1
+            stats["non_finite_steps"] = torch.ones((), dtype=torch.long)
+            self._count_broken(names)
         self.optimizer.step()
         self.schedule.step()
         self.optimizer.zero_grad()
         return stats
+
+    def _fitting(self, batch: Credited, rows: Tensor, work: Callable[[list[Credited]], T]) -> T:
+        """``work`` on mini-batches of ``rows``, again on smaller ones where the memory does not hold them."""
+        random = torch.get_rng_state(), torch.cuda.get_rng_state() if batch.raw.is_cuda else None
+        while True:
+            try:
+                return work([batch.select(part) for part in pieces(rows, self.setbacks.micro_batch)])
+            except Exception as error:
+                self._halve(error)
+            self.optimizer.zero_grad()
+            memory.free()  # outside the handler, whose error holds on to the tensors
+            torch.set_rng_state(random[0])
+            if random[1] is not None:
+                torch.cuda.set_rng_state(random[1])
+
+    def _halve(self, error: Exception) -> None:
+        """Raise ``error`` again, unless smaller mini-batches may help."""
+        size = self.setbacks.micro_batch
+        if not memory.ran_out(error):
+            raise error
+        why = str(error).splitlines()[0]
+        if size == 1 or self.accelerator.num_processes > 1:  # other processes wait inside the same pass
+            raise ResourceError(
+                f"the memory does not hold ppo.mini_batch_size {size} in the update ({why}). What was saved before is whole.",
+                "Lower ppo.mini_batch_size or rollout.max_new_tokens, and go on with --resume --allow-changes.",
+            ) from error
+        self.setbacks.micro_batch = size // 2
+        self.say(
+            f"The memory does not hold {size} responses a forward pass ({why}); from here on {size // 2}. "
+            "Optimizer steps keep their size."
+        )
+
+    def _gradients(
+        self, parts: list[Credited], tokens: Tensor, combination: Tensor | None, critic: float
+    ) -> tuple[dict[str, Tensor], list[str]]:
+        """Accumulate over ``parts``; sums, and the names of what is not finite."""
+        stats: dict[str, Tensor] = {}
+        names: list[str] = []
+        for i, part in enumerate(parts):
+            last = i == len(parts) - 1
+            with contextlib.nullcontext() if last else self.accelerator.no_sync(self.module):
+                more, broken = self._backward(part, tokens, combination, critic)
+            stats, names = _added(stats, more), names + broken
+        own = [(name, p.grad) for name, p in self.module.named_parameters() if p.grad is not None]
+        if own and not bool(torch.nn.utils.get_total_norm([gradient for _, gradient in own]).isfinite()):
+            names += [f"gradient of {name}" for name, gradient in own if not bool(gradient.isfinite().all())]
+        return stats, list(dict.fromkeys(names))
+
+    def _count_broken(self, names: list[str]) -> None:
+        self.setbacks.non_finite_steps += 1
+        shown = ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
+        if self.setbacks.non_finite_steps <= self.tolerance.non_finite_steps:
+            self.say(f"An optimizer step was skipped: not finite are {shown or 'gradients of another process'}.")
+            return
+        raise NumericalError(
+            f"{self.setbacks.non_finite_steps} optimizer steps were not finite, more than tolerance.non_finite_steps allows; "
+            f"in the last one: {shown}. None reached the weights.",
+            "Lower optimizer.learning_rate or look at the rewards, and go on with --resume --allow-changes.",
+        )
 
     def _combine(
         self, parts: list[Credited], tokens: Tensor, rule: Rule | None, weights: Tensor | None
@@ -113,8 +206,10 @@ class Update:
             "backward_passes": torch.tensor(len(parts) * objectives),
         }
 
-    def _backward(self, part: Credited, tokens: Tensor, combination: Tensor | None, critic: float) -> dict[str, Tensor]:
-        """Accumulate the gradient of one mini-batch, as its share of the step's ``tokens``."""
+    def _backward(
+        self, part: Credited, tokens: Tensor, combination: Tensor | None, critic: float
+    ) -> tuple[dict[str, Tensor], list[str]]:
+        """Accumulate the gradient of one mini-batch, as its share of the step's ``tokens``; what of it is not finite."""
         outputs = self.module(**part.inputs)
         mask, ppo = part.response_mask, self.settings
         policy, clipped = policy_loss(outputs.logprobs, part.logprobs, part.rectified, mask, ppo.clip, tokens=tokens)
@@ -129,19 +224,24 @@ class Update:
             "clip_fraction": clipped,
             "value_clip_fraction": value_clipped,
         }
+        terms = {"log-probs": outputs.logprobs, "values": outputs.values, "policy loss": policy, "value loss": value}
         loss = policy + critic * value
         if bad := self._exploded(outputs.logprobs.detach(), part):
             loss = 0.0 * (outputs.logprobs.sum() + outputs.values.sum())  # every process still joins the reduction
+        broken = (
+            [] if bool(loss.isfinite()) else [name for name, term in terms.items() if not bool(term.isfinite().all())]
+        )
+        if bad or broken:
             stats = {name: torch.zeros_like(value) for name, value in stats.items()}
         self.accelerator.backward(loss * self.accelerator.num_processes)  # gradients are averaged over processes
         one = torch.ones((), dtype=torch.long)
-        counts = {"skipped_mini_batches": bad * one, "forward_passes": one, "backward_passes": one}
-        return {name: value.detach() for name, value in stats.items()} | counts
+        counts = {"skipped_mini_batches": (bad and not broken) * one, "forward_passes": one, "backward_passes": one}
+        return {name: value.detach() for name, value in stats.items()} | counts, broken
 
     def _exploded(self, logprobs: Tensor, part: Credited) -> bool:
         ratio = (logprobs - part.logprobs).where(part.response_mask, 0.0).exp()
         sums = self.total(torch.stack([ratio.where(part.response_mask, 0.0).sum(), part.response_mask.sum()]))
-        return not bool(sums[0] / sums[1] <= self.settings.ratio_limit)
+        return bool(sums[0] / sums[1] > self.settings.ratio_limit)  # no number is no explosion; the loss will show it
 
 
 def _added(first: dict[str, Tensor], second: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -1,0 +1,51 @@
+"""SIGINT and SIGTERM as a wish to end: the work in hand is finished and saved first."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+CODES = {signal.SIGTERM: 0, signal.SIGINT: 130}  # a scheduler's SIGTERM is no failure
+
+
+class Wish:
+    """Which signal came, if any."""
+
+    came: signal.Signals | None = None
+
+    @property
+    def exit_code(self) -> int:
+        """Of a process that ends because of it."""
+        return CODES[self.came] if self.came else 0
+
+
+@contextmanager
+def gently(say: Callable[[str], None], *, enabled: bool) -> Iterator[Wish]:
+    """Keep the first signal as a wish; a second one acts as ever.
+
+    Args:
+        say: gets a word when the signal comes.
+        enabled: False leaves signals alone; so does any thread but the main one.
+    """
+    wish = Wish()
+    if not enabled or threading.current_thread() is not threading.main_thread():
+        yield wish
+        return
+    before = {each: handler for each in CODES if (handler := signal.getsignal(each)) is not None}
+
+    def note(number: int, _: FrameType | None) -> None:
+        wish.came = signal.Signals(number)
+        for each, handler in before.items():
+            signal.signal(each, handler)
+        say(f"{wish.came.name}: finishing the iteration, then saving. Once more ends at once.")
+
+    for each in before:
+        signal.signal(each, note)
+    try:
+        yield wish
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
