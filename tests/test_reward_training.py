@@ -95,7 +95,7 @@ def test_a_pair_template_for_a_model_with_token_types_is_refused(tmp_path):
         tmp_path / "bert"
     )
     tokenizer.save_pretrained(tmp_path / "bert")
-    with pytest.raises(RewardError, match="train with --template transcript"):
+    with pytest.raises(RewardError, match="Train with --template transcript"):
         reward_training.run(
             config(tmp_path, model=str(tmp_path / "bert"), pairs=write(tmp_path, pairs(20)), template="pair")
         )

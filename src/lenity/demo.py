@@ -73,7 +73,8 @@ def demo(output: Path, seed: int = 0, jobs: int = 2, iterations: int = 40) -> Pa
     outcomes = run_sweep(configs, output, jobs, threads=1)
     if failed := [outcome for outcome in outcomes if outcome.error]:
         raise LenityError(
-            f"{len(failed)} of {len(outcomes)} runs failed; the first, {failed[0].run}: {failed[0].error}"
+            f"{len(failed)} of {len(outcomes)} runs failed; the first, {failed[0].run}: {failed[0].error}",
+            "The same command runs them again; finished ones are kept.",
         )
     evidence = gather(output)
     print_tables(console, evidence.runs, evidence.main)

@@ -38,7 +38,8 @@ class Registry(Generic[T]):
             taken = self._members.get(name)
             if taken is not None and taken is not member:
                 raise ConfigError(
-                    f"{self.kind} '{name}' is registered twice: {taken.__module__} and {member.__module__}."
+                    f"{self.kind} '{name}' is registered twice: {taken.__module__} and {member.__module__}.",
+                    "Rename one.",
                 )
             self._members[name] = member
             return member
@@ -49,8 +50,8 @@ class Registry(Generic[T]):
         self._load()
         if name not in self._members:
             near = difflib.get_close_matches(str(name), self._members, n=1)
-            hint = f" Did you mean '{near[0]}'?" if near else ""
-            raise ConfigError(f"unknown {self.kind} '{name}'.{hint} Known: {', '.join(sorted(self._members))}.")
+            hint = f"Did you mean '{near[0]}'? " if near else ""
+            raise ConfigError(f"unknown {self.kind} '{name}'.", f"{hint}Known: {', '.join(sorted(self._members))}.")
         return self._members[name]
 
     def __iter__(self) -> Iterator[str]:

@@ -85,7 +85,7 @@ def _rows(config: RewardTrainingConfig) -> tuple[list[Any], list[Any], ReadRepor
     rows, held_out = split(rows, config.holdout)
     if not rows:
         raise RewardError(
-            f"holdout is {config.holdout}, which leaves nothing to train on in {report}; lower it or add data."
+            f"holdout is {config.holdout}, which leaves nothing to train on in {report}.", "Lower it or add data."
         )
     return rows, every(held_out, config.eval_limit), report
 
@@ -107,7 +107,8 @@ def _trainer(config: RewardTrainingConfig, rows: list[Any]) -> tuple[Any, Any]:
         if "token_type_ids" in columns[0][0]:
             raise RewardError(
                 f"template is 'pair' and '{config.model}' tells its two texts apart by token types, which TRL's RewardTrainer "
-                "does not pass on; train with --template transcript."
+                "does not pass on.",
+                "Train with --template transcript.",
             )
         ids = {
             name: [row["input_ids"] for row in column]
@@ -178,7 +179,7 @@ def _longer_wins(lengths: Any, positive: Any) -> float:
 
     if positive.all() or not positive.any():
         raise RewardError(
-            "the held-out labels are all of one class, so nothing can be measured; add rows of the other."
+            "the held-out labels are all of one class, so nothing can be measured.", "Add rows of the other."
         )
     ours, others = lengths[positive], lengths[~positive]
     return float(mannwhitneyu(ours, others).statistic / (len(ours) * len(others)))

@@ -90,7 +90,7 @@ def encode(texts: Sequence[str], tokenizer: Any, max_length: int) -> list[dict[s
     flat = [piece for pieces in parts for piece, _ in pieces]
     if not flat:
         raise DataError(
-            "no transcript has an assistant turn; transcripts need the form '\\n\\nHuman: ...\\n\\nAssistant: ...'."
+            "no transcript has an assistant turn.", "Give them the form '\\n\\nHuman: ...\\n\\nAssistant: ...'."
         )
     ids = iter(tokenizer(flat, add_special_tokens=False)["input_ids"])
     rows = []

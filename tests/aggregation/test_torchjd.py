@@ -52,13 +52,13 @@ def test_by_shorthand_and_back(tmp_path):
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"aggregator": "UpGrad"}, r"method.aggregator is 'UpGrad'; those of torchjd .*UPGrad"),
-        ({"aggregator": "TrimmedMean"}, "those of torchjd that weigh gradients"),
+        ({"aggregator": "UpGrad"}, r"method.aggregator is 'UpGrad', which is none of torchjd's .*UPGrad"),
+        ({"aggregator": "TrimmedMean"}, "none of torchjd's that weigh gradients"),
         ({"aggregator": "UPGrad", "arguments": {"colour": 1}}, "do not make torchjd's UPGrad"),
         ({"aggregator": "CAGrad"}, "do not make torchjd's CAGrad: .*'c'"),
         (
             {"aggregator": "NashMTL", "arguments": {"n_tasks": 2}},
-            "n_tasks is 2 and there are 3 objectives; leave it out",
+            "n_tasks is 2 and there are 3 objectives. Leave it out",
         ),
     ],
 )

@@ -83,12 +83,12 @@ def test_a_run_of_two_methods_has_the_smaller_budget_in_any_order(file, methods)
 
 @pytest.mark.parametrize("tokens", [None, 1000])
 def test_a_method_that_no_point_allows_is_refused(file, tokens):
-    with pytest.raises(ConfigError, match=r"method solo can be run at none .* add 'corners'"):
+    with pytest.raises(ConfigError, match=r"method solo can be run at none .* Add 'corners'"):
         planned(load_sweep(file, methods=["solo"], tokens=tokens), ["centre"])
 
 
 def test_fewer_tokens_than_runs_are_refused(file):
-    with pytest.raises(ConfigError, match="tokens is 3, which 5 runs of method plc are to share; give at least"):
+    with pytest.raises(ConfigError, match=r"tokens is 3, which 5 runs of method plc are to share\. Give at least"):
         planned(load_sweep(file, methods=["plc"], tokens=3), ["lattice:4"])
     assert {run.budget.tokens for run in planned(load_sweep(file, methods=["plc"], tokens=5), ["lattice:4"])} == {1}
 
@@ -100,7 +100,7 @@ def test_runs_that_take_an_adapter_need_no_tokens(file):
 
 def test_two_settings_of_one_method_need_a_label(file):
     both = [{"name": "plc"}, {"name": "plc", "temperature": 2.0}]
-    with pytest.raises(ConfigError, match="give one a label"):
+    with pytest.raises(ConfigError, match="Give one a label"):
         planned(load_sweep(file, methods=both))
     both[1]["label"] = "plc-warm"
     assert {run.output.split("/")[2] for run in planned(load_sweep(file, methods=both))} == {"plc", "plc-warm"}

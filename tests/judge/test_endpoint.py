@@ -47,6 +47,6 @@ def test_a_key_too_short_to_be_one_does_not_garble_answers(monkeypatch):
 
 
 def test_a_key_in_place_of_the_variable_is_not_repeated():
-    with pytest.raises(ConfigError, match="names the environment variable, not the key") as error:
+    with pytest.raises(ConfigError, match="the name of the environment variable, not the key") as error:
         find(config(api_key_env=SECRET))
     assert SECRET not in str(error.value)

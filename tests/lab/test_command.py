@@ -39,10 +39,10 @@ def test_bandit_writes_its_files_and_says_where(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["--weights", "0.5,0.6"], r"weights: found '0.5,0.6', sum 1.1; .* sum to 1"),
-        (["--weights", "0.5"], "weights: found 1 in '0.5'; this world has 2 objectives"),
-        (["--weights", "-1,2"], "each is at least 0"),
-        (["--weights", "nan,1"], "each is at least 0"),
+        (["--weights", "0.5,0.6"], r"weights: found '0.5,0.6', sum 1.1. Let each be .* their sum 1"),
+        (["--weights", "0.5"], "weights: found 1 in '0.5', and this world has 2 objectives"),
+        (["--weights", "-1,2"], "Let each be at least 0"),
+        (["--weights", "nan,1"], "Let each be at least 0"),
         (["--weights", "half,half"], "numbers with commas between them"),
         (["--temperature", "0"], r"(?s)temperature: found 0.0; .*greater than 0.*--temperature"),
         (["--temperature", "inf"], "temperature: found inf; .*finite"),

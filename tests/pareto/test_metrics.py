@@ -49,20 +49,20 @@ def test_compliance():
 
 @pytest.mark.parametrize("points", [[], np.zeros((0, 2)), [1.0, 2.0], [[np.nan, 1.0]], [[np.inf, 1.0]]])
 def test_bad_sets_are_refused(points):
-    with pytest.raises(ProtocolError, match="points must be"):
+    with pytest.raises(ProtocolError, match="of points"):
         hypervolume(points, [0, 0])
-    with pytest.raises(ProtocolError, match="points must be"):
+    with pytest.raises(ProtocolError, match="of points"):
         nondominated(points)
 
 
 def test_shapes_that_do_not_match_are_refused():
-    with pytest.raises(ProtocolError, match="reference must have shape"):
+    with pytest.raises(ProtocolError, match=r"reference is \(3,\).* Give reference the shape \(2,\)"):
         hypervolume([[1, 2]], [0, 0, 0])
-    with pytest.raises(ProtocolError, match="front must be"):
+    with pytest.raises(ProtocolError, match="shape of front is"):
         igd([[1, 2]], [])
     with pytest.raises(ProtocolError, match="same K"):
         igd([[1, 2]], [[1, 2, 3]])
     with pytest.raises(ProtocolError, match="one shape"):
         preference_compliance([[1, 0]], [[1, 0], [0, 1]])
-    with pytest.raises(ProtocolError, match="zero vectors"):
+    with pytest.raises(ProtocolError, match="row 0 of weights or points is zero"):
         preference_compliance([[1, 0]], [[0, 0]])

@@ -34,7 +34,7 @@ def test_the_protocol_of_the_folder_must_be_that_of_its_runs(sweep):
 
 def test_a_run_that_is_there_twice_is_refused(sweep):
     shutil.copytree(sweep / "runs" / "plc" / "a1", sweep / "runs" / "plc" / "a1_seed0")
-    with pytest.raises(CheckpointError, match=r"a1' and '.*a1_seed0' are both plc · a1 with seed 0; move one"):
+    with pytest.raises(CheckpointError, match=r"a1' and '.*a1_seed0' are both plc · a1 with seed 0. Move one"):
         gather(sweep)
 
 
@@ -59,7 +59,7 @@ def test_the_exact_best_is_that_at_the_weights_compared(tmp_path):
 
 def test_a_known_front_without_its_weights_is_refused(sweep):
     (sweep / "best_front.json").write_text(json.dumps({"objectives": [], "at_weights": [], "front": []}))
-    with pytest.raises(CheckpointError, match=r"has no field weights.*write it again"):
+    with pytest.raises(CheckpointError, match=r"has no field weights.*Write it again"):
         gather(sweep)
 
 

@@ -96,11 +96,14 @@ class TorchJD(WeightFree, GradientRule):
         try:
             from torchjd import aggregation
         except ImportError as error:
-            raise ConfigError("method torchjd needs the package: pip install 'lenity[torchjd]'.") from error
+            raise ConfigError(
+                "method torchjd needs the package torchjd.", "Install it: pip install 'lenity[torchjd]'."
+            ) from error
         kinds = {name: kind for name, kind in vars(aggregation).items() if _weighs_rows(kind, aggregation)}
         if self.aggregator not in kinds:
             raise ConfigError(
-                f"method.aggregator is '{self.aggregator}'; those of torchjd that weigh gradients are {', '.join(sorted(kinds))}."
+                f"method.aggregator is '{self.aggregator}', which is none of torchjd's that weigh gradients.",
+                f"Use one of: {', '.join(sorted(kinds))}.",
             )
         return kinds[self.aggregator]
 
@@ -110,14 +113,14 @@ class TorchJD(WeightFree, GradientRule):
         own = {"n_tasks": objectives} if "n_tasks" in inspect.signature(kind).parameters else {}
         if (tasks := arguments.get("n_tasks", objectives)) != objectives:
             raise ConfigError(
-                f"method.arguments.n_tasks is {tasks} and there are {objectives} objectives; leave it out."
+                f"method.arguments.n_tasks is {tasks} and there are {objectives} objectives.", "Leave it out."
             )
         try:
             return kind(**own | arguments)
         except (TypeError, ValueError, AttributeError, ImportError) as error:
             raise ConfigError(
-                f"method.arguments {self.arguments} do not make torchjd's {self.aggregator}: {error} "
-                "Correct them; if a package is missing: pip install 'lenity[torchjd]'."
+                f"method.arguments {self.arguments} do not make torchjd's {self.aggregator}: {error}",
+                "Correct them; if a package is missing: pip install 'lenity[torchjd]'.",
             ) from error
 
 

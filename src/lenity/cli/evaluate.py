@@ -68,6 +68,7 @@ def _changed(config: RunConfig, arguments: list[str], given: Protocol | None) ->
     data = override(before | taken, arguments)
     if other := [name for name in data if data[name] != before.get(name) and name not in EVALUATED]:
         raise ConfigError(
-            f"--{other[0]} cannot be changed after training; `lenity evaluate` takes fields of {', '.join(EVALUATED)}."
+            f"--{other[0]} cannot be changed after training.",
+            f"Leave it out; `lenity evaluate` takes fields of {', '.join(EVALUATED)}.",
         )
     return parse(RunConfig, data, source="the command line")

@@ -11,6 +11,7 @@ import click
 
 from lenity.cli.help import fields
 from lenity.config.judge import JudgeConfig
+from lenity.errors import StoppedError
 
 if TYPE_CHECKING:
     from lenity.judge.run import Judged
@@ -40,10 +41,10 @@ def command(context: click.Context, folder: Path, dry_run: bool) -> None:
     try:
         judged = judge(folder, config, click.echo, dry_run=dry_run, progress=True)
     except KeyboardInterrupt:
-        click.echo(
-            f"interrupted; every answer so far is kept. This goes on: {shlex.join(['lenity', *sys.argv[1:]])}", err=True
-        )
-        context.exit(130)
+        again = shlex.join(["lenity", *sys.argv[1:]])
+        raise StoppedError(
+            "interrupted; every answer so far is kept.", f"This goes on: {again}", exit_code=130
+        ) from None
     if judged:
         _show(judged, folder)
 

@@ -1,14 +1,13 @@
-"""The ``lenity`` command: finds sub-commands by file name and turns known errors into messages."""
+"""The ``lenity`` command: finds sub-commands by file name."""
 
 from __future__ import annotations
 
 import importlib
 import os
-import sys
 
 import click
 
-from lenity.errors import LenityError
+from lenity.cli.ending import DEBUG, run
 
 COMMANDS = {
     "demo": "Align a tiny model in the toy world and compare PLC with linear scalarisation.",
@@ -46,7 +45,20 @@ class Lazy(click.Group):
             formatter.write_dl(list(COMMANDS.items()))
 
 
-@click.group(cls=Lazy, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
+EXIT_CODES = """\b
+Exit codes:
+  0    done, or ended by SIGTERM with everything saved
+  1    done in part (a run of a sweep failed, the doctor found a problem), or a defect in Lenity
+  2    an error, told in two lines: what is wrong, and what to do
+  130  interrupted; what was saved is whole"""
+
+
+@click.group(
+    cls=Lazy,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120},
+    epilog=EXIT_CODES,
+)
+@click.option(DEBUG, is_flag=True, expose_value=False, help="Show the traceback of an error; it may stand anywhere.")
 @click.version_option(package_name="lenity")
 def cli() -> None:
     """Align language models to several preferences at once, and see the trade-offs.
@@ -57,33 +69,6 @@ def cli() -> None:
 
 
 def main() -> None:
-    """Entry point; errors a user can act on come without a traceback and exit with 2."""
+    """Entry point of ``lenity`` and of ``python -m lenity``."""
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    try:
-        code = cli.main(standalone_mode=False)
-        _leave(code if isinstance(code, int) else 0)
-    except LenityError as error:
-        click.echo(click.style("error: ", fg="red") + str(error), err=True)
-        sys.exit(2)
-    except click.ClickException as error:
-        error.show()
-        sys.exit(error.exit_code)
-    except (click.Abort, KeyboardInterrupt):
-        click.echo(
-            "interrupted; what was saved is whole. The same command with --resume (train) or again (sweep, demo) goes on.",
-            err=True,
-        )
-        sys.exit(130)
-
-
-def _leave(code: int) -> None:
-    """Exit, past the clean-up of threads where a launcher started several processes.
-
-    PyTorch leaves gloo's threads running behind a ``DistributedDataParallel`` module, also once the group is destroyed, and
-    an ordinary exit among them aborts now and then, so that a launcher calls a finished run failed.
-    """
-    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(code)
-    sys.exit(code)
+    run(cli)

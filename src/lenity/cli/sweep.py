@@ -58,7 +58,8 @@ def command(  # noqa: PLR0917 - click passes by name
     """Align at several weights with several methods, then evaluate every run.
 
     CONFIG is a run's file, or a sweep's with `run` (a file or fields), `methods`, `points`, `seeds` and `tokens`. Every field
-    of the run is overridden as --section.field value. Interrupted, the same command goes on where it was.
+    of the run is overridden as --section.field value. Interrupted, the same command goes on where it was. Ends with status 1
+    where a run failed; the others are finished first.
 
     Example: lenity sweep configs/toy.yaml --methods plc,soups,torchjd:UPGrad --points lattice:4 --output runs/toy/sweep
     """
@@ -85,14 +86,14 @@ def command(  # noqa: PLR0917 - click passes by name
 
 def _run(configs: Sequence[RunConfig], output: Path, jobs: int, console: Console, *, allow_changes: bool) -> int:
     """Carry it out; the exit status."""
+    from lenity.errors import StoppedError
     from lenity.sweep.run import run_sweep
 
     try:
         outcomes = run_sweep(configs, output, jobs, allow_changes=allow_changes)
     except KeyboardInterrupt:
         again = shlex.join(["lenity", *sys.argv[1:]])
-        click.echo(f"interrupted; what was saved is whole. This goes on: {again}")
-        return 130
+        raise StoppedError("interrupted; what was saved is whole.", f"This goes on: {again}", exit_code=130) from None
     failed = [outcome for outcome in outcomes if outcome.error]
     for outcome in failed:
         console.print(f"failed {outcome.run}: {outcome.error}", markup=False, highlight=False, soft_wrap=True)

@@ -33,11 +33,13 @@ def parse_member(value: Any, registry: Registry[S], key: str) -> Any:
     if not isinstance(value, dict):
         return value
     if key not in value:
-        raise ConfigError(f"needs '{key}', one of: {', '.join(registry)}")
+        raise ConfigError(f"'{key}' is missing.", f"Set it to one of: {', '.join(registry)}.")
     name, colon, rest = str(value[key]).partition(":")
     member, fields = registry[name], {k: v for k, v in value.items() if k != key}
     if colon and member.shorthand is None:
-        raise ConfigError(f"{registry.kind} '{name}' takes nothing after a colon (found '{rest}')")
+        raise ConfigError(
+            f"{registry.kind} '{name}' takes nothing after a colon; found '{rest}'.", f"Write '{name}' alone."
+        )
     return member.model_validate(
         fields | {member.shorthand: int(rest) if rest.isdigit() else rest} if colon else fields
     )

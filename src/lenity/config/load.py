@@ -16,6 +16,8 @@ from lenity.errors import ConfigError
 
 M = TypeVar("M", bound=BaseModel)
 
+OVERRIDES = "Overrides are written --section.field value."
+
 
 def load(model: type[M], path: str | Path, overrides: Sequence[str] = ()) -> M:
     """Read ``path`` and apply ``overrides`` such as ``["--ppo.epochs", "2", "--seed=1"]``."""
@@ -28,14 +30,18 @@ def read_yaml(path: str | Path) -> dict[str, Any]:
     if not path.is_file():
         near = ", ".join(sorted(str(p) for p in path.parent.glob("*.y*ml"))[:8]) if path.parent.is_dir() else ""
         raise ConfigError(
-            f"configuration file '{path}' not found" + (f"; this folder has: {near}" if near else "; check the path")
+            f"configuration file '{path}' not found.", f"This folder has: {near}." if near else "Check the path."
         )
     try:
         data = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"'{path}' cannot be read: {error.strerror}.", "Check its permissions.") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"'{path}' is not valid YAML: {error}") from error
+        raise ConfigError(f"'{path}' is not valid YAML: {error}", "Correct it there.") from error
     if not isinstance(data, dict):
-        raise ConfigError(f"'{path}' holds {type(data).__name__}, not a mapping of fields")
+        raise ConfigError(
+            f"'{path}' holds {type(data).__name__}, not a mapping of fields.", "Write 'field: value' lines."
+        )
     return data
 
 
@@ -50,26 +56,27 @@ def override(data: dict[str, Any], arguments: Sequence[str]) -> dict[str, Any]:
     while queue:
         argument = queue.pop(0)
         if not argument.startswith("--"):
-            raise ConfigError(f"unexpected argument '{argument}'; overrides are written --section.field value")
+            raise ConfigError(f"unexpected argument '{argument}'.", OVERRIDES)
         key, equals, value = argument[2:].partition("=")
         if not equals:
             if not queue:
-                raise ConfigError(f"--{key} has no value; overrides are written --section.field value")
+                raise ConfigError(f"--{key} has no value.", OVERRIDES)
             value = queue.pop(0)
         _assign(data, key.split("."), _scalar(value))
     return data
 
 
 def parse(model: type[M], data: dict[str, Any], source: str = "the configuration") -> M:
-    """Validate ``data``; every problem found is listed, one a line."""
+    """Validate ``data``; of several problems each is listed with its remedy, one a line."""
     try:
         return model.model_validate(data)
     except ValidationError as error:
-        lines = [_explain(model, problem) for problem in error.errors()]
-        raise ConfigError(
-            f"{source} has {len(lines)} problem{'s' if len(lines) > 1 else ''}:\n"
-            + "\n".join(f"  - {line}" for line in lines)
-        ) from error
+        found = [_explain(model, problem) for problem in error.errors()]
+        if len(found) == 1:
+            what, remedy = found[0]
+            raise ConfigError(f"{source}: {what}", remedy) from error
+        lines = [f"  - {what} {remedy}".rstrip() for what, remedy in found]
+        raise ConfigError("\n".join([f"{source} has {len(lines)} problems:", *lines])) from error
 
 
 def listed(text: str) -> list[str]:
@@ -104,7 +111,8 @@ def _assign(data: dict[str, Any], path: list[str], value: Any) -> None:
     data[path[-1]] = value
 
 
-def _explain(model: type[BaseModel], problem: Any) -> str:
+def _explain(model: type[BaseModel], problem: Any) -> tuple[str, str]:
+    """What is wrong and the remedy; both in the first where a validator of several fields says them in one."""
     where = ".".join(str(part) for part in problem["loc"])
     option = ".".join(takewhile(lambda part: isinstance(part, str), problem["loc"]))  # a list is set as a whole
     found = problem["input"]
@@ -112,16 +120,15 @@ def _explain(model: type[BaseModel], problem: Any) -> str:
         known = _fields_at(model, problem["loc"][:-1])
         near = difflib.get_close_matches(str(problem["loc"][-1]), known, n=1)
         value = "" if model.model_config.get("hide_input_in_errors") else f" (value {found!r})"
-        return f"{where}: unknown field{value}. " + (
-            f"Did you mean '{near[0]}'?" if near else f"Known here: {', '.join(known)}."
-        )
+        hint = f"Did you mean '{near[0]}'?" if near else f"Known here: {', '.join(known)}."
+        return f"{where}: unknown field{value}.", hint
     if problem["type"] == "missing":
-        return f"{where}: missing. Set it in the file or as --{option} value."
+        return f"{where}: missing.", f"Set it in the file or as --{option} value."
     message = str(problem["msg"]).removeprefix("Value error, ")
     if not where:
-        return message
+        return f"{message}.", ""
     shown = "" if isinstance(found, dict) else f"found {found!r}; "
-    return f"{where}: {shown}{message[:1].lower()}{message[1:]}. Set it with --{option} value."
+    return f"{where}: {shown}{message[:1].lower()}{message[1:]}.", f"Set it with --{option} value."
 
 
 def _fields_at(model: type[BaseModel], path: Sequence[Any]) -> list[str]:

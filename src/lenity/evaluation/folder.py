@@ -25,7 +25,7 @@ def runs_in(folder: Path) -> list[RunFolder]:
     finished = [run for run in found if run.finished]
     if not finished:
         raise CheckpointError(
-            f"'{folder}' holds no finished run; give a run or sweep folder, after `lenity train` or `lenity sweep`."
+            f"'{folder}' holds no finished run.", "Give a run or sweep folder, after `lenity train` or `lenity sweep`."
         )
     return finished
 

@@ -118,9 +118,9 @@ def check_same(first: Protocol, second: Protocol, names: tuple[str, str], fields
         if found := _difference(getattr(first, field), getattr(second, field), field):
             where, one, two = found
             raise ProtocolError(
-                f"{names[0]} and {names[1]} differ in {where}: {one!r} and {two!r}; their figures cannot be compared. "
+                f"{names[0]} and {names[1]} differ in {where}: {one!r} and {two!r}; their figures cannot be compared.",
                 "Evaluate both in the same way: lenity evaluate FOLDER --protocol FILE, "
-                "with the same held_out_prompts and held_out_rewards."
+                "with the same held_out_prompts and held_out_rewards.",
             )
 
 

@@ -22,7 +22,8 @@ def held_out_prompts(config: RunConfig, tokenizer: Any, rewards: Mapping[str, An
 
     if config.held_out_prompts is None:
         raise ConfigError(
-            "held_out_prompts is not set, so there is nothing to evaluate on; name prompts that training does not use."
+            "held_out_prompts is not set, so there is nothing to evaluate on.",
+            "Name prompts that training does not use.",
         )
     return every(load_prompts(config.held_out_prompts, token_counters(tokenizer, rewards))[0], config.evaluation.limit)
 

@@ -41,7 +41,7 @@ def paired(
     part = frame[frame["policy"] == policy]
     table = part.pivot(index="prompt_id", columns="objective", values=column).sort_index()
     if missing := [name for name in objectives if name not in table.columns]:
-        raise ProtocolError(f"no scores of {missing} for the {policy} policy; known: {', '.join(table.columns)}.")
+        raise ProtocolError(f"no scores of {missing} for the {policy} policy.", f"Known: {', '.join(table.columns)}.")
     return [str(i) for i in table.index], table[objectives].to_numpy(dtype=np.float64)
 
 
@@ -53,7 +53,8 @@ def changes(frame: pd.DataFrame, column: str = "raw") -> list[Change]:
         others, after = paired(frame, "aligned", [name], column)
         if ids != others:
             raise ProtocolError(
-                f"reference and aligned policy were scored on different prompts for '{name}'; evaluate the run again."
+                f"reference and aligned policy were scored on different prompts for '{name}'.",
+                "Evaluate the run again.",
             )
         first, second = before[:, 0], after[:, 0]
         held_out = bool(frame.loc[frame["objective"] == name, "held_out"].iloc[0])

@@ -77,8 +77,8 @@ class Cache:
             yield
         except sqlite3.Error as error:
             raise CheckpointError(
-                f"the judge's answers in '{self._file}' cannot be used: {error}. Make room or fix the permission; if the file is "
-                "broken, move it away, and its questions are asked again."
+                f"the judge's answers in '{self._file}' cannot be used: {error}.",
+                "Make room or fix the permission; if the file is broken, move it away, and its questions are asked again.",
             ) from error
 
 

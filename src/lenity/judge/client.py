@@ -43,7 +43,9 @@ class Client:
         try:
             import openai
         except ImportError as error:
-            raise JudgeError("`lenity judge` needs the package openai: pip install 'lenity[judge]'.") from error
+            raise JudgeError(
+                "`lenity judge` needs the package openai.", "Install it: pip install 'lenity[judge]'."
+            ) from error
         self._openai, self._endpoint, self._retries = openai, endpoint, config.retries
         # a proxy from the environment cannot reach this machine's own loopback
         http = openai.DefaultAsyncHttpxClient(trust_env=False) if endpoint.loopback else None
@@ -119,7 +121,9 @@ class Client:
 
     def _error(self, what: str, remedy: str) -> JudgeError:
         kept = "What was answered is kept; the same command goes on." if self.answered else ""
-        return JudgeError(f"the judge at {self._endpoint.url}, model '{self._model}', {what} {remedy} {kept}".rstrip())
+        return JudgeError(
+            f"the judge at {self._endpoint.url}, model '{self._model}', {what}", f"{remedy} {kept}".rstrip()
+        )
 
 
 def _said(error: APIError) -> str:

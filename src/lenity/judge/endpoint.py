@@ -48,8 +48,8 @@ def find(config: JudgeConfig, *, key: bool = True) -> Endpoint:
         or "@" in parts.netloc
     ):
         raise ConfigError(
-            "endpoint is not of the form http://host:port/v1 or https://host/v1, without user, password, '?' or '#'. "
-            "A key belongs into the environment variable that --api_key_env names."
+            "endpoint is not of the form http://host:port/v1 or https://host/v1, without user, password, '?' or '#'.",
+            "A key belongs into the environment variable that --api_key_env names.",
         )
     loopback = is_loopback(parts.hostname)
     return Endpoint(config.endpoint.rstrip("/"), loopback, _key(config.api_key_env, loopback) if key else _NO_KEY)
@@ -58,13 +58,14 @@ def find(config: JudgeConfig, *, key: bool = True) -> Endpoint:
 def _key(name: str, loopback: bool) -> str:
     if not re.fullmatch("[A-Z_][A-Z0-9_]*", name):  # it may be the key itself, so it is not shown
         raise ConfigError(
-            "api_key_env is not a name in capitals such as OPENAI_API_KEY; it names the environment variable, not the key."
+            "api_key_env is not a name in capitals such as OPENAI_API_KEY.",
+            "Give it the name of the environment variable, not the key.",
         )
     key = os.environ.get(name, "").strip()
     if not key and not loopback:
         raise ConfigError(
-            f"the environment variable {name} is not set, and the endpoint is not on this machine; put the key there "
-            f"(export {name}=...), or 'none' if the endpoint needs no key, or name another variable with --api_key_env."
+            f"the environment variable {name} is not set, and the endpoint is not on this machine.",
+            f"Put the key there (export {name}=...), or 'none' if the endpoint needs no key, or name another variable with --api_key_env.",
         )
     return key or _NO_KEY
 

@@ -52,7 +52,8 @@ def read_runs(folder: Path) -> dict[str, pd.DataFrame]:
     files = sorted(file for file in folder.rglob("evaluation.parquet") if (file.parent / "config.yaml").is_file())
     if not files:
         raise CheckpointError(
-            f"'{folder}' holds no evaluated run; give a run or sweep folder, after `lenity evaluate RUN` or `lenity sweep`."
+            f"'{folder}' holds no evaluated run.",
+            "Give a run or sweep folder, after `lenity evaluate RUN` or `lenity sweep`.",
         )
     columns = ["policy", "prompt_id", "prompt", "response", "objective", "held_out"]
     names = [folder.name if file.parent == folder else str(file.parent.relative_to(folder)) for file in files]
@@ -73,7 +74,7 @@ def distinct(runs: Mapping[str, pd.DataFrame], limit: int | None) -> pd.DataFram
     rows = pd.concat([part[columns].drop_duplicates() for part in runs.values()]).drop_duplicates()
     prompts = rows.drop_duplicates(["prompt_id", "prompt"])["prompt_id"]
     if (twice := prompts[prompts.duplicated()]).any():
-        raise DataError(f"prompt_id '{twice.iloc[0]}' stands for two prompts; evaluate the runs again.")
+        raise DataError(f"prompt_id '{twice.iloc[0]}' stands for two prompts.", "Evaluate the runs again.")
     return rows[rows["prompt_id"].isin(every(prompts.tolist(), limit))]
 
 

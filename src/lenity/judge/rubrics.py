@@ -106,8 +106,8 @@ def choose(wanted: Sequence[str] | None, trained: Sequence[str], file: str | Non
     missing = [name for name in names if name not in known]
     if missing or not names:
         raise ConfigError(
-            f"no rubric for {', '.join(missing or trained)}; there are rubrics for {', '.join(known)}. Write one into a YAML file, "
-            "'objective: what to rate, and what 0, 5 and 10 are', and name it with --rubrics FILE."
+            f"no rubric for {', '.join(missing or trained)}; there are rubrics for {', '.join(known)}.",
+            "Write one into a YAML file, 'objective: what to rate, and what 0, 5 and 10 are', and name it with --rubrics FILE.",
         )
     return {name: known[name] for name in names}
 
@@ -116,5 +116,7 @@ def _read(file: str) -> Mapping[str, str]:
     data = read_yaml(file)
     for name, text in data.items():
         if not (isinstance(text, str) and text.strip()):
-            raise ConfigError(f"'{file}', {name}: a rubric is a text, not {text!r}.")
+            raise ConfigError(
+                f"'{file}', {name}: a rubric is a text, not {text!r}.", "Write what to rate, and what 0, 5 and 10 are."
+            )
     return {str(name): f"{text.strip()}\n{_ANSWER}" for name, text in data.items()}

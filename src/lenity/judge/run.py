@@ -80,6 +80,6 @@ def _finish(askings: list[Asking], where: Endpoint, config: JudgeConfig, progres
         asyncio.run(finish_all(ahead, client, config.concurrency, advance))
     if not any(asking.answers for asking in askings):
         raise JudgeError(
-            f"the judge at {where.url}, model '{config.model}', answers no question: {ahead[0].lost}. Check --model and the fields "
-            "of the request, such as --max_tokens, --temperature and --extra."
+            f"the judge at {where.url}, model '{config.model}', answers no question: {ahead[0].lost}.",
+            "Check --model and the fields of the request, such as --max_tokens, --temperature and --extra.",
         )

@@ -33,6 +33,6 @@ def refuse_names(names: Iterable[str]) -> None:
         for part in name.replace("-", "_").split("."):
             if part not in _HARMLESS and _SECRET.search(part):
                 raise ConfigError(
-                    f"{name}: keys are not taken from the command line, where other users and the shell's history see them; put it "
-                    "into the environment variable OPENAI_API_KEY, or name another one with --api_key_env."
+                    f"{name}: keys are not taken from the command line, where other users and the shell's history see them.",
+                    "Put it into the environment variable OPENAI_API_KEY, or name another one with --api_key_env.",
                 )

@@ -29,7 +29,7 @@ def new_figure(width: float, height: float) -> Any:
         from matplotlib.figure import Figure
     except ImportError as error:
         raise ConfigError(
-            "the lab draws with matplotlib, which is not installed; pip install 'lenity[docs]'"
+            "the lab draws with matplotlib, which is not installed.", "Install it: pip install 'lenity[docs]'."
         ) from error
     mpl.rcParams.update({
         "font.size": 9, "svg.hashsalt": "lenity", "svg.fonttype": "none", "axes.titlesize": 10,

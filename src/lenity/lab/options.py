@@ -27,14 +27,16 @@ def read_weights(text: str, objectives: int) -> Tensor:
         numbers = [float(part) for part in listed(text)]
     except ValueError:
         raise ConfigError(
-            f"weights: found '{text}'; numbers with commas between them, such as --weights {example}"
+            f"weights: found '{text}'.", f"Give numbers with commas between them, such as --weights {example}."
         ) from None
     if len(numbers) != objectives:
         raise ConfigError(
-            f"weights: found {len(numbers)} in '{text}'; this world has {objectives} objectives, such as --weights {example}"
+            f"weights: found {len(numbers)} in '{text}', and this world has {objectives} objectives.",
+            f"Give one for each, such as --weights {example}.",
         )
     if min(numbers) < 0 or not math.isclose(sum(numbers), 1, abs_tol=TOLERANCE):
         raise ConfigError(
-            f"weights: found '{text}', sum {sum(numbers):g}; each is at least 0 and they sum to 1, such as --weights {example}"
+            f"weights: found '{text}', sum {sum(numbers):g}.",
+            f"Let each be at least 0 and their sum 1, such as --weights {example}.",
         )
     return torch.tensor([numbers], dtype=torch.float64)

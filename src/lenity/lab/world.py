@@ -77,7 +77,9 @@ def update(rule: Rule, point: Point, weights: Weights, moving: Tensor | None = N
         credit = rule.rectify(point.advantages, weights.unsqueeze(1))
         return point.policy_gradient(credit.unsqueeze(-1)).squeeze(1)
     if not isinstance(rule, GradientRule):
-        raise ConfigError(f"method {type(rule).__name__} makes no update of its own; the lab takes rules that train")
+        raise ConfigError(
+            f"method {type(rule).__name__} makes no update of its own.", "Give the lab a rule that trains."
+        )
     jacobian = point.jacobian
     found = jacobian.new_zeros(len(jacobian), jacobian.shape[2])
     rows = range(len(jacobian)) if moving is None else moving.nonzero().flatten().tolist()

@@ -70,6 +70,6 @@ def encode(tokenizer: Any, shown: Sequence[str], examples: Examples, max_length:
             rows.append({"input_ids": prompt + said, "labels": [IGNORED] * len(prompt) + said})
     if not rows:
         raise DataError(
-            f"method.max_length is {max_length}, and every one of {len(before)} examples is longer; raise it."
+            f"method.max_length is {max_length}, and every one of {len(before)} examples is longer.", "Raise it."
         )
     return rows

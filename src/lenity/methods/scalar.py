@@ -29,7 +29,8 @@ class Solo(Linear):
         """Raise ``WrongWeightsError`` unless one weight is 1."""
         if max(weights.values()) != 1:
             raise WrongWeightsError(
-                f"method solo trains one objective, but weights are {dict(weights)}; set one to 1 and the others to 0, or use morlhf"
+                f"method solo trains one objective, but weights are {dict(weights)}.",
+                "Set one to 1 and the others to 0, or use morlhf.",
             )
 
     def twin(self, weights: Mapping[str, float]) -> str | None:

@@ -20,7 +20,9 @@ def condition(prompt: str, scores: Sequence[float]) -> str:
     '\n\nHuman: Hi <rm1_score> 0.5 <rm2_score> -1.0\n\nAssistant:'
     """
     if not prompt.endswith(ASSISTANT):
-        raise DataError(f"a prompt must end with {ASSISTANT!r} to carry scores; this one ends with {prompt[-20:]!r}.")
+        raise DataError(
+            f"a prompt ends with {prompt[-20:]!r} and cannot carry scores.", f"Let every prompt end with {ASSISTANT!r}."
+        )
     said = "".join(f" <rm{k}_score> {_shown(score)}" for k, score in enumerate(scores, 1))
     return prompt.removesuffix(ASSISTANT) + said + ASSISTANT
 
@@ -57,8 +59,8 @@ def check_spelling(tokenizer: Any, objectives: int) -> None:
     text = condition(ASSISTANT, [-12345678.9] + [0.0] * (objectives - 1))
     if tokenizer.unk_token_id is not None and tokenizer.unk_token_id in tokenizer(text)["input_ids"]:
         raise ModelError(
-            f"the policy's tokenizer has no tokens for {text.removesuffix(ASSISTANT)!r}, so scores in the prompt would not be read; "
-            "use a model whose tokenizer can spell any text."
+            f"the policy's tokenizer has no tokens for {text.removesuffix(ASSISTANT)!r}, so scores in the prompt would not be read.",
+            "Use a model whose tokenizer can spell any text.",
         )
 
 

@@ -38,7 +38,8 @@ class Soups(Rule):
         """Raise ``ConfigError`` where ``solo`` names what is no objective."""
         if unknown := set(self.solo) - set(weights):
             raise ConfigError(
-                f"method.solo has {sorted(unknown)}, but the objectives are {list(weights)}; name each run by its objective"
+                f"method.solo has {sorted(unknown)}, but the objectives are {list(weights)}.",
+                "Name each run by its objective.",
             )
 
     @property
@@ -79,7 +80,8 @@ class Soups(Rule):
         missing = [name for name, weight in config.weights.items() if weight and name not in self.solo]
         if missing:
             raise CheckpointError(
-                f"method.solo names no run for {missing}; give each objective's finished SOLO run, as {{{missing[0]}: runs/...}}."
+                f"method.solo names no run for {missing}.",
+                f"Give each objective's finished SOLO run, as {{{missing[0]}: runs/...}}.",
             )
         adapters = {name: Path(folder) / "adapter" for name, folder in self.solo.items()}
         save_soup(adapters, config.weights, run.adapter, self.mode)

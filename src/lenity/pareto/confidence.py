@@ -78,7 +78,9 @@ def bootstrap(
     """
     arrays = [_with_seeds(front) for front in fronts]
     if len({(array.shape[0], *array.shape[2:]) for array in arrays}) > 1:
-        raise ProtocolError(f"fronts must share seeds, prompts and K; got {[array.shape for array in arrays]}")
+        raise ProtocolError(
+            f"fronts have shapes {[array.shape for array in arrays]}.", "Give fronts that share seeds, prompts and K."
+        )
     seeds, _, prompts, _ = arrays[0].shape
     rng = np.random.default_rng(seed)
     shares = rng.multinomial(prompts, np.full(prompts, 1 / prompts), size=draws) / prompts
@@ -124,12 +126,14 @@ def _interval(value: float, drawn: Array) -> Interval:
 def _finite(values: ArrayLike, ndim: int) -> Array:
     array = np.asarray(values, dtype=np.float64)
     if array.ndim != ndim or array.size == 0:
-        raise ProtocolError(f"scores must be a non-empty array of {ndim} axes; got shape {array.shape}")
+        raise ProtocolError(f"scores have shape {array.shape}.", f"Give a non-empty array of {ndim} axes.")
     if not np.all(np.isfinite(array)):
-        raise ProtocolError("scores must be finite; found NaN or infinity")
+        raise ProtocolError("scores are not finite: found NaN or infinity.", "Leave out what has no score.")
     return array
 
 
 def _same(first: Array, second: Array) -> None:
     if first.shape != second.shape:
-        raise ProtocolError(f"after and before must be paired by prompt; got shapes {first.shape} and {second.shape}")
+        raise ProtocolError(
+            f"after and before have shapes {first.shape} and {second.shape}.", "Give scores paired by prompt."
+        )

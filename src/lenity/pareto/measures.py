@@ -79,7 +79,8 @@ def fronts(points: Mapping[str, Array], weights: Array, start: Array, reference:
     for method, found in points.items():
         if found.shape != weights.shape:
             raise ProtocolError(
-                f"points of {method} must be one for each of the weights {weights.shape}; got {found.shape}"
+                f"points of {method} have shape {found.shape} and the weights {weights.shape}.",
+                "Give one point for each of the weights.",
             )
     together = np.concatenate(list(points.values()))
     union, reached = _front(together), _best(weights, together)

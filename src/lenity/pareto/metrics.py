@@ -49,10 +49,15 @@ def preference_compliance(weights: ArrayLike, points: ArrayLike) -> Array:
     """
     weights, points = _set("weights", weights), _set("points", points)
     if weights.shape != points.shape:
-        raise ProtocolError(f"weights and points must have one shape (n, K); got {weights.shape} and {points.shape}")
+        raise ProtocolError(
+            f"weights and points have shapes {weights.shape} and {points.shape}.", "Give both one shape (n, K)."
+        )
     norms = np.linalg.norm(weights, axis=1) * np.linalg.norm(points, axis=1)
     if np.any(norms == 0):
-        raise ProtocolError(f"weights and points must not be zero vectors; row {int(np.argmin(norms))} is")
+        raise ProtocolError(
+            f"row {int(np.argmin(norms))} of weights or points is zero, which has no direction.",
+            "Leave the row out, or measure points from another origin.",
+        )
     cosine: Array = np.sum(weights * points, axis=1) / norms
     return cosine
 
@@ -68,9 +73,11 @@ def nondominated(points: ArrayLike) -> NDArray[np.bool_]:
 def _set(name: str, value: Any) -> Array:
     array = np.asarray(value, dtype=np.float64)
     if array.ndim != 2 or 0 in array.shape:
-        raise ProtocolError(f"{name} must be a non-empty array (n, K); got shape {array.shape}")
+        raise ProtocolError(f"the shape of {name} is {array.shape}.", "Give a non-empty array (n, K).")
     if not np.all(np.isfinite(array)):
-        raise ProtocolError(f"{name} must be finite; got {int(np.sum(~np.isfinite(array)))} values that are not")
+        raise ProtocolError(
+            f"{int(np.sum(~np.isfinite(array)))} values of {name} are not finite.", "Leave their rows out."
+        )
     return array
 
 
@@ -78,15 +85,16 @@ def _like(points: Array, name: str, value: Any) -> Array:
     array = np.asarray(value, dtype=np.float64)
     if array.shape != points.shape[1:]:
         raise ProtocolError(
-            f"{name} must have shape ({points.shape[1]},) as points {points.shape} do; got {array.shape}"
+            f"the shape of {name} is {array.shape}, that of points {points.shape}.",
+            f"Give {name} the shape ({points.shape[1]},).",
         )
     if not np.all(np.isfinite(array)):
-        raise ProtocolError(f"{name} must be finite; got {array.tolist()}")
+        raise ProtocolError(f"{name} is not finite: {array.tolist()}.", "Give finite numbers.")
     return array
 
 
 def _pair(points: Any, front: Any) -> tuple[Array, Array]:
     points, front = _set("points", points), _set("front", front)
     if points.shape[1] != front.shape[1]:
-        raise ProtocolError(f"points and front must have the same K; got {points.shape} and {front.shape}")
+        raise ProtocolError(f"points and front have shapes {points.shape} and {front.shape}.", "Give both the same K.")
     return points, front

@@ -51,10 +51,13 @@ def riesz(names: Sequence[str], count: int) -> list[dict[str, float]]:
     try:
         from pymoo.util.ref_dirs import get_reference_directions
     except ImportError as error:
-        raise ConfigError("points riesz:N need the package pymoo: pip install 'lenity[riesz]'.") from error
+        raise ConfigError(
+            "points riesz:N need the package pymoo.", "Install it: pip install 'lenity[riesz]'."
+        ) from error
     if count < len(names) or len(names) < 2:
         raise ConfigError(
-            f"points 'riesz:{count}' are too few for {len(names)} objectives, whose corners are among them; use riesz:{max(2, len(names))} or more"
+            f"points 'riesz:{count}' are too few for {len(names)} objectives, whose corners are among them.",
+            f"Use riesz:{max(2, len(names))} or more.",
         )
     directions = get_reference_directions("energy", len(names), count, seed=1)
     return [dict(zip(names, _rounded(row), strict=True)) for row in directions.tolist()]
@@ -115,17 +118,19 @@ def _named(names: Sequence[str], point: str | Point) -> list[dict[str, float]]:
         return {"lattice": lattice, "riesz": riesz}[word](names, int(number))
     if set(point.split("+")) <= set(names):
         return [centre(names, point.split("+"))]
-    raise ConfigError(f"points '{point}' is not known; use {WORDS}, or objectives joined by '+' of {list(names)}")
+    raise ConfigError(f"points '{point}' is not known.", f"Use {WORDS}, or objectives joined by '+' of {list(names)}.")
 
 
 def _listed(names: Sequence[str], point: Point) -> dict[str, float]:
     if unknown := set(point) - set(names):
-        raise ConfigError(f"points {dict(point)} name {sorted(unknown)}; the objectives are {list(names)}")
+        raise ConfigError(
+            f"points {dict(point)} name {sorted(unknown)}, but the objectives are {list(names)}.", "Name only these."
+        )
     if wrong := {name: weight for name, weight in point.items() if not (math.isfinite(weight) and weight >= 0)}:
-        raise ConfigError(f"points {dict(point)} have {wrong}; the weights of a point are finite and at least 0")
+        raise ConfigError(f"points {dict(point)} have {wrong}.", "Let the weights of a point be finite and at least 0.")
     total = math.fsum(point.values())
     if abs(total - 1) > SUM_TOLERANCE:
-        raise ConfigError(f"points {dict(point)} sum to {total:.6g}; the weights of a point sum to 1")
+        raise ConfigError(f"points {dict(point)} sum to {total:.6g}.", "Let the weights of a point sum to 1.")
     return {name: float(point.get(name, 0.0)) for name in names}
 
 

@@ -93,7 +93,8 @@ def read_runs(folder: str | Path) -> list[Run]:
     files = sorted(file for file in folder.rglob("evaluation.parquet") if (file.parent / "config.yaml").is_file())
     if not files:
         raise CheckpointError(
-            f"'{folder}' holds no evaluated run; give a run or sweep folder, after `lenity evaluate RUN` or `lenity sweep`."
+            f"'{folder}' holds no evaluated run.",
+            "Give a run or sweep folder, after `lenity evaluate RUN` or `lenity sweep`.",
         )
     order = _planned(folder)
     found = [_read(file.parent, judged) for file in files]
@@ -108,7 +109,8 @@ def _refuse_twins(runs: Sequence[Run]) -> None:
         other = places.setdefault((run.method, json.dumps(run.weights, sort_keys=True), run.seed), run.path)
         if other != run.path:
             raise CheckpointError(
-                f"'{other}' and '{run.path}' are both {run.name} with seed {run.seed}; move one of them out of the folder."
+                f"'{other}' and '{run.path}' are both {run.name} with seed {run.seed}.",
+                "Move one of them out of the folder.",
             )
 
 
@@ -201,8 +203,8 @@ def read_best(folder: str | Path) -> Best | None:
     data = json.loads(file.read_text(encoding="utf-8"))
     if "weights" not in data:
         raise CheckpointError(
-            f"'{file}' has no field weights, so its optima cannot be told apart; write it again: "
-            f"python -m lenity.data.toy.known_front {folder}"
+            f"'{file}' has no field weights, so its optima cannot be told apart.",
+            f"Write it again with `python -m lenity.data.toy.known_front {folder}`.",
         )
     at_weights, front = (np.array(data[name], dtype=float) for name in ("at_weights", "front"))
     return Best(data["objectives"], data["weights"], at_weights, front)

@@ -48,7 +48,9 @@ class Grid:
         for run in compared:
             complete &= np.isfinite(run.scores(columns)).all(axis=1)
         if not complete.any():
-            raise ProtocolError(f"no prompt has a score of {', '.join(columns)} for every response; score them again.")
+            raise ProtocolError(
+                f"no prompt has a score of {', '.join(columns)} for every response.", "Score them again."
+            )
         return cls(methods, [order[text] for text in kept], seeds, columns, found, complete, _asked(runs[0], columns))
 
     @property
@@ -99,9 +101,11 @@ def _check_prompts(runs: Sequence[Run], columns: list[str]) -> None:
         others, scores = paired(run.frame, "reference", columns)
         if others != ids or paired(run.frame, "aligned", columns)[0] != ids:
             raise ProtocolError(
-                f"{run.path} was evaluated on other prompts than {runs[0].path}; evaluate both with the same settings."
+                f"{run.path} was evaluated on other prompts than {runs[0].path}.",
+                "Evaluate both with the same settings.",
             )
         if not np.allclose(scores, start, equal_nan=True):
             raise ProtocolError(
-                f"{run.path} and {runs[0].path} differ in the reference policy's scores; they need one standardisation.json."
+                f"{run.path} and {runs[0].path} differ in the reference policy's scores.",
+                "Evaluate both with one standardisation.json.",
             )

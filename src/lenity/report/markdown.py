@@ -138,7 +138,7 @@ def _draw(
         import matplotlib as mpl
     except ImportError as error:
         raise ConfigError(
-            "--markdown draws with matplotlib, which is not installed; pip install 'lenity[docs]'"
+            "--markdown draws with matplotlib, which is not installed.", "Install it: pip install 'lenity[docs]'."
         ) from error
     from matplotlib.figure import Figure
 

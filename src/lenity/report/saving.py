@@ -12,10 +12,6 @@ from lenity.report.panels.looks import SURFACE
 
 FORMATS = ("png", "pdf", "svg", "jpg", "webp")
 WIDTH = 720
-CHROME = (
-    "figures are saved through a Chrome or Chromium, and none was found or it did not start; install one, or name it in the "
-    "environment variable BROWSER_PATH. report.html needs none."
-)
 
 
 def save(figures: Sequence[Figure], folder: Path, formats: Sequence[str]) -> list[Path]:
@@ -25,7 +21,7 @@ def save(figures: Sequence[Figure], folder: Path, formats: Sequence[str]) -> lis
         ConfigError: an unknown format, or kaleido or a Chrome is missing.
     """
     if unknown := sorted(set(formats) - set(FORMATS)):
-        raise ConfigError(f"figures cannot be written as {', '.join(unknown)}; use {', '.join(FORMATS)}")
+        raise ConfigError(f"figures cannot be written as {', '.join(unknown)}.", f"Use {', '.join(FORMATS)}.")
     folder.mkdir(parents=True, exist_ok=True)
     parts = [(figure, choice) for figure in figures for choice in _kept(figure)]
     jobs: list[dict[str, Any]] = [
@@ -69,9 +65,12 @@ def _write(jobs: list[dict[str, Any]]) -> None:
         from kaleido.errors import BrowserClosedError, BrowserFailedError, ChromeNotFoundError
     except ImportError as error:
         raise ConfigError(
-            "figures are saved through kaleido, which is not installed; pip install 'lenity[figures]'"
+            "figures are saved through kaleido, which is not installed.", "Install it: pip install 'lenity[figures]'."
         ) from error
     try:
         kaleido.write_fig_from_object_sync(jobs, kopts={"mathjax": False})
     except (BrowserClosedError, BrowserFailedError, ChromeNotFoundError) as error:
-        raise ConfigError(CHROME) from error
+        raise ConfigError(
+            "figures are saved through a Chrome or Chromium, and none was found or it did not start.",
+            "Install one, or name it in the environment variable BROWSER_PATH; report.html needs none.",
+        ) from error

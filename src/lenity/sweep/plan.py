@@ -82,8 +82,8 @@ class _Draft:
                 found.setdefault(run.output, run)
         if not found:
             raise ConfigError(
-                f"method {member_name(method, RULES)} can be run at none of the points {[dict(point) for point in points]}; "
-                "add 'corners' to points, or leave the method out"
+                f"method {member_name(method, RULES)} can be run at none of the points {[dict(point) for point in points]}.",
+                "Add 'corners' to points, or leave the method out.",
             )
         return self._shared(list(found.values()), method, tokens)
 
@@ -94,8 +94,8 @@ class _Draft:
             return list(runs)
         if tokens < len(training):
             raise ConfigError(
-                f"tokens is {tokens}, which {len(training)} runs of method {member_name(method, RULES)} are to share; "
-                f"give at least {len(training)}, or name fewer points"
+                f"tokens is {tokens}, which {len(training)} runs of method {member_name(method, RULES)} are to share.",
+                f"Give at least {len(training)}, or name fewer points.",
             )
         share = {"budget": self.config.budget.model_copy(update={"tokens": tokens // len(training)})}
         return [run.model_copy(update=share) if run.output in training else run for run in runs]
@@ -126,7 +126,8 @@ def _both(first: RunConfig, second: RunConfig) -> RunConfig:
     """The one run that two methods of a sweep have in common."""
     if first.method != second.method:
         raise ConfigError(
-            f"two methods of the sweep write to '{first.output}'; give one a label, as {{name: ..., label: other}}"
+            f"two methods of the sweep write to '{first.output}'.",
+            "Give one a label, as {name: ..., label: other}.",
         )
     return min(first, second, key=lambda run: run.budget.tokens or math.inf)
 

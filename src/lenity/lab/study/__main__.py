@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from lenity.cli.ending import run
+
 WORLDS, SWEEPS, PAGE = Path("runs/lab/study"), Path("runs/toy/study"), Path("docs/results/leniency.md")
 FRESH = 1  # step sizes and candidates were settled on the worlds of seed 0
 
@@ -76,4 +78,4 @@ def page(measured: Path, sweeps: Path, output: Path) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

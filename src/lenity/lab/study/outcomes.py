@@ -67,7 +67,10 @@ def outcomes(
     """
     names = list(reached)
     if len({len(values) for values in reached.values()}) > 1:
-        raise ProtocolError(f"settings must be measured in the same worlds; got {[len(v) for v in reached.values()]}")
+        raise ProtocolError(
+            f"settings were measured in different numbers of worlds: {[len(v) for v in reached.values()]}.",
+            "Measure them in the same worlds.",
+        )
     regrets = 1 - np.array([reached[name] for name in names])
     drawn = confidence.bootstrap(lambda means: means.flatten(), [regrets[:, :, None]], draws)
     found = []

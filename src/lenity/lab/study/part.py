@@ -95,7 +95,7 @@ def load(file: Path, chosen: Sequence[Setting]) -> dict[str, Array]:
         entry = data.get("values", {}).get(setting.name, {})
         if entry.get("key") != setting.key():
             raise CheckpointError(
-                f"'{file}' has no results of '{setting.name}' as it is now; run python -m lenity.lab.study worlds"
+                f"'{file}' has no results of '{setting.name}' as it is now.", "Run python -m lenity.lab.study worlds."
             )
         found[setting.name] = (np.array(entry["ends"]) - low) / (high - low)
     return found
@@ -126,7 +126,7 @@ def _read(file: Path) -> dict[str, Any]:
     try:
         data: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise CheckpointError(f"'{file}' is not JSON: {error}; remove it to measure again.") from error
+        raise CheckpointError(f"'{file}' is not JSON: {error}.", "Remove it to measure again.") from error
     return data
 
 

@@ -1,0 +1,69 @@
+"""How a command ends: an error as two lines, what is wrong and what to do, and an exit code (docs/reliability.md)."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from typing import NoReturn
+
+import click
+
+from lenity.errors import LenityError, StoppedError
+
+DEBUG = "--debug"
+
+
+def run(command: click.Command) -> NoReturn:
+    """Run ``command`` with the process's arguments, and exit; ``--debug`` among them, wherever it stands, shows tracebacks."""
+    arguments = [argument for argument in sys.argv[1:] if argument != DEBUG]
+    try:
+        code = command.main(arguments, standalone_mode=False)
+    except (Exception, KeyboardInterrupt) as error:
+        if DEBUG in sys.argv[1:]:
+            traceback.print_exception(error)
+        code = tell(error)
+    _leave(code if isinstance(code, int) else 0)
+
+
+def tell(error: BaseException) -> int:
+    """Print what is wrong and what to do about it, a line each; the exit code."""
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        error.show()
+        return error.exit_code
+    if isinstance(error, click.Abort):  # click's word for KeyboardInterrupt, and for EOFError, which is none of ours
+        error = error.__cause__ or KeyboardInterrupt()
+    if isinstance(error, KeyboardInterrupt):
+        error = StoppedError(
+            "interrupted; what was saved is whole.",
+            "The same command with --resume (train) or again (sweep, demo) goes on.",
+            exit_code=130,
+        )
+    what, remedy, code = _parts(error)
+    wanted = isinstance(error, StoppedError)  # by the user: nothing is wrong
+    click.echo(what if wanted else click.style("error: ", fg="red") + what, err=True)
+    if remedy:
+        click.echo(remedy if wanted else click.style("remedy: ", fg="green") + remedy, err=True)
+    return code
+
+
+def _parts(error: BaseException) -> tuple[str, str, int]:
+    if isinstance(error, LenityError):
+        return error.what, error.remedy, error.exit_code
+    if isinstance(error, click.UsageError) and error.ctx:
+        return error.format_message(), f"See {error.ctx.command_path} --help.", error.exit_code
+    what = " ".join("".join(traceback.format_exception_only(error)).split())
+    return what, f"This is a defect in Lenity or in a plug-in: {DEBUG} shows where. Please report it.", 1
+
+
+def _leave(code: int) -> NoReturn:
+    """Exit, past the clean-up of threads where a launcher started several processes.
+
+    PyTorch leaves gloo's threads running behind a ``DistributedDataParallel`` module, also once the group is destroyed, and
+    an ordinary exit among them aborts now and then, so that a launcher calls a finished run failed.
+    """
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)

@@ -1,0 +1,108 @@
+"""How commands end: two lines, exit codes and tracebacks."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import click
+import pytest
+
+import tiny
+from lenity.cli.main import main
+from lenity.errors import StoppedError
+
+DEFECT = "remedy: This is a defect in Lenity or in a plug-in: --debug shows where. Please report it."
+
+
+def lenity(*arguments, cwd, **options):
+    return subprocess.run(
+        [sys.executable, "-m", "lenity", *map(str, arguments)],
+        check=False, cwd=cwd, stderr=subprocess.PIPE, text=True, timeout=120, **options,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def ends(monkeypatch, capfd):
+    """The exit code and the lines on stderr where ``lenity methods`` raises."""
+
+    def run(error, *arguments):
+        def fail():
+            raise error
+
+        monkeypatch.setattr("lenity.cli.methods.command", click.Command("methods", callback=fail))
+        monkeypatch.setattr("sys.argv", ["lenity", "methods", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        return ended.value.code, [line for line in capfd.readouterr().err.splitlines() if line]  # click leaves the ^C's
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("arguments", "lines"),
+    [
+        (["train", "no.yaml"], ["error: configuration file 'no.yaml' not found.", "remedy: This folder has: a.yaml."]),
+        (["train", "a.yaml", "--ppo.epoch", "2"], ["error: a.yaml: ppo.epoch: unknown field (value 2).", "remedy: Did you mean 'epochs'?"]),
+        (["train", "a.yaml", "--seed"], ["error: --seed has no value.", "remedy: Overrides are written --section.field value."]),
+        (["trian"], ["error: No such command 'trian'.", "remedy: See python -m lenity --help."]),
+        (["sweep", "a.yaml", "--jobs", "2"], ["error: Missing option '--output'.", "remedy: See python -m lenity sweep --help."]),
+        (["report", "."], ["error: '.' holds no evaluated run.", "remedy: Give a run or sweep folder, after `lenity evaluate RUN` or `lenity sweep`."]),
+    ],
+)  # fmt: skip
+def test_an_error_is_two_lines(arguments, lines, tmp_path):
+    (tmp_path / "a.yaml").write_text(json.dumps(tiny.run_config("model", "run").dump()))
+    found = lenity(*arguments, cwd=tmp_path)
+    assert (found.returncode, found.stderr.splitlines()) == (2, lines)
+
+
+def test_several_problems_are_listed_with_their_remedies(tmp_path):
+    (tmp_path / "a.yaml").write_text(json.dumps(tiny.run_config("model", "run").dump()))
+    found = lenity("train", "a.yaml", "--ppo.epoch", "2", "--seed", "-1", cwd=tmp_path)
+    assert found.returncode == 2 and found.stderr.startswith("error: a.yaml has 2 problems:\n  - ")
+    assert "Did you mean 'epochs'?" in found.stderr and "Set it with --seed value." in found.stderr
+
+
+@pytest.mark.parametrize("arguments", [["--debug", "train", "no.yaml"], ["train", "no.yaml", "--debug"]])
+def test_debug_shows_the_traceback_and_ends_alike(arguments, tmp_path):
+    found = lenity(*arguments, cwd=tmp_path)
+    lines = found.stderr.splitlines()
+    assert lines[0] == "Traceback (most recent call last):" and "read_yaml" in found.stderr
+    assert lines[-2:] == ["error: configuration file 'no.yaml' not found.", "remedy: Check the path."]
+    assert found.returncode == 2
+
+
+def test_a_defect_is_two_lines_and_a_code_of_its_own(ends):
+    assert ends(IndexError("list index\nout of range")) == (1, ["error: IndexError: list index out of range", DEFECT])
+    code, lines = ends(IndexError("list index out of range"), "--debug")
+    assert code == 1 and lines[0].startswith("Traceback") and lines[-1] == DEFECT
+
+
+def test_an_unexpected_end_of_a_file_is_no_interruption(ends):
+    assert ends(EOFError("Ran out of input")) == (1, ["error: EOFError: Ran out of input", DEFECT])
+
+
+def test_who_asked_for_the_end_gets_no_error(ends):
+    assert ends(StoppedError("Saved.", "Go on with --resume.")) == (0, ["Saved.", "Go on with --resume."])
+    assert ends(StoppedError("Saved.", exit_code=130)) == (130, ["Saved."])
+    again = "The same command with --resume (train) or again (sweep, demo) goes on."
+    assert ends(KeyboardInterrupt()) == (130, ["interrupted; what was saved is whole.", again])
+
+
+@pytest.mark.parametrize("arguments", [["methods"], ["--help"]])
+def test_a_reader_that_goes_away_is_no_news(arguments, tmp_path):
+    reader, writer = os.pipe()
+    os.close(reader)
+    found = lenity(*arguments, cwd=tmp_path, stdout=writer)
+    os.close(writer)
+    assert (found.returncode, found.stderr) == (1, "")
+
+
+def test_the_codes_are_in_the_help(tmp_path):
+    found = lenity("--help", cwd=tmp_path, stdout=subprocess.PIPE)
+    assert found.returncode == 0 and "130  interrupted" in found.stdout and "--debug" in found.stdout
+    for group in ([], ["lab"]):
+        found = lenity(*group, cwd=tmp_path)
+        assert found.returncode == 2 and found.stderr.startswith("Usage:")
