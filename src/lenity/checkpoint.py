@@ -93,7 +93,7 @@ class Checkpoint:
             state = json.loads((folder / "state.json").read_text(encoding="utf-8"))
             return cls(int(state.pop("iteration")), weights, optimizer, rule, state)
         except Exception as error:  # safetensors and json each raise their own kinds
-            raise CheckpointError(f"checkpoint '{folder}' cannot be read ({error}).") from error
+            raise CheckpointError(f"checkpoint '{folder}' cannot be read ({error}).", manifest.REMEDY) from error
 
     def restore(self, module: nn.Module, optimizer: Any) -> None:
         """Put weights and optimizer back.
@@ -133,7 +133,7 @@ def newest(folder: Path, iterations: int, say: Callable[[str], None]) -> Checkpo
         try:
             return Checkpoint.load(place)
         except CheckpointError as error:
-            say(f"Checkpoint '{place}' is passed over: {error}")
+            say(f"Checkpoint '{place}' is passed over: {error.what}")
     if found:
         raise CheckpointError(
             f"none of the {len(found)} checkpoints in '{folder}' can be used.",

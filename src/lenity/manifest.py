@@ -10,6 +10,7 @@ from typing import Any
 from lenity.errors import CheckpointError
 
 FILE = "manifest.json"
+REMEDY = "Put a good copy back, or remove it."
 
 
 def write(folder: Path) -> None:
@@ -28,20 +29,20 @@ def check(folder: Path) -> None:
     there = {file.relative_to(folder).as_posix(): file for file in _files(folder)}
     for name in sorted(entries.keys() | there.keys()):
         if name not in there:
-            raise CheckpointError(f"'{folder}' has lost its file '{name}'.")
+            raise CheckpointError(f"'{folder}' has lost its file '{name}'.", REMEDY)
         if name not in entries:
-            raise CheckpointError(f"'{folder}' has a file '{name}' that is not in its {FILE}.")
+            raise CheckpointError(f"'{folder}' has a file '{name}' that is not in its {FILE}.", REMEDY)
         if _entry(there[name]) != entries[name]:
-            raise CheckpointError(f"'{folder / name}' was cut short or changed after it was written.")
+            raise CheckpointError(f"'{folder / name}' was cut short or changed after it was written.", REMEDY)
 
 
 def _read(file: Path) -> dict[str, Any]:
     try:
         entries = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
-        raise CheckpointError(f"'{file}' cannot be read ({error}).") from error
+        raise CheckpointError(f"'{file}' cannot be read ({error}).", REMEDY) from error
     if not isinstance(entries, dict) or not entries:
-        raise CheckpointError(f"'{file}' does not list files.")
+        raise CheckpointError(f"'{file}' does not list files.", REMEDY)
     return entries
 
 

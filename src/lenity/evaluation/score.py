@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lenity.config.run import RunConfig
-from lenity.durable import replace_text
+from lenity.durable import replace_text, replacing, writing
 from lenity.evaluation import protocol
 from lenity.evaluation.fingerprint import prompts_identity, reward_identity
 from lenity.evaluation.protocol import Protocol
 from lenity.evaluation.rows import device, generate, held_out_prompts, load_rewards, raw_columns, rows
+from lenity.lock import locked
 from lenity.run_folder import RunFolder
 
 if TYPE_CHECKING:
@@ -45,11 +45,18 @@ def evaluate(
         progress: show a progress bar.
 
     Raises:
+        FolderInUseError: the run is being trained, or evaluated, by another process.
         ProtocolError: it would not; found before the policy answers, and nothing in the run's folder has changed.
     """
+    with locked(run.path):
+        return _evaluate(run, config or run.config, cache or run.path, expected or {}, progress=progress)
+
+
+def _evaluate(
+    run: RunFolder, config: RunConfig, cache: Path, expected: Mapping[str, Protocol], *, progress: bool
+) -> pd.DataFrame:
     import pandas as pd
 
-    config, cache, expected = config or run.config, cache or run.path, expected or {}
     standardiser = run.standardiser().replaced(config.evaluation.standardisation)
     key = _run_key(run, config, standardiser)
     frame = _kept(run, key)
@@ -181,7 +188,7 @@ def _identity(model: str | Path) -> list[Any]:
 
 def write(frame: pd.DataFrame, file: Path) -> None:
     """Write a parquet file, whole or not at all."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    partial = file.with_name(f".{file.name}.{os.getpid()}")
-    frame.to_parquet(partial, index=False)
-    partial.replace(file)
+    with writing(file.parent):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(file) as partial:
+            frame.to_parquet(partial, index=False)

@@ -75,6 +75,7 @@ class Soups(Rule):
             CheckpointError: an objective of positive weight has no finished SOLO run.
             ModelError: the adapters cannot be averaged.
         """
+        from lenity.durable import replacing_folder, writing
         from lenity.models.soup import save_soup
 
         missing = [name for name, weight in config.weights.items() if weight and name not in self.solo]
@@ -84,7 +85,8 @@ class Soups(Rule):
                 f"Give each objective's finished SOLO run, as {{{missing[0]}: runs/...}}.",
             )
         adapters = {name: Path(folder) / "adapter" for name, folder in self.solo.items()}
-        save_soup(adapters, config.weights, run.adapter, self.mode)
+        with writing(run.path), replacing_folder(run.adapter) as partial:
+            save_soup(adapters, config.weights, partial, self.mode)
 
     def work(self, config: RunConfig, prompts: int) -> Work:
         """None to speak of."""
