@@ -10,6 +10,8 @@ from pathlib import Path
 
 from lenity.errors import CheckpointError
 
+PARTIAL = ".partial"  # ends the names of what is being written
+
 
 def replace_text(file: Path, text: str) -> None:
     """Write a file."""
@@ -33,7 +35,7 @@ def append_text(file: Path, text: str) -> None:
 @contextmanager
 def replacing(file: Path) -> Iterator[Path]:
     """Where to write what then becomes ``file``; an error inside leaves ``file`` as it was."""
-    partial = file.with_name(f".{file.name}.{os.getpid()}")
+    partial = file.with_name(f".{file.name}.{os.getpid()}{PARTIAL}")
     try:
         yield partial
         sync(partial)
@@ -47,7 +49,7 @@ def replacing(file: Path) -> Iterator[Path]:
 @contextmanager
 def replacing_folder(folder: Path) -> Iterator[Path]:
     """An empty folder to fill, which then becomes ``folder``."""
-    partial = folder.with_name(f".{folder.name}")
+    partial = folder.with_name(f".{folder.name}{PARTIAL}")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     yield partial
@@ -61,14 +63,25 @@ def replacing_folder(folder: Path) -> Iterator[Path]:
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
     """Turns a full disk or a missing permission into an error that says where, and what is safe."""
+    from safetensors import SafetensorError  # its files tell of a full disk in an error of its own
+
     try:
         yield
-    except OSError as error:
+    except (OSError, SafetensorError) as error:
+        if isinstance(error, SafetensorError) and "os error" not in str(error):
+            raise
         free = shutil.disk_usage(next(p for p in (path, *path.absolute().parents) if p.exists())).free / 2**20
         raise CheckpointError(
-            f"cannot write to '{path}': {error.strerror or error} ({free:,.0f} MiB free). What was saved before is whole.",
+            f"cannot write to '{path}': {getattr(error, 'strerror', None) or error} ({free:,.0f} MiB free). What was saved before is whole.",
             "Make room or fix the permission, then run the same command with --resume.",
         ) from error
+
+
+def clear(*folders: Path) -> None:
+    """Remove what a crash left half written in ``folders``; nobody may be writing there."""
+    for folder in folders:
+        for partial in folder.glob(f".*{PARTIAL}"):
+            shutil.rmtree(partial) if partial.is_dir() else partial.unlink()
 
 
 def sync(path: Path) -> None:

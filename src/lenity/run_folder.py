@@ -15,7 +15,7 @@ import yaml
 
 from lenity.config.load import parse, read_yaml
 from lenity.config.run import RunConfig
-from lenity.durable import append_text, replace_bytes, replace_text, replacing_folder, writing
+from lenity.durable import append_text, clear, replace_bytes, replace_text, replacing_folder, writing
 from lenity.errors import CheckpointError
 
 if TYPE_CHECKING:
@@ -60,6 +60,7 @@ class RunFolder:
             run._check_changes(config, allow_changes=allow_changes)
         with writing(run.path):
             run.path.mkdir(parents=True, exist_ok=True)
+            clear(run.path, run.checkpoints)
             if not run.started:  # what a run that failed at its start left behind
                 (run.path / "standardisation.json").unlink(missing_ok=True)
             replace_text(run._settings, _yaml(config))
@@ -125,6 +126,9 @@ class RunFolder:
 
     def save_adapter(self, policy: Any) -> None:
         """Write ``adapter/``, whole or not at all."""
+        for settings in policy.peft_config.values():
+            if isinstance(settings.target_modules, set):  # whose order is another in each process
+                settings.target_modules = sorted(settings.target_modules)
         with writing(self.path), replacing_folder(self.adapter) as partial:
             policy.save_pretrained(partial, safe_serialization=True)
 

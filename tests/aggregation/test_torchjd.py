@@ -96,6 +96,32 @@ def test_a_training_starts_without_the_state_of_another():
     assert used.fresh("abc")._instance is not used._instance
 
 
+@pytest.mark.parametrize("name", ["NashMTL", "GradVac", "ExcessMTL", "UPGrad", "PCD"])
+def test_a_restored_aggregator_goes_on_as_if_it_had_never_stopped(name):
+    """State and all: the third and fourth directions are those of the one that saw four."""
+    arguments = {"NashMTL": {"update_weights_every": 3}}.get(name, {})
+    steps = [torch.randn(3, 11, generator=torch.Generator().manual_seed(seed)) for seed in range(4)]
+
+    def directions(rule, jacobians, seed):
+        torch.manual_seed(seed)
+        return [rule.combination(jacobian, WEIGHTS) for jacobian in jacobians]
+
+    rule = TorchJD(aggregator=name, arguments=arguments).fresh("abc")
+    directions(rule, steps[:2], 0)
+    saved = {key: value.clone() for key, value in rule.state().items()}
+    expected = directions(rule, steps[2:], 1)
+    again = TorchJD(aggregator=name, arguments=arguments).fresh("abc")
+    again.restore(saved)
+    found = directions(again, steps[2:], 1)
+    assert all(torch.equal(ours, theirs) for ours, theirs in zip(found, expected, strict=True))
+    assert {key: value.tolist() for key, value in again.state().items()} == {
+        key: value.tolist() for key, value in rule.state().items()
+    }
+    if name != "UPGrad":
+        anew = directions(TorchJD(aggregator=name, arguments=arguments).fresh("abc"), steps[2:], 1)
+        assert not all(torch.equal(ours, theirs) for ours, theirs in zip(anew, expected, strict=True))
+
+
 def test_a_method_without_shorthand_takes_nothing_after_a_colon(tmp_path):
     with pytest.raises(ConfigError, match="takes nothing after a colon"):
         tiny.run_config("m", tmp_path, method="plc:net")

@@ -32,7 +32,7 @@ class TorchJD(WeightFree, GradientRule):
     aggregator: str = Field("UPGrad", description="class of torchjd.aggregation")
     arguments: dict[str, Any] = Field({}, description="its constructor's arguments")
     _instance: Any = PrivateAttr(None)
-    _objectives: int = PrivateAttr(0)
+    _saved: dict[str, Any] = PrivateAttr(default_factory=dict)
 
     def fresh(self, objectives: Sequence[str]) -> Self:
         """With an aggregator that has seen nothing yet.
@@ -41,7 +41,7 @@ class TorchJD(WeightFree, GradientRule):
             ConfigError: no such aggregator, wrong arguments, a package it needs is missing, or it weighs no rows.
         """
         copy = self.model_copy()
-        copy._instance, copy._objectives = self._make(len(objectives)), len(objectives)
+        copy._instance, copy._saved = self._make(len(objectives)), {}
         return copy
 
     def combination(self, jacobian: Tensor, weights: Tensor) -> Tensor:
@@ -60,29 +60,38 @@ class TorchJD(WeightFree, GradientRule):
         if not self.weight_free:
             aggregator.pref_vector = weights.to(device=jacobian.device, dtype=torch.float64)
         # thresholds inside the library are absolute, ours are then relative; products of unlike lengths need the double range
-        found: Tensor = aggregator.weighting(jacobian.double() / longest.double())
+        matrix = jacobian.double() / longest.double()
+        if self._saved:
+            self._go_on(matrix)
+        found: Tensor = aggregator.weighting(matrix)
         return found.to(jacobian)
 
     def state(self) -> dict[str, Tensor]:
         """Numbers, arrays and tensors that the aggregator keeps (NashMTL, GradVac, ...), by module and name."""
         import torch
 
+        if self._saved:
+            return dict(self._saved)
         return {
-            f"{place}.{name}": torch.as_tensor(value).clone()
+            f"{place}.{name}": torch.as_tensor(value, dtype=torch.float64 if isinstance(value, float) else None).clone()
             for place, module in self._modules()
             for name, value in _kept(module).items()
         }
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
-        """Put them back; a first call makes what an aggregator makes late, such as NashMTL's problem."""
+        """Put them back, once there is a Jacobian: some aggregators make what they need at their first call, in its shape."""
+        self._saved = dict(state)
+
+    def _go_on(self, matrix: Tensor) -> None:
+        """Have the aggregator see ``matrix`` once, and then forget it for what was saved."""
         import torch
 
-        if not state:
-            return
-        self._instance.weighting(torch.eye(self._objectives, dtype=torch.float64))
+        with torch.random.fork_rng():
+            self._instance.weighting(matrix)
         for place, module in self._modules():
             for name, value in _kept(module).items():
-                setattr(module, name, _like(value, state.get(f"{place}.{name}")))
+                setattr(module, name, _like(value, self._saved.get(f"{place}.{name}")))
+        self._saved = {}
 
     def _modules(self) -> list[tuple[str, Any]]:
         return list(self._instance.named_modules()) if self._instance is not None else []
