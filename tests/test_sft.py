@@ -11,7 +11,7 @@ from lenity import sft
 from lenity.config.load import parse
 from lenity.config.stages import SFTConfig
 from lenity.data.toy.training import make_tokenizer
-from lenity.errors import ConfigError, DataError
+from lenity.errors import ConfigError, DataError, NumericalError
 
 TEXT = "\n\nHuman: sure but\n\nAssistant: like ducks\n\nHuman: sorry\n\nAssistant: find a guide"
 SMALL = {"hidden_size": 16, "layers": 1, "heads": 2, "vocab_size": 300, "max_position_embeddings": 64}
@@ -82,3 +82,31 @@ def test_bad_data_is_explained(tmp_path, rows, message):
 def test_an_unknown_field_is_refused(tmp_path):
     with pytest.raises(ConfigError, match="Did you mean 'epochs'"):
         config(tmp_path, [TEXT], epoch=2)
+
+
+def broken(monkeypatch, steps):
+    """The loss of these steps is infinite."""
+    from trl import SFTTrainer
+
+    plain, calls = SFTTrainer.compute_loss, iter(range(1000))
+
+    def loss(self, *arguments, **options):
+        found = plain(self, *arguments, **options)
+        return found * float("inf") if next(calls) in steps else found
+
+    monkeypatch.setattr(SFTTrainer, "compute_loss", loss)
+
+
+def test_a_loss_that_is_not_finite_does_not_reach_the_weights(tmp_path, monkeypatch):
+    broken(monkeypatch, {1, 3})
+    report = sft.run(config(tmp_path, [TEXT] * 16, epochs=3, batch_size=8))
+    assert report["non_finite_steps"] == 2 and report["steps"] == 6
+    model = AutoModelForCausalLM.from_pretrained(tmp_path / "out")
+    assert all(bool(value.isfinite().all()) for value in model.state_dict().values())
+
+
+def test_too_many_such_losses_stop_the_training(tmp_path, monkeypatch):
+    broken(monkeypatch, {1, 3})
+    with pytest.raises(NumericalError, match=r"2 optimizer steps were not finite.*such as model\."):
+        sft.run(config(tmp_path, [TEXT] * 16, epochs=3, batch_size=8, non_finite_steps=1))
+    assert not (tmp_path / "out" / "model.safetensors").exists()

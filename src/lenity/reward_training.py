@@ -35,13 +35,16 @@ def run(config: RewardTrainingConfig) -> dict[str, Any]:
         RewardError: the template does not fit the model.
     """
     from lenity.training_bar import show_progress
+    from lenity.training_guard import Guard
 
     rows, held_out, read = _rows(config)
     start = time.perf_counter()
     trainer, tokenizer = _trainer(config, rows)
     show_progress(trainer, "training the reward", config.progress)
+    guard = Guard(config.non_finite_steps)
+    trainer.add_callback(guard)
     steps = trainer.train().global_step
-    report: dict[str, Any] = {"data": str(read), "rows": len(rows), "steps": steps}
+    report: dict[str, Any] = {"data": str(read), "rows": len(rows), "steps": steps, "non_finite_steps": guard.skipped}
     report["seconds"] = round(time.perf_counter() - start, 1)
     _write_settings(config)  # before the weights: a folder with weights is complete
     model = sft.save(trainer, tokenizer, config, report)

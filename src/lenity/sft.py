@@ -27,6 +27,7 @@ def run(config: SFTConfig) -> dict[str, Any]:
 
     from lenity.models.scratch import build
     from lenity.training_bar import show_progress
+    from lenity.training_guard import Guard
 
     texts, read = load_transcripts(config.data)
     model, tokenizer = build(config, texts)
@@ -43,6 +44,8 @@ def run(config: SFTConfig) -> dict[str, Any]:
         peft_config=adapter(config, "CAUSAL_LM"),
     )
     show_progress(trainer, "fine-tuning", config.progress)
+    guard = Guard(config.non_finite_steps)
+    trainer.add_callback(guard)
     start = time.perf_counter()
     result = trainer.train()
     report: dict[str, Any] = {
@@ -51,6 +54,7 @@ def run(config: SFTConfig) -> dict[str, Any]:
         "parameters": sum(p.numel() for p in model.parameters()),
         "steps": result.global_step,
         "train_loss": result.training_loss,
+        "non_finite_steps": guard.skipped,
         "seconds": round(time.perf_counter() - start, 1),
     }
     if held_out:

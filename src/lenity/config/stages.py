@@ -80,6 +80,9 @@ class StageConfig(Section):
     max_grad_norm: Positive = Field(1.0, description="gradient clipping")
     max_length: int = Field(512, ge=8, description="longest sequence, tokens")
     eval_limit: int | None = Field(1000, ge=1, description="held-out rows to measure on")
+    non_finite_steps: int = Field(
+        20, ge=0, description="optimizer steps whose gradient is not finite, each skipped, before the training stops"
+    )
     progress: bool = Field(True, description="progress bar")
 
 

@@ -155,6 +155,7 @@ class _Training:
         from trl import SFTConfig, SFTTrainer
 
         from lenity.training_bar import show_progress
+        from lenity.training_guard import Guard
 
         config, scale = self.config, Scale.load(self.run)
         shown = [
@@ -178,9 +179,12 @@ class _Training:
         )
         title = "learning scores" if number == 0 else f"round {number}: learning"
         show_progress(trainer, title, config.logging.progress)
+        guard = Guard(config.tolerance.non_finite_steps)
+        trainer.add_callback(guard)
         result = trainer.train()
         return {
             "loss": result.training_loss, "rows": len(rows), "too_long": len(examples) - len(rows),
+            "non_finite_steps": guard.skipped,
             "forward_passes": result.global_step, "backward_passes": result.global_step,
         }  # fmt: skip
 
