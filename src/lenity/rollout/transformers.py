@@ -11,7 +11,9 @@ from jaxtyping import Bool, Int
 from torch import Tensor
 
 from lenity.batch import Rollouts, concatenate, pad_right
+from lenity.errors import NumericalError
 
+_NO_PROBABILITIES = ("probability tensor contains", "device-side assert")  # of torch.multinomial, on a CPU and on CUDA
 TAIL = 12  # tokens in which a stop string that has just been completed must lie
 
 
@@ -63,9 +65,20 @@ class TransformersGenerator:
         encoded = self.tokenizer(prompts, return_tensors="pt", padding=True).to(self.model.device)
         ids, attention = encoded["input_ids"], encoded["attention_mask"]
         stopping = _Stopping(self.tokenizer, ids.shape[1], self.stop)
-        output = self.model.generate(
-            input_ids=ids, attention_mask=attention, generation_config=self._settings(), stopping_criteria=[stopping]
-        )
+        try:
+            output = self.model.generate(
+                input_ids=ids,
+                attention_mask=attention,
+                generation_config=self._settings(),
+                stopping_criteria=[stopping],
+            )
+        except RuntimeError as error:
+            if not any(sign in str(error) for sign in _NO_PROBABILITIES):
+                raise
+            raise NumericalError(
+                f"the policy's probabilities of a next token are not finite ({str(error).splitlines()[0]}).",
+                "Go back to an earlier checkpoint, and lower optimizer.learning_rate.",
+            ) from error
         answers = output[:, ids.shape[1] :]
         ends = set(self._end_ids())
         lengths = [
