@@ -18,7 +18,7 @@ def test_against_a_slow_twin():
     generator = torch.Generator().manual_seed(0)
     rewards = torch.randn(6, 4, 2, generator=generator)
     mask = torch.arange(4) < torch.tensor([4, 1, 2, 3, 4, 2])[:, None]
-    found = group_advantages(rewards, mask, 3)
+    found = group_advantages(rewards, mask.unsqueeze(-1), 3)
     for group in (range(3), range(3, 6)):
         for k in range(2):
             returns = [float(rewards[i, : int(mask[i].sum()), k].sum()) for i in group]
@@ -31,7 +31,7 @@ def test_against_a_slow_twin():
 
 def test_equal_responses_teach_nothing():
     rewards = torch.ones(4, 2, 1)
-    assert (group_advantages(rewards, torch.ones(4, 2, dtype=torch.bool), 2) == 0).all()
+    assert (group_advantages(rewards, torch.ones(4, 2, 1, dtype=torch.bool), 2) == 0).all()
 
 
 def test_a_run_answers_each_prompt_several_times_and_leaves_the_critic_alone(tiny_model, tmp_path):
