@@ -12,6 +12,7 @@ from lenity.advantages.group import group_advantages
 from lenity.errors import ConfigError
 from lenity.run_folder import RunFolder
 from lenity.train import train
+from oracles import slow
 
 
 def test_against_a_slow_twin():
@@ -27,6 +28,15 @@ def test_against_a_slow_twin():
                 for t in range(4):
                     wanted = (value - mean) / std if mask[i, t] else 0.0
                     assert found[i, t, k].item() == pytest.approx(wanted, abs=1e-5)
+
+
+def test_a_response_without_a_score_is_not_one_of_the_group():
+    generator = torch.Generator().manual_seed(1)
+    rewards = torch.randn(6, 4, 3, generator=generator)
+    scored = torch.tensor([[1, 0, 0], [1, 1, 0], [1, 1, 0], [0, 1, 1], [1, 0, 1], [1, 1, 0]], dtype=torch.bool)
+    mask = (torch.arange(4) < torch.tensor([4, 1, 2, 3, 4, 2])[:, None]).unsqueeze(-1) & scored.unsqueeze(1)
+    wanted = slow.group_advantages(rewards.tolist(), mask.tolist(), 3)
+    torch.testing.assert_close(group_advantages(rewards, mask, 3), torch.tensor(wanted), rtol=0, atol=1e-5)
 
 
 def test_equal_responses_teach_nothing():
