@@ -118,7 +118,7 @@ def _load(spec: RewardModelSpec, device: torch.device) -> tuple[Any, Any]:
             spec.model, dtype=torch.bfloat16 if half else torch.float32, use_safetensors=True, output_loading_info=True, **source
         )  # fmt: skip
     except (OSError, ValueError) as error:
-        raise RewardError(explain("reward model", spec.model, error, "train it with `lenity reward`")) from error
+        raise RewardError(*explain("reward model", spec.model, error, "train it with `lenity reward`")) from error
     if missing := sorted(found["missing_keys"]):
         raise RewardError(
             f"reward model '{spec.model}' has no trained weights for {', '.join(missing)}, so its scores would be random.",
