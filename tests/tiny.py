@@ -81,7 +81,10 @@ def scored(tokenizer, objectives=3, **options):
     """Rollouts with random scores."""
     batch = rollouts(tokenizer, **options)
     raw = torch.randn(len(batch), objectives, generator=torch.Generator().manual_seed(7))
-    return Scored(**{field.name: getattr(batch, field.name) for field in fields(batch)}, raw=raw, standardised=raw)
+    return Scored(
+        **{field.name: getattr(batch, field.name) for field in fields(batch)},
+        raw=raw, standardised=raw, scored=torch.ones_like(raw, dtype=torch.bool),
+    )  # fmt: skip
 
 
 def run_config(model, output, **changes):

@@ -48,11 +48,12 @@ class Rollouts:
         found: dict[str, Any] = {}
         for field in fields(self):
             value = getattr(self, field.name)
+            axes = str(field.type)  # sizes cannot tell a token from an objective
             if isinstance(value, list):
                 found[field.name] = [value[i] for i in rows.tolist()]
-            elif field.name.startswith("prompt_"):
+            elif "B P" in axes:
                 found[field.name] = value[rows, value.shape[1] - prompt :]
-            elif value.dim() > 1 and value.shape[:2] == self.response_mask.shape:
+            elif "B T" in axes:
                 found[field.name] = value[rows, :response]
             else:
                 found[field.name] = value[rows]
@@ -61,10 +62,16 @@ class Rollouts:
 
 @dataclass(frozen=True)
 class Scored(Rollouts):
-    """... and what each reward says of it."""
+    """... and what each reward says of it; where it has no score, ``raw`` is NaN and ``standardised`` 0."""
 
     raw: Float[Tensor, "B K"]
     standardised: Float[Tensor, "B K"]
+    scored: Bool[Tensor, "B K"]
+
+    @property
+    def learnt(self) -> Bool[Tensor, "B T K"]:
+        """The real response tokens from which an objective can be learnt."""
+        return self.response_mask.unsqueeze(-1) & self.scored.unsqueeze(1)
 
 
 @dataclass(frozen=True)

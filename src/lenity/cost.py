@@ -12,7 +12,7 @@ import torch
 from lenity import seeds
 from lenity.aggregation.work import BACKWARD, Work
 from lenity.config.run import RunConfig
-from lenity.rewards.calibrate import score_all
+from lenity.rewards.asking import score_all
 from lenity.setup import Trainer, World
 
 PROBE_TOKENS, PROBE_ROWS = 8, 16

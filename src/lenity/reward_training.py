@@ -19,6 +19,7 @@ from lenity.data.loading import every
 from lenity.data.preferences import Labelled, Pair, load_labels, load_pairs
 from lenity.errors import RewardError
 from lenity.pareto import confidence
+from lenity.rewards.asking import score_all
 from lenity.rewards.reward_model import SETTINGS_FILE, RewardModelSpec
 from lenity.rewards.templates import encode
 
@@ -149,13 +150,17 @@ def _measure(config: RewardTrainingConfig, held_out: list[Any], device: Any) -> 
     """Accuracy with its interval, the longer-wins baseline, and where the scores lie."""
     reward = RewardModelSpec(model=config.output).load(device)
     prompts = [row.prompt for row in held_out]
-    columns = [np.array(reward.score(prompts, list(texts))) for texts in zip(*map(_texts, held_out), strict=True)]
+
+    def scores_of(reward: Any, texts: Sequence[str]) -> Any:
+        return np.array(score_all({config.output: reward}, prompts, texts)[config.output])
+
+    columns = [scores_of(reward, texts) for texts in zip(*map(_texts, held_out), strict=True)]
     lengths = [np.array([len(text) for text in texts]) for texts in zip(*map(_texts, held_out), strict=True)]
     if config.pairs:
         right, longer = _wins(*columns), float(_wins(*lengths).mean())
     else:
         positive = np.array([row.label == config.label for row in held_out])
-        sure = np.array(replace(reward, probability=True).score(prompts, [row.response for row in held_out]))
+        sure = scores_of(replace(reward, probability=True), [row.response for row in held_out])
         right, longer = (sure > 0.5) == positive, _longer_wins(lengths[0], positive)
     interval = confidence.mean(right.astype(float))
     scores = np.concatenate(columns)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,7 +19,7 @@ from lenity.batch import Credited, Rollouts, Scored
 from lenity.checkpoint import Checkpoint, newest
 from lenity.config.run import RunConfig
 from lenity.data.order import batch_at
-from lenity.rewards.calibrate import score_all
+from lenity.rewards.asking import score_all
 from lenity.rewards.noise import noisy
 from lenity.rewards.standardise import Standardiser
 from lenity.run_folder import RunFolder
@@ -63,21 +64,26 @@ class Stages:
             return self.world.generator(self.config).generate(prompts)
 
     def score(self, rollouts: Rollouts, iteration: int) -> Scored:
-        """Raw and standardised scores, one column an objective; noise, where asked for, on the standardised alone."""
-        objectives, columns = (
-            self.config.objectives,
-            score_all(self.world.rewards, rollouts.prompts, rollouts.responses),
-        )
+        """Raw and standardised scores, one column an objective; noise, where asked for, on the standardised alone.
+
+        Raises:
+            RewardError: a reward leaves a larger share of the batch without a score than ``tolerance.unscored``.
+        """
+        objectives, device = self.config.objectives, rollouts.response_mask.device
+        columns = score_all(
+            self.world.rewards, rollouts.prompts, rollouts.responses,
+            self.config.tolerance.unscored, lambda counts: self.trainer.total(counts.to(device)),
+        )  # fmt: skip
         standard = {name: self.standardiser.apply(name, column) for name, column in columns.items()}
-        device = rollouts.response_mask.device
-        learnt = objectives.stack(standard)
+        raw, learnt = objectives.stack(columns), objectives.stack(standard)
         if self.config.reward_noise:
             position = iteration, self.trainer.accelerator.process_index
             learnt = noisy(learnt, self.config.reward_noise, seeds.derived(self.config.seed, "noise", *position))
         return Scored(
             **{field.name: getattr(rollouts, field.name) for field in fields(rollouts)},
-            raw=objectives.stack(columns).to(device),
-            standardised=learnt.to(device),
+            raw=raw.to(device),
+            standardised=learnt.nan_to_num().to(device),
+            scored=raw.isfinite().to(device),
         )
 
     def credit(self, scored: Scored, rule: Rule) -> tuple[Credited, Tensor]:
@@ -170,7 +176,10 @@ class Stages:
                 "iteration": done,
                 "prompt": batch.prompts[i],
                 "response": batch.responses[i],
-                "raw": self.config.objectives.named(batch.raw[i]),
+                "raw": {
+                    name: score if math.isfinite(score) else None
+                    for name, score in self.config.objectives.named(batch.raw[i]).items()
+                },
             }
             for i in range(min(self.config.logging.samples, len(batch)))
         ]

@@ -12,13 +12,14 @@ from lenity.advantages.group import group_advantages
 from lenity.errors import ConfigError
 from lenity.run_folder import RunFolder
 from lenity.train import train
+from oracles import slow
 
 
 def test_against_a_slow_twin():
     generator = torch.Generator().manual_seed(0)
     rewards = torch.randn(6, 4, 2, generator=generator)
     mask = torch.arange(4) < torch.tensor([4, 1, 2, 3, 4, 2])[:, None]
-    found = group_advantages(rewards, mask, 3)
+    found = group_advantages(rewards, mask.unsqueeze(-1), 3)
     for group in (range(3), range(3, 6)):
         for k in range(2):
             returns = [float(rewards[i, : int(mask[i].sum()), k].sum()) for i in group]
@@ -29,9 +30,18 @@ def test_against_a_slow_twin():
                     assert found[i, t, k].item() == pytest.approx(wanted, abs=1e-5)
 
 
+def test_a_response_without_a_score_is_not_one_of_the_group():
+    generator = torch.Generator().manual_seed(1)
+    rewards = torch.randn(6, 4, 3, generator=generator)
+    scored = torch.tensor([[1, 0, 0], [1, 1, 0], [1, 1, 0], [0, 1, 1], [1, 0, 1], [1, 1, 0]], dtype=torch.bool)
+    mask = (torch.arange(4) < torch.tensor([4, 1, 2, 3, 4, 2])[:, None]).unsqueeze(-1) & scored.unsqueeze(1)
+    wanted = slow.group_advantages(rewards.tolist(), mask.tolist(), 3)
+    torch.testing.assert_close(group_advantages(rewards, mask, 3), torch.tensor(wanted), rtol=0, atol=1e-5)
+
+
 def test_equal_responses_teach_nothing():
     rewards = torch.ones(4, 2, 1)
-    assert (group_advantages(rewards, torch.ones(4, 2, dtype=torch.bool), 2) == 0).all()
+    assert (group_advantages(rewards, torch.ones(4, 2, 1, dtype=torch.bool), 2) == 0).all()
 
 
 def test_a_run_answers_each_prompt_several_times_and_leaves_the_critic_alone(tiny_model, tmp_path):

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lenity.advantages.normalise import normalise
+from oracles import slow
 
 MASK = torch.arange(5) < torch.tensor([5, 2, 3])[:, None]
 
@@ -32,6 +33,16 @@ def test_scale_only_keeps_signs(seed):
     found = normalise(advantages, MASK, "scale_only")
     assert torch.equal(found[MASK].sign(), advantages[MASK].sign())
     torch.testing.assert_close(found[MASK].square().mean(0), torch.ones(2, dtype=torch.float64))
+
+
+@given(st.integers(0, 10**6), st.sampled_from(["per_objective", "scale_only", "none"]))
+def test_each_objective_is_over_what_its_mask_has(seed, mode):
+    advantages = random(seed)
+    scored = torch.rand(3, 1, 2, generator=torch.Generator().manual_seed(seed)) < 0.6
+    mask = MASK.unsqueeze(-1) & scored
+    found = normalise(advantages.where(mask, float("nan")), mask, mode)
+    wanted = torch.tensor(slow.normalised(advantages.tolist(), mask.tolist(), mode), dtype=torch.float64)
+    torch.testing.assert_close(found, wanted, rtol=0, atol=1e-9)
 
 
 def test_an_objective_that_never_varies_becomes_0():

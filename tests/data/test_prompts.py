@@ -82,7 +82,7 @@ def test_beavertails_layout(tmp_path):
     ("fields", "message"),
     [
         ({"dataset": "./no/such/folder"}, "not found"),
-        ({"subset": "helpful-online"}, "its sub-folders are: harmless-base, helpful-base"),
+        ({"subset": "helpful-online"}, "Its sub-folders are: harmless-base, helpful-base"),
         ({"split": "validation"}, "split 'validation'"),
         ({"column": "prefered"}, r"its columns are \['chosen', 'rejected'\]"),
     ],

@@ -94,8 +94,8 @@ def test_one_weight_of_1_is_that_adapter(tiny_model, tmp_path):
         ({"trainable_token_indices": [1, 2]}, "exact", "trainable_token_indices"),
         ({"init_lora_weights": "pissa"}, "exact", "init_lora_weights 'pissa'"),
         ({"init_lora_weights": "olora"}, "exact", "init_lora_weights 'olora'"),
-        ({"r": 2}, "factors", "use mode 'exact'"),
-        ({"lora_alpha": 2}, "factors", "use mode 'exact'"),
+        ({"r": 2}, "factors", "Use mode 'exact'"),
+        ({"lora_alpha": 2}, "factors", "Use mode 'exact'"),
     ],
 )
 def test_what_would_be_silently_wrong_is_refused(tiny_model, tmp_path, changes, mode, message):
@@ -123,8 +123,8 @@ def test_settings_that_plain_lora_does_not_have_are_refused(tiny_model, tmp_path
         ({"helpful": 0.0, "harmless": 0.0}, "sum to 0"),
         ({"helpful": 1.5, "harmless": -0.5}, r"weights\.harmless is -0\.5"),
         ({"helpful": float("nan"), "harmless": 1.0}, "finite"),
-        ({"helpful": 1.0}, "adapters for .* give \\['harmless'\\] both"),
-        ({"helpful": 0.5, "harmless": 0.25, "humorous": 0.25}, "give \\['humorous'\\] both"),
+        ({"helpful": 1.0}, "adapters for .* Give \\['harmless'\\] both"),
+        ({"helpful": 0.5, "harmless": 0.25, "humorous": 0.25}, "Give \\['humorous'\\] both"),
     ],
 )
 def test_weights_of_no_average_are_refused(tmp_path, weights, message):
@@ -153,7 +153,7 @@ def test_adapters_of_unlike_bases_are_refused(tiny_model, tmp_path):
     adapters = {"helpful": adapter(tiny_model, tmp_path / "a", 0), "harmless": adapter(other, tmp_path / "b", 1)}
     with pytest.raises(ModelError, match="different models") as refused:
         save_soup(adapters, WEIGHTS, tmp_path / "soup")
-    remedy = f"train all of them with one merged model as policy.model, such as '{min(str(tiny_model), str(other))}'"
+    remedy = f"Train all of them with one merged model as policy.model, such as '{min(str(tiny_model), str(other))}'"
     assert remedy in str(refused.value) and "lenity sweep" in str(refused.value)
 
 

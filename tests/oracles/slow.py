@@ -85,20 +85,60 @@ def policy_loss(logprobs, old, advantages, mask, clip):
     return total / count, clipped / count
 
 
-def value_loss(values, old, returns, mask, clip):
-    """Half the larger of the plain and the clipped squared error, averaged over response tokens and heads."""
+def normalised(advantages, mask, mode):
+    """Advantages at a common scale; ``mask`` says for each row, token and objective whether it counts."""
+    found = [[[0.0] * len(token) for token in row] for row in advantages]
+    for k in range(len(advantages[0][0])):
+        places = [(b, t) for b, row in enumerate(mask) for t, token in enumerate(row) if token[k]]
+        column = [advantages[b][t][k] for b, t in places]
+        if not column:
+            continue
+        mean = sum(column) / len(column) if mode == "per_objective" else 0.0
+        spread = math.sqrt(sum((x - mean) ** 2 for x in column) / len(column))
+        for b, t in places:
+            if mode == "none":
+                found[b][t][k] = advantages[b][t][k]
+            elif spread > 1e-8:
+                found[b][t][k] = (advantages[b][t][k] - mean) / spread
+    return found
+
+
+def group_advantages(rewards, mask, size):
+    """Returns standardised within groups of ``size`` rows, each objective over the rows that its mask has."""
+    found = [[[0.0] * len(token) for token in row] for row in rewards]
+    for first in range(0, len(rewards), size):
+        for k in range(len(rewards[0][0])):
+            returns = {
+                b: sum(token[k] for token, real in zip(rewards[b], mask[b], strict=True) if real[k])
+                for b in range(first, first + size)
+                if any(real[k] for real in mask[b])
+            }
+            mean = sum(returns.values()) / max(len(returns), 1)
+            spread = math.sqrt(sum((x - mean) ** 2 for x in returns.values()) / max(len(returns), 1))
+            for b, value in returns.items():
+                for t, real in enumerate(mask[b]):
+                    found[b][t][k] = (value - mean) / spread if real[k] and spread > 1e-8 else 0.0
+    return found
+
+
+def value_loss(values, old, returns, mask, clip, scored=None):
+    """Half the larger of the plain and the clipped squared error, averaged over response tokens and heads; heads that did not
+    score a row have no error there.
+    """
     total, count = 0.0, 0
     for b, row in enumerate(mask):
         for t, real in enumerate(row):
             if not real:
                 continue
             for k, value in enumerate(values[b][t]):
+                count += 1
+                if scored is not None and not scored[b][k]:
+                    continue
                 worst = (value - returns[b][t][k]) ** 2
                 if clip is not None:
                     near = old[b][t][k] + min(max(value - old[b][t][k], -clip), clip)
                     worst = max(worst, (near - returns[b][t][k]) ** 2)
                 total += worst / 2
-                count += 1
     return total / count
 
 

@@ -1,4 +1,4 @@
-"""Python functions as rewards, and the check every score passes."""
+"""Python functions as rewards."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import pytest
 import torch
 
 from lenity.errors import RewardError
-from lenity.rewards.check import check_scores
 from lenity.rewards.function import FunctionSpec
 
 CPU = torch.device("cpu")
@@ -22,7 +21,7 @@ def test_from_a_file_and_from_a_module(tmp_path):
 @pytest.mark.parametrize(
     ("address", "message"),
     [
-        ("words", "write package.module:function"),
+        ("words", "Write package.module:function"),
         ("no_such_module:f", "cannot import 'no_such_module'"),
         ("./no_such_file.py:f", "cannot import './no_such_file.py'"),
         ("math:no_such", "has no function 'no_such'"),
@@ -31,17 +30,3 @@ def test_from_a_file_and_from_a_module(tmp_path):
 def test_a_wrong_address_is_explained(address, message):
     with pytest.raises(RewardError, match=message):
         FunctionSpec(function=address).load(CPU)
-
-
-@pytest.mark.parametrize(
-    ("scores", "message"),
-    [
-        ([1.0], "1 scores for 2"),
-        ([1.0, float("nan")], "row 1: nan"),
-        ([None, 1.0], "row 0: None"),
-        ([float("inf"), 1], "inf"),
-    ],
-)
-def test_missing_and_broken_scores_are_named(scores, message):
-    with pytest.raises(RewardError, match=message):
-        check_scores("helpful", scores, 2)

@@ -11,6 +11,7 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer, Llam
 import tiny
 from lenity.data.toy.training import make_tokenizer
 from lenity.errors import ConfigError, RewardError
+from lenity.rewards.asking import ask
 from lenity.rewards.base import REWARDS
 from lenity.rewards.reward_model import RewardModelSpec
 from lenity.rewards.standardise import Standardiser
@@ -108,12 +109,11 @@ def test_a_folder_without_a_model_is_refused(tmp_path):
         RewardModelSpec(model=str(tmp_path)).load(CPU)
 
 
-def test_a_score_that_is_not_finite_is_refused(folder):
+def test_a_score_that_is_not_finite_is_none(folder):
     reward = RewardModelSpec(model=str(folder), label=0).load(CPU)
     with torch.no_grad():
         reward.model.score.weight.fill_(float("nan"))
-    with pytest.raises(RewardError, match="row 0"):
-        reward.score(PROMPTS, RESPONSES)
+    assert [score.why for score in ask(reward, PROMPTS, RESPONSES)] == ["nan"] * 3
 
 
 @pytest.mark.parametrize(

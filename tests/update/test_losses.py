@@ -42,6 +42,20 @@ def test_value_loss(seed, lengths, heads, clip):
     assert float(got) == pytest.approx(wanted, abs=1e-9)
 
 
+@given(st.integers(0, 10**6), LENGTHS, st.integers(1, 4), st.one_of(st.none(), st.floats(0.05, 0.5)))
+def test_a_head_learns_nothing_from_rows_it_did_not_score(seed, lengths, heads, clip):
+    mask = masked(lengths)
+    values, old, returns = tensors(seed, (*mask.shape, heads), 3)
+    scored = torch.rand(len(mask), heads, generator=torch.Generator().manual_seed(seed)) < 0.7
+    learnt = mask.unsqueeze(-1) & scored.unsqueeze(1)
+    values.requires_grad_()
+    got = value_loss(values, old, returns.where(learnt, 1e6), learnt, clip, tokens=mask.sum())[0]
+    wanted = slow.value_loss(values.tolist(), old.tolist(), returns.tolist(), mask.tolist(), clip, scored.tolist())
+    assert got.item() == pytest.approx(wanted, abs=1e-9)
+    got.backward()
+    assert not values.grad[~learnt].any()
+
+
 def test_parts_add_up_to_the_whole():
     mask = masked([3, 1, 4, 2])
     logprobs, old, advantages = tensors(0, mask.shape, 3)

@@ -69,19 +69,20 @@ def credit(
     mask = scored.response_mask
     rewards = token_rewards(scored.standardised, logprobs, reference, mask, beta)
     raw, returns = gae(rewards, values, mask, settings.gamma, settings.lam)
-    advantages = normalise(raw, mask, settings.normalise, total)
+    advantages = normalise(raw, scored.learnt, settings.normalise, total)
     if rule.group > 1:
-        advantages = group_advantages(rewards, mask, rule.group)
+        advantages = group_advantages(rewards, scored.learnt, rule.group)
     combine = (
         rule if isinstance(rule, AdvantageRule) else Linear()
     )  # a gradient rule combines later; this is what it is shown beside
     lenience = combine.mask(advantages, weights)
     rectified = combine.rectify(advantages, weights)
+    teaches = scored.learnt.any(-1)
     credited = Credited(
         **{field.name: getattr(scored, field.name) for field in fields(scored)},
         logprobs=logprobs, reference_logprobs=reference, values=values, returns=returns,
         advantages=advantages, mask=lenience,
-        rectified=normalise(rectified, mask, "per_objective" if settings.whiten else "none", total),
+        rectified=normalise(rectified, teaches, "per_objective" if settings.whiten else "none", total),
     )  # fmt: skip
     return credited, entropy
 

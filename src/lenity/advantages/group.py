@@ -10,20 +10,22 @@ from lenity.advantages.normalise import SMALLEST_STD
 
 
 def group_advantages(
-    rewards: Float[Tensor, "B T K"], response_mask: Bool[Tensor, "B T"], size: int
+    rewards: Float[Tensor, "B T K"], mask: Bool[Tensor, "B T #K"], size: int
 ) -> Float[Tensor, "B T K"]:
     """Undiscounted returns, standardised within each group of ``size`` rows and given to every response token.
 
-    GDPO, arXiv 2601.05242. An objective on which all responses of a prompt are equal gives 0 there.
+    GDPO, arXiv 2601.05242. An objective on which all responses of a prompt are equal gives 0 there. A response that an objective's mask
+    leaves out is not one of its group for that objective.
 
     Args:
         rewards: of each token, (B, T, K); the responses to one prompt are ``size`` neighbouring rows.
-        response_mask: True on real tokens, (B, T).
+        mask: True on the tokens that count, (B, T, K), or (B, T, 1) where these are the same for all objectives.
         size: responses a prompt.
     """
-    real = response_mask.unsqueeze(-1)
-    returns = rewards.where(real, 0.0).sum(1).reshape(-1, size, rewards.shape[2])
-    centred = returns - returns.mean(1, keepdim=True)
-    std = centred.square().mean(1, keepdim=True).sqrt()
+    returns = rewards.where(mask, 0.0).sum(1).reshape(-1, size, rewards.shape[2])
+    counted = mask.any(1).reshape(-1, size, mask.shape[2])
+    count = counted.sum(1, keepdim=True).clamp(min=1)
+    centred = (returns - returns.sum(1, keepdim=True) / count).where(counted, 0.0)
+    std = (centred.square().sum(1, keepdim=True) / count).sqrt()
     scores = torch.where(std > SMALLEST_STD, centred / std.clamp(min=SMALLEST_STD), torch.zeros_like(centred))
-    return scores.flatten(0, 1).unsqueeze(1).where(real, 0.0)
+    return scores.flatten(0, 1).unsqueeze(1).where(mask, 0.0)

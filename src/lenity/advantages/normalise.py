@@ -20,24 +20,24 @@ def same(local: Tensor) -> Tensor:
 
 def normalise(
     advantages: Float[Tensor, "B T *K"],
-    response_mask: Bool[Tensor, "B T"],
+    mask: Bool[Tensor, "B T *#K"],
     mode: Literal["per_objective", "scale_only", "none"] = "per_objective",
     total: Total = same,
 ) -> Float[Tensor, "B T *K"]:
-    """Advantages at a common scale, 0 on padding; an objective that never varies becomes 0.
+    """Advantages at a common scale, 0 outside the mask; an objective that never varies becomes 0.
 
     Args:
         advantages: (B, T, K), or (B, T) for the rectified advantage.
-        response_mask: True on real tokens, (B, T).
+        mask: True where an advantage counts, (B, T), or (B, T, K) where that differs by objective.
         mode: ``per_objective`` subtracts the mean and divides by the standard deviation; ``scale_only`` divides by the
             root mean square, which keeps signs; ``none`` changes nothing.
         total: sums a tensor over processes.
     """
-    real = response_mask.reshape(response_mask.shape + (1,) * (advantages.dim() - 2))
+    real = mask.reshape(mask.shape + (1,) * (advantages.dim() - mask.dim()))
     advantages = advantages.where(real, 0.0)
     if mode == "none":
         return advantages
-    count = total(response_mask.sum().to(advantages.dtype)).clamp(min=1)
+    count = total(mask.sum((0, 1)).to(advantages.dtype)).clamp(min=1)
     mean = total(advantages.sum((0, 1))) / count if mode == "per_objective" else advantages.new_zeros(())
     centred = (advantages - mean).where(real, 0.0)
     std = (total(centred.square().sum((0, 1))) / count).sqrt()

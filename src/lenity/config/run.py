@@ -61,6 +61,7 @@ class RunConfig(Section):
     reward_noise: s.RewardNoise | None = Field(
         None, description="noise on the scores that training sees; default: none"
     )
+    tolerance: s.Tolerance = s.Tolerance()
     held_out_prompts: Prompts | None = Field(None, description="prompts of `lenity evaluate`; never trained on")
     held_out_rewards: dict[str, Reward] = Field(
         {}, description="rewards measured by `lenity evaluate` but not trained on"

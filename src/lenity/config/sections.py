@@ -134,6 +134,18 @@ class RewardNoise(Section):
         return self
 
 
+class Tolerance(Section):
+    """What a run puts up with, and counts in `metrics.jsonl`, before it stops."""
+
+    unscored: Fraction = Field(
+        0.1,
+        description="share of a batch's responses that one reward may leave without a score; they then teach nothing of it",
+    )
+    non_finite_steps: int = Field(
+        20, ge=0, description="optimizer steps with a loss or gradient that is not finite, in the whole run"
+    )
+
+
 class Budget(Section):
     """Where a run ends early, so that methods are compared at equal cost."""
 

@@ -36,17 +36,21 @@ def load_columns(
     table = _load(dataset, subset, split)
     if missing := [name for name in columns if name not in table.column_names]:
         raise DataError(
-            f"'{place}' has no column {missing}; its columns are {table.column_names}. Name one of them in the configuration."
+            f"'{place}' has no column {missing}; its columns are {table.column_names}.",
+            "Name one of them in the configuration.",
         )
     report = ReadReport(place, read=len(table))
     if not len(table):
-        raise DataError(f"'{place}' is empty; check the split and the file.")
+        raise DataError(f"'{place}' is empty.", "Check the split and the file.")
     rows = table.select_columns(list(columns)).to_list()
     kept = [row for row in rows if all(isinstance(row[name], str) and row[name].strip() for name in text or columns)]
     report.drop("without text", len(rows) - len(kept))
     report.kept = len(kept)
     if not kept:
-        raise DataError(f"no row of '{place}' has text in {list(text or columns)}; its columns hold {table.features}.")
+        raise DataError(
+            f"no row of '{place}' has text in {list(text or columns)}; its columns hold {table.features}.",
+            "Name a column of text in the configuration.",
+        )
     return kept, report
 
 
@@ -71,7 +75,7 @@ def _load(dataset: str, subset: str | None, split: str) -> Any:
         suffix = next((s for s in reversed(path.suffixes) if s in FILE_BUILDERS), None)
         if suffix is None:
             raise DataError(
-                f"'{dataset}' is not one of {', '.join(FILE_BUILDERS)} (the text formats may be .gz); convert it."
+                f"'{dataset}' is not one of {', '.join(FILE_BUILDERS)} (the text formats may be .gz).", "Convert it."
             )
         name, split, arguments = FILE_BUILDERS[suffix], "train", {"data_files": {"train": str(path)}}
     elif path.is_dir():
@@ -79,7 +83,8 @@ def _load(dataset: str, subset: str | None, split: str) -> Any:
         _check_folder(path, subset)
     elif dataset.startswith((".", "/", "~")) or dataset.count("/") > 1 or path.suffix in FILE_BUILDERS:
         raise DataError(
-            f"'{dataset}' not found; give an existing folder or file (from the working directory '{Path.cwd().name}') or a hub name."
+            f"'{dataset}' not found from the working directory '{Path.cwd().name}'.",
+            "Give an existing folder or file, or a hub name.",
         )
     quiet = are_progress_bars_disabled()
     disable_progress_bars()
@@ -89,7 +94,8 @@ def _load(dataset: str, subset: str | None, split: str) -> Any:
         reason = str(error).strip().splitlines()
         raise DataError(
             f"cannot load '{dataset}'{f', subset {subset!r}' if subset else ''}, split '{split}': "
-            f"{reason[0] if reason else type(error).__name__}. Check the name, the split and the connection to the hub."
+            f"{reason[0] if reason else type(error).__name__}.",
+            "Check the name, the split and the connection to the hub.",
         ) from error
     finally:
         if not quiet:
@@ -100,4 +106,4 @@ def _check_folder(path: Path, subset: str | None) -> None:
     folder = path / subset if subset else path
     if not folder.is_dir():
         known = ", ".join(sorted(p.name for p in path.iterdir() if p.is_dir())) or "none"
-        raise DataError(f"'{path}' has no sub-folder '{subset}'; its sub-folders are: {known}.")
+        raise DataError(f"'{path}' has no sub-folder '{subset}'.", f"Its sub-folders are: {known}.")

@@ -58,7 +58,8 @@ def load_labels(source: Labels) -> tuple[list[Labelled], ReadReport]:
     for row in rows:
         if row[source.label] not in (0, 1):
             raise DataError(
-                f"column '{source.label}' of {report.source} holds {row[source.label]!r}; labels are 0 or 1. Map them first."
+                f"column '{source.label}' of {report.source} holds {row[source.label]!r}; labels are 0 or 1.",
+                "Map them first.",
             )
         text = row[source.text]
         end = text.rfind(ASSISTANT) + len(ASSISTANT) if text.startswith(HUMAN) and ASSISTANT in text else 0
@@ -89,7 +90,7 @@ def _rows(source: Rows, columns: list[str], text: list[str] | None = None) -> tu
 
 def _finish(items: list[Any], source: Rows, report: ReadReport) -> tuple[list[Any], ReadReport]:
     if not items:
-        raise DataError(f"no usable row is left. {report}. Check the columns named in the configuration.")
+        raise DataError(f"no usable row is left. {report}.", "Check the columns named in the configuration.")
     kept = every(items, source.limit)
     report.drop("beyond the limit", len(items) - len(kept))
     report.kept = len(kept)

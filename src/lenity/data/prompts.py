@@ -33,7 +33,7 @@ def load_prompts(
         report.drop(f"longer than {source.max_tokens} tokens of {name}", long)
         prompts = [p for p, n in zip(prompts, lengths, strict=True) if source.min_tokens <= n <= source.max_tokens]
     if not prompts:
-        raise DataError(f"no prompt is left. {report}. Widen min_tokens and max_tokens, or choose another split.")
+        raise DataError(f"no prompt is left. {report}.", "Widen min_tokens and max_tokens, or choose another split.")
     kept = every(prompts, source.limit)
     report.drop("beyond the limit", len(prompts) - len(kept))
     report.kept = len(kept)

@@ -22,20 +22,20 @@ INSTEAD = {
 
 
 def unscorable(figures: Figures) -> Iterator[Finding]:
-    """Rows without a finite score end a run."""
+    """Rows without a finite score teach nothing, and too many of them end a run."""
     for name, found in figures.rewards.items():
         if found.unscorable:
             row, why = next(iter(found.unscorable.items()))
             yield problem(
                 f"scores of {name}",
-                f"{len(found.unscorable)} of {figures.responses.count} responses have no finite score (row {row}: {why}); training stops at the "
-                "first such row. Return a number for any text.",
+                f"{len(found.unscorable)} of {figures.responses.count} responses have no finite score (row {row}: {why}); training leaves them out, "
+                "and stops where they are more than tolerance.unscored of a batch. An evaluation takes none. Return a number for any text.",
             )
         elif found.broken:
             kind, why = next(iter(found.broken.items()))
             yield warning(
                 f"scores of {name}",
-                f"a response that is {kind} has no finite score ({why}); training stops if the policy ever gives one. Return a number for any text.",
+                f"a response that is {kind} has no finite score ({why}); training stops if the policy gives many of them. Return a number for any text.",
             )
 
 

@@ -6,7 +6,6 @@ import json
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +13,9 @@ from numpy.typing import NDArray
 from lenity.doctor.figures import RewardFigures
 from lenity.pareto import confidence
 from lenity.pareto.confidence import Interval
+from lenity.rewards.asking import ask
 from lenity.rewards.base import Reward, RewardSpec
+from lenity.rewards.no_score import NoScore
 
 Array = NDArray[np.float64]
 END = 0.01  # of the range: nearer than that to its end, a score is at it
@@ -44,18 +45,9 @@ def measure_reward(
 
 
 def score_rows(reward: Reward, prompts: Sequence[str], responses: Sequence[str]) -> tuple[Array, dict[int, str]]:
-    """A score a row, (n,), NaN where there is none; and why, by row. A batch that fails is scored row by row."""
-    found = _attempt(reward, prompts, responses)
-    if isinstance(found, str):
-        rows = [_attempt(reward, [prompt], [text]) for prompt, text in zip(prompts, responses, strict=True)]
-        found = [row if isinstance(row, str) else row[0] for row in rows]
-    scores, why = np.full(len(responses), NONE), {}
-    for i, value in enumerate(found):
-        if isinstance(value, str) or value is None or not math.isfinite(value):
-            why[i] = str(value)
-        else:
-            scores[i] = float(value)
-    return scores, why
+    """A score a row, (n,), NaN where there is none; and why, by row."""
+    scores = ask(reward, prompts, responses)
+    return np.array(scores), {i: score.why for i, score in enumerate(scores) if isinstance(score, NoScore)}
 
 
 def contrasts(responses: Sequence[str]) -> dict[str, list[str]]:
@@ -73,17 +65,6 @@ def contrasts(responses: Sequence[str]) -> dict[str, list[str]]:
         "empty": [""] * len(responses),
         "repeated": repeated,
     }
-
-
-def _attempt(reward: Reward, prompts: Sequence[str], responses: Sequence[str]) -> Any:
-    """The scores, or why there are none."""
-    try:
-        scores = list(reward.score(list(prompts), list(responses)))
-    except Exception as error:  # a reward is anyone's code
-        return f"{type(error).__name__}: {str(error).partition(';')[0]}"
-    if len(scores) != len(responses):
-        return f"{len(scores)} scores for {len(responses)} responses"
-    return scores
 
 
 def _beats(own: Array, others: Array) -> Interval:

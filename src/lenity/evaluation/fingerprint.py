@@ -66,7 +66,7 @@ def _commit(model: str, revision: str | None) -> str:
     try:
         file = cached_file(model, "config.json", revision=revision)
     except (OSError, ValueError) as error:
-        raise RewardError(explain("reward model", model, error, "train it with `lenity reward`")) from error
+        raise RewardError(*explain("reward model", model, error, "train it with `lenity reward`")) from error
     return Path(file).parent.name
 
 

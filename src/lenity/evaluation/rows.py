@@ -51,10 +51,14 @@ def rows(
     policy: str, prompts: Sequence[str], responses: Sequence[Any], rewards: Mapping[str, Any], *,
     config: RunConfig, standardiser: Standardiser, kl: Sequence[float],
 ) -> pd.DataFrame:  # fmt: skip
-    """The scored responses of one policy; rewards without constants get them from these responses."""
+    """The scored responses of one policy; rewards without constants get them from these responses.
+
+    Raises:
+        RewardError: a reward leaves a response without a score; an estimate must not silently leave rows out.
+    """
     import pandas as pd
 
-    from lenity.rewards.check import check_scores
+    from lenity.rewards.asking import score_all
 
     texts = [response.text for response in responses]
     common = {
@@ -66,9 +70,7 @@ def rows(
         "finished": [response.finished for response in responses],
         "kl": list(kl),
     }
-    columns = {
-        name: check_scores(name, reward.score(list(prompts), texts), len(texts)) for name, reward in rewards.items()
-    }
+    columns = score_all(rewards, prompts, texts)
     standardiser = standardiser.extended(columns)
     parts = []
     for name, raw in columns.items():

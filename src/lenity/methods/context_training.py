@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from lenity import seeds
 from lenity.config.run import RunConfig
@@ -22,12 +21,14 @@ from lenity.methods.rewards_in_context import RewardsInContext
 from lenity.methods.score_prompts import check_spelling, condition, original
 from lenity.methods.score_scale import Scale
 from lenity.models.policy import merged
-from lenity.rewards.calibrate import score_all
+from lenity.rewards.asking import score_all
 from lenity.run_folder import RunFolder
 from lenity.setup import World, load_world
 from lenity.sft import arguments
 from lenity.stages import Clock
 from lenity.terminal import bar
+
+SCORED_AT_ONCE = 512
 
 
 def train(method: RewardsInContext, config: RunConfig, run: RunFolder) -> None:
@@ -71,7 +72,7 @@ class _Training:
         with clock("generate"):
             examples, tokens = self._offline() if number == 0 else self._answers(number)
         with clock("score"):
-            examples = replace(examples, raw=self._score(examples))
+            examples, scoring = self._scored(examples)
         if number == 0:
             Scale.fit(list(self.config.rewards), examples.raw).save(self.run)
             examples.save(self._offline_file)
@@ -80,7 +81,7 @@ class _Training:
             learned = self._kept(examples, number)
         settings = method.offline if number == 0 else method.online
         with clock("update"):
-            report = self._tune(learned, number, settings.steps, settings.learning_rate)
+            report = scoring | self._tune(learned, number, settings.steps, settings.learning_rate)
         self.world.policy.save_pretrained(self.folder / str(number + 1))
         self._record(number, examples, report | {"kept": len(learned), "tokens": tokens}, clock)
 
@@ -129,16 +130,22 @@ class _Training:
                 advance(len(part.responses))
         return Examples(prompts[: len(responses)], responses, finished, np.empty(0)), tokens
 
-    def _score(self, examples: Examples) -> NDArray[np.float64]:
-        """Raw scores, (n, K)."""
-        size, parts = 512, []
-        with bar("scoring", len(examples), shown=self.config.logging.progress) as advance:
-            for start in range(0, len(examples), size):
-                part = slice(start, start + size)
-                columns = score_all(self.world.rewards, examples.prompts[part], examples.responses[part])
-                parts.append(np.array([columns[name] for name in self.config.rewards]).T)
-                advance(len(parts[-1]))
-        return np.concatenate(parts)
+    def _scored(self, examples: Examples) -> tuple[Examples, dict[str, Any]]:
+        """The examples that have all their scores, with these; and what to report of the scoring."""
+        config, parts = self.config, []
+        with bar("scoring", len(examples), shown=config.logging.progress) as advance:
+            for rows in np.array_split(np.arange(len(examples)), -(-len(examples) // SCORED_AT_ONCE)):
+                part = slice(rows[0], rows[-1] + 1)
+                columns = score_all(
+                    self.world.rewards, examples.prompts[part], examples.responses[part], config.tolerance.unscored
+                )
+                parts.append(np.array([columns[name] for name in config.rewards]).T)
+                advance(len(rows))
+        raw = np.concatenate(parts)
+        missing = np.isnan(raw)
+        known = replace(examples, raw=raw).take(np.flatnonzero(~missing.any(1)).tolist())
+        unscored = dict(zip(config.rewards, missing.sum(0).tolist(), strict=True))
+        return known, {"unscored": unscored, "reward_calls": raw.size}
 
     def _kept(self, answers: Examples, number: int) -> Examples:
         """The answers that rejection sampling keeps, and offline examples filtered alike."""
@@ -196,7 +203,7 @@ class _Training:
         row = {
             "iteration": number + 1, "stage": "offline" if number == 0 else "online", "reward": dict(named),
             "standardised": dict(zip(config.rewards, standard, strict=True)), "examples": len(scored),
-            "reward_calls": scored.raw.size, **report, "seconds": clock.seconds,
+            **report, "seconds": clock.seconds,
         }  # fmt: skip
         samples = [
             {"iteration": number + 1, "prompt": scored.prompts[i], "response": scored.responses[i],

@@ -126,7 +126,8 @@ def check_head(policy: Any) -> None:
     if not error < 0.05:  # bfloat16 differs in the third digit; a missing scale in the first
         raise ModelError(
             f"{type(model).__name__} changes its logits after the head in a way Lenity does not know "
-            f"(relative difference {error:.2g}); its log-probs would be wrong, so it is refused."
+            f"(relative difference {error:.2g}); its log-probs would be wrong.",
+            "Use a model whose logits are those of its head, scaled or capped as its configuration says.",
         )
 
 

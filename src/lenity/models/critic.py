@@ -40,7 +40,8 @@ def separate_backbone(model: str | None, policy: Any, config: Any, device: Any) 
     wanted = policy.get_input_embeddings().weight.shape[0]
     if (found := base.get_input_embeddings().weight.shape[0]) != wanted:
         raise ModelError(
-            f"critic.model has {found} token embeddings, the policy {wanted}; the critic reads the policy's tokens."
+            f"critic.model has {found} token embeddings, the policy {wanted}, whose tokens it reads.",
+            "Name a model with the policy's tokenizer, or leave critic.model out.",
         )
     lora = config.lora
     settings = LoraConfig(
@@ -54,6 +55,7 @@ def backbone_of(model: Any) -> Any:
     backbone = getattr(model, model.base_model_prefix, None)
     if backbone is None or backbone is model:
         raise ModelError(
-            f"{type(model).__name__} does not separate its decoder from its head; use a causal model of transformers."
+            f"{type(model).__name__} does not separate its decoder from its head.",
+            "Use a causal model of transformers.",
         )
     return backbone

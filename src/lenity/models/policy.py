@@ -32,8 +32,8 @@ def load_policy(policy: Policy, device: torch.device) -> tuple[Any, Any]:
         model = get_peft_model(load_base(policy, device), settings)
     except ValueError as error:
         raise ModelError(
-            f"policy.lora.target_modules is {lora.target_modules!r}, which '{policy.model}' cannot adapt: {error}. "
-            "Name layers of this model, or 'all-linear'."
+            f"policy.lora.target_modules is {lora.target_modules!r}, which '{policy.model}' cannot adapt: {error}.",
+            "Name layers of this model, or 'all-linear'.",
         ) from error
     return model, load_tokenizer(policy)
 
@@ -45,7 +45,7 @@ def load_aligned(run: RunFolder, device: torch.device) -> tuple[Any, Any]:
     policy = run.config.policy
     if not (run.adapter / "adapter_config.json").is_file():
         raise ModelError(
-            f"'{run.path}' has no adapter yet; finish the run with `lenity train {run.path}/config.yaml --resume`."
+            f"'{run.path}' has no adapter yet.", f"Finish the run with `lenity train {run.path}/config.yaml --resume`."
         )
     return PeftModel.from_pretrained(load_base(policy, device), run.adapter), load_tokenizer(policy)
 
@@ -67,7 +67,7 @@ def load_base(policy: Policy, device: torch.device) -> Any:
         else:
             model = AutoModelForCausalLM.from_pretrained(policy.model, **settings)
     except (OSError, ValueError) as error:
-        raise ModelError(explain("policy.model", policy.model, error, "train it with `lenity sft`")) from error
+        raise ModelError(*explain("policy.model", policy.model, error, "train it with `lenity sft`")) from error
     # Of the model's habits in generation only its end tokens stay: a repetition penalty or a top-k of its own would sample from
     # another distribution than the one whose log-probs are taken.
     model.generation_config = GenerationConfig(eos_token_id=model.generation_config.eos_token_id)
@@ -87,10 +87,13 @@ def load_tokenizer(policy: Policy) -> Any:
         )
     except (OSError, ValueError) as error:
         raise ModelError(
-            explain("the tokenizer of policy.model", policy.model, error, "save the tokenizer beside the model")
+            *explain("the tokenizer of policy.model", policy.model, error, "save the tokenizer beside the model")
         ) from error
     if tokenizer.eos_token_id is None:
-        raise ModelError(f"the tokenizer of '{policy.model}' has no end-of-sequence token; set eos_token and save it.")
+        raise ModelError(
+            f"the tokenizer of '{policy.model}' has no end-of-sequence token, so no response could end.",
+            "Set eos_token and save it.",
+        )
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
     return tokenizer

@@ -82,7 +82,7 @@ def build(config: StageConfig, texts: Sequence[str], num_labels: int | None = No
         tokenizer = _load(AutoTokenizer, name, **options)
         model = _load(auto, name, dtype=torch.float32, use_safetensors=True, **options, **extra, **fresh)
     if tokenizer.eos_token_id is None:
-        raise ModelError(f"the tokenizer of '{name}' has no end-of-sequence token; choose another model.")
+        raise ModelError(f"the tokenizer of '{name}' has no end-of-sequence token.", "Choose another model.")
     set_padding(model, tokenizer)
     return model, tokenizer
 
@@ -99,5 +99,6 @@ def _load(auto: Any, name: Any, **options: Any) -> Any:
         return auto.from_pretrained(name, **options)
     except (OSError, ValueError) as error:
         raise ModelError(
-            f"cannot load '{name}': {str(error).strip().splitlines()[0]}. Check the folder or hub name; weights must be safetensors."
+            f"cannot load '{name}': {str(error).strip().splitlines()[0]}.",
+            "Check the folder or hub name; weights must be safetensors.",
         ) from error

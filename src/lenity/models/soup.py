@@ -50,7 +50,8 @@ def save_soup(adapters: Mapping[str, Path], weights: Mapping[str, float], output
     if len(bases := sorted({str(config["base_model_name_or_path"]) for config in configs.values()})) > 1:
         raise ModelError(
             f"adapters stand on different models: {', '.join(bases)}; a soup needs one. Where policy.model is itself an adapter, each run "
-            f"merges it anew: train all of them with one merged model as policy.model, such as '{bases[0]}', or with `lenity sweep`."
+            "merges it anew.",
+            f"Train all of them with one merged model as policy.model, such as '{bases[0]}', or with `lenity sweep`.",
         )
     scales = {name: _scale(configs[name]) for name in used}
     if mode == "factors":
@@ -79,7 +80,8 @@ def _checked(weights: Mapping[str, float], adapters: Mapping[str, Path]) -> dict
     weighty = {name for name, weight in weights.items() if weight > 0}
     if alone := (weighty - set(adapters)) | (set(adapters) - set(weights)):
         raise ConfigError(
-            f"weights are for {sorted(weights)} and adapters for {sorted(adapters)}; give {sorted(alone)} both, or leave it out."
+            f"weights are for {sorted(weights)} and adapters for {sorted(adapters)}.",
+            f"Give {sorted(alone)} both, or leave it out.",
         )
     total = math.fsum(weights.values())
     return {name: weight / total for name, weight in weights.items()}
@@ -105,7 +107,9 @@ def _concatenated(
 def _config(folder: Path) -> dict[str, Any]:
     file = folder / "adapter_config.json"
     if not file.is_file():
-        raise ModelError(f"'{folder}' is not an adapter: it has no adapter_config.json; finish the run it belongs to.")
+        raise ModelError(
+            f"'{folder}' is not an adapter: it has no adapter_config.json.", "Finish the run it belongs to."
+        )
     found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
     return found
 
@@ -127,14 +131,16 @@ def _refuse_special(folder: Path, config: dict[str, Any], state: dict[str, Tenso
         special.append("init_lora_weights")
     if special:
         found = ", ".join(f"{field} {config[field]!r}" for field in special)
-        raise ModelError(f"'{folder}' has {found}; a soup of such adapters would be wrong. Train with plain LoRA.")
+        raise ModelError(f"'{folder}' has {found}; a soup of such adapters would be wrong.", "Train with plain LoRA.")
     if other := [key for key in state if not key.endswith(FACTORS)]:
         raise ModelError(
-            f"'{folder}' holds weights that are not LoRA factors ({other[0]}, ...); a soup would lose them."
+            f"'{folder}' holds weights that are not LoRA factors ({other[0]}, ...); a soup would lose them.",
+            "Train with plain LoRA.",
         )
     if not isinstance(config["target_modules"], list):
         raise ModelError(
-            f"'{folder}' names target_modules by a pattern ({config['target_modules']!r}); name the modules in a list."
+            f"'{folder}' names target_modules by a pattern ({config['target_modules']!r}).",
+            "Name the modules in a list.",
         )
 
 
@@ -145,5 +151,5 @@ def _refuse_unlike(configs: Mapping[str, dict[str, Any]], states: Mapping[str, d
     }
     if len(seen) > 1:
         raise ModelError(
-            "mode 'factors' averages A and B one by one, so ranks, scales and modules must agree; use mode 'exact'."
+            "mode 'factors' averages A and B one by one, so ranks, scales and modules must agree.", "Use mode 'exact'."
         )

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 
-def explain(what: str, model: str, error: Exception, remedy: str) -> str:
-    """One sentence with the field, the value, the cause and what to do.
+def explain(what: str, model: str, error: Exception, remedy: str) -> tuple[str, str]:
+    """What is wrong, with the field, the value and the cause; and what to do.
 
     Args:
         what: the field or role, such as ``policy.model``.
@@ -21,9 +21,15 @@ def explain(what: str, model: str, error: Exception, remedy: str) -> str:
         or (folder.parent != Path() and folder.parent.is_dir())
     )
     if is_path and not folder.is_dir():
-        return f"{what} is '{model}', a folder that does not exist; check the path, or {remedy}."
+        return f"{what} is '{model}', a folder that does not exist.", f"Check the path, or {remedy}."
     if folder.is_dir() and not (folder / "config.json").is_file():
-        return f"{what} is '{model}', a folder that has no config.json; name the one that save_pretrained wrote, or {remedy}."
+        return (
+            f"{what} is '{model}', a folder that has no config.json.",
+            f"Name the one that save_pretrained wrote, or {remedy}.",
+        )
     lines = str(error).strip().splitlines()
     reason = lines[0] if lines else type(error).__name__
-    return f"cannot load {what} '{model}': {reason} Weights must be safetensors; check the name, the revision and the connection."
+    return (
+        f"cannot load {what} '{model}': {reason}",
+        "Weights must be safetensors; check the name, the revision and the connection.",
+    )

@@ -22,11 +22,20 @@ REWARDS: Registry[RewardSpec] = Registry(
 
 
 class Reward(abc.ABC):
-    """A loaded reward, ready to score text."""
+    """A loaded reward, ready to score text; :func:`lenity.rewards.asking.ask` asks it.
+
+    Attributes:
+        timeout: seconds that scoring one batch may take; None for as long as it likes.
+    """
+
+    timeout: float | None = None
 
     @abc.abstractmethod
     def score(self, prompts: Sequence[str], responses: Sequence[str]) -> list[float]:
         r"""One raw score for each (prompt, response) pair; higher is better.
+
+        NaN, or :class:`lenity.rewards.no_score.NoScore` with a reason, where there is none: that response then teaches nothing
+        of this objective. Too many of them stop the run (``tolerance.unscored``), and an evaluation takes none.
 
         Args:
             prompts: n texts, from ``\n\nHuman:`` to ``\n\nAssistant:``.

@@ -10,24 +10,27 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
+from lenity.config.sections import Positive
 from lenity.errors import RewardError
 from lenity.rewards.base import REWARDS, Reward, RewardSpec
-from lenity.rewards.check import check_scores
+from lenity.rewards.no_score import NoScore, as_score
 
 if TYPE_CHECKING:
     import torch
 
 
 class FunctionReward(Reward):
-    """Calls ``function(prompts, responses)`` and checks what comes back."""
+    """Calls ``function(prompts, responses)``; what is not a finite number becomes a :class:`NoScore`."""
 
-    def __init__(self, name: str, function: Callable[[list[str], list[str]], Sequence[float]], sign: int = 1) -> None:
-        self._name, self._function, self._sign = name, function, sign
+    def __init__(
+        self, function: Callable[[list[str], list[str]], Sequence[Any]], sign: int = 1, timeout: float | None = None
+    ) -> None:
+        self._function, self._sign, self.timeout = function, sign, timeout
 
     def score(self, prompts: Sequence[str], responses: Sequence[str]) -> list[float]:
-        """One finite score a row; ``RewardError`` names the rows otherwise."""
-        scores = check_scores(self._name, list(self._function(list(prompts), list(responses))), len(responses))
-        return [self._sign * score for score in scores]
+        """What the function returns or raises; :func:`lenity.rewards.asking.ask` makes the best of either."""
+        scores = map(as_score, self._function(list(prompts), list(responses)))
+        return [score if isinstance(score, NoScore) else self._sign * score for score in scores]
 
 
 @REWARDS.register("function")
@@ -37,25 +40,29 @@ class FunctionSpec(RewardSpec):
     places = ("function",)
     function: str = Field(description="package.module:function or file.py:function")
     sign: int = Field(1, ge=-1, le=1, description="-1 where lower is better")
+    timeout: Positive | None = Field(
+        600,
+        description="seconds a batch may take before its responses go without a score; null: any. In the main thread, on POSIX",
+    )
 
     def load(self, device: torch.device) -> FunctionReward:
         """The function, imported; no device is needed."""
-        return FunctionReward(self.function, _find(self.function), self.sign)
+        return FunctionReward(_find(self.function), self.sign, self.timeout)
 
 
 def _find(address: str) -> Any:
     place, _, name = address.rpartition(":")
     if not place:
-        raise RewardError(f"function is '{address}'; write package.module:function or file.py:function.")
+        raise RewardError(f"function is '{address}'.", "Write package.module:function or file.py:function.")
     try:
         module = _from_file(Path(place)) if place.endswith(".py") else importlib.import_module(place)
     except (ImportError, OSError) as error:
         raise RewardError(
-            f"cannot import '{place}' of function '{address}': {error}. Check the path or install the package."
+            f"cannot import '{place}' of function '{address}': {error}.", "Check the path or install the package."
         ) from error
     function = getattr(module, name, None)
     if not callable(function):
-        raise RewardError(f"'{place}' has no function '{name}'; check the name after the colon.")
+        raise RewardError(f"'{place}' has no function '{name}'.", "Check the name after the colon.")
     return function
 
 

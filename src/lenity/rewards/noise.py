@@ -16,10 +16,11 @@ def noisy(standardised: Float[Tensor, "B K"], settings: RewardNoise, seed: int) 
     r"""r_k - delta sigma(r_j) in a random ``fraction`` of the rows, delta ~ U(low, high); the other rows as they are.
 
     The paper leaves the partner open where K > 2: here j is drawn evenly among the other objectives, for each row and k anew, so
-    that no objective is treated otherwise for its place. delta is drawn for each row and k too. All partners are taken clean.
+    that no objective is treated otherwise for its place. delta is drawn for each row and k too. All partners are taken clean,
+    and one without a score lowers nothing.
 
     Args:
-        standardised: r, of order 1, (B, K), K > 1.
+        standardised: r, of order 1, NaN where there is no score, (B, K), K > 1.
         settings: fraction, low and high.
         seed: decides every draw; it is drawn on the CPU, so that a device does not matter.
 
@@ -35,5 +36,5 @@ def noisy(standardised: Float[Tensor, "B K"], settings: RewardNoise, seed: int) 
     device = standardised.device
     hit, partner, delta = hit.to(device), partner.to(device), delta.to(standardised)
     found = standardised.clone()
-    found[hit] -= delta * standardised[hit].gather(1, partner).sigmoid()
+    found[hit] -= delta * standardised[hit].gather(1, partner).sigmoid().nan_to_num()
     return found

@@ -14,7 +14,6 @@ from lenity.config.stages import Template
 from lenity.errors import RewardError
 from lenity.models.source import explain
 from lenity.rewards.base import REWARDS, Reward, RewardSpec
-from lenity.rewards.check import check_scores
 from lenity.rewards.templates import encode
 
 if TYPE_CHECKING:
@@ -53,12 +52,12 @@ class RewardModelSpec(RewardSpec):
         label = self.label if self.label is not None else stored.get("label", 0 if outputs == 1 else None)
         if label is None or not 0 <= label < outputs:
             raise RewardError(
-                f"label of reward model '{self.model}' is {label}, but it has {outputs} outputs {model.config.id2label}; "
-                f"set label to 0..{outputs - 1}, the one whose score is better when higher."
+                f"label of reward model '{self.model}' is {label}, but it has {outputs} outputs {model.config.id2label}.",
+                f"Set label to 0..{outputs - 1}, the one whose score is better when higher.",
             )
         limit = self.max_length or stored.get("max_length") or _longest(model, tokenizer)
         return RewardModel(
-            self.model, model, tokenizer,
+            model, tokenizer,
             template=self.template or stored.get("template", "transcript"), label=label,
             probability=(self.output or stored.get("output", "logit")) == "probability",
             sign=self.sign, max_length=limit, batch_size=self.batch_size,
@@ -72,7 +71,6 @@ REWARDS.register("model")(RewardModelSpec)
 class RewardModel(Reward):
     """Scores texts with its own tokenizer; longest first, so that batches hold texts of like length."""
 
-    name: str
     model: Any
     tokenizer: Any
     template: Template
@@ -83,7 +81,7 @@ class RewardModel(Reward):
     batch_size: int
 
     def score(self, prompts: Sequence[str], responses: Sequence[str]) -> list[float]:
-        """One raw score a row, in order; ``RewardError`` names rows whose score is not finite."""
+        """One raw score a row, in order; NaN or infinite where the model's output is."""
         import torch
 
         rows = encode(self.tokenizer, self.template, prompts, responses, self.max_length)
@@ -95,7 +93,7 @@ class RewardModel(Reward):
                 batch = self.tokenizer.pad([rows[i] for i in chosen], return_tensors="pt").to(self.model.device)
                 for i, value in zip(chosen, self._outputs(batch).tolist(), strict=True):
                     scores[i] = self.sign * value
-        return check_scores(self.name, scores, len(responses))
+        return scores
 
     def prompt_tokens(self, prompts: Sequence[str]) -> list[int]:
         """Length of each prompt in this model's tokens."""
@@ -120,11 +118,11 @@ def _load(spec: RewardModelSpec, device: torch.device) -> tuple[Any, Any]:
             spec.model, dtype=torch.bfloat16 if half else torch.float32, use_safetensors=True, output_loading_info=True, **source
         )  # fmt: skip
     except (OSError, ValueError) as error:
-        raise RewardError(explain("reward model", spec.model, error, "train it with `lenity reward`")) from error
+        raise RewardError(*explain("reward model", spec.model, error, "train it with `lenity reward`")) from error
     if missing := sorted(found["missing_keys"]):
         raise RewardError(
-            f"reward model '{spec.model}' has no trained weights for {', '.join(missing)}, so its scores would be random; "
-            "name a sequence-classification model, such as the output of `lenity reward`."
+            f"reward model '{spec.model}' has no trained weights for {', '.join(missing)}, so its scores would be random.",
+            "Name a sequence-classification model, such as the output of `lenity reward`.",
         )
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token
@@ -140,7 +138,7 @@ def _stored(model: str) -> dict[str, Any]:
     try:
         data: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise RewardError(f"'{file}' is not valid JSON: {error}; train the reward model again.") from error
+        raise RewardError(f"'{file}' is not valid JSON: {error}.", "Train the reward model again.") from error
     return data
 
 

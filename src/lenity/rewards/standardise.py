@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lenity.durable import replace_text
 from lenity.errors import CheckpointError, RewardError
 
 if TYPE_CHECKING:
@@ -27,20 +28,22 @@ class Standardiser:
 
     @classmethod
     def fit(cls, scores: Mapping[str, Sequence[float]]) -> Standardiser:
-        """Measure on raw scores of reference-policy responses.
+        """Measure on raw scores of reference-policy responses; NaN, where there is no score, is left out.
 
         Raises:
             RewardError: a reward gives every response the same score.
         """
-        means = {name: float(np.mean(column)) for name, column in scores.items()}
-        stds = {name: float(np.std(column, ddof=1)) for name, column in scores.items()}
-        for name, std in stds.items():
-            if not std > 0:
+        known = {name: [score for score in column if not math.isnan(score)] for name, column in scores.items()}
+        for name, column in known.items():
+            if len(set(column)) < 2 or not np.std(column) > 0:
                 raise RewardError(
-                    f"reward '{name}' gave all {len(scores[name])} calibration responses the score {means[name]:g}; it cannot be "
-                    "standardised and teaches nothing. Check its template and label, or calibrate on more prompts."
+                    f"reward '{name}' gave all {len(column)} calibration responses the score {column[0] if column else math.nan:g}; "
+                    "it cannot be standardised and teaches nothing.",
+                    "Check its template and label, or calibrate on more prompts.",
                 )
-        return cls(means, stds, {name: len(column) for name, column in scores.items()})
+        means = {name: float(np.mean(column)) for name, column in known.items()}
+        stds = {name: float(np.std(column, ddof=1)) for name, column in known.items()}
+        return cls(means, stds, {name: len(column) for name, column in known.items()})
 
     def extended(self, scores: Mapping[str, Sequence[float]]) -> Standardiser:
         """With constants measured on ``scores`` for the rewards among them that have none."""
@@ -57,16 +60,14 @@ class Standardiser:
         return Standardiser({**self.means, **means}, {**self.stds, **stds}, {**dict.fromkeys(means, 0), **self.counts})
 
     def apply(self, name: str, scores: Sequence[float]) -> list[float]:
-        """Standardised scores."""
+        """Standardised scores; NaN stays."""
         return [(score - self.means[name]) / self.stds[name] for score in scores]
 
     def save(self, path: Path) -> None:
         """Write ``{name: {mean, std, n}}`` as JSON, whole or not at all."""
         data = {name: {"mean": self.means[name], "std": self.stds[name], "n": self.counts[name]} for name in self.means}
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name(f".{path.name}.{os.getpid()}")
-        partial.write_text(json.dumps(data, indent=2) + "\n", encoding="utf-8")
-        partial.replace(path)
+        replace_text(path, json.dumps(data, indent=2) + "\n")
 
     @classmethod
     def load(cls, path: Path) -> Standardiser:
@@ -75,10 +76,10 @@ class Standardiser:
             data = json.loads(Path(path).read_text(encoding="utf-8"))
             columns = [{name: entry[key] for name, entry in data.items()} for key in ("mean", "std", "n")]
         except FileNotFoundError as error:
-            raise CheckpointError(f"standardisation constants '{path}' not found; check the path.") from error
+            raise CheckpointError(f"standardisation constants '{path}' not found.", "Check the path.") from error
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise CheckpointError(
-                f"'{path}' does not hold {{name: {{mean, std, n}}}}: {error}; remove it to calibrate again."
+                f"'{path}' does not hold {{name: {{mean, std, n}}}}: {error}.", "Remove it to calibrate again."
             ) from error
         return cls(*columns)
 
@@ -86,5 +87,6 @@ class Standardiser:
         """Raise ``CheckpointError`` where a reward has no constants."""
         if missing := [name for name in names if name not in self.means]:
             raise CheckpointError(
-                f"'{path}' has no constants for {missing}, only for {sorted(self.means)}; remove it to calibrate again."
+                f"'{path}' has no constants for {missing}, only for {sorted(self.means)}.",
+                "Remove it to calibrate again.",
             )

@@ -43,26 +43,28 @@ def value_loss(
     values: Float[Tensor, "B T K"],
     old_values: Float[Tensor, "B T K"],
     returns: Float[Tensor, "B T K"],
-    response_mask: Bool[Tensor, "B T"],
+    mask: Bool[Tensor, "B T"] | Bool[Tensor, "B T K"],
     clip: float | None = 0.2,
     *,
     tokens: Tensor | int | None = None,
 ) -> tuple[Scalar, Scalar]:
     r""":math:`\frac12 \max((V - R)^2, (\mathrm{clip}(V, V_{old} \pm \epsilon) - R)^2)`, averaged over tokens and heads.
 
+    A (token, head) pair that the mask leaves out counts as an error of 0, so that every other weighs what it always does.
+
     Args:
         values: V of the critic being trained, (B, T, K).
         old_values: V when the batch was generated, (B, T, K).
         returns: R, (B, T, K).
-        response_mask: True on real tokens, (B, T).
+        mask: True on real tokens, (B, T), or on those that each head is to learn from, (B, T, K).
         clip: epsilon; None for the plain squared error.
-        tokens: how many tokens to average over; default: those of the mask.
+        tokens: how many tokens to average over; default: those in the mask of any head.
 
     Returns:
         The loss, and the share of values where the clipped error is the larger.
     """
-    tokens = response_mask.sum().clamp(min=1) if tokens is None else tokens
-    real, heads = response_mask.unsqueeze(-1), values.shape[-1]
+    real, heads = mask.reshape(*mask.shape[:2], -1), values.shape[-1]
+    tokens = real.any(-1).sum().clamp(min=1) if tokens is None else tokens
     error = (values - returns).square()
     near = values if clip is None else old_values + (values - old_values).clamp(-clip, clip)
     clipped = (near - returns).square()

@@ -29,7 +29,7 @@ def write(folder: Path, configs: Sequence[RunConfig]) -> Path:
     }
     if missing := [name for name in PREFERENCES if name not in columns]:
         raise ConfigError(
-            f"the runs have no exact rule of {missing}; add held_out_rewards of kind toy, which `measures` name."
+            f"the runs have no exact rule of {missing}.", "Add held_out_rewards of kind toy, which `measures` name."
         )
     weights = list({tuple(config.weights.items()): config.weights for config in configs}.values())
     shares = [[point.get(name, 0.0) for name in PREFERENCES] for point in weights]

@@ -34,7 +34,8 @@ class ToyPrompts(PromptSource):
         most = len(KINDS) * min(map(len, pools))
         if self.count > most:
             raise DataError(
-                f"prompts.count is {self.count}, but the toy world's {self.split} split has {most} prompts; ask for at most that many."
+                f"prompts.count is {self.count}, but the toy world's {self.split} split has {most} prompts.",
+                "Ask for at most that many.",
             )
         prompts: list[str] = []
         for rows in zip(*pools, strict=False):

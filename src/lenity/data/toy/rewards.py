@@ -25,7 +25,7 @@ class ToyReward(Reward):
         """Exact scores; any text has one."""
         if len(prompts) != len(responses):
             raise RewardError(
-                f"{len(prompts)} prompts but {len(responses)} responses; give one response for each prompt."
+                f"{len(prompts)} prompts but {len(responses)} responses.", "Give one response for each prompt."
             )
         return [scores(prompt, response)[self._index] for prompt, response in zip(prompts, responses, strict=True)]
 

@@ -58,7 +58,7 @@ def build_world(
         DataError: a setting is unknown.
     """
     if unknown := set(settings or {}) - set(SETTINGS):
-        raise DataError(f"settings {sorted(unknown)} are unknown to the toy world; known: {', '.join(SETTINGS)}.")
+        raise DataError(f"settings {sorted(unknown)} are unknown to the toy world.", f"Known: {', '.join(SETTINGS)}.")
     chosen = SETTINGS | (settings or {})
     if cache is None:
         import platformdirs
@@ -83,7 +83,7 @@ def load_world(folder: Path) -> World:
     file = folder / "world.json"
     if not file.exists():
         raise DataError(
-            f"{folder} holds no toy world; make one with: python -m lenity.data.toy.world --output {folder}"
+            f"'{folder}' holds no toy world.", f"Make one: python -m lenity.data.toy.world --output {folder}"
         )
     return World(
         folder,

@@ -1,0 +1,40 @@
+"""Ends what takes too long, in the thread that called it: what a user's function holds may be bound to that thread."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+
+class OutOfTimeError(BaseException):
+    """Raised inside what takes too long; not an ``Exception``, which retries within it would catch."""
+
+
+@contextmanager
+def time_limit(seconds: float | None) -> Iterator[None]:
+    """Raise ``OutOfTimeError`` inside the block after ``seconds``; None never does.
+
+    It is not enforced outside the main thread, on systems without ``SIGALRM``, and while native code does not come back to Python.
+    A timer that was set before goes on afterwards.
+    """
+    if seconds is None or not hasattr(signal, "SIGALRM") or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def ring(number: int, frame: FrameType | None) -> None:
+        raise OutOfTimeError(f"no answer within {seconds:g} seconds")
+
+    handler = signal.signal(signal.SIGALRM, ring)
+    start = time.monotonic()
+    left, interval = signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, signal.SIG_DFL if handler is None else handler)
+        if left:
+            signal.setitimer(signal.ITIMER_REAL, max(left - (time.monotonic() - start), 1e-3), interval)

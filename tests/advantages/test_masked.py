@@ -1,0 +1,132 @@
+"""A response that an objective has not scored: for that objective it is as if it were not in the batch."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+import tiny
+from lenity import metrics
+from lenity.advantages.credit import credit
+from lenity.advantages.group import group_advantages
+from lenity.advantages.normalise import normalise, same
+from lenity.aggregation import PLC, Linear
+from lenity.aggregation.group import GDPO
+from lenity.batch import Scored
+from lenity.config.sections import PPO, RewardNoise
+from lenity.objectives import Objectives
+from lenity.rewards.noise import noisy
+
+LENGTHS = (3, 1, 5, 4, 2, 5)
+
+
+def mask_of(scored):
+    """(B, T, K)."""
+    return (torch.arange(5) < torch.tensor(LENGTHS)[:, None]).unsqueeze(-1) & scored.unsqueeze(1)
+
+
+@given(st.integers(0, 10**6), st.integers(0, 5), st.sampled_from(["per_objective", "scale_only", "none"]))
+def test_the_others_are_normalised_as_in_a_batch_without_it(seed, row, mode):
+    advantages = torch.randn(6, 5, 2, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+    scored = torch.ones(6, 2, dtype=torch.bool)
+    whole = normalise(advantages, mask_of(scored), mode)
+    scored[row, 0] = False
+    found, rest = normalise(advantages, mask_of(scored), mode), [b for b in range(6) if b != row]
+    alone = normalise(advantages[rest], mask_of(scored)[rest], mode)
+    torch.testing.assert_close(found[rest][..., 0], alone[..., 0], rtol=0, atol=1e-12)
+    assert not found[row, :, 0].any() and torch.equal(found[..., 1], whole[..., 1])
+
+
+@given(st.integers(0, 10**6), st.integers(0, 5))
+def test_the_others_of_its_group_are_a_smaller_group(seed, row):
+    rewards = torch.randn(6, 5, 2, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+    scored = torch.ones(6, 2, dtype=torch.bool)
+    scored[row, 1] = False
+    found = group_advantages(rewards, mask_of(scored), 6)
+    rest = [b for b in range(6) if b != row]
+    alone = group_advantages(rewards[rest], mask_of(scored)[rest], 5)
+    torch.testing.assert_close(found[rest][..., 1], alone[..., 1], rtol=0, atol=1e-12)
+    assert not found[row, :, 1].any()
+
+
+def credited(module, batch, rule, **changes):
+    weights = torch.full((batch.raw.shape[1],), 1 / batch.raw.shape[1])
+    return credit(batch, module, rule=rule, weights=weights, beta=0.1, settings=PPO(mini_batch_size=3, **changes))
+
+
+def without_scores(batch, places):
+    """As the scoring stage leaves it: raw NaN, standardised 0."""
+    scored = batch.scored.clone()
+    for row, k in places:
+        scored[row, k] = False
+    return replace(
+        batch,
+        scored=scored,
+        raw=batch.raw.where(scored, float("nan")),
+        standardised=batch.standardised.where(scored, 0.0),
+    )
+
+
+def rows_of(batch, rows):
+    return Scored(
+        **{
+            field.name: [value[i] for i in rows]
+            if isinstance(value := getattr(batch, field.name), list)
+            else value[rows]
+            for field in fields(batch)
+        }
+    )
+
+
+@pytest.mark.parametrize("rule", [PLC(), Linear(), GDPO(responses=6)], ids=repr)
+def test_a_whole_batch_is_credited_as_one_without_the_row(tiny_model, rule):
+    module, tokenizer = tiny.actor_critic(tiny_model, 2)
+    batch = without_scores(tiny.scored(tokenizer, 2, lengths=LENGTHS), [(2, 0)])
+    found, _ = credited(module, batch, rule)
+    rest = [0, 1, 3, 4, 5]
+    smaller = rule.model_copy(update={"responses": 5}) if rule.group > 1 else rule
+    alone, _ = credited(module, rows_of(batch, rest), smaller)
+    torch.testing.assert_close(found.advantages[rest][..., 0], alone.advantages[..., 0], rtol=0, atol=1e-5)
+    assert not found.advantages[2, :, 0].any() and found.advantages[2, :, 1].any()
+
+
+@pytest.mark.parametrize("whiten", [True, False])
+def test_what_no_objective_has_scored_teaches_nothing(tiny_model, whiten):
+    module, tokenizer = tiny.actor_critic(tiny_model, 2)
+    batch = without_scores(tiny.scored(tokenizer, 2, lengths=LENGTHS), [(2, 0), (2, 1)])
+    found, _ = credited(module, batch, PLC(), whiten=whiten)
+    assert not found.rectified[2].any()
+    rest = [0, 1, 3, 4, 5]
+    alone, _ = credited(module, rows_of(batch, rest), PLC(), whiten=whiten)
+    torch.testing.assert_close(found.rectified[rest], alone.rectified, rtol=0, atol=1e-5)
+
+
+def test_metrics_are_over_what_was_scored(tiny_model):
+    module, tokenizer = tiny.actor_critic(tiny_model, 2)
+    batch = without_scores(tiny.scored(tokenizer, 2, lengths=LENGTHS), [(2, 0), (4, 0)])
+    objectives = Objectives(("one", "two"), {"one": 0.5, "two": 0.5})
+    found = metrics.measure(*credited(module, batch, PLC()), objectives, same)
+    rest = [0, 1, 3, 5]
+    alone = metrics.measure(*credited(module, rows_of(batch, rest), PLC()), objectives, same)
+    for name in ("reward", "reward_std", "standardised", "explained_variance"):
+        assert found[name]["one"] == pytest.approx(alone[name]["one"], abs=1e-5), name
+    assert found["unscored"] == {"one": 2, "two": 0} and found["reward_calls"] == 12
+    assert found["reward_std"]["two"] == pytest.approx(float(batch.raw[:, 1].double().std(correction=0)), abs=1e-6)
+
+
+def test_an_objective_that_is_constant_has_a_deviation_of_exactly_0(tiny_model):
+    module, tokenizer = tiny.actor_critic(tiny_model, 2)
+    batch = tiny.scored(tokenizer, 2, lengths=LENGTHS)
+    batch = replace(batch, raw=torch.full_like(batch.raw, 0.1))
+    objectives = Objectives(("one", "two"), {"one": 0.5, "two": 0.5})
+    assert metrics.measure(*credited(module, batch, PLC()), objectives, same)["reward_std"] == {"one": 0.0, "two": 0.0}
+
+
+def test_noise_comes_from_partners_that_have_a_score():
+    clean = torch.tensor([[1.0, float("nan")], [1.0, 2.0]])
+    found = noisy(clean, RewardNoise(fraction=1.0, low=2.0, high=2.0), 0)
+    assert found[0, 0] == 1.0 and found[0, 1].isnan() and (found[1] < clean[1]).all()
