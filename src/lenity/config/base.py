@@ -39,7 +39,7 @@ def parse_member(value: Any, registry: Registry[S], key: str) -> Any:
     if colon and member.shorthand is None:
         raise ConfigError(f"{registry.kind} '{name}' takes nothing after a colon (found '{rest}')")
     return member.model_validate(
-        fields | {member.shorthand: int(rest) if rest.isdigit() else rest} if colon else fields
+        fields | {member.shorthand: int(rest) if rest.isdecimal() else rest} if colon else fields
     )
 
 
