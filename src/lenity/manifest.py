@@ -25,15 +25,23 @@ def check(folder: Path) -> None:
     Raises:
         CheckpointError: a file is missing, added, cut short or changed, or the manifest itself is no such thing.
     """
-    entries = _read(folder / FILE)
+    try:
+        _compare(folder, _read(folder / FILE))
+    except OSError as error:
+        raise CheckpointError(f"'{folder}' cannot be read ({error}).") from error
+
+
+def _compare(folder: Path, entries: dict[str, Any]) -> None:
     there = {file.relative_to(folder).as_posix(): file for file in _files(folder)}
     for name in sorted(entries.keys() | there.keys()):
         if name not in there:
-            raise CheckpointError(f"'{folder}' has lost its file '{name}'.", REMEDY)
+            raise CheckpointError(f"'{folder}' has lost its file {name!r}.", REMEDY)
         if name not in entries:
-            raise CheckpointError(f"'{folder}' has a file '{name}' that is not in its {FILE}.", REMEDY)
-        if _entry(there[name]) != entries[name]:
-            raise CheckpointError(f"'{folder / name}' was cut short or changed after it was written.", REMEDY)
+            raise CheckpointError(f"'{folder}' has a file {name!r} that is not in its {FILE}.", REMEDY)
+        if not _plain(there[name]) or _entry(there[name]) != entries[name]:
+            raise CheckpointError(
+                f"'{folder}' has a file {name!r} that was cut short or changed after it was written.", REMEDY
+            )
 
 
 def _read(file: Path) -> dict[str, Any]:
@@ -47,7 +55,14 @@ def _read(file: Path) -> dict[str, Any]:
 
 
 def _files(folder: Path) -> list[Path]:
-    return sorted(file for file in folder.rglob("*") if file.is_file() and file != folder / FILE)
+    """All but plain directories and the manifest: a link or a pipe is no file of ours."""
+    return sorted(
+        path for path in folder.rglob("*") if path != folder / FILE and (path.is_symlink() or not path.is_dir())
+    )
+
+
+def _plain(file: Path) -> bool:
+    return file.is_file() and not file.is_symlink()
 
 
 def _entry(file: Path) -> dict[str, Any]:

@@ -51,7 +51,7 @@ def check_weights(weights: Mapping[str, float]) -> None:
     for name, weight in weights.items():
         if not (math.isfinite(weight) and weight >= 0):
             raise ValueError(f"weights.{name} is {weight}; weights are finite and at least 0")
-    total = math.fsum(weights.values())
+    total = sum(weights.values())
     if abs(total - 1) > 1e-6:
         fixed = {name: round(weight / total, 4) for name, weight in weights.items()} if total > 0 else "all equal"
         raise ValueError(f"weights {dict(weights)} sum to {total:.6g}, not 1; set all of them, for example to {fixed}")

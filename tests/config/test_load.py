@@ -75,7 +75,7 @@ def test_overriding_a_member_given_by_its_bare_name():
     assert override({"method": "plc"}, ["--method.gate", "net"]) == {"method": {"name": "plc", "gate": "net"}}
 
 
-@pytest.mark.parametrize(("arguments", "word"), [(["seed", "1"], "seed"), (["--seed"], "--seed has no value")])
+@pytest.mark.parametrize(("arguments", "word"), [(["seed", "1"], "seed"), (["--seed"], "'--seed' has no value")])
 def test_malformed_overrides(arguments, word):
     with pytest.raises(ConfigError, match=word):
         override({}, arguments)

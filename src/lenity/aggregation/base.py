@@ -12,6 +12,7 @@ from pydantic import Field
 from lenity.aggregation.presets import Presets
 from lenity.aggregation.work import CREDIT_PASSES, UPDATE_PASSES, Work
 from lenity.config.base import Section
+from lenity.config.names import Name
 from lenity.registry import Registry
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ class Rule(Section, abc.ABC):
     pitfalls: ClassVar[str] = ""
     presets: ClassVar[Presets] = {}
 
-    label: str | None = Field(
+    label: Name | None = Field(
         None, pattern=r"^[\w.+-]+$", description="name in folders and tables, to tell settings of one method apart"
     )
 

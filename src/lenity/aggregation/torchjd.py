@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
-from pydantic import Field, PrivateAttr
+from pydantic import Field, JsonValue, PrivateAttr
 
 from lenity.aggregation.base import RULES, GradientRule
 from lenity.aggregation.weight_free import WeightFree
@@ -29,8 +29,8 @@ class TorchJD(WeightFree, GradientRule):
     equation = "Σ a_k g_k, a by the aggregator"
     cost = "one run and one adapter a weighting; in all where the aggregator takes no pref_vector"
 
-    aggregator: str = Field("UPGrad", description="class of torchjd.aggregation")
-    arguments: dict[str, Any] = Field({}, description="its constructor's arguments")
+    aggregator: str = Field("UPGrad", pattern=r"^\w+$", description="class of torchjd.aggregation")
+    arguments: dict[str, JsonValue] = Field({}, description="its constructor's arguments")
     _instance: Any = PrivateAttr(None)
     _saved: dict[str, Any] = PrivateAttr(default_factory=dict)
 

@@ -41,7 +41,7 @@ def parse_member(value: Any, registry: Registry[S], key: str) -> Any:
             f"{registry.kind} '{name}' takes nothing after a colon; found '{rest}'.", f"Write '{name}' alone."
         )
     return member.model_validate(
-        fields | {member.shorthand: int(rest) if rest.isdigit() else rest} if colon else fields
+        fields | {member.shorthand: int(rest) if rest.isdecimal() else rest} if colon else fields
     )
 
 

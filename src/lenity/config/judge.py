@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, ConfigDict, Field
+from pydantic import BeforeValidator, ConfigDict, Field, JsonValue
 
 from lenity.config.base import Section
 from lenity.config.load import listed
@@ -34,7 +34,7 @@ class JudgeConfig(Section):
     max_tokens: int | None = Field(
         8, ge=1, description="longest answer; more for a judge that thinks first; null leaves it out"
     )
-    extra: dict[str, Any] = Field(
+    extra: dict[str, JsonValue] = Field(
         {}, description="more fields of each request, written to judge.json, such as '{max_completion_tokens: 500}'"
     )
     concurrency: int = Field(16, ge=1, description="requests at once")

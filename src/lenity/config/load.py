@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import copy
 import difflib
+import os
 from collections.abc import Sequence
 from itertools import takewhile
 from pathlib import Path
 from typing import Any, TypeVar
 
-import yaml
 from pydantic import BaseModel, ValidationError
 
+from lenity.config.plain import brief, check, from_yaml
 from lenity.errors import ConfigError
 
 M = TypeVar("M", bound=BaseModel)
@@ -27,16 +28,16 @@ def load(model: type[M], path: str | Path, overrides: Sequence[str] = ()) -> M:
 def read_yaml(path: str | Path) -> dict[str, Any]:
     """A YAML mapping from a file."""
     path = Path(path)
-    if not path.is_file():
+    if not os.path.isfile(path):  # noqa: PTH113, Path.is_file raises where a name is too long
         near = ", ".join(sorted(str(p) for p in path.parent.glob("*.y*ml"))[:8]) if path.parent.is_dir() else ""
         raise ConfigError(
             f"configuration file '{path}' not found.", f"This folder has: {near}." if near else "Check the path."
         )
     try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+        data = from_yaml(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError(f"'{path}' cannot be read: {error.strerror}.", "Check its permissions.") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except ValueError as error:
         raise ConfigError(f"'{path}' is not valid YAML: {error}", "Correct it there.") from error
     if not isinstance(data, dict):
         raise ConfigError(
@@ -56,11 +57,11 @@ def override(data: dict[str, Any], arguments: Sequence[str]) -> dict[str, Any]:
     while queue:
         argument = queue.pop(0)
         if not argument.startswith("--"):
-            raise ConfigError(f"unexpected argument '{argument}'.", OVERRIDES)
+            raise ConfigError(f"unexpected argument {brief(argument)}.", OVERRIDES)
         key, equals, value = argument[2:].partition("=")
         if not equals:
             if not queue:
-                raise ConfigError(f"--{key} has no value.", OVERRIDES)
+                raise ConfigError(f"{brief(argument)} has no value.", OVERRIDES)
             value = queue.pop(0)
         _assign(data, key.split("."), _scalar(value))
     return data
@@ -69,6 +70,7 @@ def override(data: dict[str, Any], arguments: Sequence[str]) -> dict[str, Any]:
 def parse(model: type[M], data: dict[str, Any], source: str = "the configuration") -> M:
     """Validate ``data``; of several problems each is listed with its remedy, one a line."""
     try:
+        check(data)
         return model.model_validate(data)
     except ValidationError as error:
         found = [_explain(model, problem) for problem in error.errors()]
@@ -77,6 +79,8 @@ def parse(model: type[M], data: dict[str, Any], source: str = "the configuration
             raise ConfigError(f"{source}: {what}", remedy) from error
         lines = [f"  - {what} {remedy}".rstrip() for what, remedy in found]
         raise ConfigError("\n".join([f"{source} has {len(lines)} problems:", *lines])) from error
+    except ValueError as error:
+        raise ConfigError(f"{source} cannot be used: {error}.", "Correct it there.") from error
 
 
 def listed(text: str) -> list[str]:
@@ -90,8 +94,8 @@ def listed(text: str) -> list[str]:
 
 def _scalar(text: str) -> Any:
     try:
-        value = yaml.safe_load(text)
-    except yaml.YAMLError:
+        value = from_yaml(text)
+    except ValueError:
         return text
     if isinstance(value, str):  # YAML 1.1 reads 1e-5 as text
         try:
@@ -113,13 +117,13 @@ def _assign(data: dict[str, Any], path: list[str], value: Any) -> None:
 
 def _explain(model: type[BaseModel], problem: Any) -> tuple[str, str]:
     """What is wrong and the remedy; both in the first where a validator of several fields says them in one."""
-    where = ".".join(str(part) for part in problem["loc"])
+    where = _shown(problem["loc"])
     option = ".".join(takewhile(lambda part: isinstance(part, str), problem["loc"]))  # a list is set as a whole
     found = problem["input"]
     if problem["type"] == "extra_forbidden":
         known = _fields_at(model, problem["loc"][:-1])
         near = difflib.get_close_matches(str(problem["loc"][-1]), known, n=1)
-        value = "" if model.model_config.get("hide_input_in_errors") else f" (value {found!r})"
+        value = "" if model.model_config.get("hide_input_in_errors") else f" (value {brief(found)})"
         hint = f"Did you mean '{near[0]}'?" if near else f"Known here: {', '.join(known)}."
         return f"{where}: unknown field{value}.", hint
     if problem["type"] == "missing":
@@ -127,8 +131,14 @@ def _explain(model: type[BaseModel], problem: Any) -> tuple[str, str]:
     message = str(problem["msg"]).removeprefix("Value error, ")
     if not where:
         return f"{message}.", ""
-    shown = "" if isinstance(found, dict) else f"found {found!r}; "
+    if problem["loc"][-1] == "[key]":
+        return f"{_shown(problem['loc'][:-2])}: {message}.", ""
+    shown = "" if isinstance(found, dict) else f"found {brief(found)}; "
     return f"{where}: {shown}{message[:1].lower()}{message[1:]}.", f"Set it with --{option} value."
+
+
+def _shown(path: Sequence[Any]) -> str:
+    return ".".join(str(part) if str(part).isprintable() else repr(part) for part in path)
 
 
 def _fields_at(model: type[BaseModel], path: Sequence[Any]) -> list[str]:

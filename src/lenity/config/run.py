@@ -10,6 +10,7 @@ from lenity.aggregation.base import RULES, Rule
 from lenity.aggregation.presets import filled
 from lenity.config import sections as s
 from lenity.config.base import Section, dump_member, member_name, parse_member
+from lenity.config.names import Name
 from lenity.data.base import DATASETS, PromptSource
 from lenity.errors import ConfigError
 from lenity.objectives import Objectives, check_weights
@@ -46,8 +47,8 @@ class RunConfig(Section):
     iterations: int = Field(100, ge=1, description="generate - score - update rounds")
     policy: s.Policy
     prompts: Prompts
-    weights: dict[str, float] = Field(description="preference weights by objective; at least 0, sum 1")
-    rewards: dict[str, Reward] = Field(description="a reward for each objective, by the same names")
+    weights: dict[Name, float] = Field(description="preference weights by objective; at least 0, sum 1")
+    rewards: dict[Name, Reward] = Field(description="a reward for each objective, by the same names")
     method: Annotated[Method, Field(validate_default=True)] = "plc"  # type: ignore[assignment]
     preset: Literal["paper"] | None = Field(
         None, description="paper: what is not set here is as the method's paper has it, see docs/methods.md"
@@ -63,13 +64,12 @@ class RunConfig(Section):
     )
     tolerance: s.Tolerance = s.Tolerance()
     held_out_prompts: Prompts | None = Field(None, description="prompts of `lenity evaluate`; never trained on")
-    held_out_rewards: dict[str, Reward] = Field(
+    held_out_rewards: dict[Name, Reward] = Field(
         {}, description="rewards measured by `lenity evaluate` but not trained on"
     )
     budget: s.Budget = s.Budget()
     evaluation: s.Evaluation = s.Evaluation()
     checkpoint: s.Checkpoint = s.Checkpoint()
-    tolerance: s.Tolerance = s.Tolerance()
     logging: s.Logging = s.Logging()
 
     @model_validator(mode="before")
@@ -79,7 +79,7 @@ class RunConfig(Section):
             return data
         method = data.get("method", "plc")
         named = parse_member(method, RULES, "name")
-        if data["preset"] not in named.presets:
+        if not isinstance(data["preset"], str) or data["preset"] not in named.presets:
             raise ValueError(
                 f"preset {data['preset']!r} is not one of method {member_name(named, RULES)}, which has {sorted(named.presets) or 'none'}"
             )

@@ -200,17 +200,6 @@ class Checkpoint(Section):
     keep_every: int | None = Field(None, ge=1, description="but those of every so many iterations stay; default: none")
 
 
-class Tolerance(Section):
-    """How much may go wrong before a run stops."""
-
-    unscored: Fraction = Field(
-        0.1, description="share of a batch's responses that one reward may leave without a score"
-    )
-    non_finite_steps: int = Field(
-        20, ge=0, description="optimizer steps of the run whose loss or gradient is not finite; each is skipped"
-    )
-
-
 class Logging(Section):
     """`metrics.jsonl` is always written; trackers come on top."""
 

@@ -7,6 +7,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from lenity.config.base import Section
+from lenity.config.names import Inside
 from lenity.config.sections import Fraction, LoRA, Positive
 
 Template = Literal["pair", "transcript", "response"]
@@ -16,7 +17,7 @@ class Rows(Section):
     """Where training rows come from."""
 
     dataset: str = Field(description="hub name, local folder, or .jsonl/.json/.csv(.gz)/.parquet file")
-    subset: str | list[str] | None = Field(None, description="sub-folder of the data set, or several")
+    subset: Inside | list[Inside] | None = Field(None, description="sub-folder of the data set, or several")
     split: str = Field("train", description="split of the data set")
     limit: int | None = Field(None, ge=1, description="keep this many rows, taken at even steps over the data")
 
@@ -65,7 +66,7 @@ class StageConfig(Section):
     """What both stages share: the model, where it goes, and how it is optimised."""
 
     output: str = Field(description="folder for the trained model and its report.json")
-    seed: int = Field(0, ge=0, description="of initial weights and order")
+    seed: int = Field(0, ge=0, lt=2**32, description="of initial weights and order")
     model: str | Scratch = Field(description="hub name, local folder, or the sizes of a model from scratch")
     revision: str | None = Field(None, description="branch, tag or commit on the hub")
     trust_remote_code: bool = Field(False, description="run code that comes with the model; only for sources you trust")

@@ -11,7 +11,9 @@ from pydantic import Field
 from lenity.aggregation.base import RULES
 from lenity.config.base import Section, member_name
 from lenity.config.load import override, parse, read_yaml
+from lenity.config.plain import brief
 from lenity.config.run import Method, RunConfig
+from lenity.errors import ConfigError
 
 Seed = Annotated[int, Field(ge=0)]
 
@@ -46,12 +48,17 @@ def load_sweep(path: str | Path, overrides: Sequence[str] = (), **options: Any) 
     data = data if "run" in data else {"run": data}
     if isinstance(data["run"], str):
         data["run"] = read_yaml(Path(path).parent / data["run"])
+    if not isinstance(data["run"], dict):
+        raise ConfigError(
+            f"'{path}': run is {brief(data['run'])}.", "Give the fields of a run, or the name of a file with them."
+        )
     data["run"] = override(data["run"], overrides)
     data |= {key: value for key, value in options.items() if value is not None}
     run = parse(RunConfig, data["run"], source=str(path))
     methods = data.get("methods") or [run.method]
+    methods = [_own(run, method) for method in methods] if isinstance(methods, list) else methods
     settings = {"run": run, "seeds": [run.seed]} | {key: data[key] for key in data if key != "run"}
-    return parse(SweepConfig, settings | {"methods": [_own(run, method) for method in methods]}, source=str(path))
+    return parse(SweepConfig, settings | {"methods": methods}, source=str(path))
 
 
 def _own(run: RunConfig, method: Any) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
+from lenity.config.names import Inside
 from lenity.data.base import DATASETS, PromptSource, ReadReport
 from lenity.data.loading import load_columns
 from lenity.data.prompts import wrap
@@ -15,7 +16,7 @@ class Columns(PromptSource):
 
     places = ("dataset",)
     dataset: str = Field(description="hub name, local folder, or .jsonl/.json/.csv(.gz)/.parquet file")
-    subset: str | None = Field(None, description="sub-folder of the data set")
+    subset: Inside | None = Field(None, description="sub-folder of the data set")
     prompt: str = Field("prompt", description="column with the prompts")
 
     def read(self) -> tuple[list[str], ReadReport]:

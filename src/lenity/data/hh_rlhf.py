@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
+from lenity.config.names import Inside
 from lenity.data.base import DATASETS, PromptSource, ReadReport
 from lenity.data.loading import load_columns
 from lenity.data.prompts import prompt_of
@@ -16,7 +17,7 @@ class HHRLHF(PromptSource):
     places = ("dataset",)
 
     dataset: str = Field("Anthropic/hh-rlhf", description="hub name, or a local folder with its layout")
-    subset: str | None = Field(
+    subset: Inside | None = Field(
         None, description="sub-folder such as harmless-base or helpful-base; default: all of them"
     )
     column: str = Field("chosen", description="column with the transcripts")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from lenity.config.plain import brief
 from lenity.config.stages import Labels, Pairs, Rows, Transcripts
 from lenity.data.base import ASSISTANT, HUMAN, ReadReport
 from lenity.data.loading import every, load_columns
@@ -58,7 +59,7 @@ def load_labels(source: Labels) -> tuple[list[Labelled], ReadReport]:
     for row in rows:
         if row[source.label] not in (0, 1):
             raise DataError(
-                f"column '{source.label}' of {report.source} holds {row[source.label]!r}; labels are 0 or 1.",
+                f"column '{source.label}' of {report.source} holds {brief(row[source.label])}; labels are 0 or 1.",
                 "Map them first.",
             )
         text = row[source.text]

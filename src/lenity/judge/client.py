@@ -139,7 +139,7 @@ def _read(body: str) -> tuple[str, int | None, int | None] | None:
         text = data["choices"][0]["message"].get("content") or ""
         usage = data.get("usage") or {}
         counts = [usage.get(name) for name in ("prompt_tokens", "completion_tokens")]
-    except (ValueError, LookupError, TypeError, AttributeError):
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
         return None
-    first, second = (count if isinstance(count, int) else None for count in counts)
-    return str(text), first, second
+    first, second = (count if isinstance(count, int) and 0 <= count < 2**63 else None for count in counts)
+    return str(text).encode(errors="replace").decode(), first, second  # half a character cannot be kept

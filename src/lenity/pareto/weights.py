@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import product
@@ -12,6 +13,7 @@ from lenity.errors import ConfigError
 Point = Mapping[str, float]
 WORDS = "corners, centre, lattice:N (multiples of 1/N), riesz:N (N even directions)"
 SUM_TOLERANCE = 1e-6
+MOST = 1000  # of one word; each is a run
 RIESZ_STEPS = (
     10_000  # weights of generated directions are multiples of its inverse, so that their names say all of them
 )
@@ -114,11 +116,19 @@ def _named(names: Sequence[str], point: str | Point) -> list[dict[str, float]]:
         return corners(names)
     if point == "centre":
         return [centre(names)]
-    if word in {"lattice", "riesz"} and number.isdigit() and int(number) > 0:
+    if word in {"lattice", "riesz"} and re.fullmatch("[1-9][0-9]{0,8}", number):
+        _check_count(point, int(number) if word == "riesz" else math.comb(int(number) + len(names) - 1, len(names) - 1))
         return {"lattice": lattice, "riesz": riesz}[word](names, int(number))
     if set(point.split("+")) <= set(names):
         return [centre(names, point.split("+"))]
     raise ConfigError(f"points '{point}' is not known.", f"Use {WORDS}, or objectives joined by '+' of {list(names)}.")
+
+
+def _check_count(word: str, count: int) -> None:
+    if count > MOST:
+        raise ConfigError(
+            f"points '{word}' are {count:,}, more than {MOST:,}", "Use a smaller number; each point is a run."
+        )
 
 
 def _listed(names: Sequence[str], point: Point) -> dict[str, float]:
@@ -128,7 +138,7 @@ def _listed(names: Sequence[str], point: Point) -> dict[str, float]:
         )
     if wrong := {name: weight for name, weight in point.items() if not (math.isfinite(weight) and weight >= 0)}:
         raise ConfigError(f"points {dict(point)} have {wrong}.", "Let the weights of a point be finite and at least 0.")
-    total = math.fsum(point.values())
+    total = sum(point.values())
     if abs(total - 1) > SUM_TOLERANCE:
         raise ConfigError(f"points {dict(point)} sum to {total:.6g}.", "Let the weights of a point sum to 1.")
     return {name: float(point.get(name, 0.0)) for name in names}

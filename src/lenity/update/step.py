@@ -216,7 +216,7 @@ class Update:
         if combination is not None:
             policy = (combination * objective_losses(outputs, part, ppo.clip, tokens)).sum()
         value, value_clipped = value_loss(
-            outputs.values, part.values, part.returns, mask, ppo.value_clip, tokens=tokens
+            outputs.values, part.values, part.returns, part.learnt, ppo.value_clip, tokens=tokens
         )
         stats = {
             "policy_loss": policy,

@@ -1,0 +1,58 @@
+"""Plain data from YAML: nothing that is run, loops, unfolds without end or cannot be written; and values as errors show them."""
+
+from __future__ import annotations
+
+import reprlib
+from typing import Any
+
+import yaml
+
+DEPTH, SIZE = 32, 100_000  # brackets inside brackets, and values once aliases are followed; no configuration comes near
+
+
+def from_yaml(text: str) -> Any:
+    """The data that ``text`` holds.
+
+    Raises:
+        ValueError: it is no YAML, or YAML that no configuration can be.
+    """
+    try:
+        data = yaml.safe_load(text)
+    except RecursionError:
+        raise ValueError(f"it nests deeper than {DEPTH} levels") from None
+    except yaml.YAMLError as error:
+        raise ValueError(str(error)) from error
+    except (AttributeError, LookupError) as error:
+        raise ValueError("a tag, such as !!bool or !!timestamp, stands on text that is no such thing") from error
+    check(data)
+    return data
+
+
+def check(data: Any) -> None:
+    """Refuse, by ``ValueError``, data that no configuration can be, so that what comes after need not think of it."""
+    ahead, size = [(data, 0)], 0
+    while ahead:
+        value, depth = ahead.pop()
+        size += 1
+        if depth > DEPTH or size > SIZE:
+            raise ValueError(f"it nests deeper than {DEPTH} levels or unfolds to more than {SIZE:,} values")
+        if isinstance(value, dict):
+            ahead += [(part, depth + 1) for item in value.items() for part in item]
+        elif isinstance(value, list | tuple | set):
+            ahead += [(part, depth + 1) for part in value]
+        elif isinstance(value, str):
+            value.encode()  # what cannot be, cannot be written to the run folder either
+        elif isinstance(value, int) and value.bit_length() > 63:
+            raise ValueError(f"it holds a whole number of {value.bit_length()} bits; 63 are the most")
+
+
+def brief(value: Any) -> str:
+    """``value``, escaped, and cut where it is long.
+
+    >>> brief("a" * 1000)[:8], len(brief("a" * 1000))
+    ("'aaaaaaa", 200)
+    """
+    short = reprlib.Repr()
+    short.maxstring = short.maxother = 200
+    short.maxdict = short.maxlist = short.maxtuple = short.maxset = 20
+    return short.repr(value)

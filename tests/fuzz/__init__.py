@@ -1,0 +1,1 @@
+"""Hostile inputs for what reads files and answers; benchmarks/fuzz.py runs them by the hundred thousand."""

@@ -1,0 +1,101 @@
+"""Rows of data sets: read whole, dropped and counted, or refused; nothing is lost or made up on the way."""
+
+from __future__ import annotations
+
+from typing import Any
+from unittest.mock import patch
+
+from hypothesis import strategies as st
+
+from fuzz.hostile import scalars, values
+from lenity.config.stages import Labels, Pairs, Transcripts
+from lenity.data import loading
+from lenity.data.base import ASSISTANT, HUMAN
+from lenity.data.beavertails import BeaverTails
+from lenity.data.hh_rlhf import HHRLHF
+from lenity.data.preferences import load_labels, load_pairs, load_transcripts
+from lenity.data.prompts import prompt_of, wrap
+from lenity.errors import DataError
+from lenity.sft import segments
+
+PIECES = [
+    HUMAN,
+    ASSISTANT,
+    "\n\n",
+    "Human:",
+    "Assistant:",
+    "\n",
+    "\r\n",
+    " ",
+    " Hi",
+    "\0",
+    "\ud800",
+    "\u2028",
+    "e\u0301",
+    "😀",
+]
+
+texts = st.lists(st.sampled_from(PIECES) | st.text(max_size=4), max_size=8).map("".join)
+cells = texts | texts.map(lambda text: f"{HUMAN} Hi{ASSISTANT}{text}") | scalars
+rows = st.lists(
+    st.fixed_dictionaries({"chosen": cells, "rejected": cells, "label": st.sampled_from([0, 1]) | values}), max_size=4
+)
+TRANSCRIPTS = st.tuples(texts, rows, st.none() | st.integers(1, 5))
+
+
+class Table:
+    """The few things that a reader asks of a data set, over rows in memory."""
+
+    def __init__(self, found: list[dict[str, Any]]) -> None:
+        self._rows = found
+        self.column_names = ["chosen", "rejected", "label"]
+        self.features = "a table"
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def select_columns(self, names: list[str]) -> Table:
+        return Table([{name: row[name] for name in names} for row in self._rows])
+
+    def to_list(self) -> list[dict[str, Any]]:
+        return self._rows
+
+
+def read_transcripts(given: Any) -> None:
+    """One text through what cuts texts, and rows through every reader."""
+    text, found, limit = given
+    _cuts(text)
+    with patch.object(loading, "_load", lambda *_: Table(found)):
+        _reads(found, limit)
+
+
+def _cuts(text: str) -> None:
+    pieces = segments(text)
+    assert text.startswith("".join(piece for piece, _ in pieces))
+    assert [speaks for _, speaks in pieces] == [False, True] * (len(pieces) // 2)
+    assert all(piece.strip() if speaks else piece.endswith(ASSISTANT) for piece, speaks in pieces)
+    prompt = prompt_of(text)
+    assert (prompt is None) == (not text.startswith(HUMAN) or ASSISTANT not in text)
+    assert prompt is None or (
+        text.startswith(prompt) and wrap(prompt) == prompt and ASSISTANT not in text[len(prompt) - 1 :]
+    )
+    assert wrap(text).startswith(HUMAN) and wrap(text).endswith(ASSISTANT) and wrap(wrap(text)) == wrap(text)
+    assert text.strip() in wrap(text)
+
+
+def _reads(found: list[dict[str, Any]], limit: int | None) -> None:
+    whole = {row["chosen"] for row in found if isinstance(row["chosen"], str)}
+    readers = [
+        (lambda: load_pairs(Pairs(dataset="x", limit=limit)), lambda pair: pair.prompt + pair.chosen in whole and pair.chosen != pair.rejected),
+        (lambda: load_labels(Labels(dataset="x", text="chosen", limit=limit)), lambda item: item.prompt + item.response in whole and item.label in {0, 1}),
+        (lambda: load_transcripts(Transcripts(dataset="x", text="chosen", limit=limit)), whole.__contains__),
+        (HHRLHF(dataset="x").read, lambda prompt: any(prompt_of(text) == prompt for text in whole)),
+        (BeaverTails(dataset="x", prompt="chosen").read, lambda prompt: any(wrap(text) == prompt for text in whole)),
+    ]  # fmt: skip
+    for read, right in readers:
+        try:
+            items, report = read()
+        except DataError:
+            continue
+        assert all(map(right, items))
+        assert report.kept == len(items) and report.read == len(found) == report.kept + sum(report.dropped.values())
