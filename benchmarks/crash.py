@@ -345,11 +345,11 @@ def apart(work: Callable[[], Any]) -> Any:
     os._exit(0)
 
 
-def campaign(folder: Path, kills: int, sweeps: int, seed: int) -> Tally:
-    """``kills`` of single runs, method after method, and ``sweeps`` of sweeps."""
+def campaign(folder: Path, kills: int, sweeps: int, seed: int, only: list[str]) -> Tally:
+    """``kills`` of single runs, method after method, and ``sweeps`` of sweeps; ``only`` these methods, where any are named."""
     board, draw, tally = Board(), random.Random(seed), Tally()
     model = Path(apart(lambda: str(make_model(folder / "model"))))
-    configs = methods(folder, model, board)
+    configs = {name: config for name, config in methods(folder, model, board).items() if not only or name in only}
     with bar("runs that are not killed", len(configs)) as advance:
         straight = {}
         for name, config in configs.items():
@@ -469,11 +469,18 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=20, help="of single runs")
     parser.add_argument("--sweeps", type=int, default=0, help="kills of sweeps, which take ten times as long")
     parser.add_argument("--seed", type=int, default=0, help="of when to kill")
+    parser.add_argument("--methods", default="", help="separated by commas; default: all")
     parser.add_argument("--markdown", type=Path, default=None, help="also write the tables to this file")
     options = parser.parse_args()
     start = time.perf_counter()
     with tempfile.TemporaryDirectory(prefix="lenity-crash-") as folder:
-        tally = campaign(Path(folder), options.kills, options.sweeps, options.seed)
+        tally = campaign(
+            Path(folder),
+            options.kills,
+            options.sweeps,
+            options.seed,
+            options.methods.split(",") if options.methods else [],
+        )
     text = markdown(tally, time.perf_counter() - start)
     sys.stdout.write(text)
     if options.markdown:

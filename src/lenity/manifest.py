@@ -28,7 +28,7 @@ def check(folder: Path) -> None:
     try:
         _compare(folder, _read(folder / FILE))
     except OSError as error:
-        raise CheckpointError(f"'{folder}' cannot be read ({error}).") from error
+        raise CheckpointError(f"'{folder}' cannot be read ({error}).", REMEDY) from error
 
 
 def _compare(folder: Path, entries: dict[str, Any]) -> None:

@@ -54,7 +54,7 @@ def test_a_run_answers_each_prompt_several_times_and_leaves_the_critic_alone(tin
     ]
     assert prompts[0] == prompts[1] == prompts[2] == prompts[3] != prompts[4]
     first, last = (
-        load_file(RunFolder(run.path).checkpoints / f"iteration_00000{i}" / "model.safetensors") for i in (1, 2)
+        load_file(RunFolder(run.path).checkpoints / f"iteration_00000{i}" / "weights.safetensors") for i in (1, 2)
     )
     heads = [name for name in first if "heads" in name]
     assert heads and all(torch.equal(first[name], last[name]) for name in heads)
@@ -62,5 +62,5 @@ def test_a_run_answers_each_prompt_several_times_and_leaves_the_critic_alone(tin
 
 
 def test_batches_hold_whole_groups(tiny_model, tmp_path):
-    with pytest.raises(ConfigError, match="groups of 3 responses a prompt; choose a multiple of 3"):
+    with pytest.raises(ConfigError, match=r"groups of 3 responses a prompt\. Choose a multiple of 3"):
         train(tiny.run_config(tiny_model, tmp_path / "run", method={"name": "gdpo", "responses": 3}))

@@ -76,7 +76,7 @@ def _checked(weights: Mapping[str, float], adapters: Mapping[str, Path]) -> dict
     try:
         check_weights(weights)
     except ValueError as error:
-        raise ConfigError(f"{error}.") from error
+        raise ConfigError(f"{error}.", "Correct the weights.") from error
     weighty = {name for name, weight in weights.items() if weight > 0}
     if alone := (weighty - set(adapters)) | (set(adapters) - set(weights)):
         raise ConfigError(
