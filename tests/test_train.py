@@ -11,6 +11,7 @@ from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM
 
 import tiny
+from faults.same import assert_same
 from lenity.errors import CheckpointError, RewardError
 from lenity.evaluation import table
 from lenity.evaluation.score import evaluate
@@ -141,3 +142,26 @@ def test_a_spent_budget_trains_nothing_more_on_resume(tiny_model, tmp_path, chec
     assert again.finished and again.metrics() == rows
     after = load_file(again.adapter / "adapter_model.safetensors")
     assert all(torch.equal(after[name], value) for name, value in before.items())
+
+
+DRAWS = """
+import random
+import numpy, torch
+def draws(prompts, responses):
+    return [random.random() + numpy.random.rand() + float(torch.rand(())) for _ in responses]
+"""
+
+
+def test_a_reward_that_draws_at_random_repeats_after_a_crash(tiny_model, tmp_path):
+    (tmp_path / "mine.py").write_text(DRAWS)
+    rewards = {
+        "helpful": {"kind": "function", "function": f"{tmp_path / 'mine.py'}:draws"},
+        "harmless": {"kind": "function", "function": f"{tiny.__file__}:harmless"},
+    }
+    straight, cut = (
+        train(tiny.run_config(tiny_model, tmp_path / name, rewards=rewards)) for name in ("straight", "cut")
+    )
+    shutil.rmtree(cut.adapter)
+    shutil.rmtree(cut.checkpoints / "iteration_000003")
+    assert_same(train(cut.config, resume=True), straight)
+    assert len({row["reward"]["helpful"] for row in straight.metrics()}) == 3

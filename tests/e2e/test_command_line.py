@@ -79,7 +79,7 @@ def test_plain_peft_loads_the_adapter(finished, tiny_model):
     run = RunFolder(finished[0] / "run")
     plain = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(tiny_model), run.adapter).eval()
     module, tokenizer = tiny.actor_critic(tiny_model, 2, randomised=False)
-    module.load_state_dict(load_file(run.checkpoints / "iteration_000003" / "model.safetensors"), strict=False)
+    module.load_state_dict(load_file(run.checkpoints / "iteration_000003" / "weights.safetensors"), strict=False)
     batch = tiny.rollouts(tokenizer, lengths=(4,))
     with torch.no_grad():
         ours = module(**batch.inputs).logprobs

@@ -11,6 +11,7 @@ import yaml
 from rich.console import Console
 
 import tiny
+from lenity.errors import CheckpointError
 from lenity.pareto.weights import points
 from lenity.run_folder import RunFolder
 from lenity.sweep.live import watch
@@ -110,3 +111,10 @@ def test_the_plan_is_a_row_a_method_and_seed(runs):
     assert [row[:5] for row in rows[1:]] == [
         ["plc", "0", "3", "3", "–"], ["solo", "0", "2", "2", "–"], ["soups:exact", "0", "3", "–", "solo"],
     ]  # fmt: skip
+
+
+def test_a_record_that_was_altered_is_named(runs, tmp_path):
+    for text in ("{", "[1]", '[{"run": "a"}]', "{}x"):
+        (tmp_path / "sweep.json").write_text(text)
+        with pytest.raises(CheckpointError, match=r"sweep\.json' does not hold how runs ended"):
+            Record(tmp_path, runs)

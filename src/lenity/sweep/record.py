@@ -9,6 +9,7 @@ from pathlib import Path
 
 from lenity.config.run import RunConfig
 from lenity.durable import replace_text
+from lenity.errors import CheckpointError
 from lenity.sweep.state import done
 
 FILE = "sweep.json"
@@ -28,8 +29,7 @@ class Record:
 
     def __init__(self, output: Path, configs: Sequence[RunConfig]) -> None:
         self._file, self._runs = output / FILE, [config.output for config in configs]
-        before = json.loads(self._file.read_text(encoding="utf-8")) if self._file.is_file() else []
-        self._earlier = {entry["run"]: Outcome(**entry) for entry in before}
+        self._earlier = _read(self._file)
         self._ended: dict[str, Outcome] = {}
         self.kept = {config.output for config in configs if done(config)}
 
@@ -56,3 +56,18 @@ class Record:
     def outcomes(self) -> list[Outcome]:
         """Of this call, in the order of the plan."""
         return [self._ended[run] for run in self._runs if run in self._ended]
+
+
+def _read(file: Path) -> dict[str, Outcome]:
+    """The entries of an earlier call, by run.
+
+    Raises:
+        CheckpointError: the file was altered.
+    """
+    try:
+        before = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else []
+        return {entry["run"]: Outcome(**entry) for entry in before}
+    except (ValueError, TypeError, KeyError) as error:
+        raise CheckpointError(
+            f"'{file}' does not hold how runs ended ({error}).", "Remove it; finished runs are known by their folders."
+        ) from error
