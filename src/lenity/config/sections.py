@@ -199,6 +199,16 @@ class Checkpoint(Section):
     keep_last: int = Field(2, ge=1, description="older checkpoints are removed")
     keep_every: int | None = Field(None, ge=1, description="but those of every so many iterations stay; default: none")
 
+    def kept(self, iterations: int) -> int:
+        """How many are there at the end of a run.
+
+        >>> Checkpoint(every=10, keep_last=2, keep_every=20).kept(95)
+        6
+        """
+        written = sorted({*range(self.every, iterations + 1, self.every), iterations})
+        older = [i for i in written[: -self.keep_last] if self.keep_every and i % self.keep_every == 0]
+        return len(older) + len(written[-self.keep_last :])
+
 
 class Logging(Section):
     """`metrics.jsonl` is always written; trackers come on top."""

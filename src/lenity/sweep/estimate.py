@@ -106,7 +106,7 @@ def estimate(configs: Sequence[RunConfig], output: Path, found: Probe, jobs: int
     looped = [config for config in trained if not config.method.builds]
     stages = sum(config.method.work(config, 0).rows for config in trained if config.method.builds)
     soups = sum(len(config.method.sources) for config in left if len(config.method.sources) > 1)
-    kept = [min(c.checkpoint.keep_last, -(-c.iterations // c.checkpoint.every)) for c in looped]
+    kept = [config.checkpoint.kept(config.iterations) for config in looped]
     return Estimate(
         seconds=shared + max(sum(each) / jobs, *each),
         adapters=found.adapter * (len(trained) + stages + soups) + (0 if (output / "base").exists() else found.base),
