@@ -11,6 +11,7 @@ from jaxtyping import Bool, Int
 from torch import Tensor
 
 from lenity.batch import Rollouts, concatenate, pad_right
+from lenity.errors import DataError
 
 TAIL = 12  # tokens in which a stop string that has just been completed must lie
 
@@ -49,7 +50,11 @@ class TransformersGenerator:
     batch_size: int = 128
 
     def generate(self, prompts: Sequence[str], progress: Callable[[int], None] | None = None) -> Rollouts:
-        """One response a prompt, in order."""
+        """One response a prompt, in order.
+
+        Raises:
+            DataError: a prompt leaves no room for the longest response in the model's window.
+        """
         parts = []
         for start in range(0, len(prompts), self.batch_size):
             part = list(prompts[start : start + self.batch_size])
@@ -62,6 +67,12 @@ class TransformersGenerator:
     def _generate(self, prompts: list[str]) -> Rollouts:
         encoded = self.tokenizer(prompts, return_tensors="pt", padding=True).to(self.model.device)
         ids, attention = encoded["input_ids"], encoded["attention_mask"]
+        if ids.shape[1] + self.max_new_tokens > self.tokenizer.model_max_length:
+            raise DataError(
+                f"a prompt of {ids.shape[1]} tokens and a response of up to {self.max_new_tokens} are longer than the model's window of "
+                f"{self.tokenizer.model_max_length}.",
+                "Lower prompts.max_tokens or max_new_tokens, or choose a model with a longer window.",
+            )
         stopping = _Stopping(self.tokenizer, ids.shape[1], self.stop)
         output = self.model.generate(
             input_ids=ids, attention_mask=attention, generation_config=self._settings(), stopping_criteria=[stopping]
