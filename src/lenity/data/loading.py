@@ -1,4 +1,4 @@
-"""One call to ``datasets.load_dataset`` for hub names, local folders and single files, with errors that say what to do."""
+"""Rows of hub data sets, local folders and single files, with errors that say what to do and a count of what cannot be used."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from lenity.data.base import ReadReport
+from lenity.data.lines import is_unicode, not_utf8, read_json_lines
 from lenity.errors import DataError
 
 FILE_BUILDERS = {".jsonl": "json", ".json": "json", ".parquet": "parquet", ".csv": "csv"}
+TEXT = {".jsonl", ".json", ".csv", ".gz"}
 
 
 def load_columns(
@@ -27,28 +29,31 @@ def load_columns(
         columns: columns wanted; another data set than expected raises with the columns it has.
         subset: sub-folder of the data set (``data_dir``).
         split: split of the data set; a single file is one split whatever its name.
-        text: those of ``columns`` that must hold text (default: all); other rows are dropped and counted.
+        text: those of ``columns`` that must hold text (default: all); other rows, also those with half of a surrogate pair, are
+            dropped and counted.
 
     Raises:
-        DataError: not found, empty, or without the columns.
+        DataError: not found, unreadable, empty, or without the columns; names the line where a text file is at fault.
     """
     place = dataset + (f"/{subset}" if subset else "") + f" ({split})"
-    table = _load(dataset, subset, split)
-    if missing := [name for name in columns if name not in table.column_names]:
+    names, rows = _rows(dataset, columns, subset, split)
+    missing = [name for name in columns if name not in names]
+    if names and missing:
         raise DataError(
-            f"'{place}' has no column {missing}; its columns are {table.column_names}.",
-            "Name one of them in the configuration.",
+            f"'{place}' has no column {missing}; its columns are {names}.", "Name one of them in the configuration."
         )
-    report = ReadReport(place, read=len(table))
-    if not len(table):
+    if not rows:
         raise DataError(f"'{place}' is empty.", "Check the split and the file.")
-    rows = table.select_columns(list(columns)).to_list()
-    kept = [row for row in rows if all(isinstance(row[name], str) and row[name].strip() for name in text or columns)]
-    report.drop("without text", len(rows) - len(kept))
+    report = ReadReport(place, read=len(rows))
+    texts = text or columns
+    filled = [row for row in rows if all(isinstance(row[name], str) and row[name].strip() for name in texts)]
+    report.drop("without text", len(rows) - len(filled))
+    kept = [row for row in filled if all(is_unicode(row[name]) for name in texts)]
+    report.drop("with half of a surrogate pair", len(filled) - len(kept))
     report.kept = len(kept)
     if not kept:
         raise DataError(
-            f"no row of '{place}' has text in {list(text or columns)}; its columns hold {table.features}.",
+            f"no row of '{place}' has text in {list(texts)}; the first holds {str(rows[0])[:200]}.",
             "Name a column of text in the configuration.",
         )
     return kept, report
@@ -65,9 +70,10 @@ def every(items: Sequence[Any], limit: int | None) -> list[Any]:
     return [items[i * len(items) // limit] for i in range(limit)]
 
 
-def _load(dataset: str, subset: str | None, split: str) -> Any:
-    from datasets import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars, load_dataset
-
+def _rows(
+    dataset: str, columns: Sequence[str], subset: str | None, split: str
+) -> tuple[list[str], list[dict[str, Any]]]:
+    """Names of all columns, and the rows with those of ``columns`` that there are."""
     arguments: dict[str, Any] = {"data_dir": subset} if subset else {}
     name = dataset
     path = Path(dataset).expanduser()
@@ -77,6 +83,8 @@ def _load(dataset: str, subset: str | None, split: str) -> Any:
             raise DataError(
                 f"'{dataset}' is not one of {', '.join(FILE_BUILDERS)} (the text formats may be .gz).", "Convert it."
             )
+        if suffix == ".jsonl":
+            return read_json_lines(path, columns)
         name, split, arguments = FILE_BUILDERS[suffix], "train", {"data_files": {"train": str(path)}}
     elif path.is_dir():
         name = str(path)
@@ -86,20 +94,42 @@ def _load(dataset: str, subset: str | None, split: str) -> Any:
             f"'{dataset}' not found from the working directory '{Path.cwd().name}'.",
             "Give an existing folder or file, or a hub name.",
         )
+    try:
+        return _through_datasets(name, columns, split, arguments)
+    except Exception as error:  # the library raises many kinds: offline, not found, unreadable, unknown split
+        if fault := _not_utf8(path):
+            raise DataError(f"{fault}.", "Save the file as UTF-8.") from error
+        cause: BaseException = error
+        while cause.__cause__ is not None:
+            cause = cause.__cause__
+        reason = str(cause).strip().splitlines()
+        raise DataError(
+            f"cannot load '{dataset}'{f', subset {subset!r}' if subset else ''}, split '{split}': "
+            f"{reason[0].rstrip('.') if reason else type(cause).__name__}.",
+            "Check the name, the split and the connection to the hub, or the file's contents.",
+        ) from error
+
+
+def _through_datasets(
+    name: str, columns: Sequence[str], split: str, arguments: dict[str, Any]
+) -> tuple[list[str], list[dict[str, Any]]]:
+    from datasets import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars, load_dataset
+
     quiet = are_progress_bars_disabled()
     disable_progress_bars()
     try:
-        return load_dataset(name, split=split, **arguments)
-    except Exception as error:  # the library raises many kinds: offline, not found, unreadable, unknown split
-        reason = str(error).strip().splitlines()
-        raise DataError(
-            f"cannot load '{dataset}'{f', subset {subset!r}' if subset else ''}, split '{split}': "
-            f"{reason[0] if reason else type(error).__name__}.",
-            "Check the name, the split and the connection to the hub.",
-        ) from error
+        table = load_dataset(name, split=split, **arguments)
     finally:
         if not quiet:
             enable_progress_bars()
+    there = [column for column in columns if column in table.column_names]
+    return table.column_names, table.select_columns(there).to_list()
+
+
+def _not_utf8(path: Path) -> str | None:
+    """The first fault of this kind in a local file, or in the files of a folder."""
+    files = [path] if path.is_file() else sorted(path.rglob("*")) if path.is_dir() else []
+    return next(filter(None, (not_utf8(file) for file in files if file.is_file() and file.suffix in TEXT)), None)
 
 
 def _check_folder(path: Path, subset: str | None) -> None:

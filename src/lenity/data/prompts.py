@@ -7,17 +7,20 @@ from typing import Any
 
 from lenity.data.base import ASSISTANT, HUMAN, PromptSource, ReadReport
 from lenity.data.loading import every
-from lenity.errors import DataError
+from lenity.errors import ConfigError, DataError
+
+POLICY = "the policy"
 
 
 def load_prompts(
-    source: PromptSource, token_counts: Mapping[str, Callable[[Sequence[str]], list[int]]]
+    source: PromptSource, token_counts: Mapping[str, Callable[[Sequence[str]], list[int]]], room: int | None = None
 ) -> tuple[list[str], ReadReport]:
     """Read, de-duplicate, apply the length window under each named counter, then ``limit`` by even steps.
 
     Args:
         source: the data set's settings.
         token_counts: lengths in tokens by who counts them: the policy and each reward model.
+        room: most tokens of the policy's that a prompt may have beside a response, see :func:`room_for_prompts`; None for any.
 
     Raises:
         DataError: nothing is left.
@@ -28,10 +31,11 @@ def load_prompts(
     prompts = distinct
     for name, count in token_counts.items():
         lengths = count(prompts)
-        short, long = sum(n < source.min_tokens for n in lengths), sum(n > source.max_tokens for n in lengths)
+        longest = source.max_tokens if room is None or name != POLICY else min(source.max_tokens, room)
+        short, long = sum(n < source.min_tokens for n in lengths), sum(n > longest for n in lengths)
         report.drop(f"shorter than {source.min_tokens} tokens of {name}", short)
-        report.drop(f"longer than {source.max_tokens} tokens of {name}", long)
-        prompts = [p for p, n in zip(prompts, lengths, strict=True) if source.min_tokens <= n <= source.max_tokens]
+        report.drop(f"longer than {longest} tokens of {name}", long)
+        prompts = [p for p, n in zip(prompts, lengths, strict=True) if source.min_tokens <= n <= longest]
     if not prompts:
         raise DataError(f"no prompt is left. {report}.", "Widen min_tokens and max_tokens, or choose another split.")
     kept = every(prompts, source.limit)
@@ -44,10 +48,26 @@ def token_counters(tokenizer: Any, rewards: Mapping[str, Any]) -> dict[str, Call
     """Who counts tokens for the length windows: the policy's tokenizer, and each reward that has one."""
 
     def of_policy(texts: Sequence[str]) -> list[int]:
-        return [len(ids) for ids in tokenizer(list(texts))["input_ids"]]
+        return [len(ids) for ids in tokenizer(list(texts), verbose=False)["input_ids"]]
 
     own = {name: reward.prompt_tokens for name, reward in rewards.items() if reward.prompt_tokens([""]) is not None}
-    return {"the policy": of_policy, **own}
+    return {POLICY: of_policy, **own}
+
+
+def room_for_prompts(tokenizer: Any, max_new_tokens: int) -> int:
+    """Tokens of the policy's window that the longest response leaves.
+
+    Raises:
+        ConfigError: none.
+    """
+    room = int(tokenizer.model_max_length) - max_new_tokens
+    if room < 1:
+        raise ConfigError(
+            f"the longest response, {max_new_tokens} tokens, leaves no room for a prompt in the policy's window of "
+            f"{tokenizer.model_max_length}.",
+            "Lower rollout.max_new_tokens (or evaluation.max_new_tokens), or choose a model with a longer window.",
+        )
+    return room
 
 
 def prompt_of(transcript: str) -> str | None:

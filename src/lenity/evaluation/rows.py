@@ -18,14 +18,16 @@ if TYPE_CHECKING:
 def held_out_prompts(config: RunConfig, tokenizer: Any, rewards: Mapping[str, Any]) -> list[str]:
     """The evaluation prompts: distinct, within the length windows, ``evaluation.limit`` of them at even steps."""
     from lenity.data.loading import every
-    from lenity.data.prompts import load_prompts, token_counters
+    from lenity.data.prompts import load_prompts, room_for_prompts, token_counters
 
     if config.held_out_prompts is None:
         raise ConfigError(
             "held_out_prompts is not set, so there is nothing to evaluate on.",
             "Name prompts that training does not use.",
         )
-    return every(load_prompts(config.held_out_prompts, token_counters(tokenizer, rewards))[0], config.evaluation.limit)
+    room = room_for_prompts(tokenizer, config.evaluation.decoding(config.rollout)["max_new_tokens"])
+    prompts, _ = load_prompts(config.held_out_prompts, token_counters(tokenizer, rewards), room)
+    return every(prompts, config.evaluation.limit)
 
 
 def generate(model: Any, tokenizer: Any, prompts: Sequence[str], config: RunConfig, *, title: str | None) -> list[Any]:

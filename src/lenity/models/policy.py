@@ -10,6 +10,8 @@ from lenity.config.sections import Policy
 from lenity.errors import ModelError
 from lenity.models.source import explain
 
+UNLIMITED = int(1e30)  # what transformers has in place of a window
+
 if TYPE_CHECKING:
     import torch
 
@@ -35,7 +37,7 @@ def load_policy(policy: Policy, device: torch.device) -> tuple[Any, Any]:
             f"policy.lora.target_modules is {lora.target_modules!r}, which '{policy.model}' cannot adapt: {error}.",
             "Name layers of this model, or 'all-linear'.",
         ) from error
-    return model, load_tokenizer(policy)
+    return model, _tokenizer_of(model, policy)
 
 
 def load_aligned(run: RunFolder, device: torch.device) -> tuple[Any, Any]:
@@ -47,7 +49,8 @@ def load_aligned(run: RunFolder, device: torch.device) -> tuple[Any, Any]:
         raise ModelError(
             f"'{run.path}' has no adapter yet.", f"Finish the run with `lenity train {run.path}/config.yaml --resume`."
         )
-    return PeftModel.from_pretrained(load_base(policy, device), run.adapter), load_tokenizer(policy)
+    model = PeftModel.from_pretrained(load_base(policy, device), run.adapter)
+    return model, _tokenizer_of(model, policy)
 
 
 def load_base(policy: Policy, device: torch.device) -> Any:
@@ -96,6 +99,14 @@ def load_tokenizer(policy: Policy) -> Any:
         )
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
+    return tokenizer
+
+
+def _tokenizer_of(model: Any, policy: Policy) -> Any:
+    """The tokenizer, whose ``model_max_length`` is the window that the model itself has."""
+    tokenizer = load_tokenizer(policy)
+    window = getattr(model.get_base_model().config.get_text_config(), "max_position_embeddings", None)
+    tokenizer.model_max_length = window or UNLIMITED
     return tokenizer
 
 

@@ -60,7 +60,7 @@ class RewardModelSpec(RewardSpec):
             model, tokenizer,
             template=self.template or stored.get("template", "transcript"), label=label,
             probability=(self.output or stored.get("output", "logit")) == "probability",
-            sign=self.sign, max_length=limit, batch_size=self.batch_size,
+            sign=self.sign, max_length=limit, batch_size=1 if tokenizer.pad_token_id is None else self.batch_size,
         )  # fmt: skip
 
 
@@ -90,7 +90,9 @@ class RewardModel(Reward):
         with torch.inference_mode():
             for start in range(0, len(order), self.batch_size):
                 chosen = order[start : start + self.batch_size]
-                batch = self.tokenizer.pad([rows[i] for i in chosen], return_tensors="pt").to(self.model.device)
+                batch = self.tokenizer.pad(
+                    [rows[i] for i in chosen], padding=self.batch_size > 1, return_tensors="pt"
+                ).to(self.model.device)
                 for i, value in zip(chosen, self._outputs(batch).tolist(), strict=True):
                     scores[i] = self.sign * value
         return scores
@@ -124,10 +126,10 @@ def _load(spec: RewardModelSpec, device: torch.device) -> tuple[Any, Any]:
             f"reward model '{spec.model}' has no trained weights for {', '.join(missing)}, so its scores would be random.",
             "Name a sequence-classification model, such as the output of `lenity reward`.",
         )
+    # The end alone may pad where there is no padding token: the score is read before it, so a token that texts hold would move it.
     if tokenizer.pad_token_id is None:
-        tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token
-    if model.config.pad_token_id is None:
-        model.config.pad_token_id = tokenizer.pad_token_id
+        tokenizer.pad_token = tokenizer.eos_token
+    model.config.get_text_config().pad_token_id = tokenizer.pad_token_id
     return model.to(device).eval(), tokenizer
 
 

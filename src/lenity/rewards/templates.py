@@ -13,6 +13,8 @@ def encode(
 ) -> list[dict[str, list[int]]]:
     """Token ids (and what else the model takes) of each text; a long one loses its beginning, never its end.
 
+    A text of no tokens is read as one padding token, so that its score does not depend on the texts beside it.
+
     Args:
         tokenizer: the reward model's own.
         template: ``pair`` gives the tokenizer prompt and response as two texts, ``transcript`` as one, ``response`` the
@@ -29,4 +31,5 @@ def encode(
         rows = tokenizer([p + r for p, r in zip(prompts, responses, strict=True)], **settings)
     else:
         rows = tokenizer([response.strip() for response in responses], **settings)
-    return [{key: rows[key][i] for key in rows} for i in range(len(responses))]
+    nothing = {"input_ids": [tokenizer.pad_token_id or 0], "attention_mask": [1]}
+    return [{key: rows[key][i] or nothing.get(key, [0]) for key in rows} for i in range(len(responses))]

@@ -11,7 +11,7 @@ from jaxtyping import Bool, Int
 from torch import Tensor
 
 from lenity.batch import Rollouts, concatenate, pad_right
-from lenity.errors import NumericalError
+from lenity.errors import DataError, NumericalError
 
 _NO_PROBABILITIES = ("probability tensor contains", "device-side assert")  # of torch.multinomial, on a CPU and on CUDA
 TAIL = 12  # tokens in which a stop string that has just been completed must lie
@@ -51,7 +51,11 @@ class TransformersGenerator:
     batch_size: int = 128
 
     def generate(self, prompts: Sequence[str], progress: Callable[[int], None] | None = None) -> Rollouts:
-        """One response a prompt, in order."""
+        """One response a prompt, in order.
+
+        Raises:
+            DataError: a prompt leaves no room for the longest response in the model's window.
+        """
         parts = []
         for start in range(0, len(prompts), self.batch_size):
             part = list(prompts[start : start + self.batch_size])
@@ -64,21 +68,14 @@ class TransformersGenerator:
     def _generate(self, prompts: list[str]) -> Rollouts:
         encoded = self.tokenizer(prompts, return_tensors="pt", padding=True).to(self.model.device)
         ids, attention = encoded["input_ids"], encoded["attention_mask"]
-        stopping = _Stopping(self.tokenizer, ids.shape[1], self.stop)
-        try:
-            output = self.model.generate(
-                input_ids=ids,
-                attention_mask=attention,
-                generation_config=self._settings(),
-                stopping_criteria=[stopping],
+        if ids.shape[1] + self.max_new_tokens > self.tokenizer.model_max_length:
+            raise DataError(
+                f"a prompt of {ids.shape[1]} tokens and a response of up to {self.max_new_tokens} are longer than the model's window of "
+                f"{self.tokenizer.model_max_length}.",
+                "Lower prompts.max_tokens or max_new_tokens, or choose a model with a longer window.",
             )
-        except RuntimeError as error:
-            if not any(sign in str(error) for sign in _NO_PROBABILITIES):
-                raise
-            raise NumericalError(
-                f"the policy's probabilities of a next token are not finite ({str(error).splitlines()[0]}).",
-                "Go back to an earlier checkpoint, and lower optimizer.learning_rate.",
-            ) from error
+        stopping = _Stopping(self.tokenizer, ids.shape[1], self.stop)
+        output = self._output(input_ids=ids, attention_mask=attention, stopping_criteria=[stopping])
         answers = output[:, ids.shape[1] :]
         ends = set(self._end_ids())
         lengths = [
@@ -95,6 +92,18 @@ class TransformersGenerator:
             response_mask=torch.arange(width, device=ids.device) < torch.tensor([n for n, _ in lengths], device=ids.device)[:, None],
             finished=torch.tensor([ended for _, ended in lengths], device=ids.device),
         )  # fmt: skip
+
+    def _output(self, **inputs: Any) -> Tensor:
+        try:
+            found: Tensor = self.model.generate(**inputs, generation_config=self._settings())
+        except RuntimeError as error:
+            if not any(sign in str(error) for sign in _NO_PROBABILITIES):
+                raise
+            raise NumericalError(
+                f"the policy's probabilities of a next token are not finite ({str(error).splitlines()[0]}).",
+                "Go back to an earlier checkpoint, and lower optimizer.learning_rate.",
+            ) from error
+        return found
 
     def _text(self, prompt: Tensor, response: Tensor) -> str:
         """What the response adds to the prompt's text; alone, many tokenizers would lose its leading space."""

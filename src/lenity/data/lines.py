@@ -1,0 +1,74 @@
+"""Text files by line, so that a fault has a number: JSON Lines, and where a file stops being UTF-8."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import zlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from lenity.errors import DataError
+
+
+def read_json_lines(file: Path, columns: Sequence[str]) -> tuple[list[str], list[dict[str, Any]]]:
+    """The columns that any row has, and those of ``columns`` in each; None where a row has not got one.
+
+    ``datasets`` refuses a whole file for one lone surrogate, and does not say where a fault is.
+
+    Args:
+        file: one JSON object a line, perhaps ``.gz``.
+        columns: wanted.
+
+    Raises:
+        DataError: a line is not UTF-8 or not a JSON object, or the file cannot be read to its end.
+    """
+    names: dict[str, None] = {}
+    rows = []
+    for number, line in _lines(file):
+        try:
+            row = json.loads(line)
+            if not isinstance(row, dict):
+                raise ValueError(f"{type(row).__name__} in place of an object")
+        except (ValueError, RecursionError) as error:
+            kind = "UTF-8" if isinstance(error, UnicodeDecodeError) else "a JSON object"
+            raise DataError(
+                f"line {number} of '{file}' is not {kind}: {error}.",
+                "Mend or remove that line, and save the file as UTF-8.",
+            ) from error
+        names |= dict.fromkeys(row)
+        rows.append({name: row.get(name) for name in columns})
+    return list(names), rows
+
+
+def not_utf8(file: Path) -> str | None:
+    """The first line of a text file, perhaps ``.gz``, that is not UTF-8, and why; None where all are."""
+    for number, line in _lines(file):
+        try:
+            line.decode("utf-8")
+        except UnicodeDecodeError as error:
+            return f"line {number} of '{file}' is not UTF-8: {error}"
+    return None
+
+
+def is_unicode(text: str) -> bool:
+    r"""Whether a tokenizer can take ``text``, which may hold half of a surrogate pair.
+
+    >>> is_unicode("\U0001f600"), is_unicode("\ud83d")
+    (True, False)
+    """
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _lines(file: Path) -> Iterator[tuple[int, bytes]]:
+    """Number and content of the lines that hold anything."""
+    try:
+        with gzip.open(file) if file.suffix == ".gz" else file.open("rb") as opened:
+            yield from ((number, line) for number, line in enumerate(opened, 1) if line.strip())
+    except (OSError, EOFError, zlib.error) as error:  # a .gz that is cut short
+        raise DataError(f"'{file}' cannot be read to its end: {error}.", "Copy or write it again.") from error
