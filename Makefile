@@ -31,12 +31,14 @@ demo: setup ## align a tiny model in a toy world with both rules; table and repo
 test: setup ## all tests
 	$(BIN)/python -m pytest
 
-check: setup ## format, lint, types, doctests, generated docs are current
+check: setup ## format, lint, types, security, doctests, generated docs are current
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive src
 	$(BIN)/python -m pytest --quiet --doctest-modules src/lenity
 	$(BIN)/python scripts/generate_docs.py --check
+	$(BIN)/python scripts/audit.py
 
 format: setup ## rewrite the code in the project's format
 	$(BIN)/ruff format .

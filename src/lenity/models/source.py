@@ -24,6 +24,8 @@ def explain(what: str, model: str, error: Exception, remedy: str) -> str:
         return f"{what} is '{model}', a folder that does not exist; check the path, or {remedy}."
     if folder.is_dir() and not (folder / "config.json").is_file():
         return f"{what} is '{model}', a folder that has no config.json; name the one that save_pretrained wrote, or {remedy}."
+    if "trust_remote_code" in str(error):
+        return f"{what} is '{model}', which comes with code of its own; read it, and set trust_remote_code to true if you trust it."
     lines = str(error).strip().splitlines()
     reason = lines[0] if lines else type(error).__name__
     return f"cannot load {what} '{model}': {reason} Weights must be safetensors; check the name, the revision and the connection."
