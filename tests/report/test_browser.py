@@ -73,7 +73,10 @@ def write_hostile(folder):
         frame["prompt"], frame["response"] = frame["prompt"] + HOSTILE, frame["response"] + HOSTILE
         frame.to_parquet(file)
         config = yaml.safe_load(file.with_name("config.yaml").read_text())
-        config |= {"policy": {"model": HOSTILE}, "rewards": {name: {"kind": "model", "model": HOSTILE} for name in names}}
+        config |= {
+            "policy": {"model": HOSTILE},
+            "rewards": {name: {"kind": "model", "model": HOSTILE} for name in names},
+        }
         file.with_name("config.yaml").write_text(yaml.safe_dump(config))
     write_judge(folder, lambda method, objective: 0.5)
     write_page(gather(folder), title=HOSTILE)

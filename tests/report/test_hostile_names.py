@@ -35,7 +35,11 @@ def test_a_model_card_has_its_own_front_matter_and_no_more(tmp_path, base):
     config = tiny.run_config(base, tmp_path / "x<b>", weights=dict.fromkeys(names, 0.5), rewards=rewards)
     text = card(config, [])
     front, rest = text.removeprefix("---\n").split("\n---\n", 1)
-    assert yaml.safe_load(front) == {"library_name": "peft", "base_model": base, "tags": ["lenity", "ppo", "multi-objective", "lora"]}
+    assert yaml.safe_load(front) == {
+        "library_name": "peft",
+        "base_model": base,
+        "tags": ["lenity", "ppo", "multi-objective", "lora"],
+    }
     prose, code = rest.removesuffix("```\n").split("```python\n")
     assert "<" not in prose and "a&lt;b&gt;" in prose and columns(prose) == {3}
     compile(code, "card", "exec")
