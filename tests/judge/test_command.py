@@ -78,7 +78,8 @@ def test_the_key_is_in_no_log_and_in_no_traceback(folder, serve, monkeypatch, ca
     caplog.set_level(logging.DEBUG)
     bodies = [say(SECRET).body, f"<p>{SECRET}".encode(), f'{{"error": {{"message": "{SECRET}"}}}}'.encode()]
     for status, body in itertools.product((200, 307, 401, 500), bodies):
-        server = serve(lambda number, request, turn=Turn(status, body, {"Location": "/elsewhere"}): turn)
+        turn = Turn(status, body, {"Location": "/elsewhere"})
+        server = serve(lambda number, request, turn=turn: turn)
         result = lenity(folder, "--endpoint", server.url, "--retries", "0", "--parse_retries", "0")
         if result.exception:
             assert isinstance(result.exception, JudgeError), status
