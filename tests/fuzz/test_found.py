@@ -61,6 +61,7 @@ def test_a_file_name_that_is_too_long_is_not_found():
         ({"seed": 2**64}, "65 bits"),
         ({"zzz": "y" * 10**6}, "unknown field"),
         ({"\ud800": 1}, "surrogates"),
+        ({"output": "a\x85b"}, "line break"),
     ],
 )
 def test_values_that_no_run_has(tmp_path, change, word):

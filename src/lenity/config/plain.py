@@ -9,6 +9,8 @@ import yaml
 
 DEPTH, SIZE = 32, 100_000  # brackets inside brackets, and values once aliases are followed; no configuration comes near
 
+LOST = frozenset("\x85\u2028\u2029")  # written as they are, read back as spaces
+
 
 def from_yaml(text: str) -> Any:
     """The data that ``text`` holds.
@@ -42,6 +44,8 @@ def check(data: Any) -> None:
             ahead += [(part, depth + 1) for part in value]
         elif isinstance(value, str):
             value.encode()  # what cannot be, cannot be written to the run folder either
+            if not LOST.isdisjoint(value):
+                raise ValueError(f"it holds {brief(value)}, with a line break that YAML does not keep; write \\n")
         elif isinstance(value, int) and value.bit_length() > 63:
             raise ValueError(f"it holds a whole number of {value.bit_length()} bits; 63 are the most")
 
