@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from lenity.config.plain import brief, check, from_yaml
+from lenity.config.plain import brief, check, dotted, from_yaml
 from lenity.errors import ConfigError
 
 M = TypeVar("M", bound=BaseModel)
@@ -111,7 +111,7 @@ def _assign(data: dict[str, Any], path: list[str], value: Any) -> None:
 
 
 def _explain(model: type[BaseModel], problem: Any) -> str:
-    where = _shown(problem["loc"])
+    where = dotted(problem["loc"])
     option = ".".join(takewhile(lambda part: isinstance(part, str), problem["loc"]))  # a list is set as a whole
     found = problem["input"]
     if problem["type"] == "extra_forbidden":
@@ -127,13 +127,9 @@ def _explain(model: type[BaseModel], problem: Any) -> str:
     if not where:
         return message
     if problem["loc"][-1] == "[key]":
-        return f"{_shown(problem['loc'][:-2])}: {message}."
+        return f"{dotted(problem['loc'][:-2])}: {message}."
     shown = "" if isinstance(found, dict) else f"found {brief(found)}; "
     return f"{where}: {shown}{message[:1].lower()}{message[1:]}. Set it with --{option} value."
-
-
-def _shown(path: Sequence[Any]) -> str:
-    return ".".join(str(part) if str(part).isprintable() else repr(part) for part in path)
 
 
 def _fields_at(model: type[BaseModel], path: Sequence[Any]) -> list[str]:
