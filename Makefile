@@ -12,7 +12,7 @@ HH_MODELS := $(HH)/sft/model.safetensors $(foreach r,harmless helpful humor,$(HH
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test check format bench compare front docs docs-picture docs-screenshots hh study study-worlds study-toy study-page study-hh clean
+.PHONY: help setup demo test check format bench fuzz compare front docs docs-picture docs-screenshots hh study study-worlds study-toy study-page study-hh clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,12 +31,14 @@ demo: setup ## align a tiny model in a toy world with both rules; table and repo
 test: setup ## all tests
 	$(BIN)/python -m pytest
 
-check: setup ## format, lint, types, doctests, generated docs are current
+check: setup ## format, lint, types, security, doctests, generated docs are current
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive src
 	$(BIN)/python -m pytest --quiet --doctest-modules src/lenity
 	$(BIN)/python scripts/generate_docs.py --check
+	$(BIN)/python scripts/audit.py
 
 format: setup ## rewrite the code in the project's format
 	$(BIN)/ruff format .
@@ -44,6 +46,9 @@ format: setup ## rewrite the code in the project's format
 
 bench: setup ## time the rules against batch size and number of objectives
 	$(BIN)/python benchmarks/rules.py
+
+fuzz: setup ## 100,000 hostile inputs for each reader of files and answers, docs/results/fuzz.md (about 15 minutes)
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/fuzz.py
 
 docs: setup ## regenerate what is written by program: README tree, docs/configuration.md, docs/methods.md
 	$(BIN)/python scripts/generate_docs.py

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from lenity.config.run import RunConfig
 from lenity.durable import replace_text, writing
+from lenity.markdown import inline
 from lenity.run_folder import RunFolder
 
 WINDOW = 5  # iterations averaged at each end of the table
@@ -24,31 +28,26 @@ def card(config: RunConfig, metrics: list[dict[str, Any]]) -> str:
     """A model card in the hub's format; figures are of training batches, not of held-out prompts."""
     method = config.dump()["method"]
     base = config.policy.model
-    front = [
-        "---",
-        "library_name: peft",
-        f"base_model: {base}",
-        "tags: [lenity, ppo, multi-objective, lora]",
-        "---",
-        "",
-    ]
+    front = {"library_name": "peft", "base_model": base, "tags": ["lenity", "ppo", "multi-objective", "lora"]}
     settings = ", ".join(f"{key} {value}" for key, value in method.items() if key != "name")
     lines = [
-        *front,
-        f"# {Path(config.output).name}",
+        "---",
+        yaml.safe_dump(front, sort_keys=False, allow_unicode=True) + "---",
         "",
-        f"A LoRA adapter on `{base}`, aligned by Lenity with method `{method['name']}`"
-        + (f" ({settings})." if settings else "."),
+        f"# {inline(Path(config.output).name)}",
+        "",
+        f"A LoRA adapter on `{inline(base)}`, aligned by Lenity with method `{method['name']}`"
+        + (f" ({inline(settings)})." if settings else "."),
         "",
         *_figures(config, metrics),
         "",
-        f"For held-out prompts with intervals run `lenity evaluate {config.output}`.",
+        f"For held-out prompts with intervals run `lenity evaluate {inline(config.output)}`.",
         "",
         "```python",
         "from peft import PeftModel",
         "from transformers import AutoModelForCausalLM",
         "",
-        f'model = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained("{base}"), "adapter")',
+        f'model = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained({json.dumps(base)}), "adapter")',
         "```",
     ]
     return "\n".join(lines) + "\n"
@@ -61,13 +60,13 @@ def _figures(config: RunConfig, metrics: list[dict[str, Any]]) -> list[str]:
         return [
             "| objective | weight |",
             "| --- | ---: |",
-            *(f"| {name} | {config.weights[name]:.4g} |" for name in names),
+            *(f"| {inline(name)} | {config.weights[name]:.4g} |" for name in names),
         ]
     return [
         "| objective | weight | reward, first iterations | last iterations |",
         "| --- | ---: | ---: | ---: |",
         *(
-            f"| {name} | {config.weights[name]:.4g} | {_mean(metrics[:WINDOW], name):.3f} | {_mean(metrics[-WINDOW:], name):.3f} |"
+            f"| {inline(name)} | {config.weights[name]:.4g} | {_mean(metrics[:WINDOW], name):.3f} | {_mean(metrics[-WINDOW:], name):.3f} |"
             for name in names
         ),
         "",

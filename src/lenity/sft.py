@@ -159,6 +159,8 @@ def save(trainer: Any, tokenizer: Any, config: StageConfig, report: dict[str, An
     """Write the merged model, the tokenizer and the report; returns the model."""
     model = trainer.accelerator.unwrap_model(trainer.model)
     model = model.merge_and_unload() if config.lora else model
+    if config.trust_remote_code:
+        report["trust_remote_code"] = True
     if trainer.is_world_process_zero():
         folder = Path(config.output)
         model.save_pretrained(folder)

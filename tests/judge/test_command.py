@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import itertools
+import logging
 import subprocess
 import sys
+import traceback
 
 import pytest
 from click.testing import CliRunner
@@ -67,6 +70,23 @@ def test_the_key_is_sent_and_found_nowhere(folder, serve, monkeypatch):
     shown = "".join(f"{result.output}{result.exception!r}{result.exc_info}" for result in results)
     assert SECRET not in shown and SECRET.encode() not in everything(folder)
     assert b"Bearer [key]" in everything(folder)
+
+
+def test_the_key_is_in_no_log_and_in_no_traceback(folder, serve, monkeypatch, caplog):
+    """Not with every logger at its most talkative, nor with the variables of each frame."""
+    monkeypatch.setenv("OPENAI_API_KEY", SECRET)
+    caplog.set_level(logging.DEBUG)
+    bodies = [say(SECRET).body, f"<p>{SECRET}".encode(), f'{{"error": {{"message": "{SECRET}"}}}}'.encode()]
+    for status, body in itertools.product((200, 307, 401, 500), bodies):
+        turn = Turn(status, body, {"Location": "/elsewhere"})
+        server = serve(lambda number, request, turn=turn: turn)
+        result = lenity(folder, "--endpoint", server.url, "--retries", "0", "--parse_retries", "0")
+        if result.exception:
+            assert isinstance(result.exception, JudgeError), status
+            shown = traceback.TracebackException.from_exception(result.exception, capture_locals=True).format()
+            assert SECRET not in "".join(shown), status
+        assert SECRET not in result.output and SECRET.encode() not in everything(folder)
+    assert caplog.records and SECRET not in caplog.text
 
 
 @pytest.mark.parametrize("place", [70, 290])

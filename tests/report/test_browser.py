@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from html import escape
 
 import pandas as pd
 import pytest
+import yaml
 
 import chromium
 from lenity.report.evidence import gather
@@ -13,6 +15,7 @@ from lenity.report.page import write_page
 from made_up import write_judge, write_sweep
 
 HOSTILE = "<script>window.stolen = 1</script><img src=x onerror='window.stolen = 2'></script><b>rude</b>"
+MARKUP = "<img src=x onerror='window.stolen = 3'><b>rude"  # what a folder from elsewhere may have in any name
 METHODS = {"plc": 0.8, "linear": 0.6, "soups:exact": 0.3}
 SHOWN = ".view:not([hidden]) "
 # where a method's mark is on the screen, by what it says
@@ -56,7 +59,28 @@ def folders(tmp_path_factory):
         (folder / "best_front.json").write_text(json.dumps(best))
         write_page(gather(folder))
         found[len(names)] = folder
+    found["hostile"] = write_hostile(tmp_path_factory.mktemp("hostile"))
     return found
+
+
+def write_hostile(folder):
+    """A judged sweep whose every name and text attacks the page."""
+    names = (f"helpful{MARKUP}", f"harmless{MARKUP}")
+    points = [dict(zip(names, point, strict=True)) for point in ((1.0, 0.0), (0.5, 0.5), (0.0, 1.0))]
+    write_sweep(folder, names, points, {f"plc{MARKUP}": 0.8, f"linear{MARKUP}": 0.6})
+    for file in folder.rglob("evaluation.parquet"):
+        frame = pd.read_parquet(file)
+        frame["prompt"], frame["response"] = frame["prompt"] + HOSTILE, frame["response"] + HOSTILE
+        frame.to_parquet(file)
+        config = yaml.safe_load(file.with_name("config.yaml").read_text())
+        config |= {
+            "policy": {"model": HOSTILE},
+            "rewards": {name: {"kind": "model", "model": HOSTILE} for name in names},
+        }
+        file.with_name("config.yaml").write_text(yaml.safe_dump(config))
+    write_judge(folder, lambda method, objective: 0.5)
+    write_page(gather(folder), title=HOSTILE)
+    return folder
 
 
 @pytest.fixture
@@ -120,6 +144,24 @@ def test_responses_are_text_and_are_never_run(visit):
     assert HOSTILE in page.locator("#case-weights").text_content()
     assert page.evaluate("window.stolen") is None
     assert page.locator("#answers img, .answers img, .answers b").count() == 0
+
+
+def test_no_name_or_text_of_a_hostile_folder_is_run(visit, folders):
+    page = visit("hostile")
+    mark = page.evaluate(MARK, [first_front(page), f"linear{MARKUP}", escape(f"helpful{MARKUP} 1")])
+    page.mouse.move(mark["x"], mark["y"])
+    page.wait_for_selector(".hovertext")
+    page.mouse.click(mark["x"], mark["y"])
+    for plot in page.locator(SHOWN + ".plot").all():
+        plot.scroll_into_view_if_needed()
+        page.wait_for_selector(SHOWN + f'.plot[data-figure="{plot.get_attribute("data-figure")}"][data-drawn]')
+    for select in page.locator("select:visible").all():
+        for place in range(select.locator("option").count()):
+            select.select_option(index=place)
+    assert HOSTILE in page.title() and HOSTILE in page.locator("#answers").text_content()
+    assert MARKUP in page.locator("#fronts .legend").text_content() and MARKUP in page.locator("#budget").text_content()
+    assert page.evaluate("window.stolen") is None
+    assert page.locator("img[src=x], b, [onerror], script:not([nonce]):not([type])").count() == 0
 
 
 def test_each_bar_is_the_value_of_its_table(visit):

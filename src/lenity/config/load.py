@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from lenity.config.plain import brief, check, from_yaml
+from lenity.config.plain import brief, check, dotted, from_yaml
 from lenity.errors import ConfigError
 
 M = TypeVar("M", bound=BaseModel)
@@ -117,7 +117,7 @@ def _assign(data: dict[str, Any], path: list[str], value: Any) -> None:
 
 def _explain(model: type[BaseModel], problem: Any) -> tuple[str, str]:
     """What is wrong and the remedy; both in the first where a validator of several fields says them in one."""
-    where = _shown(problem["loc"])
+    where = dotted(problem["loc"])
     option = ".".join(takewhile(lambda part: isinstance(part, str), problem["loc"]))  # a list is set as a whole
     found = problem["input"]
     if problem["type"] == "extra_forbidden":
@@ -132,13 +132,9 @@ def _explain(model: type[BaseModel], problem: Any) -> tuple[str, str]:
     if not where:
         return f"{message}.", ""
     if problem["loc"][-1] == "[key]":
-        return f"{_shown(problem['loc'][:-2])}: {message}.", ""
+        return f"{dotted(problem['loc'][:-2])}: {message}.", ""
     shown = "" if isinstance(found, dict) else f"found {brief(found)}; "
     return f"{where}: {shown}{message[:1].lower()}{message[1:]}.", f"Set it with --{option} value."
-
-
-def _shown(path: Sequence[Any]) -> str:
-    return ".".join(str(part) if str(part).isprintable() else repr(part) for part in path)
 
 
 def _fields_at(model: type[BaseModel], path: Sequence[Any]) -> list[str]:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import reprlib
+from collections.abc import Iterable
 from typing import Any
 
 import yaml
 
 DEPTH, SIZE = 32, 100_000  # brackets inside brackets, and values once aliases are followed; no configuration comes near
+
+LOST = frozenset("\x85\u2028\u2029")  # written as they are, read back as spaces
 
 
 def from_yaml(text: str) -> Any:
@@ -30,20 +33,39 @@ def from_yaml(text: str) -> Any:
 
 def check(data: Any) -> None:
     """Refuse, by ``ValueError``, data that no configuration can be, so that what comes after need not think of it."""
-    ahead, size = [(data, 0)], 0
+    ahead: list[tuple[Any, tuple[Any, ...]]] = [(data, ())]
+    size = 0
     while ahead:
-        value, depth = ahead.pop()
+        value, path = ahead.pop()
         size += 1
-        if depth > DEPTH or size > SIZE:
+        if len(path) > DEPTH or size > SIZE:
             raise ValueError(f"it nests deeper than {DEPTH} levels or unfolds to more than {SIZE:,} values")
         if isinstance(value, dict):
-            ahead += [(part, depth + 1) for item in value.items() for part in item]
+            ahead += [pair for key, part in value.items() for pair in ((key, path), (part, (*path, key)))]
         elif isinstance(value, list | tuple | set):
-            ahead += [(part, depth + 1) for part in value]
-        elif isinstance(value, str):
-            value.encode()  # what cannot be, cannot be written to the run folder either
-        elif isinstance(value, int) and value.bit_length() > 63:
-            raise ValueError(f"it holds a whole number of {value.bit_length()} bits; 63 are the most")
+            ahead += [(part, (*path, place)) for place, part in enumerate(value)]
+        elif problem := _unwritable(value):
+            raise ValueError(f"{dotted(path) or 'a name'} is {problem}")
+
+
+def _unwritable(value: Any) -> str:
+    """Why the run folder's config.yaml could not say the same."""
+    if isinstance(value, int) and value.bit_length() > 63:
+        return f"a whole number of {value.bit_length()} bits; 63 are the most"
+    if isinstance(value, str) and not LOST.isdisjoint(value):
+        return f"{brief(value)}, with a line break that YAML does not keep; write \\n"
+    if isinstance(value, str) and value != value.encode(errors="replace").decode():
+        return f"{brief(value)}, which is no text in UTF-8"
+    return ""
+
+
+def dotted(path: Iterable[Any]) -> str:
+    """Where something stands, with what a terminal would not show escaped.
+
+    >>> dotted(["rewards", "a", 0])
+    'rewards.a.0'
+    """
+    return ".".join(str(part) if str(part).isprintable() else ascii(part) for part in path)
 
 
 def brief(value: Any) -> str:

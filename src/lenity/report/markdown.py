@@ -9,6 +9,7 @@ from typing import Any
 
 from lenity.errors import ConfigError
 from lenity.evaluation.table import changes, mean_kl
+from lenity.markdown import inline
 from lenity.pareto.confidence import Interval
 from lenity.report import collect, tables
 from lenity.report.collect import Run
@@ -24,7 +25,7 @@ def write_markdown(evidence: Evidence, file: str | Path) -> Path:
     file, runs = Path(file), evidence.runs
     file.parent.mkdir(parents=True, exist_ok=True)
     pictures = _pictures(runs, file)
-    parts = [f"# {file.stem}", _setting(evidence), _reward_models(runs)]
+    parts = [f"# {inline(file.stem)}", _setting(evidence), _reward_models(runs)]
     for comparison in evidence.comparisons:
         parts += _comparison(comparison)
     if evidence.main.methods:
@@ -50,7 +51,7 @@ def _setting(evidence: Evidence) -> str:
             f" Measured on {evidence.protocol.prompts.count} prompts (sha256 {evidence.protocol.prompts.sha256[:12]}), temperature "
             f"{decoding['temperature']:g}, top-p {decoding['top_p']:g}, at most {decoding['max_new_tokens']} tokens."
         )
-    return text
+    return inline(text)
 
 
 def _budgets(runs: Sequence[Run]) -> str:
@@ -88,7 +89,7 @@ def _reward_models(runs: Sequence[Run]) -> str:
 def _comparison(found: Comparison) -> list[str]:
     if not found.methods:
         return []
-    parts = [f"## By {found.view.name}", tables.note(found), tables.markdown(tables.methods(found))]
+    parts = [f"## By {found.view.name}", inline(tables.note(found)), tables.markdown(tables.methods(found))]
     parts += [tables.markdown(tables.figures(found)), tables.markdown(tables.differences(found))]
     return [*parts, "Mean raw reward, mean over seeds.", tables.markdown(tables.rewards(found))]
 
@@ -142,7 +143,7 @@ def _draw(
         ) from error
     from matplotlib.figure import Figure
 
-    mpl.rcParams.update({"svg.hashsalt": "lenity", "svg.fonttype": "none"})
+    mpl.rcParams.update({"svg.hashsalt": "lenity", "svg.fonttype": "none", "text.parse_math": False})
     figure = Figure(figsize=(4.6 * len(panels) + 2.4, 3.6), layout="constrained")
     axes = figure.subplots(1, len(panels), squeeze=False)[0]
     for axis, (title, value) in zip(axes, panels, strict=True):

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from lenity.evaluation.protocol import MARGIN
+from lenity.markdown import inline
 from lenity.pareto.confidence import Interval
 from lenity.pareto.measures import Measure, measures
 from lenity.report.comparison import Comparison
@@ -111,7 +112,7 @@ def markdown(table: Table) -> str:
     """
     headings, rows = table
     lines: list[Sequence[Any]] = [headings, ["---"] * len(headings), *rows]
-    return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)
+    return "\n".join("| " + " | ".join(map(inline, line)) + " |" for line in lines)
 
 
 def rich(table: Table, title: str) -> Any:

@@ -112,12 +112,15 @@ def _load(spec: RewardModelSpec, device: torch.device) -> tuple[Any, Any]:
     import torch
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-    source = {"revision": spec.revision, "trust_remote_code": spec.trust_remote_code}
+    trusted = spec.trust_remote_code
     half = device.type == "cuda" and torch.cuda.is_bf16_supported()
     try:
-        tokenizer = AutoTokenizer.from_pretrained(spec.model, padding_side="right", **source)
+        tokenizer = AutoTokenizer.from_pretrained(
+            spec.model, revision=spec.revision, trust_remote_code=trusted, padding_side="right"
+        )
         model, found = AutoModelForSequenceClassification.from_pretrained(
-            spec.model, dtype=torch.bfloat16 if half else torch.float32, use_safetensors=True, output_loading_info=True, **source
+            spec.model, revision=spec.revision, trust_remote_code=trusted, use_safetensors=True, output_loading_info=True,
+            dtype=torch.bfloat16 if half else torch.float32,
         )  # fmt: skip
     except (OSError, ValueError) as error:
         raise RewardError(*explain("reward model", spec.model, error, "train it with `lenity reward`")) from error
