@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lenity.config.sections import Policy
+from lenity.durable import replacing_folder, writing
 from lenity.errors import ModelError
 from lenity.models.source import explain
 
@@ -122,8 +123,10 @@ def merged(policy: Policy, folder: Path) -> Policy:
     if not is_adapter(policy.model):
         return policy
     if not (folder / "config.json").is_file():
-        load_base(policy, torch.device("cpu")).save_pretrained(folder)
-        load_tokenizer(policy).save_pretrained(folder)
+        model, tokenizer = load_base(policy, torch.device("cpu")), load_tokenizer(policy)
+        with writing(folder), replacing_folder(folder) as partial:
+            model.save_pretrained(partial)
+            tokenizer.save_pretrained(partial)
     return policy.model_copy(update={"model": str(folder), "revision": None})
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lenity.durable import replace_text
+from lenity.durable import replace_text, writing
 from lenity.errors import CheckpointError, RewardError
 
 if TYPE_CHECKING:
@@ -66,8 +66,9 @@ class Standardiser:
     def save(self, path: Path) -> None:
         """Write ``{name: {mean, std, n}}`` as JSON, whole or not at all."""
         data = {name: {"mean": self.means[name], "std": self.stds[name], "n": self.counts[name]} for name in self.means}
-        path.parent.mkdir(parents=True, exist_ok=True)
-        replace_text(path, json.dumps(data, indent=2) + "\n")
+        with writing(path.parent):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            replace_text(path, json.dumps(data, indent=2) + "\n")
 
     @classmethod
     def load(cls, path: Path) -> Standardiser:

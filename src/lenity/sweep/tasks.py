@@ -54,14 +54,9 @@ def align(data: dict[str, Any], output: str, allow_changes: bool = False) -> Non
 
 def _on_whole_model(config: RunConfig, output: Path) -> RunConfig:
     """The same policy for all runs: an adapter is merged once, so that their adapters stand on one model."""
-    from lenity.models.policy import is_adapter, merged
+    from lenity.models.policy import merged
 
-    base, partial = output / "base", output / ".base"
-    if is_adapter(config.policy.model) and not base.is_dir():
-        shutil.rmtree(partial, ignore_errors=True)
-        merged(config.policy, partial)
-        partial.replace(base)
-    return config.model_copy(update={"policy": merged(config.policy, base)})
+    return config.model_copy(update={"policy": merged(config.policy, output / "base")})
 
 
 def _outdated(config: RunConfig) -> bool:
