@@ -121,7 +121,7 @@ def test_metrics_are_over_what_was_scored(tiny_model):
 def test_an_objective_that_is_constant_has_a_deviation_of_exactly_0(tiny_model):
     module, tokenizer = tiny.actor_critic(tiny_model, 2)
     batch = tiny.scored(tokenizer, 2, lengths=LENGTHS)
-    batch = replace(batch, raw=torch.full_like(batch.raw, 0.1))
+    batch = replace(batch, raw=torch.full_like(batch.raw, 0.3))
     objectives = Objectives(("one", "two"), {"one": 0.5, "two": 0.5})
     assert metrics.measure(*credited(module, batch, PLC()), objectives, same)["reward_std"] == {"one": 0.0, "two": 0.0}
 
