@@ -13,7 +13,7 @@ from torch import Tensor
 from lenity import seeds, terminal
 from lenity.config.run import RunConfig
 from lenity.data.base import ReadReport
-from lenity.data.prompts import load_prompts, token_counters
+from lenity.data.prompts import load_prompts, room_for_prompts, token_counters
 from lenity.errors import ConfigError
 from lenity.models.actor_critic import ActorCritic, check_head
 from lenity.models.critic import Heads, separate_backbone
@@ -81,7 +81,11 @@ def load_world(config: RunConfig, device: torch.device) -> World:
     policy, tokenizer = load_policy(config.policy, device)
     check_head(policy)
     rewards = {name: spec.load(device) for name, spec in config.rewards.items()}
-    prompts, report = load_prompts(config.prompts, token_counters(tokenizer, rewards))
+    prompts, report = load_prompts(
+        config.prompts,
+        token_counters(tokenizer, rewards),
+        room_for_prompts(tokenizer, config.rollout.max_new_tokens),
+    )
     return World(policy, tokenizer, rewards, prompts, report)
 
 

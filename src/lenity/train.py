@@ -129,7 +129,8 @@ def _measure(config: RunConfig, world: World, file: Path) -> None:
     seeds.seed(config.seed, "calibrate")
     count = config.standardisation.prompts
     with bar("calibrating rewards", count, shown=config.logging.progress) as advance:
-        measure(world.generator(config), {**world.rewards, **held_out}, world.prompts, count, advance).save(file)
+        rewards, tolerated = {**world.rewards, **held_out}, config.tolerance.unscored
+        measure(world.generator(config), rewards, world.prompts, count, advance, tolerated=tolerated).save(file)
 
 
 def _read(config: RunConfig, file: Path) -> Standardiser:

@@ -26,6 +26,7 @@ def reward_identity(spec: RewardSpec) -> dict[str, Any]:
         RewardError: the hub has no such model, and neither has the cache.
     """
     found = {"kind": REWARDS.name_of(type(spec)), **_by_contents(spec, fingerprint)}
+    found.pop("timeout", None)  # patience does not change a score
     if isinstance(spec, RewardModelSpec) and found["model"] == spec.model:
         found["commit"] = _commit(spec.model, spec.revision)
     return found

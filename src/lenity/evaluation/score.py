@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from lenity.config.run import RunConfig
 from lenity.durable import replace_text, replacing, writing
 from lenity.evaluation import protocol
+from lenity.evaluation.answers import kept
 from lenity.evaluation.fingerprint import prompts_identity, reward_identity
 from lenity.evaluation.protocol import Protocol
 from lenity.evaluation.rows import device, generate, held_out_prompts, load_rewards, raw_columns, rows
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from lenity.rewards.standardise import Standardiser
+    from lenity.rollout.transformers import Response
 
 FILE, NOTE = "evaluation.parquet", "evaluation.json"
 
@@ -101,12 +103,16 @@ def reference_rows(
     prompts = held_out_prompts(config, tokenizer, rewards)
     made = protocol.of_run(config, standardiser, prompts)
     protocol.check_all(expected or {}, made, "what is asked for", protocol.CHOSEN)
-    with model.disable_adapter():
-        responses = generate(model, tokenizer, prompts, config, title="answering, before" if progress else None)
-    frame = rows(
-        "reference", prompts, responses, rewards, config=config, standardiser=standardiser, kl=[0.0] * len(prompts)
-    )
-    write(frame, file)
+
+    def answer() -> list[Response]:
+        with model.disable_adapter():
+            return generate(model, tokenizer, prompts, config, title="answering, before" if progress else None)
+
+    with kept(Path(cache), [*_answering(config), prompts], answer) as responses:
+        frame = rows(
+            "reference", prompts, responses, rewards, config=config, standardiser=standardiser, kl=[0.0] * len(prompts)
+        )
+        write(frame, file)
     return frame
 
 
@@ -119,9 +125,13 @@ def _aligned_rows(run: RunFolder, standardiser: Standardiser, progress: bool) ->
     rewards = load_rewards(config)
     prompts = held_out_prompts(config, tokenizer, rewards)
     shown = config.method.shown(prompts, run)
-    responses = generate(model, tokenizer, shown, config, title="answering, after" if progress else None)
-    kl = log_ratios(model, tokenizer, shown, prompts, responses)
-    return rows("aligned", prompts, responses, rewards, config=config, standardiser=standardiser, kl=kl)
+
+    def answer() -> list[Response]:
+        return generate(model, tokenizer, shown, config, title="answering, after" if progress else None)
+
+    with kept(run.path, [*_answering(config), _identity(run.adapter), shown], answer) as responses:
+        kl = log_ratios(model, tokenizer, shown, prompts, responses)
+        return rows("aligned", prompts, responses, rewards, config=config, standardiser=standardiser, kl=kl)
 
 
 def _label(frame: pd.DataFrame, config: RunConfig) -> pd.DataFrame:
@@ -161,17 +171,20 @@ def _run_key(run: RunFolder, config: RunConfig, standardiser: Standardiser) -> s
 
 def _key(config: RunConfig, standardiser: Standardiser, more: Sequence[Any] = ()) -> str:
     """What the rows depend on, as a short hash."""
-    data = config.dump()
-    settings = config.evaluation
     parts = [
-        {field: data["policy"][field] for field in ("model", "revision", "dtype")}, _identity(config.policy.model),
-        prompts_identity(config.held_out_prompts) if config.held_out_prompts else None,
-        settings.decoding(config.rollout), settings.limit, settings.batch_size,
+        *_answering(config), prompts_identity(config.held_out_prompts) if config.held_out_prompts else None, config.evaluation.limit,
         {name: reward_identity(spec) for name, spec in config.rewards.items()},
         {name: reward_identity(spec) for name, spec in config.held_out_rewards.items()},
         standardiser.means, standardiser.stds, *more,
     ]  # fmt: skip
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _answering(config: RunConfig) -> list[Any]:
+    """The reference policy, and how responses are made."""
+    policy, settings = config.dump()["policy"], config.evaluation
+    chosen = {field: policy[field] for field in ("model", "revision", "dtype")}
+    return [chosen, _identity(config.policy.model), settings.decoding(config.rollout), settings.batch_size]
 
 
 def _identity(model: str | Path) -> list[Any]:
