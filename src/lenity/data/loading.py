@@ -41,7 +41,10 @@ def load_columns(
     report = ReadReport(place, read=len(table))
     if not len(table):
         raise DataError(f"'{place}' is empty; check the split and the file.")
-    rows = table.select_columns(list(columns)).to_list()
+    try:
+        rows = table.select_columns(list(columns)).to_list()
+    except UnicodeDecodeError as error:
+        raise DataError(f"'{place}' holds text that is no UTF-8: {error}.", "Save the file again as UTF-8.") from error
     kept = [row for row in rows if all(isinstance(row[name], str) and row[name].strip() for name in text or columns)]
     report.drop("without text", len(rows) - len(kept))
     report.kept = len(kept)
