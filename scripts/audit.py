@@ -8,19 +8,29 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from typing import Any
 
 COMMAND = [sys.executable, "-m", "pip_audit", "--skip-editable", "--progress-spinner=off", "--format=json"]
 PATIENCE, LONGEST = "5", 60  # seconds for an answer, and in all
 
 
-def main() -> None:
+def installed() -> list[dict[str, Any]] | str:
+    """The packages with what is known of each, or why that cannot be told, such as for want of a network."""
     try:
         ran = subprocess.run(
             [*COMMAND, "--timeout", PATIENCE], check=False, capture_output=True, text=True, timeout=LONGEST
         )
-        packages = json.loads(ran.stdout)["dependencies"]
-    except (subprocess.TimeoutExpired, ValueError):
-        print("pip-audit: skipped, no vulnerability service could be reached")
+        return json.loads(ran.stdout)["dependencies"]
+    except subprocess.TimeoutExpired:
+        return f"no answer in {LONGEST} seconds"
+    except ValueError:
+        return "".join(ran.stderr.strip().splitlines()[-1:]) or "no answer"
+
+
+def main() -> None:
+    packages = installed()
+    if isinstance(packages, str):
+        print(f"pip-audit: skipped, nothing was audited: {packages[:200]}")
         return
     asked = [package for package in packages if "vulns" in package]
     found = [(package, flaw) for package in asked for flaw in package["vulns"]]

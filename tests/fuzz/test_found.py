@@ -14,10 +14,10 @@ from fuzz.transcripts import Table
 from lenity.config.judge import JudgeConfig
 from lenity.config.load import override, parse, read_yaml
 from lenity.config.run import RunConfig
-from lenity.config.stages import Labels, SFTConfig
+from lenity.config.stages import Labels, SFTConfig, Transcripts
 from lenity.config.sweep import load_sweep
 from lenity.data import loading
-from lenity.data.preferences import load_labels
+from lenity.data.preferences import load_labels, load_transcripts
 from lenity.errors import CheckpointError, ConfigError, DataError
 from lenity.judge.cache import Answer, Cache
 from lenity.judge.client import _read
@@ -89,6 +89,12 @@ def test_a_sweep_of_the_wrong_kind(tmp_path, settings):
 def test_points_without_number(word):
     with pytest.raises(ConfigError, match="points"):
         points(["a", "b", "c"], [word])
+
+
+def test_half_a_character_in_a_file_of_rows(tmp_path):
+    (tmp_path / "rows.jsonl").write_bytes('{"text": "a"}\n{"text": "\ud800"}\n'.encode(errors="surrogatepass"))
+    with pytest.raises(DataError, match="UTF-8"):
+        load_transcripts(Transcripts(dataset=str(tmp_path / "rows.jsonl")))
 
 
 def test_a_label_as_long_as_a_book(monkeypatch):

@@ -25,7 +25,7 @@ def say(monkeypatch, capsys):
         def audit(*_, **__):
             if isinstance(answer, Exception):
                 raise answer
-            return subprocess.CompletedProcess([], 0, stdout=answer, stderr="")
+            return subprocess.CompletedProcess([], 0, stdout=answer, stderr="Traceback\nno connection\n")
 
         monkeypatch.setattr(subprocess, "run", audit)
         runpy.run_path(str(SCRIPT), run_name="__main__")
@@ -34,10 +34,13 @@ def say(monkeypatch, capsys):
     return run
 
 
-@pytest.mark.parametrize("answer", ["", "Traceback", subprocess.TimeoutExpired("pip-audit", 60)])
-def test_offline_it_is_one_line(say, answer):
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [("", "no connection"), (subprocess.TimeoutExpired("pip-audit", 60), "no answer in 60 seconds")],
+)
+def test_offline_it_is_one_line(say, answer, reason):
     said = say(answer)
-    assert said.out == "pip-audit: skipped, no vulnerability service could be reached\n" and not said.err
+    assert said.out == f"pip-audit: skipped, nothing was audited: {reason}\n" and not said.err
 
 
 def test_what_is_found_is_a_warning(say):
