@@ -10,7 +10,7 @@ import pytest
 
 import tiny
 from fuzz.configs import BOMB
-from fuzz.transcripts import Table
+from fuzz.transcripts import served
 from lenity.config.judge import JudgeConfig
 from lenity.config.load import override, parse, read_yaml
 from lenity.config.run import RunConfig
@@ -93,12 +93,12 @@ def test_points_without_number(word):
 
 def test_half_a_character_in_a_file_of_rows(tmp_path):
     (tmp_path / "rows.jsonl").write_bytes('{"text": "a"}\n{"text": "\ud800"}\n'.encode(errors="surrogatepass"))
-    with pytest.raises(DataError, match="UTF-8"):
+    with pytest.raises(DataError, match="1 with half of a surrogate pair"):
         load_transcripts(Transcripts(dataset=str(tmp_path / "rows.jsonl")))
 
 
 def test_a_label_as_long_as_a_book(monkeypatch):
-    monkeypatch.setattr(loading, "_load", lambda *_: Table([{"chosen": "x", "label": ["y" * 10**6]}]))
+    monkeypatch.setattr(loading, "_rows", served([{"chosen": "x", "label": ["y" * 10**6]}]))
     with pytest.raises(DataError, match="labels are 0 or 1") as caught:
         load_labels(Labels(dataset="x", text="chosen"))
     assert len(str(caught.value)) < 1000
