@@ -41,6 +41,12 @@ class Rollouts:
             "response_mask": self.response_mask,
         }
 
+    def by_length(self, rows: Tensor) -> Tensor:
+        """``rows``, those with the longest responses first; where that does not tell, the longest prompts."""
+        width = self.prompt_mask.shape[1] + 1
+        length = self.response_mask[rows].sum(1) * width + self.prompt_mask[rows].sum(1)
+        return rows[length.argsort(descending=True, stable=True)]
+
     def select(self: B, rows: Tensor) -> B:
         """The given rows, with the padding that none of them needs cut off."""
         prompt = int(self.prompt_mask[rows].sum(1).max())

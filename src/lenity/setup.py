@@ -132,7 +132,14 @@ def _actor_critic(config: RunConfig, world: World) -> ActorCritic:
         critic = separate_backbone(config.critic.model, world.policy, config.policy, world.policy.device)
     config_of = (critic.get_base_model() if critic is not None else world.policy.get_base_model()).config
     heads = Heads(config_of.get_text_config().hidden_size, config.critic.hidden_size, len(config.rewards))
-    return ActorCritic(world.policy, heads, critic, detach=config.critic.detach, temperature=config.rollout.temperature)
+    return ActorCritic(
+        world.policy,
+        heads,
+        critic,
+        detach=config.critic.detach,
+        temperature=config.rollout.temperature,
+        compiled=config.policy.compile,
+    )
 
 
 def _optimizer(config: RunConfig, module: ActorCritic, processes: int) -> tuple[Any, Any]:

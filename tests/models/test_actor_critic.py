@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 import tiny
 from lenity.config.sections import LoRA
 from lenity.errors import ModelError
+from lenity.models import actor_critic
 from lenity.models.actor_critic import check_head
 from lenity.models.critic import separate_backbone
 from lenity.models.policy import load_policy
@@ -109,3 +111,45 @@ def test_bad_policies_are_refused(tiny_model, changes, message):
     policy = tiny.settings(tiny_model).model_copy(update=changes)
     with pytest.raises(ModelError, match=message):
         load_policy(policy, torch.device("cpu"))
+
+
+def gradients(module, batch):
+    outputs = module(**batch.inputs, entropy=True)
+    (outputs.logprobs.sum() + outputs.values.square().sum()).backward()
+    return outputs, {name: p.grad.clone() for name, p in module.named_parameters() if p.grad is not None}
+
+
+def test_chunks_of_the_head_change_neither_log_probs_nor_gradients(tiny_model, monkeypatch):
+    found = []
+    for chunk in (actor_critic.CHUNK, 300):
+        monkeypatch.setattr(actor_critic, "CHUNK", chunk)
+        module, tokenizer = tiny.actor_critic(tiny_model)
+        found.append(gradients(module, tiny.rollouts(tokenizer)))
+    assert 300 // len(tokenizer) < 13, "several chunks"
+    for ours, theirs in zip(found[1][0], found[0][0], strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-6)
+    torch.testing.assert_close(found[1][1], found[0][1], rtol=1e-4, atol=1e-5)
+
+
+class Largest(TorchDispatchMode):
+    """The most distributions over the vocabulary in any tensor that an operation makes."""
+
+    def __init__(self, vocabulary):
+        super().__init__()
+        self.vocabulary, self.most = vocabulary, 0
+
+    def __torch_dispatch__(self, function, types, arguments=(), options=None):
+        found = function(*arguments, **(options or {}))
+        for each in found if isinstance(found, (tuple, list)) else [found]:
+            if isinstance(each, torch.Tensor) and each.shape[-1:] == (self.vocabulary,):
+                self.most = max(self.most, each.numel() // self.vocabulary)
+        return found
+
+
+def test_memory_of_the_head_does_not_grow_with_the_batch(tiny_model, monkeypatch):
+    module, tokenizer = tiny.actor_critic(tiny_model)
+    monkeypatch.setattr(actor_critic, "CHUNK", 40 * len(tokenizer))
+    batch = tiny.rollouts(tokenizer, lengths=(50,) * 40)
+    with Largest(len(tokenizer)) as seen:
+        gradients(module, batch)
+    assert seen.most == 40

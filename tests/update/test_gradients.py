@@ -94,7 +94,7 @@ def test_an_exploded_mini_batch_does_not_steer_the_others(tiny_model, rule, shif
         module, tokenizer = tiny.actor_critic(tiny_model)
         batch = tiny.credited(module, tokenizer, settings)
         torch.manual_seed(0)
-        second = torch.randperm(8)[4:]
+        second = batch.by_length(torch.randperm(8))[4:]
         if broken:
             logprobs = batch.logprobs.clone()
             logprobs[second] -= shift

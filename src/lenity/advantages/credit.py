@@ -92,12 +92,14 @@ def _evaluate(scored: Scored, module: Any, size: int) -> tuple[Tensor, Tensor, T
     module.eval()
     width = scored.response_mask.shape[1]
     parts: list[list[Tensor]] = [[], [], [], []]
-    for rows in pieces(torch.arange(len(scored)), size):
-        part = scored.select(rows.to(scored.response_mask.device))
+    order = scored.by_length(torch.arange(len(scored), device=scored.response_mask.device))
+    for rows in pieces(order, size):
+        part = scored.select(rows)
         now = module(**part.inputs, entropy=True)
         before = module(**part.inputs, reference=True)
         for found, value in zip(parts, (now.logprobs, now.entropy, now.values, before.logprobs), strict=True):
             missing = width - value.shape[1]
             found.append(torch.nn.functional.pad(value, (0, 0, 0, missing) if value.dim() == 3 else (0, missing)))
-    logprobs, entropy, values, reference = (torch.cat(found) for found in parts)
+    back = order.argsort()
+    logprobs, entropy, values, reference = (torch.cat(found)[back] for found in parts)
     return logprobs, entropy, values, reference

@@ -33,6 +33,9 @@ class Policy(Section):
         "auto", description="auto: bfloat16 where the accelerator has it, float32 on a CPU"
     )
     trust_remote_code: bool = Field(False, description="run code that comes with the model; only for sources you trust")
+    compile: bool = Field(
+        False, description="compile scoring and update: faster after some minutes; on a CPU it needs a C++ compiler"
+    )
 
 
 class Critic(Section):

@@ -12,9 +12,12 @@ from typing import Any, NamedTuple
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from lenity.errors import ModelError
 from lenity.models.critic import Heads, backbone_of
+
+CHUNK = 2**24  # logits at once, 64 MiB in float32, a few of which exist together
 
 
 class Outputs(NamedTuple):
@@ -34,14 +37,17 @@ class ActorCritic(nn.Module):
         critic: the backbone of a separate critic; None where the heads read the policy's last hidden state.
         detach: keep the value loss from the policy's adapter.
         temperature: of sampling; log-probs are of the distribution that generated.
+        compiled: compile the passes through the layers; all but their first ones, which take long, are then faster.
     """
 
     def __init__(
-        self, policy: Any, heads: Heads, critic: Any = None, *, detach: bool = False, temperature: float = 1.0
-    ) -> None:
+        self, policy: Any, heads: Heads, critic: Any = None, *,
+        detach: bool = False, temperature: float = 1.0, compiled: bool = False,
+    ) -> None:  # fmt: skip
         super().__init__()
         self.policy, self.heads, self.critic = policy, heads, critic
         self.detach, self.temperature = detach, temperature
+        self._states = torch.compile(_last_states, dynamic=True) if compiled else _last_states
 
     def forward(
         self,
@@ -69,7 +75,7 @@ class ActorCritic(nn.Module):
         model = self.policy.get_base_model()
         adapter = self.policy.disable_adapter() if reference else contextlib.nullcontext()
         with adapter, self._precision(ids.device):
-            states = _hidden_states(backbone_of(model), ids, attention)[:, before]
+            states = self._hidden_states(backbone_of(model), ids, attention)[:, before]
             chosen, spread = self._token_logprobs(model, states[response_mask], response_ids[response_mask], entropy)
         logprobs = _scatter(chosen, response_mask)
         found = None if spread is None else _scatter(spread, response_mask)
@@ -77,15 +83,32 @@ class ActorCritic(nn.Module):
             return Outputs(logprobs, found, None)
         if self.critic is not None:
             with self._precision(ids.device):
-                states = _hidden_states(self.critic, ids, attention)[:, before]
+                states = self._hidden_states(self.critic, ids, attention)[:, before]
         values = self.heads(states.detach() if self.detach else states)
         return Outputs(logprobs, found, values.where(response_mask.unsqueeze(-1), 0.0))
+
+    def _hidden_states(self, backbone: Any, ids: Tensor, attention: Tensor) -> Tensor:
+        return self._states(backbone, ids, attention, _positions(backbone, attention))
 
     def _precision(self, device: torch.device) -> torch.autocast:
         """A bfloat16 model computes in it; its float32 adapter follows."""
         return torch.autocast(device.type, torch.bfloat16, enabled=self.policy.dtype is torch.bfloat16)
 
     def _token_logprobs(
+        self, model: Any, states: Float[Tensor, "N H"], ids: Int[Tensor, " N"], entropy: bool
+    ) -> tuple[Float[Tensor, " N"], Float[Tensor, " N"] | None]:
+        """In chunks whose logits stay below ``CHUNK`` numbers; with gradients they are computed again in the backward pass."""
+        size = max(1, CHUNK // int(model.config.get_text_config().vocab_size))
+        if len(states) <= size:
+            return self._distributions(model, states, ids, entropy)
+        parts = [
+            checkpoint(self._distributions, model, some, chosen, entropy, use_reentrant=False)
+            for some, chosen in zip(torch.split(states, size), torch.split(ids, size), strict=True)
+        ]
+        logprobs, spreads = (list(found) for found in zip(*parts, strict=True))
+        return torch.cat(logprobs), torch.cat(spreads) if entropy else None
+
+    def _distributions(
         self, model: Any, states: Float[Tensor, "N H"], ids: Int[Tensor, " N"], entropy: bool
     ) -> tuple[Float[Tensor, " N"], Float[Tensor, " N"] | None]:
         distribution = (logits_of(model, states) / self.temperature).log_softmax(-1)
@@ -121,7 +144,8 @@ def check_head(policy: Any) -> None:
     count = min(5, int(model.config.get_text_config().vocab_size))
     ids = torch.arange(count, device=next(model.parameters()).device)[None]
     own = model(input_ids=ids, attention_mask=torch.ones_like(ids)).logits[0].float()
-    ours = logits_of(model, _hidden_states(backbone_of(model), ids, ids >= 0)[0])
+    backbone, attention = backbone_of(model), ids >= 0
+    ours = logits_of(model, _last_states(backbone, ids, attention, _positions(backbone, attention))[0])
     error = (own - ours).abs().max().item() / max(own.abs().max().item(), 1e-6)
     if not error < 0.05:  # bfloat16 differs in the third digit; a missing scale in the first
         raise ModelError(
@@ -131,13 +155,17 @@ def check_head(policy: Any) -> None:
         )
 
 
-def _hidden_states(backbone: Any, ids: Tensor, attention: Tensor) -> Tensor:
+def _positions(backbone: Any, attention: Tensor) -> dict[str, Tensor]:
+    """Of tokens that are padded on the left, where the model takes positions."""
     inner = backbone.get_base_model() if hasattr(backbone, "get_base_model") else backbone
-    extra: dict[str, Any] = {}
-    if "position_ids" in inspect.signature(inner.forward).parameters:
-        extra["position_ids"] = (attention.long().cumsum(-1) - 1).clamp(min=0)
+    if "position_ids" not in inspect.signature(inner.forward).parameters:
+        return {}
+    return {"position_ids": (attention.long().cumsum(-1) - 1).clamp(min=0)}
+
+
+def _last_states(backbone: Any, ids: Tensor, attention: Tensor, positions: dict[str, Tensor]) -> Tensor:
     states: Tensor = backbone(
-        input_ids=ids, attention_mask=attention.long(), use_cache=False, **extra
+        input_ids=ids, attention_mask=attention.long(), use_cache=False, **positions
     ).last_hidden_state
     return states
 

@@ -84,7 +84,8 @@ class RewardModel(Reward):
         """One raw score a row, in order; NaN or infinite where the model's output is."""
         import torch
 
-        rows = encode(self.tokenizer, self.template, prompts, responses, self.max_length)
+        pairs = list(dict.fromkeys(zip(prompts, responses, strict=True)))  # what is said twice is scored once
+        rows = encode(self.tokenizer, self.template, [a for a, _ in pairs], [b for _, b in pairs], self.max_length)
         order = sorted(range(len(rows)), key=lambda i: -len(rows[i]["input_ids"]))
         scores = [0.0] * len(rows)
         with torch.inference_mode():
@@ -95,7 +96,8 @@ class RewardModel(Reward):
                 ).to(self.model.device)
                 for i, value in zip(chosen, self._outputs(batch).tolist(), strict=True):
                     scores[i] = self.sign * value
-        return scores
+        known = dict(zip(pairs, scores, strict=True))
+        return [known[pair] for pair in zip(prompts, responses, strict=True)]
 
     def prompt_tokens(self, prompts: Sequence[str]) -> list[int]:
         """Length of each prompt in this model's tokens."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -85,7 +86,7 @@ class TransformersGenerator:
         width = max(len(row) for row in rows)
         return Rollouts(
             prompts=prompts,
-            responses=[self._text(prompt, row) for prompt, row in zip(ids, rows, strict=True)],
+            responses=self._texts(ids, rows),
             prompt_ids=ids,
             prompt_mask=attention.bool(),
             response_ids=pad_right(rows, width, self.tokenizer.pad_token_id),
@@ -105,13 +106,15 @@ class TransformersGenerator:
             ) from error
         return found
 
-    def _text(self, prompt: Tensor, response: Tensor) -> str:
-        """What the response adds to the prompt's text; alone, many tokenizers would lose its leading space."""
-        before, both, alone = (
-            self.tokenizer.decode(ids, skip_special_tokens=True)
-            for ids in (prompt, torch.cat([prompt, response]), response)
-        )
-        return cut(both[len(before) :] if both.startswith(before) else alone, self.stop)
+    def _texts(self, prompts: Tensor, responses: list[Tensor]) -> list[str]:
+        """What each response adds to its prompt's text; alone, many tokenizers would lose its leading space."""
+        before, after = prompts.tolist(), [row.tolist() for row in responses]
+        both = [prompt + response for prompt, response in zip(before, after, strict=True)]
+        texts = [self.tokenizer.batch_decode(ids, skip_special_tokens=True) for ids in (before, both, after)]
+        return [
+            cut(whole[len(prompt) :] if whole.startswith(prompt) else alone, self.stop)
+            for prompt, whole, alone in zip(*texts, strict=True)
+        ]
 
     def _settings(self) -> Any:
         from transformers import GenerationConfig
@@ -154,24 +157,38 @@ def cut(text: str, stop: Sequence[str]) -> str:
 
 
 class _Stopping:
-    """Ends a row once its last tokens spell a stop string; remembers after how many tokens."""
+    """Ends a row once its last tokens spell a stop string; remembers after how many tokens.
+
+    Only a token that holds the last character of a stop string can complete it, so that the other rows are not decoded.
+    """
 
     def __init__(self, tokenizer: Any, prompt: int, stop: Sequence[str]) -> None:
         self._tokenizer, self._prompt, self._stop = tokenizer, prompt, stop
         self._at: list[int | None] = []
+        self._completing = _tokens_with(tokenizer, "".join(sorted({text[-1] for text in stop if text})))
 
     def __call__(self, ids: Int[Tensor, "B S"], scores: Any, **kwargs: Any) -> Bool[Tensor, " B"]:
         length = ids.shape[1] - self._prompt
         self._at = self._at or [None] * len(ids)
-        if self._stop:
-            tails = self._tokenizer.batch_decode(ids[:, max(self._prompt, ids.shape[1] - TAIL) :])
-            for row, tail in enumerate(tails):
+        if rows := [row for row, token in enumerate(ids[:, -1].tolist()) if token in self._completing]:
+            tails = self._tokenizer.batch_decode(ids[rows, max(self._prompt, ids.shape[1] - TAIL) :])
+            for row, tail in zip(rows, tails, strict=True):
                 if self._at[row] is None and any(text in tail for text in self._stop):
                     self._at[row] = length
         return torch.tensor([at is not None for at in self._at], device=ids.device)
 
     def found(self, rows: int) -> list[int | None]:
         return self._at or [None] * rows
+
+
+@lru_cache(maxsize=8)
+def _tokens_with(tokenizer: Any, characters: str) -> frozenset[int]:
+    """The tokens whose text holds any of ``characters``, or a part of a character, which may be one of them."""
+    if not characters:
+        return frozenset()
+    texts = tokenizer.batch_decode([[token] for token in range(len(tokenizer))])
+    signs = {*characters, "\ufffd"}
+    return frozenset(token for token, text in enumerate(texts) if signs & set(text))
 
 
 def _length(tokens: list[int], ends: set[int], stopped: int | None) -> tuple[int, bool]:

@@ -122,7 +122,11 @@ class Update:
         return stats
 
     def _fitting(self, batch: Credited, rows: Tensor, work: Callable[[list[Credited]], T]) -> T:
-        """``work`` on mini-batches of ``rows``, again on smaller ones where the memory does not hold them."""
+        """``work`` on mini-batches of ``rows``, again on smaller ones where the memory does not hold them.
+
+        Which rows of a step stand in one mini-batch does not matter, so those of like length do.
+        """
+        rows = batch.by_length(rows)
         random = torch.get_rng_state(), torch.cuda.get_rng_state() if batch.raw.is_cuda else None
         while True:
             try:
