@@ -46,7 +46,7 @@ def ends(monkeypatch, capfd):
     [
         (["train", "no.yaml"], ["error: configuration file 'no.yaml' not found.", "remedy: This folder has: a.yaml."]),
         (["train", "a.yaml", "--ppo.epoch", "2"], ["error: a.yaml: ppo.epoch: unknown field (value 2).", "remedy: Did you mean 'epochs'?"]),
-        (["train", "a.yaml", "--seed"], ["error: --seed has no value.", "remedy: Overrides are written --section.field value."]),
+        (["train", "a.yaml", "--seed"], ["error: '--seed' has no value.", "remedy: Overrides are written --section.field value."]),
         (["trian"], ["error: No such command 'trian'.", "remedy: See python -m lenity --help."]),
         (["sweep", "a.yaml", "--jobs", "2"], ["error: Missing option '--output'.", "remedy: See python -m lenity sweep --help."]),
         (["report", "."], ["error: '.' holds no evaluated run.", "remedy: Give a run or sweep folder, after `lenity evaluate RUN` or `lenity sweep`."]),
