@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 
@@ -26,7 +27,8 @@ def lenity(*arguments, cwd, **options):
 
 @pytest.fixture
 def ends(monkeypatch, capfd):
-    """The exit code and the lines on stderr where ``lenity methods`` raises."""
+    """The exit code and the lines on stderr where ``lenity methods`` raises; what ends a process is undone in this one."""
+    handler = signal.getsignal(signal.SIGINT)
 
     def run(error, *arguments):
         def fail():
@@ -38,7 +40,8 @@ def ends(monkeypatch, capfd):
             main()
         return ended.value.code, [line for line in capfd.readouterr().err.splitlines() if line]  # click leaves the ^C's
 
-    return run
+    yield run
+    signal.signal(signal.SIGINT, handler)
 
 
 @pytest.mark.parametrize(
