@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -63,3 +64,14 @@ def small_world(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
     sizes = {"prompts": 600, "transcripts": 6000, "pairs": 64, "held_out": 30}
     return build_world(cache=tmp_path_factory.mktemp("worlds"), progress=False, settings=sizes)
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """As in each process that a test starts: sums over another number of threads differ in their last digit."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 
@@ -26,7 +27,8 @@ def lenity(*arguments, cwd, **options):
 
 @pytest.fixture
 def ends(monkeypatch, capfd):
-    """The exit code and the lines on stderr where ``lenity methods`` raises."""
+    """The exit code and the lines on stderr where ``lenity methods`` raises; what ends a process is undone in this one."""
+    handler = signal.getsignal(signal.SIGINT)
 
     def run(error, *arguments):
         def fail():
@@ -38,7 +40,8 @@ def ends(monkeypatch, capfd):
             main()
         return ended.value.code, [line for line in capfd.readouterr().err.splitlines() if line]  # click leaves the ^C's
 
-    return run
+    yield run
+    signal.signal(signal.SIGINT, handler)
 
 
 @pytest.mark.parametrize(
@@ -46,7 +49,7 @@ def ends(monkeypatch, capfd):
     [
         (["train", "no.yaml"], ["error: configuration file 'no.yaml' not found.", "remedy: This folder has: a.yaml."]),
         (["train", "a.yaml", "--ppo.epoch", "2"], ["error: a.yaml: ppo.epoch: unknown field (value 2).", "remedy: Did you mean 'epochs'?"]),
-        (["train", "a.yaml", "--seed"], ["error: --seed has no value.", "remedy: Overrides are written --section.field value."]),
+        (["train", "a.yaml", "--seed"], ["error: '--seed' has no value.", "remedy: Overrides are written --section.field value."]),
         (["trian"], ["error: No such command 'trian'.", "remedy: See python -m lenity --help."]),
         (["sweep", "a.yaml", "--jobs", "2"], ["error: Missing option '--output'.", "remedy: See python -m lenity sweep --help."]),
         (["report", "."], ["error: '.' holds no evaluated run.", "remedy: Give a run or sweep folder, after `lenity evaluate RUN` or `lenity sweep`."]),

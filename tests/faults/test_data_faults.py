@@ -99,6 +99,21 @@ def test_a_line_that_is_not_an_object_is_named(tmp_path, more, message):
         load_columns(write(tmp_path / "q.jsonl", GOOD, more), ["prompt"])
 
 
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [("[1]", "int in place of an object"), ('[{"prompt": "sure"}, null]', "NoneType in place"), ("[{]", "line 1 of")],
+)
+def test_a_list_of_other_things_is_named(tmp_path, text, message):
+    (tmp_path / "q.json").write_text(text)
+    with pytest.raises(DataError, match=message):
+        load_columns(str(tmp_path / "q.json"), ["prompt"])
+
+
+def test_a_list_of_objects_over_several_lines_is_read(tmp_path):
+    (tmp_path / "q.json").write_text('[\n{"prompt": "sure"},\n\n{"prompt": "but",\n "other": 1}\n]\n')
+    assert load_columns(str(tmp_path / "q.json"), ["prompt"])[0] == [{"prompt": "sure"}, {"prompt": "but"}]
+
+
 def test_a_file_cut_short_and_an_empty_one_are_refused(tmp_path):
     file = tmp_path / "q.jsonl.gz"
     write(file, [{"prompt": f"{i * 7919}"} for i in range(500)])

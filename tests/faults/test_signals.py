@@ -48,7 +48,7 @@ def slow(tiny_model, tmp_path):
 
 
 @pytest.mark.parametrize(("how", "code"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)])
-def test_the_iteration_is_finished_and_the_run_goes_on(slow, tmp_path, how, code):
+def test_the_iteration_is_finished_and_the_run_goes_on(slow, tmp_path, how, code, one_thread):
     process = start(tmp_path, "train", "run.yaml", "--logging.samples", "2")
     until_rows(tmp_path, 2)
     process.send_signal(how)

@@ -52,15 +52,6 @@ def started(tiny_model, tmp_path):
     return start
 
 
-@pytest.fixture
-def one_thread():
-    """As each worker has where there are as many as cores: sums over another number of threads differ in their last digit."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 def interrupt(start, how, ready):
     """Send ``how`` once it has workers and is ``ready()``; what it printed and its status. All its workers end."""
     process = start()

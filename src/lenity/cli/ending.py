@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import traceback
 from typing import NoReturn
@@ -20,6 +21,7 @@ def run(command: click.Command) -> NoReturn:
     try:
         code = command.main(arguments, standalone_mode=False)
     except (Exception, KeyboardInterrupt) as error:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # an impatient second one must not cut the last words short
         if DEBUG in sys.argv[1:]:
             traceback.print_exception(error)
         code = tell(error)

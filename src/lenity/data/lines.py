@@ -12,13 +12,14 @@ from typing import Any
 from lenity.errors import DataError
 
 
-def read_json_lines(file: Path, columns: Sequence[str]) -> tuple[list[str], list[dict[str, Any]]]:
+def read_json(file: Path, columns: Sequence[str]) -> tuple[list[str], list[dict[str, Any]]]:
     """The columns that any row has, and those of ``columns`` in each; None where a row has not got one.
 
-    ``datasets`` refuses a whole file for one lone surrogate, and does not say where a fault is.
+    ``datasets`` refuses a whole file for one lone surrogate, does not say where a fault is, and takes the process with it where
+    pyarrow meets a ``null`` outside an object.
 
     Args:
-        file: one JSON object a line, perhaps ``.gz``.
+        file: one JSON object a line, or one list of them, perhaps ``.gz``.
         columns: wanted.
 
     Raises:
@@ -26,19 +27,24 @@ def read_json_lines(file: Path, columns: Sequence[str]) -> tuple[list[str], list
     """
     names: dict[str, None] = {}
     rows = []
-    for number, line in _lines(file):
+    lines = list(_lines(file))
+    listed = bool(lines) and lines[0][1].lstrip().startswith(b"[")
+    if listed:
+        lines = [(1, b"".join(line for _, line in lines))]
+    for number, line in lines:
         try:
-            row = json.loads(line)
-            if not isinstance(row, dict):
-                raise ValueError(f"{type(row).__name__} in place of an object")
+            found = json.loads(line)
+            for row in found if listed else [found]:
+                if not isinstance(row, dict):
+                    raise ValueError(f"{type(row).__name__} in place of an object")
+                names |= dict.fromkeys(row)
+                rows.append({name: row.get(name) for name in columns})
         except (ValueError, RecursionError) as error:
             kind = "UTF-8" if isinstance(error, UnicodeDecodeError) else "a JSON object"
             raise DataError(
                 f"line {number} of '{file}' is not {kind}: {error}.",
                 "Mend or remove that line, and save the file as UTF-8.",
             ) from error
-        names |= dict.fromkeys(row)
-        rows.append({name: row.get(name) for name in columns})
     return list(names), rows
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from lenity.data.base import ReadReport
-from lenity.data.lines import is_unicode, not_utf8, read_json_lines
+from lenity.data.lines import is_unicode, not_utf8, read_json
 from lenity.errors import DataError
 
 FILE_BUILDERS = {".jsonl": "json", ".json": "json", ".parquet": "parquet", ".csv": "csv"}
@@ -83,8 +83,8 @@ def _rows(
             raise DataError(
                 f"'{dataset}' is not one of {', '.join(FILE_BUILDERS)} (the text formats may be .gz).", "Convert it."
             )
-        if suffix == ".jsonl":
-            return read_json_lines(path, columns)
+        if suffix in {".jsonl", ".json"}:
+            return read_json(path, columns)
         name, split, arguments = FILE_BUILDERS[suffix], "train", {"data_files": {"train": str(path)}}
     elif path.is_dir():
         name = str(path)
