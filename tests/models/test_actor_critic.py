@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -153,3 +155,23 @@ def test_memory_of_the_head_does_not_grow_with_the_batch(tiny_model, monkeypatch
     with Largest(len(tokenizer)) as seen:
         gradients(module, batch)
     assert seen.most == 40
+
+
+@pytest.mark.skipif(shutil.which("g++") is None, reason="compiling for a CPU needs a C++ compiler")
+def test_compiled_layers_give_the_same_log_probs_values_and_gradients(tiny_model):
+    """At two shapes, with the adapter on and off."""
+    found = []
+    for compiled in (False, True):
+        module, tokenizer = tiny.actor_critic(tiny_model, compiled=compiled)
+        results = []
+        for lengths in ((3, 1, 5, 4), (7, 2)):
+            batch = tiny.rollouts(tokenizer, lengths=lengths)
+            with torch.no_grad():
+                results.append(module(**batch.inputs, reference=True).logprobs)
+            outputs, gradient = gradients(module, batch)
+            results += [outputs.logprobs.detach(), outputs.values.detach(), *gradient.values()]
+            module.zero_grad()
+        found.append(results)
+    assert len(found[0]) == len(found[1]) > 20
+    for ours, theirs in zip(*found, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-5)

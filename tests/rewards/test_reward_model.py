@@ -64,6 +64,21 @@ def test_scores_are_those_of_plain_transformers(folder, template, output, batch_
     assert spec.load(CPU).score(PROMPTS, RESPONSES) == pytest.approx(wanted, abs=1e-5)
 
 
+def test_what_is_said_twice_is_scored_once(folder, monkeypatch):
+    reward = RewardModelSpec(model=str(folder), label=2, batch_size=2).load(CPU)
+    seen, plain = [], type(reward)._outputs
+
+    def outputs(self, batch):
+        seen.append(len(batch["input_ids"]))
+        return plain(self, batch)
+
+    monkeypatch.setattr(type(reward), "_outputs", outputs)
+    order = [0, 1, 0, 2, 1, 0]
+    scores = reward.score([PROMPTS[i] for i in order], [RESPONSES[i] for i in order])
+    assert sum(seen) == 3
+    assert [scores.index(scores[at]) for at in range(6)] == [0, 1, 0, 3, 1, 0]
+
+
 def test_a_long_text_loses_its_beginning(folder):
     reward = RewardModelSpec(model=str(folder), label=0, max_length=8).load(CPU)
     long = ["\n\nHuman: " + "but " * 40 + "\n\nAssistant:"]

@@ -11,6 +11,7 @@ import torch
 import tiny
 from lenity import memory
 from lenity.aggregation import MGDA
+from lenity.batch import Credited
 from lenity.config.sections import PPO
 from lenity.errors import NumericalError, ResourceError
 from lenity.update.step import adapter_dropout_only
@@ -28,6 +29,29 @@ def test_accumulation_is_a_larger_mini_batch(tiny_model, sizes):
     torch.testing.assert_close(found[0][1], found[1][1], rtol=0, atol=1e-6)
     means = [{name: x for name, x in stats.items() if not name.endswith("passes")} for stats, _ in found]
     assert means[0] == pytest.approx(means[1], abs=1e-5)
+
+
+def test_mini_batches_of_like_length_give_the_gradient_of_any(tiny_model, monkeypatch):
+    found = []
+    for ordered in (True, False):
+        if not ordered:
+            monkeypatch.setattr(Credited, "by_length", lambda self, rows: rows)
+        settings = PPO(epochs=2, mini_batch_size=2, accumulation=4)
+        module, tokenizer = tiny.actor_critic(tiny_model)
+        tiny.updater(module, settings)(tiny.credited(module, tokenizer, settings), tiny.NO_SEED)
+        found.append(tiny.trained(module))
+    torch.testing.assert_close(found[0], found[1], rtol=0, atol=1e-6)
+
+
+def test_like_lengths_need_less_padding(tiny_model):
+    module, tokenizer = tiny.actor_critic(tiny_model)
+    batch = tiny.credited(module, tokenizer, PPO())
+    order = batch.by_length(torch.arange(8))
+    lengths = batch.response_mask.sum(1)[order].tolist()
+    assert lengths == sorted(lengths, reverse=True) and sorted(order.tolist()) == list(range(8))
+    prompts = batch.prompt_mask.sum(1)[order].tolist()
+    pairs = list(zip(lengths, prompts, strict=True))
+    assert pairs == sorted(pairs, reverse=True)
 
 
 def test_one_objective_without_leniency_is_textbook_ppo(tiny_model):
