@@ -12,7 +12,7 @@ HH_MODELS := $(HH)/sft/model.safetensors $(foreach r,harmless helpful humor,$(HH
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test check format bench fuzz compare front docs docs-picture docs-screenshots hh study study-worlds study-toy study-page study-hh clean
+.PHONY: help setup demo test check format bench bench-growth bench-rules fuzz compare front docs docs-picture docs-screenshots hh study study-worlds study-toy study-page study-hh clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,7 +44,14 @@ format: setup ## rewrite the code in the project's format
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: setup ## time the rules against batch size and number of objectives
+bench: setup ## Lenity beside TRL on one workload, in environments it makes itself (about an hour; nothing else may run)
+	$(BIN)/python benchmarks/speed/run.py
+
+bench-growth: setup ## how time and memory grow with objectives, length, batch and size (about half an hour; nothing else may run)
+	$(BIN)/python benchmarks/speed/growth.py
+	$(BIN)/python benchmarks/speed/head_memory.py
+
+bench-rules: setup ## time the rules against batch size and number of objectives
 	$(BIN)/python benchmarks/rules.py
 
 fuzz: setup ## 100,000 hostile inputs for each reader of files and answers, docs/results/fuzz.md (about 15 minutes)
