@@ -43,8 +43,14 @@ def test_a_run_that_failed_before_its_first_iteration_can_be_started_anew(config
 def test_what_training_does_not_depend_on_may_change(config, tmp_path):
     RunFolder.open(config, resume=False).append({"iteration": 1}, [])
     changes = {"checkpoint": {"every": 7}, "evaluation": {"limit": 3}, "tolerance": {"unscored": 0.5}}
-    again = RunFolder.open(tiny.run_config("some/model", tmp_path / "run", **changes), resume=True)
-    assert again.config.checkpoint.every == 7 and not (again.path / "notes.log").exists()
+    words = []
+    again = RunFolder.open(tiny.run_config("some/model", tmp_path / "run", **changes), resume=True, say=words.append)
+    assert again.config.checkpoint.every == 7
+    assert sorted(words) == [
+        "Changed after iteration 1: checkpoint.every was 1 and is 7.",
+        "Changed after iteration 1: evaluation.limit was 12 and is 3.",
+        "Changed after iteration 1: tolerance.unscored was 0.1 and is 0.5.",
+    ]
 
 
 def test_changes_that_training_depends_on_are_refused_unless_told_and_then_noted(config, tmp_path):
@@ -58,7 +64,7 @@ def test_changes_that_training_depends_on_are_refused_unless_told_and_then_noted
     assert RunFolder(run.path).config == config, "a refusal changes nothing"
     assert RunFolder.open(other, resume=True, allow_changes=True).config == other
     notes = (run.path / "notes.log").read_text().splitlines()
-    assert len(notes) == 2 and "After iteration 1" in notes[0] and "seed was 0 and is 4" in notes[0]
+    assert len(notes) == 3 and notes[0].endswith("Changed after iteration 1: seed was 0 and is 4.")
 
 
 def test_other_objectives_are_another_run_whatever_is_allowed(config, tmp_path):

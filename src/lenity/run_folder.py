@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -39,13 +39,16 @@ class RunFolder:
         self.path = Path(path)
 
     @classmethod
-    def open(cls, config: RunConfig, resume: bool, *, allow_changes: bool = False) -> RunFolder:
+    def open(
+        cls, config: RunConfig, resume: bool, *, allow_changes: bool = False, say: Callable[[str], None] | None = None
+    ) -> RunFolder:
         """The folder ``config.output``, made and holding ``config.yaml``.
 
         Args:
             config: of the run.
             resume: a run that is there already goes on.
-            allow_changes: also with settings other than it has begun with; which, is noted.
+            allow_changes: also with settings other than it has begun with.
+            say: gets each setting that differs; default: :meth:`note`.
 
         Raises:
             CheckpointError: it holds a run already and ``resume`` is off, or what is there cannot go on as ``config`` says.
@@ -57,7 +60,7 @@ class RunFolder:
                     f"output '{run.path}' already holds a run.",
                     "Add --resume to go on with it, or choose another --output.",
                 )
-            run._check_changes(config, allow_changes=allow_changes)
+            run._check_changes(config, allow_changes, say or run.note)
         with writing(run.path):
             run.path.mkdir(parents=True, exist_ok=True)
             clear(run.path, run.checkpoints)
@@ -138,7 +141,7 @@ class RunFolder:
         Raises:
             CheckpointError: ``config`` is another run.
         """
-        self._check_changes(config, allow_changes=False)
+        self._check_changes(config, False, self.note)
         with writing(self.path):
             replace_text(self._settings, _yaml(config))
         self.__dict__["config"] = config
@@ -174,7 +177,7 @@ class RunFolder:
     def _settings(self) -> Path:
         return self.path / "config.yaml"
 
-    def _check_changes(self, config: RunConfig, *, allow_changes: bool) -> None:
+    def _check_changes(self, config: RunConfig, allow_changes: bool, say: Callable[[str], None]) -> None:
         if list(self.config.rewards) != list(config.rewards):
             raise CheckpointError(
                 f"'{self.path}' holds a run with the objectives {list(self.config.rewards)}, not {list(config.rewards)}.",
@@ -187,8 +190,9 @@ class RunFolder:
                 f"'{self.path}' was begun with other settings and would not end as it would have: {'; '.join(breaking)}.",
                 "Resume with the same settings, add --allow-changes to go on with these, or choose another --output.",
             )
-        for text in breaking:
-            self.note(f"After iteration {len(self.metrics())} resumed with changed settings: {text}.")
+        changed.pop("output", None)  # the folder was moved, or is named from another place
+        for text in changed.values():
+            say(f"Changed after iteration {len(self.metrics())}: {text}.")
 
 
 def changes(before: Any, now: Any, field: str = "") -> dict[str, str]:

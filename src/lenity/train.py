@@ -16,7 +16,7 @@ from lenity.lock import locked
 from lenity.rewards.calibrate import measure
 from lenity.rewards.standardise import Standardiser
 from lenity.run_folder import RunFolder
-from lenity.setup import Trainer, World, accelerator_for, load_world, prepare
+from lenity.setup import Trainer, World, accelerator_for, load_world, prepare, speaker
 from lenity.stages import Clock, Stages, trackers
 from lenity.terminal import bar
 from lenity.update.kl import controller
@@ -44,7 +44,8 @@ def train(config: RunConfig, *, resume: bool = False, allow_changes: bool = Fals
         with accelerator.main_process_first():
             run = RunFolder(config.output)
             if accelerator.is_main_process:
-                run = RunFolder.open(config, resume, allow_changes=allow_changes)
+                say = speaker(config, run, accelerator)
+                run = RunFolder.open(config, resume, allow_changes=allow_changes, say=say)
         if resume and run.finished:
             return run
         if config.method.builds:
