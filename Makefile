@@ -54,7 +54,7 @@ bench-growth: setup ## how time and memory grow with objectives, length, batch a
 bench-rules: setup ## time the rules against batch size and number of objectives
 	$(BIN)/python benchmarks/rules.py
 
-fuzz: setup ## 100,000 hostile inputs for each reader of files and answers, docs/results/fuzz.md (about 15 minutes)
+fuzz: setup ## 100,000 hostile inputs for each reader of files and answers, docs/results/fuzz.md (about 30 minutes)
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/fuzz.py
 
 docs: setup ## regenerate what is written by program: README tree, docs/configuration.md, docs/methods.md

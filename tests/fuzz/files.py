@@ -1,4 +1,4 @@
-"""Files of rows as a user might have them: torn, mixed up, empty. Slow, since each goes through the whole of ``datasets``."""
+"""Files of rows as a user might have them: torn, mixed up, empty."""
 
 from __future__ import annotations
 
