@@ -79,6 +79,13 @@ def test_what_is_said_twice_is_scored_once(folder, monkeypatch):
     assert [scores.index(scores[at]) for at in range(6)] == [0, 1, 0, 3, 1, 0]
 
 
+def test_bfloat16_is_chosen_by_the_field_and_close(folder):
+    half, full = (RewardModelSpec(model=str(folder), label=2, dtype=dtype).load(CPU) for dtype in ("bfloat16", "auto"))
+    assert (half.model.dtype, full.model.dtype) == (torch.bfloat16, torch.float32)
+    scores = half.score(PROMPTS, RESPONSES), full.score(PROMPTS, RESPONSES)
+    assert scores[0] != scores[1] and scores[0] == pytest.approx(scores[1], rel=0.1, abs=0.1)
+
+
 def test_a_long_text_loses_its_beginning(folder):
     reward = RewardModelSpec(model=str(folder), label=0, max_length=8).load(CPU)
     long = ["\n\nHuman: " + "but " * 40 + "\n\nAssistant:"]

@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 from lenity.config.base import Section
 
 Positive = Annotated[float, Field(gt=0)]
+Precision = Literal["auto", "float32", "bfloat16"]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 
 
@@ -29,9 +30,7 @@ class Policy(Section):
     )
     revision: str | None = Field(None, description="branch, tag or commit on the hub")
     lora: LoRA = LoRA()
-    dtype: Literal["auto", "float32", "bfloat16"] = Field(
-        "auto", description="auto: bfloat16 where the accelerator has it, float32 on a CPU"
-    )
+    dtype: Precision = Field("auto", description="auto: bfloat16 where the accelerator has it, float32 on a CPU")
     trust_remote_code: bool = Field(False, description="run code that comes with the model; only for sources you trust")
     compile: bool = Field(
         False, description="compile scoring and update: faster after some minutes; on a CPU it needs a C++ compiler"

@@ -27,6 +27,8 @@ def reward_identity(spec: RewardSpec) -> dict[str, Any]:
     """
     found = {"kind": REWARDS.name_of(type(spec)), **_by_contents(spec, fingerprint)}
     found.pop("timeout", None)  # patience does not change a score
+    if found.get("dtype") == "auto":
+        del found["dtype"]  # what a protocol without the field means
     if isinstance(spec, RewardModelSpec) and found["model"] == spec.model:
         found["commit"] = _commit(spec.model, spec.revision)
     return found

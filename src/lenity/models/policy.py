@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from lenity.config.sections import Policy
 from lenity.durable import replacing_folder, writing
 from lenity.errors import ModelError
+from lenity.models.precision import dtype_of
 from lenity.models.source import explain
 
 UNLIMITED = int(1e30)  # what transformers has in place of a window
@@ -61,7 +62,7 @@ def load_base(policy: Policy, device: torch.device) -> Any:
     from transformers import AutoModelForCausalLM, GenerationConfig
 
     settings: dict[str, Any] = {
-        "dtype": dtype_of(policy, device),
+        "dtype": dtype_of(policy.dtype, device),
         "trust_remote_code": policy.trust_remote_code,
         "use_safetensors": True,
     }
@@ -143,12 +144,3 @@ def _check_adapter(folder: Path) -> None:
             f"the adapter '{folder}' has no adapter_model.safetensors.",
             "Weights must be safetensors; save it again with a recent peft.",
         )
-
-
-def dtype_of(policy: Policy, device: torch.device) -> torch.dtype:
-    """bfloat16 where the accelerator has it, unless the configuration says otherwise."""
-    import torch
-
-    if policy.dtype != "auto":
-        return torch.bfloat16 if policy.dtype == "bfloat16" else torch.float32
-    return torch.bfloat16 if device.type == "cuda" and torch.cuda.is_bf16_supported() else torch.float32

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
+from lenity.config.sections import Precision
 from lenity.config.stages import Template
 from lenity.errors import RewardError
+from lenity.models.precision import dtype_of
 from lenity.models.source import explain
 from lenity.rewards.base import REWARDS, Reward, RewardSpec
 from lenity.rewards.templates import encode
@@ -38,6 +40,7 @@ class RewardModelSpec(RewardSpec):
         None, ge=8, description="tokens read, from the end; default: what the model takes, at most 1024"
     )
     batch_size: int = Field(32, ge=1, description="texts a forward pass")
+    dtype: Precision = Field("auto", description="auto: bfloat16 where the accelerator has it, float32 on a CPU")
     trust_remote_code: bool = Field(False, description="run code that comes with the model; only for sources you trust")
 
     def load(self, device: torch.device) -> RewardModel:
@@ -111,18 +114,16 @@ class RewardModel(Reward):
 
 
 def _load(spec: RewardModelSpec, device: torch.device) -> tuple[Any, Any]:
-    import torch
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
     trusted = spec.trust_remote_code
-    half = device.type == "cuda" and torch.cuda.is_bf16_supported()
     try:
         tokenizer = AutoTokenizer.from_pretrained(
             spec.model, revision=spec.revision, trust_remote_code=trusted, padding_side="right"
         )
         model, found = AutoModelForSequenceClassification.from_pretrained(
             spec.model, revision=spec.revision, trust_remote_code=trusted, use_safetensors=True, output_loading_info=True,
-            dtype=torch.bfloat16 if half else torch.float32,
+            dtype=dtype_of(spec.dtype, device),
         )  # fmt: skip
     except (OSError, ValueError) as error:
         raise RewardError(*explain("reward model", spec.model, error, "train it with `lenity reward`")) from error
