@@ -18,6 +18,7 @@ from lenity.stages import Stages
 from lenity.train import train
 
 FOLDER, STEPS, KIND = w.arguments()
+DTYPE = "bfloat16" if "bf16" in KIND else "float32"
 
 place = Path(tempfile.mkdtemp())
 (place / "prompts.jsonl").write_text("".join(json.dumps({"prompt": text}) + "\n" for text in w.prompts(FOLDER)))
@@ -25,13 +26,15 @@ config = {
     "output": str(place / "run"),
     "iterations": STEPS + 1,
     "policy": {
-        "model": str(FOLDER / "policy"), "dtype": "bfloat16" if "bf16" in KIND else "float32",
+        "model": str(FOLDER / "policy"), "dtype": DTYPE,
         "compile": "compiled" in KIND,
         "lora": {"r": 8, "alpha": 16, "dropout": 0.0, "target_modules": w.LORA["target_modules"]},
     },
     "prompts": {"reader": "columns", "dataset": str(place / "prompts.jsonl")},
     "weights": {"first": 0.5, "second": 0.5},
-    "rewards": {name: {"kind": "model", "model": str(FOLDER / f"reward{k}")} for k, name in enumerate(("first", "second"))},
+    "rewards": {
+        name: {"kind": "model", "model": str(FOLDER / f"reward{k}"), "dtype": DTYPE} for k, name in enumerate(("first", "second"))
+    },
     "critic": {"kind": KIND.split("-")[0]},
     "rollout": {"batch_size": w.BATCH, "max_new_tokens": w.RESPONSE},
     "ppo": {"epochs": w.EPOCHS, "mini_batch_size": w.MINI, "accumulation": 1},

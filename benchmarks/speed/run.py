@@ -25,7 +25,7 @@ from floor import Floor, floor
 
 HERE, ROOT = Path(__file__).parent, Path(__file__).parents[2]
 PPO_PACKAGES = ["trl==1.12.0", "transformers", "peft", "accelerate", "datasets", "requests", "rich", "pandas"]
-OURS = ("shared", "separate", "shared-compiled", "separate-compiled", "shared-bf16")
+OURS = ("shared", "separate", "shared-bf16", "separate-bf16", "shared-compiled")
 BASELINE, NEWEST = "TRL PPOTrainer", "TRL GRPOTrainer"
 
 
@@ -66,10 +66,10 @@ def environment() -> str:
     return str(python)
 
 
-def engines(python: str) -> list[Engine]:
+def engines(python: str, ours: list[str]) -> list[Engine]:
     """The peers, and Lenity in its kinds."""
     peers = [Engine(BASELINE, [python, "trl_ppo.py"]), Engine(NEWEST, [sys.executable, "trl_grpo.py"])]
-    return peers + [Engine(f"Lenity, {kind}", [sys.executable, "ours.py", kind]) for kind in OURS]
+    return peers + [Engine(f"Lenity, {kind}", [sys.executable, "ours.py", kind]) for kind in ours]
 
 
 def ratio(other: Engine, one: Engine) -> str:
@@ -100,13 +100,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sizes", default="1M,20M", help=f"of {', '.join(w.SIZES)}")
     parser.add_argument("--lengths", default="fixed,realistic", help="of the responses")
+    parser.add_argument("--engines", default=",".join(OURS), help="of Lenity: critic, and bf16 or compiled")
     parser.add_argument("--rounds", type=int, default=3, help="processes of each engine, alternating")
     parser.add_argument("--steps", type=int, default=4, help="iterations timed in each, after one to warm up")
     options = parser.parse_args()
     python = environment()
     for size in options.sizes.split(","):
         for lengths in options.lengths.split(","):
-            folder, found = w.assets(size, lengths), engines(python)
+            folder, found = w.assets(size, lengths), engines(python, options.engines.split(","))
             for number in range(options.rounds):
                 for engine in found:
                     print(f"{size}, {lengths}, round {number + 1} of {options.rounds}: {engine.name}", file=sys.stderr)
