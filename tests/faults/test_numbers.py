@@ -91,7 +91,7 @@ def test_memory_that_runs_out_in_the_update(tiny_model, tmp_path, monkeypatch):
 
     def forward(self, prompt_ids, *arguments, **options):
         if torch.is_grad_enabled() and len(prompt_ids) > 4:
-            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB.")
+            torch.empty(2**50)  # which no machine has
         return plain(self, prompt_ids, *arguments, **options)
 
     monkeypatch.setattr(ActorCritic, "forward", forward)
@@ -115,7 +115,7 @@ def test_memory_that_runs_out_while_generating_says_what_to_lower(tiny_model, tm
     train(config.model_copy(update={"iterations": 1, "output": str(tmp_path / "first")}))
 
     def generate(self, prompts, progress=None):
-        raise RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 99 bytes.")
+        torch.empty(2**50)
 
     monkeypatch.setattr(TransformersGenerator, "_generate", generate)
     config = config.model_copy(update={"standardisation": config.standardisation.model_copy(

@@ -149,25 +149,27 @@ def test_too_many_such_steps_stop_the_run_with_names(tiny_model):
     torch.testing.assert_close(tiny.trained(module), before, rtol=0, atol=0)
 
 
-def hungry(module, most):
-    """Out of memory where a forward pass holds more than ``most`` responses."""
+def hungry(module, most, device="CPU"):
+    """Out of memory where a forward pass holds more than ``most`` responses; in the words of CUDA, or for real."""
 
     def forward(prompt_ids, *args, **kwargs):
         if len(prompt_ids) > most and torch.is_grad_enabled():
-            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+            if device == "CUDA":
+                raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+            torch.empty(2**50)
         return plain(prompt_ids, *args, **kwargs)
 
     plain, module.forward = module.forward, forward
 
 
-@pytest.mark.parametrize("rule", [None, MGDA()])
-def test_out_of_memory_halves_the_micro_batch_and_keeps_the_step(tiny_model, rule):
+@pytest.mark.parametrize(("rule", "device"), [(None, "CPU"), (MGDA(), "CPU"), (None, "CUDA")])
+def test_out_of_memory_halves_the_micro_batch_and_keeps_the_step(tiny_model, rule, device):
     found = []
     for most in (8, 3):
         settings = PPO(epochs=2, mini_batch_size=8, accumulation=1)
         module, tokenizer = tiny.actor_critic(tiny_model)
         batch = tiny.credited(module, tokenizer, settings)
-        hungry(module, most)
+        hungry(module, most, device)
         words = []
         update = tiny.updater(module, settings, say=words.append)
         weights = torch.ones(3) / 3
