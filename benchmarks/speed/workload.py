@@ -134,7 +134,7 @@ def _prompts(tokenizer: Any, text: list[str]) -> list[str]:
 @torch.no_grad()
 def _let_it_end(policy: Any, tokenizer: Any, rows: list[str]) -> None:
     """A direction that every state shares, and a logit of the end token along it, until it has its probability."""
-    policy.model.embed_tokens.weight[:, 0] = 0.3
+    policy.model.embed_tokens.weight[:, 0] = 1.0
     ids = tokenizer(rows[:32], return_tensors="pt")["input_ids"]
     low, high = 0.0, 20.0
     for _ in range(20):
