@@ -35,7 +35,6 @@ from functools import partial, wraps
 from pathlib import Path
 from typing import Any
 
-import torch
 import yaml
 
 import lenity.demo
@@ -46,11 +45,13 @@ from lenity.aggregation import RULES
 from lenity.checkpoint import Checkpoint
 from lenity.data.toy.examples import pairs
 from lenity.data.toy.prompts import ToyPrompts
-from lenity.data.toy.training import make_tokenizer
 from lenity.methods.context_training import _Training
 from lenity.run_folder import RunFolder
 from lenity.stages import Stages
 from lenity.terminal import bar
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+import tiny
 
 OBJECTIVES = ("helpful", "harmless")
 STAGES: dict[str, tuple[Any, str]] = {
@@ -145,23 +146,6 @@ class Tally:
         self.runs[method] += 1
         self.identical[method] += not differences
         self.differences += [f"{method}: {difference}" for difference in differences]
-
-
-def make_model(folder: Path) -> Path:
-    """An untrained Llama over the toy world's words."""
-    from transformers import LlamaConfig, LlamaForCausalLM
-
-    torch.manual_seed(7)
-    tokenizer = make_tokenizer()
-    config = LlamaConfig(
-        vocab_size=len(tokenizer), hidden_size=16, intermediate_size=32, num_hidden_layers=2, num_attention_heads=2,
-        max_position_embeddings=128, pad_token_id=tokenizer.pad_token_id, bos_token_id=tokenizer.bos_token_id,
-        eos_token_id=tokenizer.eos_token_id, tie_word_embeddings=False,
-    )  # fmt: skip
-    model = LlamaForCausalLM(config)
-    model.save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
-    return folder
 
 
 def settings(model: Path, method: Mapping[str, Any], weights: Mapping[str, float] | None = None) -> dict[str, Any]:
@@ -348,7 +332,7 @@ def apart(work: Callable[[], Any]) -> Any:
 def campaign(folder: Path, kills: int, sweeps: int, seed: int, only: list[str]) -> Tally:
     """``kills`` of single runs, method after method, and ``sweeps`` of sweeps; ``only`` these methods, where any are named."""
     board, draw, tally = Board(), random.Random(seed), Tally()
-    model = Path(apart(lambda: str(make_model(folder / "model"))))
+    model = Path(apart(lambda: str(tiny.save_model(folder / "model"))))
     configs = {name: config for name, config in methods(folder, model, board).items() if not only or name in only}
     with bar("runs that are not killed", len(configs)) as advance:
         straight = {}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 import tiny
+from lenity import run_folder
 from lenity.durable import writing
 from lenity.errors import CheckpointError
 from lenity.run_folder import RunFolder
@@ -99,3 +100,24 @@ def test_a_line_cut_short_is_forgotten(config, torn):
 def test_a_full_disk_says_what_to_do(tmp_path):
     with pytest.raises(CheckpointError, match=r"No space left.*--resume"), writing(tmp_path / "deep" / "er"):
         raise OSError(28, "No space left on device")
+
+
+def test_a_crash_between_samples_and_row_leaves_neither(config, monkeypatch):
+    """The row comes last: what it does not stand for is forgotten."""
+    run = RunFolder.open(config, resume=False)
+    run.append({"iteration": 1}, [{"iteration": 1}])
+    plain, files = run_folder.append_text, []
+
+    def dies(file, text):
+        files.append(file.name)
+        if len(files) == 2:
+            raise KeyboardInterrupt
+        plain(file, text)
+
+    monkeypatch.setattr(run_folder, "append_text", dies)
+    with pytest.raises(KeyboardInterrupt):
+        run.append({"iteration": 2}, [{"iteration": 2}])
+    monkeypatch.undo()
+    assert files == ["samples.jsonl", "metrics.jsonl"] and len(run.metrics()) == 1
+    run.truncate(len(run.metrics()))
+    assert (run.path / "samples.jsonl").read_text() == '{"iteration": 1}\n'

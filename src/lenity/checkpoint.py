@@ -21,6 +21,7 @@ from lenity import manifest
 from lenity.config.sections import Checkpoint as Settings
 from lenity.durable import replacing_folder, writing
 from lenity.errors import CheckpointError, NumericalError
+from lenity.finite import not_finite
 
 PREFIX = "iteration_"
 TENSORS = ("weights", "optimizer", "rule")
@@ -54,7 +55,7 @@ class Checkpoint:
             NumericalError: a weight is not finite, so that going on from here would be in vain.
         """
         weights = trained(module)
-        if broken := [name for name, value in weights.items() if not bool(value.isfinite().all())]:
+        if broken := not_finite(weights):
             raise NumericalError(
                 f"after iteration {iteration} {len(broken)} trained tensors are not finite: {', '.join(broken[:8])}.",
                 "Lower optimizer.learning_rate and go on from the last checkpoint with --resume --allow-changes.",

@@ -6,7 +6,7 @@ import json
 import os
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -41,7 +41,8 @@ def locked(folder: Path) -> Iterator[None]:
             replace_text(holder, json.dumps({"pid": os.getpid(), "host": socket.gethostname(), "since": since}) + "\n")
         yield
     finally:
-        holder.unlink(missing_ok=True)
+        with suppress(OSError):  # of a folder that has become read-only; what went wrong there is told already
+            holder.unlink(missing_ok=True)
         lock.release()
 
 

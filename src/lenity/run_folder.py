@@ -117,9 +117,9 @@ class RunFolder:
         return sum(int(row["tokens"]) for row in self.metrics())
 
     def append(self, row: Mapping[str, Any], samples: Sequence[Mapping[str, Any]]) -> None:
-        """Add one iteration to ``metrics.jsonl`` and its samples to ``samples.jsonl``."""
+        """Add one iteration's samples to ``samples.jsonl``, then its row to ``metrics.jsonl``, with which it is on record."""
         with writing(self.path):
-            for name, rows in (("metrics.jsonl", [row]), ("samples.jsonl", samples)):
+            for name, rows in (("samples.jsonl", samples), ("metrics.jsonl", [row])):
                 append_text(self.path / name, "".join(json.dumps(entry, ensure_ascii=False) + "\n" for entry in rows))
 
     def note(self, text: str) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 from transformers import TrainerCallback
 
 from lenity.errors import NumericalError
+from lenity.finite import not_finite
 
 
 class Guard(TrainerCallback):  # type: ignore[misc]  # transformers has no types
@@ -26,8 +27,7 @@ class Guard(TrainerCallback):  # type: ignore[misc]  # transformers has no types
             NumericalError: it is one too many.
         """
         gradients = {name: p.grad for name, p in model.named_parameters() if p.grad is not None}
-        broken = [name for name, gradient in gradients.items() if not bool(gradient.isfinite().all())]
-        if not broken:
+        if not (broken := not_finite(gradients)):
             return
         model.zero_grad(set_to_none=True)
         self.skipped += 1

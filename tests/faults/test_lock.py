@@ -80,11 +80,11 @@ def test_two_at_the_same_time_through_the_command_line(tiny_model, tmp_path):
     )
 
 
-def test_evaluating_waits_for_nobody(holder, tiny_model, tmp_path):
-    run = train(tiny.run_config(tiny_model, tmp_path / "other"))
-    run.path.rename(tmp_path / "moved")
-    with locked(tmp_path / "moved"), pytest.raises(FolderInUseError, match=str(os.getpid())):
-        evaluate(type(run)(tmp_path / "moved"))
+def test_a_run_that_is_in_use_is_not_evaluated(tiny_model, tmp_path):
+    run = train(tiny.run_config(tiny_model, tmp_path / "run"))
+    with locked(run.path), pytest.raises(FolderInUseError, match=f"by process {os.getpid()} "):
+        evaluate(run)
+    assert not (run.path / "evaluation.parquet").exists() and len(evaluate(run)) == 2 * 2 * 12
 
 
 def test_the_holder_is_forgotten_at_the_end(tmp_path):
@@ -93,6 +93,16 @@ def test_the_holder_is_forgotten_at_the_end(tmp_path):
     assert not (tmp_path / ".holder.json").exists()
     with pytest.raises(ZeroDivisionError), locked(tmp_path):
         time.sleep(1 / 0)
+    with locked(tmp_path):
+        pass
+
+
+def test_a_holder_that_cannot_be_removed_hides_no_error_and_keeps_no_lock(tmp_path):
+    with pytest.raises(ZeroDivisionError), locked(tmp_path):
+        (tmp_path / ".holder.json").unlink()
+        (tmp_path / ".holder.json").mkdir()
+        time.sleep(1 / 0)
+    (tmp_path / ".holder.json").rmdir()
     with locked(tmp_path):
         pass
 

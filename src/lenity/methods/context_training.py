@@ -40,6 +40,7 @@ def train(method: RewardsInContext, config: RunConfig, run: RunFolder) -> None:
     check_spelling(world.tokenizer, len(config.rewards))
     training = _Training(method, config, run, world)
     rows = run.metrics()
+    run.truncate(len(rows))
     if rows:
         world.policy.load_adapter(str(training.folder / str(len(rows))), "default", is_trainable=True)
     for stage in range(len(rows), 1 + method.online.rounds):

@@ -18,6 +18,7 @@ from lenity.aggregation.base import GradientRule, Rule
 from lenity.batch import Credited, pieces
 from lenity.config.sections import PPO, Tolerance
 from lenity.errors import NumericalError, ResourceError
+from lenity.finite import not_finite
 from lenity.update.gradients import compared_parameters, jacobian, objective_losses
 from lenity.update.ppo import policy_loss, value_loss
 
@@ -167,9 +168,8 @@ class Update:
             with contextlib.nullcontext() if last else self.accelerator.no_sync(self.module):
                 more, broken = self._backward(part, tokens, combination, critic)
             stats, names = _added(stats, more), names + broken
-        own = [(name, p.grad) for name, p in self.module.named_parameters() if p.grad is not None]
-        if own and not bool(torch.nn.utils.get_total_norm([gradient for _, gradient in own]).isfinite()):
-            names += [f"gradient of {name}" for name, gradient in own if not bool(gradient.isfinite().all())]
+        own = {name: p.grad for name, p in self.module.named_parameters() if p.grad is not None}
+        names += [f"gradient of {name}" for name in not_finite(own)]
         return stats, list(dict.fromkeys(names))
 
     def _count_broken(self, names: list[str]) -> None:
@@ -232,9 +232,7 @@ class Update:
         loss = policy + critic * value
         if bad := self._exploded(outputs.logprobs.detach(), part):
             loss = 0.0 * (outputs.logprobs.sum() + outputs.values.sum())  # every process still joins the reduction
-        broken = (
-            [] if bool(loss.isfinite()) else [name for name, term in terms.items() if not bool(term.isfinite().all())]
-        )
+        broken = [] if bool(loss.isfinite()) else not_finite({name: term.detach() for name, term in terms.items()})
         if bad or broken:
             stats = {name: torch.zeros_like(value) for name, value in stats.items()}
         self.accelerator.backward(loss * self.accelerator.num_processes)  # gradients are averaged over processes
