@@ -9,7 +9,8 @@ import pytest
 import torch
 
 import tiny
-from lenity.rollout.transformers import TransformersGenerator, _tokens_with, generate_texts
+from lenity.rollout.stops import tokens_with
+from lenity.rollout.transformers import TransformersGenerator, generate_texts
 
 PROMPTS = [
     "\n\nHuman: sure sure\n\nAssistant:",
@@ -85,10 +86,10 @@ def test_the_models_own_habits_do_not_change_what_is_sampled(policy, tiny_model,
 
 def test_every_token_that_can_complete_a_stop_string_is_looked_at(policy):
     tokenizer = policy[1]
-    found = _tokens_with(tokenizer, "k:")
+    found = tokens_with(tokenizer, "k:")
     words = {token: text for text, token in tokenizer.get_vocab().items()}
     assert found == {token for token, text in words.items() if {"k", ":", "\ufffd"} & set(text)} and len(found) > 3
-    assert _tokens_with(tokenizer, "") == frozenset()
+    assert tokens_with(tokenizer, "") == frozenset()
 
 
 def test_a_stop_string_ends_the_response_before_itself(policy):

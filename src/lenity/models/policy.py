@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from lenity.config.sections import Policy
 from lenity.durable import replacing_folder, writing
 from lenity.errors import ModelError
+from lenity.models.attention import quicken
 from lenity.models.precision import dtype_of
 from lenity.models.source import explain
 
@@ -78,7 +79,7 @@ def load_base(policy: Policy, device: torch.device) -> Any:
     # Of the model's habits in generation only its end tokens stay: a repetition penalty or a top-k of its own would sample from
     # another distribution than the one whose log-probs are taken.
     model.generation_config = GenerationConfig(eos_token_id=model.generation_config.eos_token_id)
-    return model.to(device)
+    return quicken(model.to(device))
 
 
 def load_tokenizer(policy: Policy) -> Any:

@@ -13,6 +13,7 @@ from pydantic import Field
 from lenity.config.sections import Precision
 from lenity.config.stages import Template
 from lenity.errors import RewardError
+from lenity.models.attention import quicken
 from lenity.models.precision import dtype_of
 from lenity.models.source import explain
 from lenity.rewards.base import REWARDS, Reward, RewardSpec
@@ -136,7 +137,7 @@ def _load(spec: RewardModelSpec, device: torch.device) -> tuple[Any, Any]:
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
     model.config.get_text_config().pad_token_id = tokenizer.pad_token_id
-    return model.to(device).eval(), tokenizer
+    return quicken(model.to(device).eval()), tokenizer
 
 
 def _stored(model: str) -> dict[str, Any]:

@@ -1,21 +1,20 @@
-"""Generation with ``model.generate`` of transformers, one process."""
+"""Generation with a model of transformers, one process."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 import torch
-from jaxtyping import Bool, Int
 from torch import Tensor
 
 from lenity.batch import Rollouts, concatenate, pad_right
-from lenity.errors import DataError, NumericalError
+from lenity.errors import DataError
+from lenity.rollout.decoding import Sampling, decode, decodes, not_finite_error
+from lenity.rollout.stops import StopStrings, cut
 
 _NO_PROBABILITIES = ("probability tensor contains", "device-side assert")  # of torch.multinomial, on a CPU and on CUDA
-TAIL = 12  # tokens in which a stop string that has just been completed must lie
 
 
 @dataclass(frozen=True)
@@ -75,13 +74,11 @@ class TransformersGenerator:
                 f"{self.tokenizer.model_max_length}.",
                 "Lower prompts.max_tokens or max_new_tokens, or choose a model with a longer window.",
             )
-        stopping = _Stopping(self.tokenizer, ids.shape[1], self.stop)
-        output = self._output(input_ids=ids, attention_mask=attention, stopping_criteria=[stopping])
-        answers = output[:, ids.shape[1] :]
+        stops = StopStrings(self.tokenizer, self.stop)
+        sampler = decode if decodes(self.model) else _generate
+        answers = sampler(self.model, ids, attention.bool(), self._sampling(), stops)
         ends = set(self._end_ids())
-        lengths = [
-            _length(row, ends, at) for row, at in zip(answers.tolist(), stopping.found(len(answers)), strict=True)
-        ]
+        lengths = [_length(row, ends, stops.found.get(i)) for i, row in enumerate(answers.tolist())]
         rows = [row[: length[0]] for row, length in zip(answers, lengths, strict=True)]
         width = max(len(row) for row in rows)
         return Rollouts(
@@ -94,18 +91,6 @@ class TransformersGenerator:
             finished=torch.tensor([ended for _, ended in lengths], device=ids.device),
         )  # fmt: skip
 
-    def _output(self, **inputs: Any) -> Tensor:
-        try:
-            found: Tensor = self.model.generate(**inputs, generation_config=self._settings())
-        except RuntimeError as error:
-            if not any(sign in str(error) for sign in _NO_PROBABILITIES):
-                raise
-            raise NumericalError(
-                f"the policy's probabilities of a next token are not finite ({str(error).splitlines()[0]}).",
-                "Go back to an earlier checkpoint, and lower optimizer.learning_rate.",
-            ) from error
-        return found
-
     def _texts(self, prompts: Tensor, responses: list[Tensor]) -> list[str]:
         """What each response adds to its prompt's text; alone, many tokenizers would lose its leading space."""
         before, after = prompts.tolist(), [row.tolist() for row in responses]
@@ -116,24 +101,15 @@ class TransformersGenerator:
             for prompt, whole, alone in zip(*texts, strict=True)
         ]
 
-    def _settings(self) -> Any:
-        from transformers import GenerationConfig
+    def _sampling(self) -> Sampling:
+        return Sampling(
+            self.max_new_tokens, self.min_new_tokens, self.temperature, self.top_p, self._end_ids(), self.tokenizer.pad_token_id
+        )  # fmt: skip
 
-        sampling: dict[str, Any] = {"do_sample": False}
-        if self.temperature > 0:
-            sampling = {"do_sample": True, "temperature": self.temperature, "top_p": self.top_p, "top_k": 0}
-        return GenerationConfig(
-            max_new_tokens=self.max_new_tokens,
-            min_new_tokens=self.min_new_tokens or None,
-            eos_token_id=self._end_ids(),
-            pad_token_id=self.tokenizer.pad_token_id,
-            **sampling,
-        )
-
-    def _end_ids(self) -> Any:
+    def _end_ids(self) -> tuple[int, ...]:
         """The tokenizer's end token and those the model's generation config adds (chat models end turns with others)."""
         configured = getattr(getattr(self.model, "generation_config", None), "eos_token_id", None)
-        return sorted({self.tokenizer.eos_token_id, *_as_list(configured)})
+        return tuple(sorted({self.tokenizer.eos_token_id, *_as_list(configured)}))
 
 
 def generate_texts(
@@ -147,48 +123,32 @@ def generate_texts(
     return [Response(*row) for row in zip(rollouts.responses, lengths, rollouts.finished.tolist(), strict=True)]
 
 
-def cut(text: str, stop: Sequence[str]) -> str:
-    r"""The text before the first stop string.
+def _generate(model: Any, ids: Tensor, mask: Tensor, sampling: Sampling, stops: StopStrings) -> Tensor:
+    """The same as :func:`decode` for models that remember in ways of their own, by their ``generate``."""
+    from transformers import GenerationConfig
 
-    >>> cut(" Yes.\n\nHuman: Why?", ["\n\nHuman:"])
-    ' Yes.'
-    """
-    return text[: min((at for at in map(text.find, stop) if at >= 0), default=len(text))]
+    choice: dict[str, Any] = {"do_sample": False}
+    if sampling.temperature > 0:
+        choice = {"do_sample": True, "temperature": sampling.temperature, "top_p": sampling.top_p, "top_k": 0}
+    settings = GenerationConfig(
+        max_new_tokens=sampling.max_new_tokens, min_new_tokens=sampling.min_new_tokens or None,
+        eos_token_id=list(sampling.ends), pad_token_id=sampling.pad, **choice,
+    )  # fmt: skip
+    width, rows = ids.shape[1], range(len(ids))
 
+    def stopped(so_far: Tensor, scores: Any, **options: Any) -> Tensor:
+        stops.look(rows, so_far[:, width:])
+        return torch.tensor([row in stops.found for row in rows], device=ids.device)
 
-class _Stopping:
-    """Ends a row once its last tokens spell a stop string; remembers after how many tokens.
-
-    Only a token that holds the last character of a stop string can complete it, so that the other rows are not decoded.
-    """
-
-    def __init__(self, tokenizer: Any, prompt: int, stop: Sequence[str]) -> None:
-        self._tokenizer, self._prompt, self._stop = tokenizer, prompt, stop
-        self._at: list[int | None] = []
-        self._completing = _tokens_with(tokenizer, "".join(sorted({text[-1] for text in stop if text})))
-
-    def __call__(self, ids: Int[Tensor, "B S"], scores: Any, **kwargs: Any) -> Bool[Tensor, " B"]:
-        length = ids.shape[1] - self._prompt
-        self._at = self._at or [None] * len(ids)
-        if rows := [row for row, token in enumerate(ids[:, -1].tolist()) if token in self._completing]:
-            tails = self._tokenizer.batch_decode(ids[rows, max(self._prompt, ids.shape[1] - TAIL) :])
-            for row, tail in zip(rows, tails, strict=True):
-                if self._at[row] is None and any(text in tail for text in self._stop):
-                    self._at[row] = length
-        return torch.tensor([at is not None for at in self._at], device=ids.device)
-
-    def found(self, rows: int) -> list[int | None]:
-        return self._at or [None] * rows
-
-
-@lru_cache(maxsize=8)
-def _tokens_with(tokenizer: Any, characters: str) -> frozenset[int]:
-    """The tokens whose text holds any of ``characters``, or a part of a character, which may be one of them."""
-    if not characters:
-        return frozenset()
-    texts = tokenizer.batch_decode([[token] for token in range(len(tokenizer))])
-    signs = {*characters, "\ufffd"}
-    return frozenset(token for token, text in enumerate(texts) if signs & set(text))
+    try:
+        found: Tensor = model.generate(
+            input_ids=ids, attention_mask=mask.long(), generation_config=settings, stopping_criteria=[stopped]
+        )
+    except RuntimeError as error:
+        if not any(sign in str(error) for sign in _NO_PROBABILITIES):
+            raise
+        raise not_finite_error(str(error).splitlines()[0]) from error
+    return found[:, width:]
 
 
 def _length(tokens: list[int], ends: set[int], stopped: int | None) -> tuple[int, bool]:

@@ -1,0 +1,127 @@
+"""Sampling token by token: rows that have ended leave the batch, and a token is drawn with one uniform number."""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from lenity.errors import NumericalError
+from lenity.rollout.stops import StopStrings
+
+CROWDED = 0.75  # taking rows out copies the cache, so they wait until a quarter of those in the batch have ended
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How tokens are chosen.
+
+    Args:
+        max_new_tokens: longest response.
+        min_new_tokens: no end token before this many.
+        temperature: of the distribution; 0 takes its likeliest token.
+        top_p: nucleus: the likeliest tokens that together reach this probability.
+        ends: tokens that end a response.
+        pad: fills up what comes after.
+    """
+
+    max_new_tokens: int
+    min_new_tokens: int
+    temperature: float
+    top_p: float
+    ends: tuple[int, ...]
+    pad: int
+
+
+def decodes(model: Any) -> bool:
+    """Whether ``model`` remembers keys and values alone, from which rows can be taken out."""
+    from transformers import DynamicCache
+    from transformers.cache_utils import DynamicLayer
+
+    inner = model.get_base_model() if hasattr(model, "get_base_model") else model
+    accepted = inspect.signature(inner.forward).parameters
+    if not {"past_key_values", "position_ids", "logits_to_keep"} <= set(accepted):
+        return False
+    layers = DynamicCache(config=inner.config).layers
+    return bool(layers) and all(isinstance(layer, DynamicLayer) for layer in layers)
+
+
+def decode(
+    model: Any, ids: Int[Tensor, "B P"], mask: Bool[Tensor, "B P"], sampling: Sampling, stops: StopStrings
+) -> Int[Tensor, "B T"]:
+    """The responses to prompts that are padded on the left; up to and with their end, then padding.
+
+    Row i's t-th token depends on the t-th draw of the random state, on i and on the model, not on when other rows end.
+
+    Raises:
+        NumericalError: a distribution was not finite.
+    """
+    from transformers import DynamicCache
+
+    inner = model.get_base_model() if hasattr(model, "get_base_model") else model
+    cache, device = DynamicCache(config=inner.config), ids.device
+    padded = not bool(mask.all())
+    positions = (mask.long().cumsum(-1) - 1).clamp(min=0)
+    answers = ids.new_full((len(ids), sampling.max_new_tokens), sampling.pad)
+    rows, alive = torch.arange(len(ids), device=device), torch.ones(len(ids), dtype=torch.bool, device=device)
+    ends = torch.tensor(sampling.ends, dtype=torch.long, device=device)
+    sound = torch.ones((), dtype=torch.bool, device=device)
+    tokens = ids
+    for at in range(sampling.max_new_tokens):
+        logits = model(
+            input_ids=tokens, attention_mask=mask.long() if padded else None, position_ids=positions,
+            past_key_values=cache, use_cache=True, logits_to_keep=1,
+        ).logits[:, -1].float()  # fmt: skip
+        if at < sampling.min_new_tokens:
+            logits[:, ends] = -torch.inf
+        uniform = torch.rand(len(ids), dtype=torch.float64, device=device)[rows]
+        chosen, finite = draw(logits, uniform, sampling.temperature, sampling.top_p)
+        sound &= (finite | ~alive).all()
+        answers[rows[alive], at] = chosen[alive]
+        alive &= ~torch.isin(chosen, ends)
+        going = rows[alive].tolist()
+        stops.look(going, answers[rows[alive], : at + 1])
+        if ended := [row for row in going if row in stops.found]:
+            alive &= ~torch.isin(rows, torch.tensor(ended, device=device))
+        left = len(going) - len(ended)
+        if not left:
+            break
+        tokens, positions = chosen.unsqueeze(1), positions[:, -1:] + 1
+        mask = torch.nn.functional.pad(mask, (0, 1), value=True)
+        if left <= CROWDED * len(rows):
+            kept = alive.nonzero().squeeze(1)
+            cache.batch_select_indices(kept)
+            rows, tokens, positions, mask, alive = (part[kept] for part in (rows, tokens, positions, mask, alive))
+    if not bool(sound):
+        raise not_finite_error("a logit is not finite")
+    return answers
+
+
+def draw(
+    logits: Float[Tensor, "B V"], uniform: Float[Tensor, " B"], temperature: float, top_p: float
+) -> tuple[Int[Tensor, " B"], Bool[Tensor, " B"]]:
+    """A token a row, where the distribution function passes ``uniform`` in [0, 1); and whether it is finite."""
+    if temperature == 0:
+        return logits.argmax(-1), logits.amax(-1).isfinite()
+    probabilities, order = (logits / temperature).softmax(-1), None
+    if top_p < 1:
+        probabilities, order = probabilities.sort(-1, descending=True)
+        outside = probabilities.cumsum(-1) - probabilities >= top_p
+        probabilities = probabilities.masked_fill(outside, 0.0)
+    function = probabilities.cumsum(-1, dtype=torch.float64)
+    whole = function[:, -1:]
+    found = torch.searchsorted(function, uniform.unsqueeze(1) * whole, right=True).clamp(max=logits.shape[1] - 1)
+    chosen = found if order is None else order.gather(1, found)
+    return chosen.squeeze(1), whole.isfinite().squeeze(1)
+
+
+def not_finite_error(why: str) -> NumericalError:
+    """Of a policy that cannot be sampled from."""
+    return NumericalError(
+        f"the policy's probabilities of a next token are not finite ({why}).",
+        "Go back to an earlier checkpoint, and lower optimizer.learning_rate.",
+    )
