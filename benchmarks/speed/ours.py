@@ -38,7 +38,7 @@ config = {
     "critic": {"kind": KIND.split("-")[0]},
     "rollout": {"batch_size": w.BATCH, "max_new_tokens": w.RESPONSE},
     "ppo": {"epochs": w.EPOCHS, "mini_batch_size": w.MINI, "accumulation": 1},
-    "optimizer": {"learning_rate": 1e-4},
+    "optimizer": {"learning_rate": 1e-6},
     "standardisation": {"prompts": 32},
     "checkpoint": {"every": 1000},
     "logging": {"progress": False},

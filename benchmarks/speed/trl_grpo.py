@@ -25,7 +25,7 @@ rewards = [AutoModelForSequenceClassification.from_pretrained(FOLDER / f"reward{
 settings = GRPOConfig(
     output_dir=tempfile.mkdtemp(), per_device_train_batch_size=w.MINI, gradient_accumulation_steps=1,
     steps_per_generation=w.BATCH // w.MINI, num_iterations=w.EPOCHS, num_generations=4, max_completion_length=w.RESPONSE, beta=0.05,
-    report_to=[], save_strategy="no", bf16=False, use_cpu=True, gradient_checkpointing=False, learning_rate=1e-4, temperature=1.0,
+    report_to=[], save_strategy="no", bf16=False, use_cpu=True, gradient_checkpointing=False, learning_rate=1e-6, temperature=1.0,
     disable_tqdm=True, logging_steps=1000, seed=0, max_steps=w.EPOCHS * (w.BATCH // w.MINI) * (STEPS + 1), loss_type="dapo",
     reward_weights=[0.5, 0.5],
 )  # fmt: skip

@@ -54,7 +54,7 @@ settings = PPOConfig(
     output_dir=tempfile.mkdtemp(), per_device_train_batch_size=w.MINI, gradient_accumulation_steps=w.BATCH // w.MINI,
     num_mini_batches=w.BATCH // w.MINI, num_ppo_epochs=w.EPOCHS, total_episodes=w.BATCH * (STEPS + 1), response_length=w.RESPONSE,
     local_rollout_forward_batch_size=w.BATCH, num_sample_generations=0, report_to=[], save_strategy="no", bf16=False, use_cpu=True,
-    gradient_checkpointing=False, learning_rate=1e-4, temperature=1.0, disable_tqdm=True, logging_steps=1000, seed=0,
+    gradient_checkpointing=False, learning_rate=1e-6, temperature=1.0, disable_tqdm=True, logging_steps=1000, seed=0,
     stop_token="eos",  # noqa: S106 - a word of text
 )  # fmt: skip
 trainer = PPOTrainer(

@@ -42,9 +42,8 @@ class Rollouts:
         }
 
     def by_length(self, rows: Tensor) -> Tensor:
-        """``rows``, those with the longest responses first; where that does not tell, the longest prompts."""
-        width = self.prompt_mask.shape[1] + 1
-        length = self.response_mask[rows].sum(1) * width + self.prompt_mask[rows].sum(1)
+        """``rows``, the longest first, prompt and response together."""
+        length = self.prompt_mask[rows].sum(1) + self.response_mask[rows].sum(1)
         return rows[length.argsort(descending=True, stable=True)]
 
     def select(self: B, rows: Tensor) -> B:

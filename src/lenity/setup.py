@@ -157,6 +157,7 @@ def _optimizer(config: RunConfig, module: ActorCritic, processes: int) -> tuple[
         lr=settings.learning_rate,
         betas=settings.betas,
         weight_decay=settings.weight_decay,
+        fused=True,
     )
     window = ppo.mini_batch_size * ppo.accumulation * processes
     steps = config.iterations * ppo.epochs * -(-config.rollout.batch_size // window)

@@ -1,12 +1,12 @@
 """One module whose forward gives log-probs and values, so that DDP, FSDP and ZeRO see every parameter.
 
-Only response positions reach the language-model head: (B, T, vocabulary) never exists for padding or prompts.
+Rows begin at the first column, so that a causal model needs no mask and padding only follows what is read. Only response positions
+reach the language-model head and the critic's: (B, T, vocabulary) never exists for padding or prompts.
 """
 
 from __future__ import annotations
 
 import contextlib
-import inspect
 from typing import Any, NamedTuple
 
 import torch
@@ -18,6 +18,10 @@ from lenity.errors import ModelError
 from lenity.models.critic import Heads, backbone_of
 
 CHUNK = 2**24  # logits at once, 64 MiB in float32, a few of which exist together
+WIDTHS, ROWS = (
+    8,
+    32,
+)  # of what the trunk and the heads are given, in multiples: few shapes, since kernels are made for each
 
 
 class Outputs(NamedTuple):
@@ -69,26 +73,23 @@ class ActorCritic(nn.Module):
             reference: with the adapter off, and without values.
             entropy: also the entropy of each token's distribution, nats; without gradient.
         """
-        ids = torch.cat([prompt_ids, response_ids], 1)
-        attention = torch.cat([prompt_mask, response_mask], 1)
-        before = slice(prompt_ids.shape[1] - 1, -1)  # the state before token t predicts it
+        ids, before = _aligned(prompt_ids, prompt_mask, response_ids, response_mask)
+        tokens = ids.flatten()[before + 1]
         model = self.policy.get_base_model()
         adapter = self.policy.disable_adapter() if reference else contextlib.nullcontext()
         with adapter, self._precision(ids.device):
-            states = self._hidden_states(backbone_of(model), ids, attention)[:, before]
-            chosen, spread = self._token_logprobs(model, states[response_mask], response_ids[response_mask], entropy)
+            states = self._states(backbone_of(model), ids).flatten(0, 1)[before]
+            chosen, spread = self._token_logprobs(model, states, tokens, entropy)
         logprobs = _scatter(chosen, response_mask)
         found = None if spread is None else _scatter(spread, response_mask)
         if reference:
             return Outputs(logprobs, found, None)
         if self.critic is not None:
             with self._precision(ids.device):
-                states = self._hidden_states(self.critic, ids, attention)[:, before]
+                states = self._states(self.critic, ids).flatten(0, 1)[before]
         values = self.heads(states.detach() if self.detach else states)
-        return Outputs(logprobs, found, values.where(response_mask.unsqueeze(-1), 0.0))
-
-    def _hidden_states(self, backbone: Any, ids: Tensor, attention: Tensor) -> Tensor:
-        return self._states(backbone, ids, attention, _positions(backbone, attention))
+        objectives = [_scatter(column, response_mask) for column in values.unbind(-1)]
+        return Outputs(logprobs, found, torch.stack(objectives, -1))
 
     def _precision(self, device: torch.device) -> torch.autocast:
         """A bfloat16 model computes in it; its float32 adapter follows."""
@@ -144,8 +145,7 @@ def check_head(policy: Any) -> None:
     count = min(5, int(model.config.get_text_config().vocab_size))
     ids = torch.arange(count, device=next(model.parameters()).device)[None]
     own = model(input_ids=ids, attention_mask=torch.ones_like(ids)).logits[0].float()
-    backbone, attention = backbone_of(model), ids >= 0
-    ours = logits_of(model, _last_states(backbone, ids, attention, _positions(backbone, attention))[0])
+    ours = logits_of(model, _last_states(backbone_of(model), ids)[0])
     error = (own - ours).abs().max().item() / max(own.abs().max().item(), 1e-6)
     if not error < 0.05:  # bfloat16 differs in the third digit; a missing scale in the first
         raise ModelError(
@@ -155,18 +155,29 @@ def check_head(policy: Any) -> None:
         )
 
 
-def _positions(backbone: Any, attention: Tensor) -> dict[str, Tensor]:
-    """Of tokens that are padded on the left, where the model takes positions."""
-    inner = backbone.get_base_model() if hasattr(backbone, "get_base_model") else backbone
-    if "position_ids" not in inspect.signature(inner.forward).parameters:
-        return {}
-    return {"position_ids": (attention.long().cumsum(-1) - 1).clamp(min=0)}
+def _aligned(
+    prompt_ids: Int[Tensor, "B P"],
+    prompt_mask: Bool[Tensor, "B P"],
+    response_ids: Int[Tensor, "B T"],
+    response_mask: Bool[Tensor, "B T"],
+) -> tuple[Int[Tensor, "B W"], Int[Tensor, " N"]]:
+    """Prompt and response from the first column on, and the places, row after row, before each response token.
+
+    To a multiple of ``ROWS`` the first place of all stands in for the missing ones; nobody reads what comes of them.
+    """
+    ids = torch.cat([prompt_ids, response_ids], 1)
+    prompts, responses = prompt_mask.sum(1).clamp(min=1), response_mask.sum(1)
+    longest = int((prompts + responses).max())
+    columns = torch.arange(min(-(-longest // WIDTHS) * WIDTHS, ids.shape[1]), device=ids.device)
+    first = prompt_ids.shape[1] - prompts
+    predicted = columns - prompts.unsqueeze(1) + 1
+    before = ((predicted >= 0) & (predicted < responses.unsqueeze(1))).flatten().nonzero().squeeze(1)
+    ids = ids.gather(1, (first.unsqueeze(1) + columns).clamp(max=ids.shape[1] - 1))
+    return ids, torch.nn.functional.pad(before, (0, -len(before) % ROWS))
 
 
-def _last_states(backbone: Any, ids: Tensor, attention: Tensor, positions: dict[str, Tensor]) -> Tensor:
-    states: Tensor = backbone(
-        input_ids=ids, attention_mask=attention.long(), use_cache=False, **positions
-    ).last_hidden_state
+def _last_states(backbone: Any, ids: Tensor) -> Tensor:
+    states: Tensor = backbone(input_ids=ids, use_cache=False).last_hidden_state
     return states
 
 

@@ -96,7 +96,7 @@ class RewardModel(Reward):
             for start in range(0, len(order), self.batch_size):
                 chosen = order[start : start + self.batch_size]
                 batch = self.tokenizer.pad(
-                    [rows[i] for i in chosen], padding=self.batch_size > 1, return_tensors="pt"
+                    [rows[i] for i in chosen], padding=self.batch_size > 1, pad_to_multiple_of=8, return_tensors="pt"
                 ).to(self.model.device)
                 for i, value in zip(chosen, self._outputs(batch).tolist(), strict=True):
                     scores[i] = self.sign * value

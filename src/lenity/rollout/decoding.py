@@ -13,8 +13,6 @@ from torch import Tensor
 from lenity.errors import NumericalError
 from lenity.rollout.stops import StopStrings
 
-CROWDED = 0.75  # taking rows out copies the cache, so they wait until a quarter of those in the batch have ended
-
 
 @dataclass(frozen=True)
 class Sampling:
@@ -92,8 +90,8 @@ def decode(
             break
         tokens, positions = chosen.unsqueeze(1), positions[:, -1:] + 1
         mask = torch.nn.functional.pad(mask, (0, 1), value=True)
-        if left <= CROWDED * len(rows):
-            kept = alive.nonzero().squeeze(1)
+        if left <= len(rows) // 2:
+            kept = alive.int().argsort(descending=True, stable=True)[: len(rows) // 2].sort().values
             cache.batch_select_indices(kept)
             rows, tokens, positions, mask, alive = (part[kept] for part in (rows, tokens, positions, mask, alive))
     if not bool(sound):

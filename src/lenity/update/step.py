@@ -6,6 +6,7 @@ import contextlib
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, TypeVar
 
 import torch
@@ -105,6 +106,11 @@ class Update:
         means = {name: (self.total(value.to(batch.raw.device)) / steps).tolist() for name, value in sums.items()}
         return means | counted | seconds
 
+    @cached_property
+    def _parameters(self) -> dict[str, nn.Parameter]:
+        """All of the module's, which a large one needs a while to list."""
+        return dict(self.module.named_parameters())
+
     def _step(self, batch: Credited, rows: Tensor, rule: Rule | None, weights: Tensor | None) -> dict[str, Tensor]:
         """One optimizer step on ``rows`` of the batch; sums over their mini-batches."""
         tokens = self.total(batch.response_mask[rows].sum())
@@ -112,7 +118,7 @@ class Update:
         critic = self.settings.value_coefficient if rule is None or rule.group == 1 else 0.0
         more, names = self._fitting(batch, rows, lambda parts: self._gradients(parts, tokens, combination, critic))
         stats = _added(stats, more)
-        norm = self.accelerator.clip_grad_norm_(self.module.parameters(), self.max_grad_norm)
+        norm = self.accelerator.clip_grad_norm_(list(self._parameters.values()), self.max_grad_norm)
         if norm is not None and not torch.isfinite(torch.as_tensor(norm)):
             self.optimizer.zero_grad()  # a broken gradient must not reach the weights
             stats["non_finite_steps"] = torch.ones((), dtype=torch.long)
@@ -168,7 +174,7 @@ class Update:
             with contextlib.nullcontext() if last else self.accelerator.no_sync(self.module):
                 more, broken = self._backward(part, tokens, combination, critic)
             stats, names = _added(stats, more), names + broken
-        own = {name: p.grad for name, p in self.module.named_parameters() if p.grad is not None}
+        own = {name: p.grad for name, p in self._parameters.items() if p.grad is not None}
         names += [f"gradient of {name}" for name in not_finite(own)]
         return stats, list(dict.fromkeys(names))
 
