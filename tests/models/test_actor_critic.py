@@ -83,6 +83,36 @@ def test_which_parameters_the_value_loss_reaches(tiny_model, kind):
     assert touched == {"shared": {"policy", "heads"}, "detached": {"heads"}, "separate": {"critic", "heads"}}[kind]
 
 
+@torch.no_grad()
+def test_the_trunk_sees_few_shapes_and_never_more_than_the_window(tiny_model, monkeypatch):
+    module, tokenizer = tiny.actor_critic(tiny_model)
+    shapes, plain = [], module._states
+
+    def states(backbone, ids):
+        shapes.append(tuple(ids.shape))
+        return plain(backbone, ids)
+
+    monkeypatch.setattr(module, "_states", states)
+    for lengths in ((3, 1, 5, 4), (30, 1, 2, 3), (2, 2, 31, 30), (9, 9, 9, 9)):
+        batch = tiny.rollouts(tokenizer, lengths=lengths)
+        module(**batch.inputs)
+        together = batch.prompt_ids.shape[1] + batch.response_ids.shape[1]
+        longest = int((batch.prompt_mask.sum(1) + batch.response_mask.sum(1)).max())
+        assert longest <= shapes[-1][1] <= together
+        assert shapes[-1][1] % actor_critic.WIDTHS == 0 or shapes[-1][1] == together
+
+
+def test_a_prompt_without_a_token_leaves_the_other_rows_as_they_are(tiny_model):
+    module, tokenizer = tiny.actor_critic(tiny_model)
+    batch = tiny.rollouts(tokenizer)
+    with torch.no_grad():
+        whole = module(**batch.inputs).logprobs
+        batch.prompt_mask[0] = False
+        found = module(**batch.inputs).logprobs
+    torch.testing.assert_close(found[1:], whole[1:], rtol=0, atol=1e-5)
+    assert found[0].isfinite().all()
+
+
 def test_separate_critic_of_another_vocabulary_is_refused(tiny_model, tmp_path):
     module, _ = tiny.actor_critic(tiny_model)
     other = module.policy.get_base_model()

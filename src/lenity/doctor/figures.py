@@ -107,12 +107,19 @@ class ConflictFigures:
 
 @dataclass(frozen=True)
 class CostFigures:
-    """Estimates: seconds of the whole run, bytes a process, and bytes that there are."""
+    """Estimates: seconds of the whole run, bytes a process, and bytes that there are.
+
+    Args:
+        dtype: the numbers in which the policy computes.
+        bfloat16: how many times faster than in float32 a product of the policy's width is in bfloat16, measured.
+    """
 
     seconds: float
     rows: int
     memory: float
     available: float
+    dtype: str = "float32"
+    bfloat16: float = 1.0
 
 
 @dataclass(frozen=True)

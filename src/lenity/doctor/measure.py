@@ -27,6 +27,7 @@ from lenity.doctor.figures import (
 from lenity.doctor.rewards import Array, measure_reward
 from lenity.doctor.texts import measure_prompts, of_policy, of_reward
 from lenity.metrics import conflict
+from lenity.models.precision import bfloat16_gain
 from lenity.pareto.confidence import Interval
 from lenity.run_folder import RunFolder
 from lenity.setup import Trainer, World, accelerator_for, prepare
@@ -124,6 +125,8 @@ def _cost(config: RunConfig, world: World, trainer: Trainer) -> CostFigures:
         rows=work.rows,
         memory=cost.memory(config, world, trainer),
         available=_available(world.policy.device),
+        dtype=str(world.policy.dtype).removeprefix("torch."),
+        bfloat16=bfloat16_gain(world.policy.config.get_text_config().hidden_size, world.policy.device),
     )
 
 

@@ -81,6 +81,10 @@ def _lines(figures: Figures) -> list[str]:
         lines.append(
             f"cost: about {duration(cost.seconds)} for {cost.rows} iterations, {size}; true to a factor of about two"
         )
+        advice = "policy.dtype and each reward model's dtype set it" if cost.dtype == "float32" else "the policy has it"
+        lines.append(
+            f"numbers: products in bfloat16 are {cost.bfloat16:.1f} times as fast as in float32 here; {advice}"
+        )
     return lines
 
 
