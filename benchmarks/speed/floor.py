@@ -13,21 +13,20 @@ import workload as w
 
 @dataclass(frozen=True)
 class Floor:
-    """Operations of an iteration, and how many a second large float32 matrix products reach."""
+    """Operations of an iteration, and how many a second large matrix products reach, by the numbers they are in."""
 
     operations: float
-    rate: float
+    rates: dict[str, float]
 
-    @property
-    def seconds(self) -> float:
+    def seconds(self, dtype: str) -> float:
         """Their quotient."""
-        return self.operations / self.rate
+        return self.operations / self.rates[dtype]
 
     def __str__(self) -> str:
-        return (
-            f"Floor: {self.operations / 1e9:,.0f} GFLOP at {self.rate / 1e9:.0f} GFLOP/s, the rate of 2048³ float32 products: "
-            f"{self.seconds:.2f} s."
+        found = (
+            f"{rate / 1e9:.0f} GFLOP/s in {dtype}: {self.seconds(dtype):.2f} s" for dtype, rate in self.rates.items()
         )
+        return f"Floor: {self.operations / 1e9:,.0f} GFLOP at the rate of 2048³ products, " + ", ".join(found) + "."
 
 
 def floor(folder: Path, length: float) -> Floor:
@@ -48,13 +47,15 @@ def floor(folder: Path, length: float) -> Floor:
     credit = 2 * 2 * (trunk * read + head * answered)
     score = 2 * 2 * trunk * read
     update = w.EPOCHS * 2 * 2 * (trunk * read + head * answered)
-    return Floor(generate + credit + score + update, rate())
+    return Floor(
+        generate + credit + score + update, {name: rate(getattr(torch, name)) for name in ("float32", "bfloat16")}
+    )
 
 
-def rate(size: int = 2048, rounds: int = 7) -> float:
-    """Operations a second of square float32 products; the median of some."""
+def rate(dtype: torch.dtype, size: int = 2048, rounds: int = 7) -> float:
+    """Operations a second of square products; the median of some."""
     torch.set_num_threads(2)
-    a, b = torch.randn(size, size), torch.randn(size, size)
+    a, b = torch.randn(size, size).to(dtype), torch.randn(size, size).to(dtype)
     found = []
     for _ in range(rounds):
         start = time.perf_counter()

@@ -55,10 +55,10 @@ def record(self: Stages, *arguments: Any, **options: Any) -> Any:
 
 
 Stages.record = record  # type: ignore[method-assign]
-rows = train(parse(RunConfig, config)).metrics()[1:]
+first, *rows = train(parse(RunConfig, config)).metrics()
 seconds = [after - before for before, after in pairwise(marks)]
 w.emit(
-    engine=f"Lenity, {KIND} critic", version="", seconds=seconds, median=statistics.median(seconds),
+    version="", seconds=seconds, median=statistics.median(seconds),
     parts={name: round(statistics.mean(row["seconds"][name] for row in rows), 4) for name in rows[0]["seconds"]},
-    length=statistics.mean(row["response_length"] for row in rows),
+    length=statistics.mean(row["response_length"] for row in rows), first=sum(first["seconds"].values()),
 )  # fmt: skip

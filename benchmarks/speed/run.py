@@ -15,17 +15,21 @@ import os
 import statistics
 import subprocess
 import sys
+import tempfile
 import venv
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import torch
 import workload as w
 from floor import Floor, floor
 
+from lenity.models.precision import bfloat16_gain
+
 HERE, ROOT = Path(__file__).parent, Path(__file__).parents[2]
 PPO_PACKAGES = ["trl==1.12.0", "transformers", "peft", "accelerate", "datasets", "requests", "rich", "pandas"]
-OURS = ("shared", "separate", "shared-bf16", "separate-bf16", "shared-compiled")
+OURS = [f"{critic}{more}" for more in ("", "-compiled", "-bf16", "-bf16-compiled") for critic in ("shared", "separate")]
 BASELINE, NEWEST = "TRL PPOTrainer", "TRL GRPOTrainer"
 
 
@@ -37,13 +41,19 @@ class Engine:
     command: list[str]
     seconds: list[float] = field(default_factory=list)
     rounds: list[float] = field(default_factory=list)
+    first: float = 0.0
     last: dict[str, Any] = field(default_factory=dict)
 
-    def measure(self, size: str, lengths: str, steps: int) -> None:
-        """One process; its median is a round."""
+    @property
+    def dtype(self) -> str:
+        """In which it computes."""
+        return "bfloat16" if "bf16" in self.name else "float32"
+
+    def measure(self, size: str, lengths: str, steps: int, cache: str) -> None:
+        """One process; its median is a round. What is compiled is kept in ``cache``, so that the first round shows what it costs."""
         script, *more = self.command[1:]
         done = subprocess.run(
-            [self.command[0], str(HERE / script), size, lengths, str(steps), *more], check=False, capture_output=True, text=True, cwd=HERE, env=os.environ | w.QUIET
+            [self.command[0], str(HERE / script), size, lengths, str(steps), *more], check=False, capture_output=True, text=True, cwd=HERE, env=os.environ | w.QUIET | {"TORCHINDUCTOR_CACHE_DIR": cache}
         )  # fmt: skip
         line = next((line for line in done.stdout.splitlines() if line.startswith("JSON ")), None)
         if line is None:
@@ -51,6 +61,7 @@ class Engine:
         self.last = json.loads(line[5:])
         self.seconds += self.last["seconds"]
         self.rounds.append(self.last["median"])
+        self.first = max(self.first, self.last.get("first", 0.0))
 
 
 def environment() -> str:
@@ -82,15 +93,20 @@ def table(found: list[Engine], floor: Floor) -> list[str]:
     """One row an engine."""
     baseline, newest = found[0], found[1]
     lines = [
-        f"| engine | s an iteration | {BASELINE} ÷ this | {NEWEST} ÷ this | × floor | peak MiB | parts, s |",
-        "| --- | ---: | ---: | ---: | ---: | ---: | --- |",
+        f"| engine | s an iteration | {BASELINE} ÷ this | {NEWEST} ÷ this | × floor | peak MiB | tokens/s generated, trained | parts, s |",
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | --- |",
     ]
     for engine in found:
-        median = statistics.median(engine.seconds)
-        parts = ", ".join(f"{name} {seconds:.2f}" for name, seconds in engine.last["parts"].items())
+        median, parts = statistics.median(engine.seconds), engine.last["parts"]
+        tokens = w.BATCH * engine.last.get(
+            "length", found[2].last["length"]
+        )  # the peers do not say; they sample from the same model
+        rates = f"{tokens / parts['generate']:,.0f}, {w.EPOCHS * tokens / parts['update']:,.0f}"
+        shown = ", ".join(f"{name} {seconds:.2f}" for name, seconds in parts.items())
+        shown += f"; compiled in {engine.first - median:.0f}" if "compiled" in engine.name else ""
         lines.append(
             f"| {engine.name} {engine.last['version']} | {median:.2f} | {ratio(baseline, engine)} | {ratio(newest, engine)} | "
-            f"{median / floor.seconds:.1f} | {engine.last['peak_bytes'] / 2**20:,.0f} | {parts} |"
+            f"{median / floor.seconds(engine.dtype):.1f} | {engine.last['peak_bytes'] / 2**20:,.0f} | {rates} | {shown} |"
         )
     return lines
 
@@ -108,12 +124,16 @@ def main() -> None:
     for size in options.sizes.split(","):
         for lengths in options.lengths.split(","):
             folder, found = w.assets(size, lengths), engines(python, options.engines.split(","))
+            cache = tempfile.mkdtemp()
             for number in range(options.rounds):
                 for engine in found:
                     print(f"{size}, {lengths}, round {number + 1} of {options.rounds}: {engine.name}", file=sys.stderr)
-                    engine.measure(size, lengths, options.steps)
+                    engine.measure(size, lengths, options.steps, cache)
             least = floor(folder, found[2].last["length"])
-            print(f"\n### {size} parameters, {lengths} lengths\n\n{least}\n")
+            gain = bfloat16_gain(w.SIZES[size][0], torch.device("cpu"))
+            print(
+                f"\n### {size} parameters, {lengths} lengths\n\n{least} A layer's product is {gain:.1f} times as fast in bfloat16.\n"
+            )
             print("\n".join(table(found, least)), flush=True)
 
 
