@@ -47,9 +47,11 @@ format: setup ## rewrite the code in the project's format
 bench: setup ## Lenity beside TRL on one workload, in environments it makes itself (about an hour; nothing else may run)
 	$(BIN)/python benchmarks/speed/run.py
 
-bench-growth: setup ## how time and memory grow with objectives, length, batch and size (about half an hour; nothing else may run)
+bench-growth: setup ## how time and memory grow with objectives, length, batch, size and points of a front (about half an hour; nothing else may run)
 	$(BIN)/python benchmarks/speed/growth.py
 	$(BIN)/python benchmarks/speed/head_memory.py
+	$(BIN)/python -m lenity.data.toy.world --output runs/toy/world
+	$(BIN)/python benchmarks/speed/front.py
 
 bench-rules: setup ## time the rules against batch size and number of objectives
 	$(BIN)/python benchmarks/rules.py

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 
 import pytest
@@ -165,3 +166,14 @@ def test_a_reward_that_draws_at_random_repeats_after_a_crash(tiny_model, tmp_pat
     shutil.rmtree(cut.checkpoints / "iteration_000003")
     assert_same(train(cut.config, resume=True), straight)
     assert len({row["reward"]["helpful"] for row in straight.metrics()}) == 3
+
+
+@pytest.mark.skipif(shutil.which("g++") is None, reason="compiling for a CPU needs a C++ compiler")
+def test_a_compiled_run_says_what_compiling_took(tiny_model, tmp_path):
+    config = tiny.run_config(tiny_model, tmp_path / "run", iterations=2)
+    config = config.model_copy(update={"policy": config.policy.model_copy(update={"compile": True})})
+    run = train(config)
+    notes = (run.path / "notes.log").read_text()
+    assert re.search(
+        r"policy\.compile took about \d+ s: the first iteration needed [\d.]+ s, the second [\d.]+ s\.", notes
+    )

@@ -118,7 +118,16 @@ class Stages:
         if self.trainer.accelerator.is_main_process:
             self.run.append(row, self._samples(credited, done))
         self.trainer.accelerator.log(_flat(row), step=done)
+        if self.config.policy.compile and done == 2:
+            self._say_what_compiling_took(row)
         return row
+
+    def _say_what_compiling_took(self, second: dict[str, Any]) -> None:
+        """The first iteration compiled, the second did not, or hardly."""
+        first, later = (sum(row["seconds"].values()) for row in (self.run.metrics()[0], second))
+        self.trainer.say(
+            f"policy.compile took about {max(first - later, 0):.0f} s: the first iteration needed {first:.1f} s, the second {later:.1f} s."
+        )
 
     def save(self, done: int) -> None:
         """Write a checkpoint.
