@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -13,8 +14,6 @@ LONGEST = 768  # keys; beyond, the fused kernel, which never holds all the score
 
 def quicken(model: Any) -> Any:
     """``model`` itself, with attention by plain products where it would use torch's and that is slower."""
-    import torch
-
     if model.device.type == "cpu" and model.dtype is torch.bfloat16 and model.config._attn_implementation == "sdpa":
         _register()
         model.set_attn_implementation(NAME)
@@ -26,7 +25,6 @@ def products(
     *, dropout: float = 0.0, scaling: float | None = None, is_causal: bool | None = None, **more: Any,
 ) -> tuple[Float[Tensor, "B T H D"], None]:  # fmt: skip
     """softmax(Q Kᵀ · scaling) V; what it does not know goes to transformers' own function, whose arguments these are."""
-    import torch
     from transformers.integrations.sdpa_attention import repeat_kv, sdpa_attention_forward
 
     length, keys = query.shape[2], key.shape[2]

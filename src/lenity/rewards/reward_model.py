@@ -13,7 +13,6 @@ from pydantic import Field
 from lenity.config.sections import Precision
 from lenity.config.stages import Template
 from lenity.errors import RewardError
-from lenity.models.attention import quicken
 from lenity.models.precision import dtype_of
 from lenity.models.source import explain
 from lenity.rewards.base import REWARDS, Reward, RewardSpec
@@ -116,6 +115,8 @@ class RewardModel(Reward):
 
 def _load(spec: RewardModelSpec, device: torch.device) -> tuple[Any, Any]:
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+    from lenity.models.attention import quicken
 
     trusted = spec.trust_remote_code
     try:
