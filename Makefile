@@ -44,11 +44,11 @@ format: setup ## rewrite the code in the project's format
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: setup ## Lenity beside TRL on one workload, in environments it makes itself (about an hour; nothing else may run)
-	$(BIN)/python benchmarks/speed/run.py
+bench: setup ## Lenity beside TRL on one workload, in environments it makes itself (two hours; nothing else may run; options in BENCH)
+	$(BIN)/python benchmarks/speed/run.py $(BENCH)
 
 bench-growth: setup ## how time and memory grow with objectives, length, batch, size and points of a front (about half an hour; nothing else may run)
-	$(BIN)/python benchmarks/speed/growth.py
+	$(BIN)/python benchmarks/speed/growth.py $(BENCH)
 	$(BIN)/python benchmarks/speed/head_memory.py
 	$(BIN)/python -m lenity.data.toy.world --output runs/toy/world
 	$(BIN)/python benchmarks/speed/front.py
