@@ -62,6 +62,7 @@ class Engine:
         self.seconds += self.last["seconds"]
         self.rounds.append(self.last["median"])
         self.first = max(self.first, self.last.get("first", 0.0))
+        print(json.dumps({"size": size, "lengths": lengths, "engine": self.name, **self.last}), file=sys.stderr)
 
 
 def environment() -> str:

@@ -37,16 +37,15 @@ trainer = GRPOTrainer(
 timers = w.Timers()
 timers.wrap(trainer, "_generate_single_turn", "generate")
 timers.wrap(trainer, "_calculate_rewards", "rewards")
-timers.wrap(trainer.accelerator, "backward", "backward")
 plain = trainer._get_per_token_logps_and_entropies
 
 
 def log_probs(*arguments: Any, **options: Any) -> Any:
-    """Of the old and the reference policy where there is no gradient, else of the update."""
+    """Where there is no gradient, they are of the old and the reference policy, else a part of the update."""
     start = time.perf_counter()
     found = plain(*arguments, **options)
-    name = "update forward" if torch.is_grad_enabled() else "old and reference"
-    timers[name] = timers.get(name, 0.0) + time.perf_counter() - start
+    if not torch.is_grad_enabled():
+        timers["old and reference"] = timers.get("old and reference", 0.0) + time.perf_counter() - start
     return found
 
 
@@ -66,7 +65,6 @@ with contextlib.redirect_stdout(io.StringIO()):
     trainer.train()
 marks = [*marks[1:], (time.perf_counter(), dict(timers))]
 seconds = [after[0] - before[0] for before, after in pairwise(marks)]
-w.emit(
-    engine="TRL GRPOTrainer", version=trl.__version__, seconds=seconds, median=statistics.median(seconds),
-    parts=w.Timers(marks[-1][1]).since(marks[0][1], len(seconds)),
-)  # fmt: skip
+parts = w.Timers(marks[-1][1]).since(marks[0][1], len(seconds))
+parts["update"] = statistics.mean(seconds) - sum(parts.values())
+w.emit(version=trl.__version__, seconds=seconds, median=statistics.median(seconds), parts=parts)

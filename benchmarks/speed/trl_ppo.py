@@ -40,11 +40,11 @@ def get_reward(model: Any, *arguments: Any) -> Any:
 
 
 def forward(*arguments: Any, **options: Any) -> Any:
-    """Of the reference where there is no gradient, else of the update."""
+    """Where there is no gradient, it is the reference's, else a part of the update."""
     start = time.perf_counter()
     found = plain_forward(*arguments, **options)
-    name = "update forward" if torch.is_grad_enabled() else "reference"
-    timers[name] = timers.get(name, 0.0) + time.perf_counter() - start
+    if not torch.is_grad_enabled():
+        timers["reference"] = timers.get("reference", 0.0) + time.perf_counter() - start
     return found
 
 
@@ -62,12 +62,10 @@ trainer = PPOTrainer(
     reward_model=rewards[0], train_dataset=data, value_model=value, peft_config=LoraConfig(**w.LORA, task_type="CAUSAL_LM"),
 )  # fmt: skip
 trainer.accelerator.gradient_accumulation_steps = 1  # or TRL takes one optimizer step an epoch, not one a mini-batch
-timers.wrap(trainer.accelerator, "backward", "backward")
 marks: list[tuple[float, dict[str, float]]] = []
 trainer.log = lambda *_, **__: marks.append((time.perf_counter(), dict(timers)))
 trainer.train()
 seconds = [after[0] - before[0] for before, after in pairwise(marks)]
-w.emit(
-    engine="TRL PPOTrainer", version=trl.__version__, seconds=seconds, median=statistics.median(seconds),
-    parts=w.Timers(marks[-1][1]).since(marks[0][1], len(seconds)),
-)  # fmt: skip
+parts = w.Timers(marks[-1][1]).since(marks[0][1], len(seconds))
+parts["update"] = statistics.mean(seconds) - sum(parts.values())
+w.emit(version=trl.__version__, seconds=seconds, median=statistics.median(seconds), parts=parts)

@@ -81,14 +81,14 @@ def _build(folder: Path, hidden: int, layers: int, *, realistic: bool) -> None:
     from transformers import LlamaConfig, LlamaForCausalLM, LlamaForSequenceClassification
 
     text = [page for _, page in sorted(topics.topics.items())]
-    tokenizer = _tokenizer(text)
+    tokenizer = make_tokenizer(text)
     heads = max(4, hidden // 64)
     sizes = {
         "vocab_size": VOCABULARY, "hidden_size": hidden, "intermediate_size": hidden * 11 // 4, "num_hidden_layers": layers,
         "num_attention_heads": heads, "num_key_value_heads": heads, "max_position_embeddings": 512, "pad_token_id": 0,
         "bos_token_id": 1, "eos_token_id": 2, "tie_word_embeddings": False,
     }  # fmt: skip
-    rows = _prompts(tokenizer, text)
+    rows = make_prompts(tokenizer, text)
     torch.manual_seed(0)
     policy = LlamaForCausalLM(LlamaConfig(**sizes))
     if realistic:
@@ -102,7 +102,8 @@ def _build(folder: Path, hidden: int, layers: int, *, realistic: bool) -> None:
     (folder / "prompts.json").write_text(json.dumps(rows))
 
 
-def _tokenizer(text: list[str]) -> Any:
+def make_tokenizer(text: list[str]) -> Any:
+    """Byte pairs of ``text``."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import PreTrainedTokenizerFast
 
@@ -116,15 +117,15 @@ def _tokenizer(text: list[str]) -> Any:
     return PreTrainedTokenizerFast(tokenizer_object=found, padding_side="left", **special)
 
 
-def _prompts(tokenizer: Any, text: list[str]) -> list[str]:
+def make_prompts(tokenizer: Any, text: list[str], length: int = PROMPT) -> list[str]:
     """In the form Lenity's readers leave as it is, so that every engine reads the same tokens."""
     head, tail = "\n\nHuman:", "\n\nAssistant:"
-    room = PROMPT - len(tokenizer(head)["input_ids"]) - len(tokenizer(tail)["input_ids"])
+    room = length - len(tokenizer(head)["input_ids"]) - len(tokenizer(tail)["input_ids"])
     ids = tokenizer("\n".join(text), add_special_tokens=False)["input_ids"]
     rows: list[str] = []
     for start in range(0, len(ids) - room, 131):
         row = head + tokenizer.decode(ids[start : start + room]) + tail
-        if len(tokenizer(row)["input_ids"]) == PROMPT and row not in rows:
+        if len(tokenizer(row)["input_ids"]) == length and row not in rows:
             rows.append(row)
         if len(rows) == 512:
             break
