@@ -53,6 +53,10 @@ bench-growth: setup ## how time and memory grow with objectives, length, batch, 
 	$(BIN)/python -m lenity.data.toy.world --output runs/toy/world
 	$(BIN)/python benchmarks/speed/front.py
 
+bench-gpu: setup ## rollout and update on one accelerator at 100M and 8B, TRL's GRPOTrainer beside it
+	$(BIN)/python benchmarks/gpu/run.py --size 100M $(BENCH)
+	$(BIN)/python benchmarks/gpu/run.py --size 8B $(BENCH)
+
 bench-rules: setup ## time the rules against batch size and number of objectives
 	$(BIN)/python benchmarks/rules.py
 

@@ -146,7 +146,9 @@ def count(folder: Path, options: argparse.Namespace) -> dict[str, float]:
 
     with torch.device("meta"):
         model = AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(folder / "policy"))
-    return operations(model, options.batch, options.prompt, options.response, options.epochs, rewards=0)
+    return operations(
+        model, batch=options.batch, prompt=options.prompt, length=options.response, epochs=options.epochs, rewards=0
+    )  # fmt: skip
 
 
 def lenity(options: argparse.Namespace, folder: Path) -> None:

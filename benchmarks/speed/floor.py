@@ -35,11 +35,11 @@ def floor(folder: Path, length: float) -> Floor:
     from transformers import AutoModelForCausalLM
 
     model = AutoModelForCausalLM.from_pretrained(folder / "policy")
-    parts = operations(model, w.BATCH, w.PROMPT, length, w.EPOCHS, rewards=2)
+    parts = operations(model, batch=w.BATCH, prompt=w.PROMPT, length=length, epochs=w.EPOCHS, rewards=2)
     return Floor(sum(parts.values()), {name: rate(getattr(torch, name)) for name in ("float32", "bfloat16")})
 
 
-def operations(model: Any, batch: int, prompt: int, length: float, epochs: int, rewards: int) -> dict[str, float]:
+def operations(model: Any, *, batch: int, prompt: int, length: float, epochs: int, rewards: int) -> dict[str, float]:
     """Floating-point operations of the parts of an iteration.
 
     A token costs two operations a weight of the trunk, and two a weight of the head where its distribution is needed. Every token
