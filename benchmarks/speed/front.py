@@ -71,7 +71,7 @@ def sweep(place: Path, world: Path, points: int) -> float:
         "seeds": [0],
     }
     (place / "sweep.yaml").write_text(yaml.safe_dump(data))
-    return timed([["sweep", str(place / "sweep.yaml"), "--jobs", "1"]])
+    return timed([["sweep", str(place / "sweep.yaml"), "--output", str(place / "sweep"), "--jobs", "1"]])
 
 
 def separately(place: Path, world: Path, points: int) -> float:
