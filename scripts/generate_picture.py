@@ -1,7 +1,8 @@
-"""Draw docs/front.svg, the README's picture, from a finished demo: ``python scripts/generate_picture.py [runs/demo]``."""
+"""Draw docs/front.svg, the README's picture, from a finished demo; a folder that is not there yet is made by running one."""
 
 from __future__ import annotations
 
+import argparse
 import sys
 from pathlib import Path
 
@@ -43,7 +44,9 @@ def panel(axes: Axes, runs: list[collect.Run], best: collect.Best, pair: tuple[s
 
 
 def main() -> None:
-    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "runs" / "demo"
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path, nargs="?", default=ROOT / "runs" / "demo", help="default: %(default)s")
+    folder = parser.parse_args().folder
     if not folder.is_dir():
         from lenity.demo import demo
 
