@@ -22,7 +22,9 @@ RULES = {
 }
 
 reward = st.one_of(st.none(), st.sampled_from([0.0, 0.25, 1.0, -2.0, 7.5]))
-batches = st.integers(1, 3).flatmap(lambda n: st.lists(st.lists(reward, min_size=3, max_size=3), min_size=4 * n, max_size=4 * n))
+batches = st.integers(1, 3).flatmap(
+    lambda n: st.lists(st.lists(reward, min_size=3, max_size=3), min_size=4 * n, max_size=4 * n)
+)
 
 
 def tensor(rewards):
@@ -49,7 +51,7 @@ def test_what_a_rule_makes_of_them_is_the_slow_twins(name, whiten, rewards):
 
 
 def test_a_group_without_a_reward_and_a_completion_without_any_teach_nothing():
-    rewards = [[1.0, None], [3.0, None], [None, None], [5.0, None]] + [[None, 2.0], [None, 4.0], [1.0, 6.0], [None] * 2]
+    rewards = [[1.0, None], [3.0, None], [None, None], [5.0, None], [None, 2.0], [None, 4.0], [1.0, 6.0], [None] * 2]
     found = agree(tensor(rewards), PLC(), torch.tensor([0.5, 0.5]), size=4, scale="none", whiten=False)
     close(found.advantages, [[-2.0, 0], [0, 0], [0, 0], [2, 0], [0, -2], [0, 0], [0, 2], [0, 0]])
     assert found.rectified[[2, 7]].tolist() == [0, 0] and found.rectified.isfinite().all()

@@ -6,7 +6,6 @@ import sys
 from pathlib import Path
 
 import pytest
-
 from peft import PeftModel
 from transformers import AutoModelForCausalLM
 
@@ -21,5 +20,5 @@ def test_the_example_trains_scores_and_saves_an_adapter(tiny_model, tmp_path):
     )  # fmt: skip
     assert found.returncode == 0, found.stderr
     for name in ("helpful", "harmless", "humorous"):
-        assert re.search(rf"^{name} +(\S+ \[\S+ \S+) -> (?!\1)", found.stdout, re.M), found.stdout
+        assert re.search(rf"^{name} +(\S+ \[\S+ \S+) -> (?!\1)", found.stdout, re.MULTILINE), found.stdout
     PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(tiny_model), tmp_path / "run")

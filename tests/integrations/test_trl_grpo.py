@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from integrations import toy_grpo
-from integrations.toy_grpo import GATE, early, length, share, trainer
 from pydantic import PrivateAttr
 
+from integrations import toy_grpo
+from integrations.toy_grpo import GATE, early, length, share, trainer
 from lenity.aggregation import MGDA, PLC, AdvantageRule, Linear
 from lenity.errors import ConfigError, RewardError, WrongWeightsError
 from oracles import grpo, slow
@@ -20,6 +20,10 @@ from oracles import grpo, slow
 ROOT = Path(__file__).resolve().parents[2]
 SETTINGS = [{"scale_rewards": scale} for scale in ("group", "batch", "none")]
 SETTINGS += [{"multi_objective_aggregation": "normalize_then_sum"}]
+
+
+def named(value):
+    return getattr(value, "__name__", str(value))
 
 
 def logged(made):
@@ -33,13 +37,22 @@ def close(found, wanted):
 
 
 @pytest.mark.parametrize("settings", SETTINGS, ids=str)
-@pytest.mark.parametrize("reward", [length, early])
-def test_one_reward_is_grpo(tiny_model, tmp_path, settings, reward):
-    made = trainer(tiny_model, tmp_path, reward, **settings)
+@pytest.mark.parametrize(
+    ("reward", "rule"), [(length, "linear"), (early, "linear"), (early, PLC(gate="net"))], ids=named
+)
+def test_one_reward_is_grpo(tiny_model, tmp_path, settings, reward, rule):
+    made = trainer(tiny_model, tmp_path, reward, rule=rule, **settings)
     made.train()
     assert made.ours.abs().max() > 0.1
     assert torch.equal(made.ours, made.vanilla)
     assert (reward is early) == (None in [row[0] for row in logged(made)])
+
+
+def test_the_papers_gate_halves_the_losses_of_one_reward(tiny_model, tmp_path):
+    made = trainer(tiny_model, tmp_path, length, rule=PLC(gate="sigmoid"))
+    made.train()
+    losing = made.vanilla < 0
+    assert torch.equal(made.ours, torch.where(losing, made.vanilla / 2, made.vanilla)) and losing.any()
 
 
 @pytest.mark.parametrize("settings", [SETTINGS[2], SETTINGS[3]], ids=str)

@@ -14,17 +14,19 @@ from lenity.aggregation import PLC
 from lenity.data.toy.prompts import ToyPrompts
 from lenity.integrations import PLCGRPOTrainer
 
-GATE = {"gate": "net", "temperature": 0.2, "leniency": 0.8}
+GATE = {"gate": "sigmoid", "temperature": 0.2, "leniency": 0.8}
 
 
 def length(completions, **_):
-    """Words."""
-    return [float(len(text.split())) for text in completions]
+    """Characters."""
+    return [float(len(text)) for text in completions]
 
 
 def early(completions, **_):
-    """Words early in the alphabet; none for a completion whose last word starts with a late letter."""
-    return [None if not text or text.split()[-1][0] > "r" else -float(sum(map(ord, text[:9])) % 7) for text in completions]
+    """Against ``length``, with chance in it; none for a completion whose last word starts with a late letter."""
+    return [
+        None if not text or text.split()[-1][0] > "r" else sum(map(ord, text)) % 7 - len(text) for text in completions
+    ]
 
 
 def share(completions, **_):
@@ -55,7 +57,7 @@ def trainer(model, output, rewards, callbacks=None, eval_dataset=None, rule="plc
     chosen = {
         "per_device_train_batch_size": 8, "num_generations": 4, "max_completion_length": 6, "max_steps": 1, "bf16": False,
         "use_cpu": True, "report_to": "none", "save_strategy": "no", "disable_tqdm": True, "logging_steps": 1,
-        "learning_rate": 1e-3, "gradient_checkpointing": False,
+        "learning_rate": 1e-3,
     } | settings  # fmt: skip
     prompts = Dataset.from_dict({"prompt": ToyPrompts(count=24).read()[0]})
     return Watched(

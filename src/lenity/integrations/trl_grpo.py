@@ -63,14 +63,15 @@ class PLCGRPOTrainer(GRPOTrainer):  # type: ignore[misc]  # TRL has no types
 
     def _calculate_rewards(self, *arguments: Any, **options: Any) -> Tensor:
         """TRL's rewards over all processes, (B, K), which are kept for the rule."""
-        self._rewards: Tensor = super()._calculate_rewards(*arguments, **options)
-        for name, column in zip(self.objectives.names, self._rewards.T, strict=True):
+        rewards: Tensor = super()._calculate_rewards(*arguments, **options)
+        for name, column in zip(self.objectives.names, rewards.T, strict=True):
             if infinite := int(column.isinf().sum()):
                 raise RewardError(
                     f"reward function '{name}' gave infinity for {infinite} of {len(column)} completions.",
                     "Give None where a completion has no score.",
                 )
-        return self._rewards
+        self._rewards = rewards
+        return rewards
 
     def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
         """TRL's batch of this process, with the rule's advantages."""
@@ -95,7 +96,9 @@ class PLCGRPOTrainer(GRPOTrainer):  # type: ignore[misc]  # TRL has no types
 
 
 def _advantage_rule(rule: Any) -> AdvantageRule:
-    found = parse_member(rule if isinstance(rule, str) else dict(rule) if isinstance(rule, Mapping) else rule, RULES, "name")
+    found = parse_member(
+        rule if isinstance(rule, str) else dict(rule) if isinstance(rule, Mapping) else rule, RULES, "name"
+    )
     if not isinstance(found, AdvantageRule) or found.builds:
         raise ConfigError(
             f"rule {type(found).__name__} does not turn advantages into one, which is all that GRPOTrainer takes.",
@@ -117,7 +120,8 @@ def _checked(names: Sequence[str], weights: Mapping[str, float]) -> Mapping[str,
         )
     if set(weights) != set(names):
         raise ConfigError(
-            f"weights are of {sorted(weights)}, but the reward functions are {list(names)}.", "Give one weight for each."
+            f"weights are of {sorted(weights)}, but the reward functions are {list(names)}.",
+            "Give one weight for each.",
         )
     try:
         check_weights(weights)
