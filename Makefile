@@ -39,7 +39,8 @@ $(OLDEST)/.lenity-stamp: pyproject.toml constraints/cpu.txt
 	test -x $(OLDEST)/bin/python || $(PYTHON) -m venv $(OLDEST)
 	grep -v '^trl==' constraints/cpu.txt > $(OLDEST)/constraints.txt
 	$(OLDEST)/bin/python -m pip install --quiet 'torch==2.13.0' -c $(OLDEST)/constraints.txt
-	$(OLDEST)/bin/python -m pip install --quiet -c $(OLDEST)/constraints.txt 'trl==1.8.0' -e . pytest hypothesis beartype
+	$(OLDEST)/bin/python -m pip install --quiet -c $(OLDEST)/constraints.txt 'trl==1.8.0' -e . pytest hypothesis beartype \
+	  requests  # which that TRL imports without saying so
 	touch $@
 
 check: setup ## format, lint, types, security, doctests, generated docs are current

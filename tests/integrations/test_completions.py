@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lenity.aggregation import PLC, Linear
-from lenity.integrations.completions import agree, group_advantages
+from lenity.integrations.completions import agree, completion_advantages
 from oracles import grpo, slow
 
 SCALES = ("group", "batch", "none")
@@ -38,7 +38,7 @@ def close(found, wanted):
 @pytest.mark.parametrize("scale", SCALES)
 @given(rewards=batches)
 def test_advantages_are_the_slow_twins(scale, rewards):
-    close(group_advantages(tensor(rewards), 4, scale), grpo.group_advantages(rewards, 4, scale))
+    close(completion_advantages(tensor(rewards), 4, scale), grpo.group_advantages(rewards, 4, scale))
 
 
 @pytest.mark.parametrize("name", RULES)

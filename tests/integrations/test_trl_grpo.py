@@ -57,7 +57,7 @@ def test_the_papers_gate_halves_the_losses_of_one_reward(tiny_model, tmp_path):
 
 @pytest.mark.parametrize("settings", [SETTINGS[2], SETTINGS[3]], ids=str)
 def test_linear_is_grpo_where_that_does_not_mix_before_it_scales(tiny_model, tmp_path, settings):
-    """Several rewards, one of them missing in places once each is standardised by itself."""
+    """Centring alone is linear, and standardising each reward before the sum is what both do, also where rewards are missing."""
     rewards = [length, share if settings is SETTINGS[2] else early]
     made = trainer(tiny_model, tmp_path, rewards, rule="linear", reward_weights=[0.7, 0.3], **settings)
     made.train()
@@ -120,8 +120,7 @@ class Counting(AdvantageRule):
         return {"seen": self._seen}
 
     def restore(self, state):
-        if state:
-            self._seen = state["seen"]
+        self._seen = state["seen"]
 
 
 def test_a_rule_follows_the_steps_and_its_memory_is_in_checkpoints(tiny_model, tmp_path):

@@ -45,10 +45,10 @@ def agree(
         rule: turns (B, K) into (B,).
         weights: at least 0, sum 1, (K,).
         size: completions a prompt.
-        scale: see :func:`group_advantages`.
+        scale: see :func:`completion_advantages`.
         whiten: standardise the outcome over the batch, as TRL's ``normalize_then_sum`` does (GDPO, arXiv 2601.05242).
     """
-    advantages = group_advantages(rewards, size, scale)
+    advantages = completion_advantages(rewards, size, scale)
     mask, rectified = rule.mask(advantages, weights), rule.rectify(advantages, weights)
     unscored = rewards.isnan().all(1)
     if whiten:
@@ -57,7 +57,7 @@ def agree(
     return Consensus(advantages, mask, rectified.masked_fill(unscored, 0.0))
 
 
-def group_advantages(rewards: Float[Tensor, "B K"], size: int, scale: Scale) -> Float[Tensor, "B K"]:
+def completion_advantages(rewards: Float[Tensor, "B K"], size: int, scale: Scale) -> Float[Tensor, "B K"]:
     """Each reward less its mean over the completions of the prompt that have one; 0 where missing.
 
     For one reward, what TRL's GRPOTrainer computes, to the last bit.

@@ -20,10 +20,13 @@ class RuleMemory(TrainerCallback):  # type: ignore[misc]  # transformers has no 
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Give the rule what a checkpoint kept."""
-        kept = state.stateful_callbacks.get(PLACE, {})
-        self._rule.restore(
-            {name: torch.tensor(v["values"], dtype=getattr(torch, v["dtype"])) for name, v in kept.items()}
-        )
+        if kept := state.stateful_callbacks.get(PLACE):
+            self._rule.restore(
+                {
+                    name: torch.tensor(found["values"], dtype=getattr(torch, found["dtype"]))
+                    for name, found in kept.items()
+                }
+            )
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Write down what the rule remembers, if it does."""
