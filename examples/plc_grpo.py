@@ -1,6 +1,6 @@
 """GRPO on three conflicting rewards with Pareto-Lenient Consensus, in TRL's own habits, on Lenity's toy world.
 
-    python examples/plc_grpo.py                 # two minutes on two cores, most of it for the toy world the first time
+    python examples/plc_grpo.py                 # a minute on two cores; one more the first time, for the toy world
     python examples/plc_grpo.py --rule linear   # the weighted sum
 
 For models of your own, only the model, the dataset and the reward functions change.
@@ -50,6 +50,7 @@ def main() -> None:
     parser.add_argument("--model", help="a folder or hub name; by default the toy world's policy")
     parser.add_argument("--rule", default="plc", help="any rule over advantages: lenity methods")
     parser.add_argument("--steps", type=int, default=60)
+    parser.add_argument("--seed", type=int, default=42)
     parser.add_argument("--output", default="runs/toy/grpo")
     options = parser.parse_args()
 
@@ -59,6 +60,7 @@ def main() -> None:
         reward_funcs=REWARDS,
         args=GRPOConfig(
             output_dir=options.output,
+            seed=options.seed,
             max_steps=options.steps,
             per_device_train_batch_size=128,
             num_generations=8,

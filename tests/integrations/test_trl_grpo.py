@@ -19,7 +19,9 @@ from oracles import grpo, slow
 
 ROOT = Path(__file__).resolve().parents[2]
 SETTINGS = [{"scale_rewards": scale} for scale in ("group", "batch", "none")]
-SETTINGS += [{"multi_objective_aggregation": "normalize_then_sum"}]
+SETTINGS += [
+    {"multi_objective_aggregation": "normalize_then_sum", "scale_rewards": "none"}
+]  # which it does not look at
 
 
 def named(value):
@@ -70,7 +72,8 @@ def test_plc_is_the_slow_twins_and_so_is_what_is_logged(tiny_model, tmp_path, se
     rule, weights = {"name": "plc", "schedule": "constant", **GATE}, {"length": 0.6, "early": 0.4}
     made = trainer(tiny_model, tmp_path, [length, early], rule=rule, weights=weights, **settings)
     made.train()
-    whiten, scale = "multi_objective_aggregation" in settings, settings.get("scale_rewards", "group")
+    whiten = "multi_objective_aggregation" in settings
+    scale = "group" if whiten else settings["scale_rewards"]
     wanted = grpo.rectified(
         logged(made), 4, scale, lambda row: slow.plc(row, [0.6, 0.4], GATE["gate"], GATE["temperature"], GATE["leniency"]), whiten
     )  # fmt: skip

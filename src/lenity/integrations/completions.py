@@ -62,6 +62,9 @@ def completion_advantages(rewards: Float[Tensor, "B K"], size: int, scale: Scale
 
     For one reward, what TRL's GRPOTrainer computes, to the last bit.
 
+    >>> completion_advantages(torch.tensor([[1.0, 4.0], [3.0, torch.nan]]), size=2, scale="none").tolist()
+    [[-1.0, 0.0], [1.0, 0.0]]
+
     Args:
         rewards: NaN where missing, (B, K); the completions of one prompt are ``size`` neighbouring rows.
         size: completions a prompt.
