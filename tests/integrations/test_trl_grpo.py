@@ -69,7 +69,7 @@ def test_linear_is_grpo_where_that_does_not_mix_before_it_scales(tiny_model, tmp
 
 @pytest.mark.parametrize("settings", SETTINGS, ids=str)
 def test_plc_is_the_slow_twins_and_so_is_what_is_logged(tiny_model, tmp_path, settings):
-    rule, weights = {"name": "plc", "schedule": "constant", **GATE}, {"length": 0.6, "early": 0.4}
+    rule, weights = PLC(schedule="constant", **GATE), {"early": 0.4, "length": 0.6}
     made = trainer(tiny_model, tmp_path, [length, early], rule=rule, weights=weights, **settings)
     made.train()
     whiten = "multi_objective_aggregation" in settings

@@ -22,11 +22,12 @@ class PLCGRPOTrainer(GRPOTrainer):  # type: ignore[misc]  # TRL has no types
 
     ``scale_rewards`` acts on each reward by itself. ``multi_objective_aggregation="normalize_then_sum"`` standardises each
     within its group, and the rule's outcome over the batch (GDPO, arXiv 2601.05242). With one reward, advantages are
-    GRPOTrainer's. Logs gain ``forgiven/{reward}``, the share of its losses that the rule left out, and ``conflict_rate``.
+    GRPOTrainer's for every rule that is the identity there; PLC's ``sigmoid`` gate is not. Logs gain ``forgiven/{reward}``, the
+    share of its losses that the rule left out, and ``conflict_rate``.
 
     Args:
         *arguments, **options: GRPOTrainer's.
-        rule: a rule over advantages, its registered name, or ``{"name": ..., **fields}``; schedules follow the trainer's steps.
+        rule: a rule over advantages, or its registered name; schedules follow the trainer's steps.
         weights: of the reward functions by their names, at least 0, sum 1; without them ``args.reward_weights`` over their
             sum, or equal ones.
 
@@ -38,7 +39,7 @@ class PLCGRPOTrainer(GRPOTrainer):  # type: ignore[misc]  # TRL has no types
     def __init__(
         self,
         *arguments: Any,
-        rule: AdvantageRule | str | Mapping[str, Any] = "plc",
+        rule: AdvantageRule | str = "plc",
         weights: Mapping[str, float] | None = None,
         **options: Any,
     ) -> None:
@@ -95,10 +96,8 @@ class PLCGRPOTrainer(GRPOTrainer):  # type: ignore[misc]  # TRL has no types
         return batch
 
 
-def _advantage_rule(rule: Any) -> AdvantageRule:
-    found = parse_member(
-        rule if isinstance(rule, str) else dict(rule) if isinstance(rule, Mapping) else rule, RULES, "name"
-    )
+def _advantage_rule(rule: AdvantageRule | str) -> AdvantageRule:
+    found = parse_member(rule, RULES, "name")
     if not isinstance(found, AdvantageRule) or found.builds:
         raise ConfigError(
             f"rule {type(found).__name__} does not turn advantages into one, which is all that GRPOTrainer takes.",
