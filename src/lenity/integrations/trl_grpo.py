@@ -125,7 +125,7 @@ def _checked(names: Sequence[str], weights: Mapping[str, float]) -> Mapping[str,
     try:
         check_weights(weights)
     except ValueError as error:
-        raise ConfigError(f"{error}.") from None
+        raise ConfigError(f"{error}.", "Give weights of at least 0 that sum to 1.") from None
     return weights
 
 
