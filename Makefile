@@ -4,6 +4,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.lenity-stamp
+OLDEST := .venv-trl-oldest
 HH     := runs/hh_small
 JUDGE_PORT ?= 8791
 STUDY  := runs/toy/study
@@ -12,7 +13,7 @@ HH_MODELS := $(HH)/sft/model.safetensors $(foreach r,harmless helpful humor,$(HH
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test check format bench bench-growth bench-rules fuzz compare front docs docs-picture docs-screenshots hh study study-worlds study-toy study-page study-hh clean
+.PHONY: help setup demo test test-trl-oldest check format bench bench-growth bench-rules fuzz compare front docs docs-picture docs-screenshots hh study study-worlds study-toy study-page study-hh clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,6 +31,17 @@ demo: setup ## align a tiny model in a toy world with both rules; table and repo
 
 test: setup ## all tests
 	$(BIN)/python -m pytest
+
+test-trl-oldest: $(OLDEST)/.lenity-stamp ## the tests of lenity.integrations with the oldest TRL it supports, in an environment of its own
+	$(OLDEST)/bin/python -m pytest tests/integrations
+
+$(OLDEST)/.lenity-stamp: pyproject.toml constraints/cpu.txt
+	test -x $(OLDEST)/bin/python || $(PYTHON) -m venv $(OLDEST)
+	grep -v '^trl==' constraints/cpu.txt > $(OLDEST)/constraints.txt
+	$(OLDEST)/bin/python -m pip install --quiet 'torch==2.13.0' -c $(OLDEST)/constraints.txt
+	$(OLDEST)/bin/python -m pip install --quiet -c $(OLDEST)/constraints.txt 'trl==1.8.0' -e . pytest hypothesis beartype \
+	  requests  # which that TRL imports without saying so
+	touch $@
 
 check: setup ## format, lint, types, security, doctests, generated docs are current
 	$(BIN)/ruff format --check .
@@ -120,4 +132,4 @@ study-hh: setup $(HH_MODELS) ## leniency on conversations, three seeds, docs/res
 	$(BIN)/lenity report $(HH)/study --no-samples --markdown docs/results/leniency_hh.md
 
 clean: ## remove caches and the virtual environment; runs/ stays
-	rm -rf $(VENV) .pytest_cache .ruff_cache .mypy_cache .hypothesis build dist
+	rm -rf $(VENV) $(OLDEST) .pytest_cache .ruff_cache .mypy_cache .hypothesis build dist

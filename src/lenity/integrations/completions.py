@@ -1,0 +1,84 @@
+"""From the rewards of completions to one advantage each: by reward within the group, then the rule. TRL's arithmetic, without TRL."""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from lenity.aggregation import AdvantageRule
+from lenity.metrics import conflict
+
+Scale = Literal["group", "batch", "none"]
+EPSILON = 1e-4  # what GRPOTrainer adds to a standard deviation
+
+
+class Consensus(NamedTuple):
+    """What a rule made of a batch: A_k, M_k, and one advantage a completion."""
+
+    advantages: Float[Tensor, "B K"]
+    mask: Float[Tensor, "B K"]
+    rectified: Float[Tensor, " B"]
+
+    def forgiven(self) -> Float[Tensor, " K"]:
+        """The share of each reward's losses that the rule leaves out: 1 - sum M |A| / sum |A| over A < 0; 0 without a loss."""
+        losses = self.advantages.clamp(max=0).abs()
+        total = losses.sum(0)
+        return torch.where(total > 0, 1 - (self.mask * losses).sum(0) / total.where(total > 0, 1.0), 0.0)
+
+    def conflict_rate(self, weights: Float[Tensor, " K"]) -> float:
+        """The share of completions that gain on one reward of positive weight and lose on another."""
+        return conflict(self.advantages, weights).float().mean().item()
+
+
+def agree(
+    rewards: Float[Tensor, "B K"], rule: AdvantageRule, weights: Float[Tensor, " K"], *, size: int, scale: Scale, whiten: bool
+) -> Consensus:  # fmt: skip
+    """Advantages by reward, and what the rule makes of them.
+
+    A reward that is missing has advantage 0; a completion without any reward has 0 in all.
+
+    Args:
+        rewards: NaN where missing, (B, K); the completions of one prompt are ``size`` neighbouring rows.
+        rule: turns (B, K) into (B,).
+        weights: at least 0, sum 1, (K,).
+        size: completions a prompt.
+        scale: see :func:`completion_advantages`.
+        whiten: standardise the outcome over the batch, as TRL's ``normalize_then_sum`` does (GDPO, arXiv 2601.05242).
+    """
+    advantages = completion_advantages(rewards, size, scale)
+    mask, rectified = rule.mask(advantages, weights), rule.rectify(advantages, weights)
+    unscored = rewards.isnan().all(1)
+    if whiten:
+        rectified = rectified.masked_fill(unscored, torch.nan)
+        rectified = (rectified - rectified.nanmean()) / (_deviation(rectified, 0) + EPSILON)
+    return Consensus(advantages, mask, rectified.masked_fill(unscored, 0.0))
+
+
+def completion_advantages(rewards: Float[Tensor, "B K"], size: int, scale: Scale) -> Float[Tensor, "B K"]:
+    """Each reward less its mean over the completions of the prompt that have one; 0 where missing.
+
+    For one reward, what TRL's GRPOTrainer computes, to the last bit.
+
+    >>> completion_advantages(torch.tensor([[1.0, 4.0], [3.0, torch.nan]]), size=2, scale="none").tolist()
+    [[-1.0, 0.0], [1.0, 0.0]]
+
+    Args:
+        rewards: NaN where missing, (B, K); the completions of one prompt are ``size`` neighbouring rows.
+        size: completions a prompt.
+        scale: divide by the standard deviation within the ``group``, over the ``batch``, or by ``none``.
+    """
+    groups = rewards.reshape(-1, size, rewards.shape[1])
+    advantages = groups - groups.nanmean(1, keepdim=True)
+    if scale != "none":
+        advantages = advantages / (_deviation(groups, 1 if scale == "group" else (0, 1)) + EPSILON)
+    return advantages.flatten(0, 1).masked_fill(rewards.isnan(), 0.0)
+
+
+def _deviation(values: Tensor, dims: int | tuple[int, ...]) -> Tensor:
+    """The unbiased standard deviation of what is not NaN, 0 of a single value; ``dims`` are kept."""
+    variance = (values - values.nanmean(dims, keepdim=True)).square().nanmean(dims, keepdim=True)
+    count = (~values.isnan()).sum(dims, keepdim=True)
+    return (variance * (count / (count - 1).clamp(min=1))).sqrt()

@@ -1,0 +1,37 @@
+"""What a rule remembers of the steps so far, kept in the checkpoints of a transformers Trainer (``trainer_state.json``)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from transformers import TrainerCallback
+
+from lenity.aggregation import Rule
+
+PLACE = "lenity_rule"
+
+
+class RuleMemory(TrainerCallback):  # type: ignore[misc]  # transformers has no types
+    """Writes the rule's state down after each step, so that any checkpoint has it, and gives it back on a resume."""
+
+    def __init__(self, rule: Rule) -> None:
+        self._rule = rule
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Give the rule what a checkpoint kept."""
+        if kept := state.stateful_callbacks.get(PLACE):
+            self._rule.restore(
+                {
+                    name: torch.tensor(found["values"], dtype=getattr(torch, found["dtype"]))
+                    for name, found in kept.items()
+                }
+            )
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Write down what the rule remembers, if it does."""
+        if kept := self._rule.state():
+            state.stateful_callbacks[PLACE] = {
+                name: {"dtype": str(value.dtype).removeprefix("torch."), "values": value.tolist()}
+                for name, value in kept.items()
+            }
