@@ -19,6 +19,7 @@ COMMANDS = {
     "evaluate": "Score a run on held-out prompts, before and after.",
     "judge": "Grade responses with a language model at any OpenAI-compatible endpoint.",
     "report": "Write one page from evaluated runs.",
+    "push": "Publish a finished run on a model hub, with its card.",
     "lab": "See the paper's claims hold or fail, in worlds with exact gradients.",
     "methods": "List the methods, with their settings and files.",
 }
