@@ -27,7 +27,7 @@ class Hub(ThreadingHTTPServer):
 @contextmanager
 def hub():
     with Hub() as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
         yield server
         server.shutdown()
 

@@ -40,6 +40,7 @@ def finished(tiny_model, tmp_path_factory):
 @pytest.fixture
 def hub(monkeypatch):
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_DISABLE_XET", True)  # the plain protocol, over HTTP
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
     with hub_server.hub() as server:
         yield server
 
@@ -186,7 +187,14 @@ def test_the_command_pushes_or_ends_with_two_lines(finished, hub, tmp_path):
     run = str(finished[0].path)
 
     def lenity(*arguments):
-        settings = {"HF_ENDPOINT": hub.url, "HF_TOKEN": hub_server.TOKEN, "HF_HOME": str(tmp_path), "HF_HUB_DISABLE_XET": "1"}
+        settings = {
+            "HF_ENDPOINT": hub.url,
+            "HF_TOKEN": hub_server.TOKEN,
+            "HF_HOME": str(tmp_path),
+            "HF_HUB_DISABLE_XET": "1",
+            "HF_HUB_OFFLINE": "0",
+            "TRANSFORMERS_OFFLINE": "0",
+        }
         return subprocess.run(
             [sys.executable, "-m", "lenity", "push", *arguments], check=False, capture_output=True, text=True, timeout=120,
             env=os.environ | settings,

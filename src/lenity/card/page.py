@@ -62,7 +62,7 @@ def card(
     """
     shown = names or Names("adapter", config.policy.model)
     title = shown.model.split("/")[-1] if names else Path(config.output).name
-    front = {"library_name": "transformers" if shown.merged else "peft"}
+    front: dict[str, Any] = {"library_name": "transformers" if shown.merged else "peft"}
     front |= {"base_model": shown.base} if shown.base else {}
     front |= {"license": shown.license} if shown.license else {}
     front |= {"pipeline_tag": "text-generation", "tags": TAGS}
@@ -88,9 +88,7 @@ def _summary(config: RunConfig, names: Names) -> list[str]:
         f"{what} `{inline(names.base or 'a model of its own')}`, aligned by Lenity with method `{method['name']}`"
         + (f" ({inline(settings)})." if settings else ".")
     )
-    copied = (
-        f"Training read a local copy of the base model; that `{inline(names.base)}` is the same is the publisher's word."
-    )
+    copied = f"Training read a local copy of the base model; that `{inline(names.base)}` is the same is the publisher's word."
     return [text, *(["", copied] if names.copied else [])]
 
 
@@ -152,7 +150,9 @@ def _limitations(results: Results | None, names: Names) -> list[str]:
     ]
     if results:
         clear = [inline(change.objective) for change in results.changes if change.verdict == "better"]
-        rest = [f"{inline(change.objective)} ({change.verdict})" for change in results.changes if change.verdict != "better"]
+        rest = [
+            f"{inline(change.objective)} ({change.verdict})" for change in results.changes if change.verdict != "better"
+        ]
         found += [f"Not better than before on: {', '.join(rest)}."] if rest else []
         found += [] if clear else ["On no objective is there a clear improvement."]
     if not names.license:

@@ -51,14 +51,18 @@ class Results:
             "| --- | ---: | ---: | ---: | --- |",
             *rows,
             "",
-            f"Mean raw scores over {self.protocol.prompts.count} prompts, with 95 % intervals from a bootstrap over prompts; differences are "
-            f"paired by prompt. One training seed ({config.seed}): the intervals do not say what another would give. "
-            f"KL to the reference policy: {self.kl} nats a response.",
+            (
+                f"Mean raw scores over {self.protocol.prompts.count} prompts, with 95 % intervals from a bootstrap over prompts; differences are "
+                f"paired by prompt. One training seed ({config.seed}): the intervals do not say what another would give. "
+                f"KL to the reference policy: {self.kl} nats a response."
+            ),
             "",
             "## Protocol",
             "",
-            f"Prompts: {_prompts(config)}; SHA-256 of their texts `{self.protocol.prompts.sha256}`. "
-            f"Decoding: {inline(decoding)}. `lenity_protocol.yaml` has the rewards with hashes of their files, and the constants.",
+            (
+                f"Prompts: {_prompts(config)}; SHA-256 of their texts `{self.protocol.prompts.sha256}`. "
+                f"Decoding: {inline(decoding)}. `lenity_protocol.yaml` has the rewards with hashes of their files, and the constants."
+            ),
         ]
 
     def index(self, config: RunConfig, name: str) -> list[dict[str, Any]]:

@@ -22,7 +22,8 @@ def usage(config: RunConfig, model: str, base: str, *, merged: bool) -> list[str
     return [
         "## Use",
         "",
-        r'The policy was trained on plain text of the form `"\n\nHuman: …\n\nAssistant:"`, without a chat template.' + told,
+        r'The policy was trained on plain text of the form `"\n\nHuman: …\n\nAssistant:"`, without a chat template.'
+        + told,
         "",
         "```python",
         *(_whole(model) if merged else _adapter(model, base)),

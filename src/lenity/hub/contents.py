@@ -102,8 +102,10 @@ def _merged(run: RunFolder, folder: Path) -> Iterator[tuple[str, Path | bytes]]:
 
     from lenity.models.policy import load_aligned
 
+    policy = run.config.policy
     model, tokenizer = load_aligned(run, torch.device("cpu"))
-    stored = AutoConfig.from_pretrained(model.get_base_model().name_or_path or run.config.policy.model).dtype
+    trusted = policy.trust_remote_code
+    stored = AutoConfig.from_pretrained(_base(run), revision=policy.revision, trust_remote_code=trusted).dtype
     model.merge_and_unload().to(stored or model.dtype).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     for file in sorted(folder.iterdir()):

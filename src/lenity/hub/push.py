@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 from lenity.errors import HubError
@@ -56,7 +56,8 @@ def push_to_hub(
 
 def check_name(repo: str) -> None:
     """Refuse what cannot be a repository's name, before anything is read or sent."""
-    from huggingface_hub.utils import HFValidationError, validate_repo_id
+    from huggingface_hub.errors import HFValidationError
+    from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
 
     try:
         validate_repo_id(repo)
@@ -77,7 +78,7 @@ def _explained(repo: str, api: Any) -> Iterator[None]:
     from huggingface_hub.errors import HfHubHTTPError
 
     host = urlsplit(api.endpoint).hostname
-    transport = HfHubHTTPError.__mro__[1]  # the error of whichever HTTP client huggingface_hub uses
+    transport = cast("type[Exception]", HfHubHTTPError.__mro__[1])  # of whichever HTTP client huggingface_hub uses
     try:
         yield
     except HfHubHTTPError as error:
@@ -95,9 +96,15 @@ def _answer(repo: str, host: str | None, error: Any) -> tuple[str, str]:
     if status == 401:
         return f"{host} does not know the token ({told}).", LOGIN
     if status == 403:
-        return f"the token may not write to '{repo}' at {host} ({told}).", "Use one that may, or a repository of your own."
+        return (
+            f"the token may not write to '{repo}' at {host} ({told}).",
+            "Use one that may, or a repository of your own.",
+        )
     if status == 404:
-        return f"{host} has no '{repo}', or hides it from this token ({told}).", "Check the name, and who may write there."
+        return (
+            f"{host} has no '{repo}', or hides it from this token ({told}).",
+            "Check the name, and who may write there.",
+        )
     return f"{host} refused '{repo}' with status {status} ({told}).", "Change what it names, or try again later."
 
 
