@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+from dataclasses import replace
 
 import pytest
 import torch
@@ -10,7 +11,11 @@ from peft import LoraConfig, get_peft_model
 from torch.profiler import ProfilerActivity, profile
 from transformers import LlamaConfig, LlamaForCausalLM, Qwen2Config, Qwen2ForCausalLM
 
-from lenity.config.sections import LoRA
+import tiny
+from lenity.advantages.credit import credit
+from lenity.aggregation import PLC
+from lenity.batch import Scored
+from lenity.config.sections import PPO, LoRA
 from lenity.models.actor_critic import ActorCritic
 from lenity.models.critic import Heads, backbone_of
 from lenity.planning import memory
@@ -50,7 +55,12 @@ def built(model):
     torch.manual_seed(0)
     dtype = torch.bfloat16 if model.numbers.mixed else torch.float32
     lora = model.lora
-    settings = {"r": lora.r, "lora_alpha": lora.alpha, "lora_dropout": lora.dropout, "target_modules": lora.target_modules}
+    settings = {
+        "r": lora.r,
+        "lora_alpha": lora.alpha,
+        "lora_dropout": lora.dropout,
+        "target_modules": lora.target_modules,
+    }
     parts = [get_peft_model(sized(model.shape).to(dtype), LoraConfig(task_type="CAUSAL_LM", **settings))]
     if model.separate:
         parts.append(get_peft_model(backbone_of(sized(model.shape).to(dtype)), LoraConfig(**settings)))
@@ -113,7 +123,7 @@ def test_an_update_holds_what_the_plan_says(name):
     measured = peak(lambda: passed(module, given))
     planned = sum(memory.update(made, batch).values())
     print(f"{name}: measured {measured / 1e6:.1f} MB, planned {planned / 1e6:.1f}, ratio {planned / measured:.3f}")
-    assert planned == pytest.approx(measured, rel=0.15), f"gradients of {gradients:,} bytes aside"
+    assert planned == pytest.approx(measured, rel=0.1), f"gradients of {gradients:,} bytes aside"
 
 
 @pytest.mark.parametrize("name", ["head fullest", "layers fullest", "logits in chunks", "bfloat16"])
@@ -128,7 +138,36 @@ def test_scoring_holds_what_the_plan_says(name):
     score()
     measured, planned = peak(score), memory.scoring(made, batch)
     print(f"{name}: measured {measured / 1e6:.1f} MB, planned {planned / 1e6:.1f}, ratio {planned / measured:.3f}")
-    assert planned == pytest.approx(measured, rel=0.15)
+    assert planned == pytest.approx(measured, rel=0.1)
+
+
+def test_the_stages_of_a_run_hold_what_the_plan_says():
+    """Credit and update as a run calls them, gradients and AdamW's moments included."""
+    made, batch = UPDATES["layers fullest"]
+    module, ids = built(made), inputs(made, batch)
+    raw = torch.randn(batch.rows, made.objectives)
+    everyone = torch.ones(batch.rows, dtype=torch.bool)
+    scored = Scored(
+        prompts=["?"] * batch.rows, responses=["!"] * batch.rows, finished=everyone, raw=raw, standardised=raw,
+        scored=torch.ones_like(raw, dtype=torch.bool), **ids,
+    )  # fmt: skip
+    settings = PPO(epochs=1, mini_batch_size=batch.rows, accumulation=1)
+    weights = torch.full((made.objectives,), 1 / made.objectives)
+    given = {"rule": PLC(), "weights": weights, "beta": 0.05, "settings": settings}
+    credited, _ = credit(scored, module, **given)
+    optimizer = torch.optim.AdamW([p for p in module.parameters() if p.requires_grad], fused=True)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 1.0)
+    step = replace(tiny.updater(module, settings), optimizer=optimizer, schedule=schedule)
+    gradients, moments = (memory.TRAINED[part] * made.trained for part in ("gradients", "optimizer"))
+    activations = sum(memory.update(made, batch).values())
+    found = {
+        "credit": (peak(lambda: credit(scored, module, **given)), memory.scoring(made, batch)),
+        "first update": (peak(lambda: step(credited, tiny.NO_SEED)), max(activations, gradients + moments)),
+        "later update": (peak(lambda: step(credited, tiny.NO_SEED)), activations),
+    }
+    assert sum(s.numel() * 4 for state in step.optimizer.state.values() for s in state.values() if s.dim()) == moments
+    for stage, (measured, planned) in found.items():
+        assert planned == pytest.approx(measured, rel=0.1), stage
 
 
 GENERATIONS = {
@@ -163,7 +202,7 @@ def test_generation_holds_what_the_plan_says(name):
     generate()
     measured, planned = peak(generate), sum(memory.generation(made, batch, nucleus=top_p < 1).values())
     print(f"{name}: measured {measured / 1e6:.1f} MB, planned {planned / 1e6:.1f}, ratio {planned / measured:.3f}")
-    assert planned == pytest.approx(measured, rel=0.15)
+    assert planned == pytest.approx(measured, rel=0.1)
 
 
 @pytest.mark.parametrize("separate", [False, True])

@@ -14,6 +14,7 @@ COMMANDS = {
     "sft": "Fine-tune a model on transcripts.",
     "reward": "Train a reward model from pairs or labels.",
     "doctor": "Examine models, rewards and prompts before a run, and say what to change.",
+    "plan": "Estimate memory, time and cost on given accelerators, without loading anything.",
     "train": "Align one policy at one point of the preference weights.",
     "sweep": "Align at several weights with several methods, then evaluate.",
     "evaluate": "Score a run on held-out prompts, before and after.",

@@ -19,9 +19,9 @@ DECODERS: dict[str, tuple[int, int, int, int, int, int, int, bool, bool]] = {
     "Qwen/Qwen2.5-72B": (8192, 29568, 80, 64, 8, 128, 152064, False, True),
 }
 
-# parameters of the reward models of the presets; a forward pass of theirs costs two operations a parameter and token
-REWARD_MODELS: dict[str, int] = {
-    "Ray2333/gpt2-large-harmless-reward_model": 774_031_360,
-    "Ray2333/gpt2-large-helpful-reward_model": 774_031_360,
-    "mohameddhiab/humor-no-humor": 66_955_010,
+# parameters and width of the reward models of the presets
+REWARD_MODELS: dict[str, tuple[int, int]] = {
+    "Ray2333/gpt2-large-harmless-reward_model": (774_031_360, 1280),
+    "Ray2333/gpt2-large-helpful-reward_model": (774_031_360, 1280),
+    "mohameddhiab/humor-no-humor": (66_955_010, 768),
 }

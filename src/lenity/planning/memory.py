@@ -13,8 +13,15 @@ from lenity.planning.shapes import Shape
 
 WIDE = 4  # bytes of float32: norms, log-probs, adapters and their optimizer, whatever the model computes in
 CHUNK = 2**24  # logits at once, as in lenity.models.actor_critic
-TRAINED = {"adapters": WIDE, "gradients": WIDE, "optimizer": 2 * WIDE}  # bytes of a trained parameter; AdamW has two moments
-DRAW, NUCLEUS = 24, 32  # bytes a logit of drawing a token: logits, probabilities, their sums in float64; with top-p sorted too
+TRAINED = {
+    "adapters": WIDE,
+    "gradients": WIDE,
+    "optimizer": 2 * WIDE,
+}  # bytes of a trained parameter; AdamW has two moments
+DRAW, NUCLEUS = (
+    24,
+    32,
+)  # bytes a logit of drawing a token: logits, probabilities, their sums in float64; with top-p sorted too
 ALIVE = 3  # logits, in float32, that exist together: two and a result, or two and a gradient
 
 
@@ -109,7 +116,7 @@ def update(model: Model, batch: Pass) -> dict[str, float]:
     logits = WIDE * logits_at_once(shape, batch)
     kept_logits = logits if batch.answered * shape.vocabulary <= CHUNK else 0.0  # more are computed again
     kept = _kept_by_backbone(model, batch)
-    heads = _kept_by_heads(model, batch)
+    heads = _kept_by_heads(model, batch) + _casts(model)
     in_head = {"activations": kept + heads, "logits": ALIVE * logits}
     before = kept_logits if model.separate else 0.0
     in_layer = {"activations": model.backbones * kept + heads + _working(model, batch), "logits": before}
@@ -194,6 +201,12 @@ def _kept_by_heads(model: Model, batch: Pass) -> float:
     """Bytes that the critic's MLP keeps: its input, that of both linear layers, and the first one's output."""
     states = model.numbers.width * model.shape.hidden if model.numbers.mixed else 0  # beside their copy in float32
     return batch.answered * (states + WIDE * (2 * model.shape.hidden + 2 * model.hidden))
+
+
+def _casts(model: Model) -> float:
+    """Bytes of the adapters in the model's numbers, which autocast keeps."""
+    adapters = model.backbones * model.shape.adapter_parameters(model.lora)
+    return model.numbers.width * adapters if model.numbers.mixed else 0.0
 
 
 def _working(model: Model, batch: Pass) -> float:
