@@ -11,6 +11,7 @@ from peft import PeftModel
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 import tiny
+from lenity.aggregation import PLC
 from lenity.hub.contents import contents, names_for
 from lenity.models.policy import load_aligned
 from lenity.rollout.transformers import generate_texts
@@ -71,6 +72,13 @@ def test_the_card_is_run_as_it_stands(run, tiny_model, tmp_path):
     space = {}
     exec(code.replace('"merged"', repr(str(tmp_path / "merged"))), space)
     assert (tmp_path / "merged" / "model.safetensors").is_file() and len(space["answer"]) > 0
+
+
+def test_the_card_shows_what_the_policy_reads(run, tmp_path, monkeypatch):
+    """As of Rewards-in-Context, whose prompts name the scores to reach."""
+    monkeypatch.setattr(PLC, "shown", lambda self, prompts, run: [f"{prompt} <helpful> 1.0" for prompt in prompts])
+    card = written(run, tmp_path, merge=False).joinpath("README.md").read_text()
+    assert r'tokenizer("\n\nHuman: How do I boil an egg?\n\nAssistant: <helpful> 1.0", return' in card
 
 
 @pytest.mark.slow

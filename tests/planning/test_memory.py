@@ -98,7 +98,7 @@ UPDATES = {
     "layers fullest": (model(Shape(512, 1408, 4, 8, 8, 64, 8192)), Pass(4, 192, 16)),
     "wide": (model(Shape(768, 2048, 2, 12, 12, 64, 8192)), Pass(4, 128, 64)),
     "long": (model(SMALL), Pass(2, 448, 64)),
-    "logits in chunks": (model(Shape(256, 704, 3, 4, 4, 64, 32000)), Pass(8, 128, 128)),
+    "logits in chunks": (model(Shape(256, 704, 3, 4, 4, 64, 32000)), Pass(8, 64, 80)),
     "grouped queries": (model(Shape(256, 704, 3, 4, 2, 64, 8192)), Pass(8, 64, 64)),
     "Qwen2, tied": (model(Shape(256, 704, 3, 4, 2, 64, 8192, True, True)), Pass(8, 64, 64)),
     "dropout": (model(dropout=0.1), Pass(8, 64, 64)),
@@ -171,11 +171,11 @@ def test_the_stages_of_a_run_hold_what_the_plan_says():
 
 
 GENERATIONS = {
-    "cache fullest": (model(Shape(256, 704, 4, 4, 4, 64, 8192)), Pass(16, 32, 128), 1.0),
-    "prompts fullest": (model(Shape(256, 704, 4, 4, 4, 64, 8192)), Pass(8, 256, 32), 1.0),
-    "grouped queries": (model(Shape(256, 704, 4, 4, 2, 64, 8192)), Pass(8, 64, 64), 1.0),
-    "vocabulary fullest": (model(Shape(256, 704, 4, 4, 4, 64, 32000)), Pass(8, 32, 32), 1.0),
-    "nucleus": (model(Shape(256, 704, 4, 4, 4, 64, 32000)), Pass(8, 32, 32), 0.9),
+    "cache fullest": (model(Shape(256, 704, 4, 4, 4, 64, 8192)), Pass(32, 8, 40), 1.0),
+    "prompts fullest": (model(Shape(256, 704, 4, 4, 4, 64, 8192)), Pass(8, 128, 8), 1.0),
+    "grouped queries": (model(Shape(256, 704, 4, 4, 2, 64, 8192)), Pass(32, 16, 24), 1.0),
+    "vocabulary fullest": (model(Shape(256, 704, 4, 4, 4, 64, 32000)), Pass(8, 16, 12), 1.0),
+    "nucleus": (model(Shape(256, 704, 4, 4, 4, 64, 32000)), Pass(8, 16, 12), 0.9),
 }
 
 

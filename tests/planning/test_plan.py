@@ -74,6 +74,13 @@ def test_adapters_of_a_model_are_counted_as_they_are_trained(tiny_model, tmp_pat
     assert shape.parameters == sum(value.numel() for value in load_file(tiny_model / "model.safetensors").values())
 
 
+def test_a_reward_model_of_a_local_folder_is_read_from_its_header(tiny_model):
+    reward = f"{{kind: model, model: '{tiny_model}', batch_size: 4}}"
+    job = job_of(default(SMALL, ["--rewards.harmless", reward]), 8)
+    weights = sum(value.numel() for value in load_file(tiny_model / "model.safetensors").values())
+    assert (job.scorers[0].parameters, job.scorers[0].hidden, job.scorers[0].batch) == (weights, 16, 4)
+
+
 def test_a_local_folder_needs_its_configuration_alone(tmp_path):
     known = Shape(*DECODERS[SMALL])
     LlamaConfig(

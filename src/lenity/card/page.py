@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from lenity.card.public import public
-from lenity.card.usage import usage
+from lenity.card.usage import QUESTION, usage
 from lenity.config.run import RunConfig
 from lenity.durable import replace_text, writing
 from lenity.markdown import inline
@@ -43,15 +43,20 @@ class Names:
 
 def write(config: RunConfig, run: RunFolder) -> None:
     """The model card, in the run folder and beside the adapter."""
-    text = card(config, run.metrics())
+    text = card(config, run.metrics(), prompt=read_by(run))
     with writing(run.path):
         replace_text(run.adapter / "README.md", text)
         replace_text(run.path / "README.md", text)
 
 
+def read_by(run: RunFolder) -> str:
+    """What the run's policy reads for a question: some methods add to it."""
+    return run.config.method.shown([QUESTION], run)[0]
+
+
 def card(
-    config: RunConfig, metrics: list[dict[str, Any]], results: Results | None = None, names: Names | None = None
-) -> str:
+    config: RunConfig, metrics: list[dict[str, Any]], results: Results | None = None, names: Names | None = None, *, prompt: str = QUESTION
+) -> str:  # fmt: skip
     """A model card in the hub's format.
 
     Args:
@@ -59,6 +64,7 @@ def card(
         metrics: its iterations.
         results: on held-out prompts, where it was evaluated.
         names: of a card that is published; default: one for the run folder, which names local folders.
+        prompt: see :func:`read_by`.
     """
     shown = names or Names("adapter", config.policy.model)
     title = shown.model.split("/")[-1] if names else Path(config.output).name
@@ -75,7 +81,7 @@ def card(
         results.lines(config) if results else [_unevaluated(config, published=names is not None)],
         ["## Training", "", _training(config, metrics)],
         ["## Limitations", "", *(f"- {text}" for text in _limitations(results, shown))],
-        usage(config, shown.model, shown.base or "", merged=shown.merged),
+        usage(config, shown.model, shown.base or "", merged=shown.merged, prompt=prompt),
     ]
     return "\n\n".join("\n".join(part) for part in parts) + "\n"
 

@@ -7,8 +7,10 @@ import shlex
 
 from lenity.config.run import RunConfig
 
+QUESTION = "\n\nHuman: How do I boil an egg?\n\nAssistant:"
 
-def usage(config: RunConfig, model: str, base: str, *, merged: bool) -> list[str]:
+
+def usage(config: RunConfig, model: str, base: str, *, merged: bool, prompt: str = QUESTION) -> list[str]:
     """The section of a card.
 
     Args:
@@ -16,6 +18,7 @@ def usage(config: RunConfig, model: str, base: str, *, merged: bool) -> list[str
         model: folder or repository of the adapter or, if ``merged``, of the whole model.
         base: of the adapter.
         merged: no adapter is left.
+        prompt: what the policy reads for ``QUESTION``.
     """
     stops = [stop for stop in config.rollout.stop if stop]
     told = f" A response's text ends before {' or '.join(f'`{json.dumps(stop)}`' for stop in stops)}." if stops else ""
@@ -27,7 +30,7 @@ def usage(config: RunConfig, model: str, base: str, *, merged: bool) -> list[str
         "",
         "```python",
         *(_whole(model) if merged else _adapter(model, base)),
-        r'inputs = tokenizer("\n\nHuman: How do I boil an egg?\n\nAssistant:", return_tensors="pt")',
+        f'inputs = tokenizer({json.dumps(prompt)}, return_tensors="pt")',
         "answer = model.generate(**inputs, max_new_tokens=128, do_sample=False)[0, inputs.input_ids.shape[1] :]",
         "print(tokenizer.decode(answer, skip_special_tokens=True))",
         "```",

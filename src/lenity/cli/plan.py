@@ -81,6 +81,7 @@ def command(  # noqa: PLR0917 - click passes by name
     from rich.console import Console
 
     console = Console()
-    console.print(table(found, f"{described(run)} · {gpus} × {gpu}"), highlight=False)
+    console.print(f"{described(run)} · {gpus} × {gpu}\n", highlight=False, markup=False, soft_wrap=True)
+    console.print(table(found), highlight=False)
     for note in notes(found):
         console.print(f"\n{note}", highlight=False, markup=False)

@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from lenity.card import Names, card
+from lenity.card import Names, card, read_by
 from lenity.card.public import is_local, public
 from lenity.config.run import RunConfig
 from lenity.errors import CheckpointError, HubError
@@ -70,7 +70,7 @@ def contents(run: RunFolder, names: Names) -> Iterator[Contents]:
     config, results = run.config, Results.of(run)
     with TemporaryDirectory() as folder:
         files: dict[str, Path | bytes] = dict(_merged(run, Path(folder)) if names.merged else _adapter(run, names))
-        files["README.md"] = card(config, run.metrics(), results, names).encode()
+        files["README.md"] = card(config, run.metrics(), results, names, prompt=read_by(run)).encode()
         files["lenity_config.yaml"] = _yaml(_settings(config, names))
         if results:
             files["lenity_protocol.yaml"] = _yaml(public(protocol.load(run.path).model_dump(mode="json")))

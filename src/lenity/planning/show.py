@@ -10,11 +10,11 @@ from lenity.planning.plan import Plan, Row
 from lenity.planning.strategies import GIB, STRATEGIES
 
 
-def table(plan: Plan, title: str) -> Any:
+def table(plan: Plan) -> Any:
     """A column a strategy: memory by part, then speed and cost."""
     from rich.table import Table
 
-    found = Table(title=title, title_justify="left", box=None, padding=(0, 2, 0, 0))
+    found = Table(box=None, padding=(0, 2, 0, 0))
     found.add_column("GiB on each GPU")
     for row in plan.rows:
         found.add_column(row.strategy, justify="right")
@@ -96,7 +96,11 @@ def _assumptions(plan: Plan) -> list[str]:
         ),
         (
             f"Decoding takes at least {1000 * assumed.layer_seconds:g} ms a layer and token"
-            + (f" ({1000 * assumed.engine_layer_seconds:g} in the engine)." if plan.tensor_parallel > 1 else ".")
+            + (
+                f" ({1000 * assumed.engine_layer_seconds:g} in the engine, which sleeps while the policy trains)."
+                if plan.tensor_parallel > 1
+                else "."
+            )
             + f" Contexts and communication: {assumed.overhead:g} GiB; fragments: {assumed.fragments:.0%}."
         ),
         (
