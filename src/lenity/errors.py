@@ -14,6 +14,7 @@
     ├── ResourceError    memory that is too small even for one response at a time
     ├── ProtocolError    results that must not be compared
     ├── JudgeError       a judge's endpoint: refusing, dead, not OpenAI-compatible
+    ├── HubError         a model hub: refusing, dead, or asked to take what must not be published
     └── StoppedError     a run that was asked to end, and has saved everything
 
 Each says what is wrong, naming the field and the value found, and what to do about it. The command line prints the two on two
@@ -83,6 +84,10 @@ class ProtocolError(LenityError):
 
 class JudgeError(LenityError):
     """A judge cannot be asked."""
+
+
+class HubError(LenityError):
+    """A run cannot be published."""
 
 
 class StoppedError(LenityError):

@@ -3,20 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
-import socket
-import subprocess
-import sys
-import time
-import urllib.error
-import urllib.request
-from pathlib import Path
 
 import pandas as pd
 import pytest
 
 import tiny
 from lenity.judge.run import judge
+from served import served
 
 TEMPLATE = "{% for message in messages %}{{ message['content'] }}\n{% endfor %}"
 
@@ -26,28 +19,8 @@ def server(tmp_path):
     pytest.importorskip("uvicorn")
     model = tiny.save_model(tmp_path / "model")
     (model / "chat_template.jinja").write_text(TEMPLATE)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [Path(sys.executable).parent / "transformers", "serve", model, "--host", "127.0.0.1", "--port", str(port), "--device", "cpu"]  # fmt: skip
-    with (tmp_path / "log").open("w") as log, subprocess.Popen(command, stdout=log, stderr=log, env=os.environ) as process:  # fmt: skip
-        try:
-            _wait(process, port, tmp_path / "log")
-            yield f"http://127.0.0.1:{port}/v1", str(model)
-        finally:
-            process.kill()
-
-
-def _wait(process, port, log):
-    for _ in range(600):
-        assert process.poll() is None, log.read_text()
-        try:
-            urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=5).close()
-        except (urllib.error.URLError, OSError):
-            time.sleep(0.1)
-        else:
-            return
-    raise AssertionError(log.read_text())
+    with served(model, tmp_path / "log") as url:
+        yield url, str(model)
 
 
 @pytest.mark.slow

@@ -38,9 +38,13 @@ def test_a_model_card_has_its_own_front_matter_and_no_more(tmp_path, base):
     assert yaml.safe_load(front) == {
         "library_name": "peft",
         "base_model": base,
+        "pipeline_tag": "text-generation",
         "tags": ["lenity", "ppo", "multi-objective", "lora"],
     }
-    prose, code = rest.removesuffix("```\n").split("```python\n")
-    assert "<" not in prose and "a&lt;b&gt;" in prose and columns(prose) == {3}
-    compile(code, "card", "exec")
-    assert len(code.splitlines()) == 4
+    parts = rest.split("```")
+    prose, blocks = "".join(parts[::2]), parts[1::2]
+    assert "<" not in prose and "a&lt;b&gt;" in prose and columns(prose) == {4}
+    assert [block.splitlines()[0] for block in blocks] == ["python", "python", "sh"]
+    for block in blocks[:2]:
+        compile(block.removeprefix("python\n"), "card", "exec")
+    assert len(blocks[0].splitlines()) == 9 and len(blocks[2].splitlines()) == 3

@@ -14,11 +14,13 @@ COMMANDS = {
     "sft": "Fine-tune a model on transcripts.",
     "reward": "Train a reward model from pairs or labels.",
     "doctor": "Examine models, rewards and prompts before a run, and say what to change.",
+    "plan": "Estimate memory, time and cost on given accelerators, without loading anything.",
     "train": "Align one policy at one point of the preference weights.",
     "sweep": "Align at several weights with several methods, then evaluate.",
     "evaluate": "Score a run on held-out prompts, before and after.",
     "judge": "Grade responses with a language model at any OpenAI-compatible endpoint.",
     "report": "Write one page from evaluated runs.",
+    "push": "Publish a finished run on a model hub, with its card.",
     "lab": "See the paper's claims hold or fail, in worlds with exact gradients.",
     "methods": "List the methods, with their settings and files.",
 }

@@ -23,6 +23,15 @@ def names_in(value: Any) -> Iterator[str]:
             yield from names_in(part)
 
 
+def is_secret(name: str) -> bool:
+    """Whether keys are given under ``name``.
+
+    >>> is_secret("api_key"), is_secret("max_tokens")
+    (True, False)
+    """
+    return name not in _HARMLESS and bool(_SECRET.search(name))
+
+
 def refuse_names(names: Iterable[str]) -> None:
     """Refuse to go on with ``names``, dotted or not, one of which names a key; before anything repeats what it holds.
 
@@ -31,7 +40,7 @@ def refuse_names(names: Iterable[str]) -> None:
     """
     for name in names:
         for part in name.replace("-", "_").split("."):
-            if part not in _HARMLESS and _SECRET.search(part):
+            if is_secret(part):
                 raise ConfigError(
                     f"{name}: keys are not taken from the command line, where other users and the shell's history see them.",
                     "Put it into the environment variable OPENAI_API_KEY, or name another one with --api_key_env.",

@@ -1,0 +1,97 @@
+"""What a card says of held-out prompts: means with intervals, how they were measured, and the hub's ``model-index``."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from lenity.card.public import public
+from lenity.config.run import RunConfig
+from lenity.evaluation import protocol, score, table
+from lenity.markdown import inline
+from lenity.pareto.confidence import Interval
+
+if TYPE_CHECKING:
+    from lenity.run_folder import RunFolder
+
+
+@dataclass(frozen=True)
+class Results:
+    """An evaluated run: raw scores before and after, and the protocol."""
+
+    changes: list[table.Change]
+    kl: Interval
+    protocol: protocol.Protocol
+
+    @classmethod
+    def of(cls, run: RunFolder) -> Results | None:
+        """Of a run that `lenity evaluate` has seen since its adapter was written; else None."""
+        import pandas as pd
+
+        file, weights = run.path / score.FILE, run.adapter / "adapter_model.safetensors"
+        whole = file.is_file() and (run.path / score.NOTE).is_file() and (run.path / protocol.FILE).is_file()
+        if not whole or file.stat().st_mtime < weights.stat().st_mtime:
+            return None
+        frame = pd.read_parquet(file)
+        return cls(table.changes(frame), table.mean_kl(frame), protocol.load(run.path))
+
+    def lines(self, config: RunConfig) -> list[str]:
+        """The section of a card."""
+        rows = [
+            f"| {inline(change.objective)}{' (held out)' if change.held_out else ''} | {change.before} | {change.after} | "
+            f"{change.difference} | {change.verdict} |"
+            for change in self.changes
+        ]
+        decoding = ", ".join(f"{name} {value!r}" for name, value in self.protocol.decoding.items())
+        return [
+            "## Results on held-out prompts",
+            "",
+            "| objective | before | after | difference | |",
+            "| --- | ---: | ---: | ---: | --- |",
+            *rows,
+            "",
+            (
+                f"Mean raw scores over {self.protocol.prompts.count} prompts, with 95 % intervals from a bootstrap over prompts; differences are "
+                f"paired by prompt. One training seed ({config.seed}): the intervals do not say what another would give. "
+                f"KL to the reference policy: {self.kl} nats a response."
+            ),
+            "",
+            "## Protocol",
+            "",
+            (
+                f"Prompts: {_prompts(config)}; SHA-256 of their texts `{self.protocol.prompts.sha256}`. "
+                f"Decoding: {inline(decoding)}. `lenity_protocol.yaml` has the rewards with hashes of their files, and the constants."
+            ),
+        ]
+
+    def index(self, config: RunConfig, name: str) -> list[dict[str, Any]]:
+        """``model-index``, as the hub reads it; a figure is a mean raw score after alignment."""
+        source = public(config.dump()["held_out_prompts"] or {"reader": "prompts"})
+        place = str(source.get("dataset", "local:"))
+        data = {"type": source["reader"] if place.startswith("local:") else place, "name": source["reader"]}
+        metrics = [
+            {
+                "type": "reward",
+                "name": f"{change.objective}, mean raw score",
+                "value": _number(change.after.value),
+                "args": {
+                    "interval_95": [_number(change.after.low), _number(change.after.high)],
+                    "before": _number(change.before.value),
+                    "prompts": change.prompts,
+                },
+            }
+            for change in self.changes
+        ]
+        data |= {"split": source["split"]} if "split" in source else {}
+        task = {"type": "text-generation", "name": "Text Generation"}
+        return [{"name": name, "results": [{"task": task, "dataset": data, "metrics": metrics}]}]
+
+
+def _prompts(config: RunConfig) -> str:
+    source = public(config.dump()["held_out_prompts"] or {})
+    return inline(", ".join(f"{name} {value}" for name, value in source.items() if value is not None))
+
+
+def _number(value: float) -> float | None:
+    return round(value, 6) if math.isfinite(value) else None

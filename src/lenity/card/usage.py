@@ -1,0 +1,86 @@
+"""How a model is used without Lenity: loaded, merged, served."""
+
+from __future__ import annotations
+
+import json
+import shlex
+
+from lenity.config.run import RunConfig
+
+QUESTION = "\n\nHuman: How do I boil an egg?\n\nAssistant:"
+
+
+def usage(config: RunConfig, model: str, base: str, *, merged: bool, prompt: str = QUESTION) -> list[str]:
+    """The section of a card.
+
+    Args:
+        config: of the run.
+        model: folder or repository of the adapter or, if ``merged``, of the whole model.
+        base: of the adapter.
+        merged: no adapter is left.
+        prompt: what the policy reads for ``QUESTION``.
+    """
+    stops = [stop for stop in config.rollout.stop if stop]
+    told = f" A response's text ends before {' or '.join(f'`{json.dumps(stop)}`' for stop in stops)}." if stops else ""
+    return [
+        "## Use",
+        "",
+        r'The policy was trained on plain text of the form `"\n\nHuman: …\n\nAssistant:"`, without a chat template.'
+        + told,
+        "",
+        "```python",
+        *(_whole(model) if merged else _adapter(model, base)),
+        f'inputs = tokenizer({json.dumps(prompt)}, return_tensors="pt")',
+        "answer = model.generate(**inputs, max_new_tokens=128, do_sample=False)[0, inputs.input_ids.shape[1] :]",
+        "print(tokenizer.decode(answer, skip_special_tokens=True))",
+        "```",
+        "",
+        *_serving(model, base, merged=merged),
+    ]
+
+
+def _whole(model: str) -> list[str]:
+    name = json.dumps(model)
+    return [
+        "from transformers import AutoModelForCausalLM, AutoTokenizer",
+        "",
+        f"tokenizer = AutoTokenizer.from_pretrained({name})",
+        f"model = AutoModelForCausalLM.from_pretrained({name})",
+    ]
+
+
+def _adapter(model: str, base: str) -> list[str]:
+    name = json.dumps(base)
+    return [
+        "from peft import PeftModel",
+        "from transformers import AutoModelForCausalLM, AutoTokenizer",
+        "",
+        f"tokenizer = AutoTokenizer.from_pretrained({name})",
+        f"model = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained({name}), {json.dumps(model)})",
+    ]
+
+
+def _serving(model: str, base: str, *, merged: bool) -> list[str]:
+    """Commands of the two servers; only whole models go to the first."""
+    if merged:
+        served = ["```sh", f"transformers serve {_word(model)}", f"vllm serve {_word(model)}", "```"]
+        return ["Served, with completions at `/v1/completions`:", "", *served]
+    return [
+        "Merged into one model, which needs no peft and is served with completions at `/v1/completions`:",
+        "",
+        "```python",
+        'model.merge_and_unload().save_pretrained("merged")',
+        'tokenizer.save_pretrained("merged")',
+        "```",
+        "",
+        "```sh",
+        "transformers serve merged",
+        f"vllm serve {_word(base)} --enable-lora --max-lora-rank RANK --lora-modules aligned={_word(model)}",
+        "```",
+        "",
+        "RANK is at least `r` in `adapter_config.json`.",
+    ]
+
+
+def _word(text: str) -> str:
+    return shlex.quote(" ".join(text.splitlines()))
