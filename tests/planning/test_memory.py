@@ -18,6 +18,7 @@ from lenity.batch import Scored
 from lenity.config.sections import PPO, LoRA
 from lenity.models.actor_critic import ActorCritic
 from lenity.models.critic import Heads, backbone_of
+from lenity.models.recompute import recompute
 from lenity.planning import memory
 from lenity.planning.memory import Model, Numbers, Pass
 from lenity.planning.shapes import Shape
@@ -69,10 +70,7 @@ def built(model):
     adapter_dropout_only(module)
     if model.checkpointing:
         for part in parts:
-            base = part.get_base_model()
-            base.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
-            for layer in getattr(base, "model", base).layers:
-                layer.training = True  # alone: what is inside stays in evaluation
+            recompute(part)
     return module
 
 

@@ -216,7 +216,9 @@ def test_the_command_says_what_to_change():
     again = run(str(CONFIGS / "paper_hh_8b.yaml"), "--gpus", "8", "--ppo.mini_batch_size", "8").output
     assert again.count("yes") == 3 and "fits with" not in again
     assert "are not measured" in again and "$3 an hour" in again
-    cheap = run("--model", SMALL, "--gpu", "a100", "--price", "1.5", "--gpu-memory", "39", "--checkpointing").output
+    cheap = run(
+        "--model", SMALL, "--gpu", "a100", "--price", "1.5", "--gpu-memory", "39", "--policy.checkpointing", "true"
+    ).output
     assert "$1.5 an hour" in cheap and "fits into 39" in cheap
 
 

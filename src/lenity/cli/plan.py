@@ -35,20 +35,17 @@ import click
     show_default=True,
     help="GPUs over which an engine such as vLLM splits the policy to generate.",
 )
-@click.option(
-    "--checkpointing", is_flag=True, help="As if layers' activations were computed again in the backward pass."
-)
 @click.option("--json", "as_json", is_flag=True, help="Bytes, seconds and dollars as JSON.")
 def command(  # noqa: PLR0917 - click passes by name
     words: tuple[str, ...], model: str | None, gpus: int, gpu: str, gpu_memory: float | None, price: float | None, mfu: float,
-    prompt_tokens: int | None, points: int, tensor_parallel: int, checkpointing: bool, as_json: bool,
+    prompt_tokens: int | None, points: int, tensor_parallel: int, as_json: bool,
 ) -> None:  # fmt: skip
     """Estimate what the run of the YAML file CONFIG takes under DDP, FSDP2 and ZeRO-2; without one, the paper's setting.
 
     Nothing is loaded but configurations. Every field of the run is overridden as --section.field value. Memory is derived from
     the architecture; time rests on assumptions, which are printed.
 
-    Example: lenity plan --model meta-llama/Llama-3.1-70B --gpus 16 --tensor-parallel 8 --ppo.mini_batch_size 1
+    Example: lenity plan --model meta-llama/Llama-3.1-70B --gpus 16 --tensor-parallel 4 --policy.checkpointing true
     """
     import json
 
@@ -71,7 +68,7 @@ def command(  # noqa: PLR0917 - click passes by name
     if config and model:
         changes = ["--policy.model", model, *changes]
     run = load(RunConfig, config, changes) if config else default(str(model), changes)
-    job = job_of(run, gpus, prompt=prompt_tokens, checkpointing=checkpointing)
+    job = job_of(run, gpus, prompt=prompt_tokens)
     found = plan(
         job, accelerator(gpu, gpu_memory, price), Assumptions(mfu=mfu), points=points, tensor_parallel=tensor_parallel
     )

@@ -35,6 +35,9 @@ class Policy(Section):
     compile: bool = Field(
         False, description="compile scoring and update: faster after some minutes; on a CPU it needs a C++ compiler"
     )
+    checkpointing: bool = Field(
+        False, description="compute each layer again in the update's backward pass: much less memory, a third more time"
+    )
 
 
 class Critic(Section):

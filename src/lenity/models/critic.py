@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from lenity.errors import ModelError
+from lenity.models.recompute import recompute
 
 
 class Heads(nn.Module):
@@ -47,7 +48,10 @@ def separate_backbone(model: str | None, policy: Any, config: Any, device: Any) 
     settings = LoraConfig(
         r=lora.r, lora_alpha=lora.alpha, lora_dropout=lora.dropout, target_modules=lora.target_modules
     )
-    return get_peft_model(backbone_of(base), settings)
+    backbone = get_peft_model(backbone_of(base), settings)
+    if config.checkpointing:
+        recompute(backbone)
+    return backbone
 
 
 def backbone_of(model: Any) -> Any:

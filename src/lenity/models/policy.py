@@ -11,6 +11,7 @@ from lenity.durable import replacing_folder, writing
 from lenity.errors import ModelError
 from lenity.models.attention import quicken
 from lenity.models.precision import dtype_of
+from lenity.models.recompute import recompute
 from lenity.models.source import explain
 
 UNLIMITED = int(1e30)  # what transformers has in place of a window
@@ -40,6 +41,8 @@ def load_policy(policy: Policy, device: torch.device) -> tuple[Any, Any]:
             f"policy.lora.target_modules is {lora.target_modules!r}, which '{policy.model}' cannot adapt: {error}.",
             "Name layers of this model, or 'all-linear'.",
         ) from error
+    if policy.checkpointing:
+        recompute(model)
     return model, _tokenizer_of(model, policy)
 
 

@@ -71,14 +71,13 @@ class Job:
         return Pass(min(count, self.share), self.prompt, self.response)
 
 
-def job_of(config: RunConfig, gpus: int, *, prompt: int | None = None, checkpointing: bool = False) -> Job:
+def job_of(config: RunConfig, gpus: int, *, prompt: int | None = None) -> Job:
     """The sizes of a run's configuration; only configurations of models are read.
 
     Args:
         config: of the run.
         gpus: processes.
         prompt: tokens of a prompt; default: ``prompts.max_tokens``.
-        checkpointing: layers' activations are computed again in the backward pass.
 
     Raises:
         ConfigError: the method does not train in the loop, or the batch cannot be shared out.
@@ -100,7 +99,8 @@ def job_of(config: RunConfig, gpus: int, *, prompt: int | None = None, checkpoin
         )
     numbers = Numbers(4 if config.policy.dtype == "float32" else 2)
     model = Model(
-        shape, config.policy.lora, numbers, len(config.rewards), critic.hidden_size, critic.kind == "separate", checkpointing
+        shape, config.policy.lora, numbers, len(config.rewards), critic.hidden_size, critic.kind == "separate",
+        config.policy.checkpointing,
     )  # fmt: skip
     ppo, rollout = config.ppo, config.rollout
     return Job(

@@ -65,21 +65,22 @@ def _speed(plan: Plan) -> list[tuple[str, list[str]]]:
 def _advice(plan: Plan, row: Row) -> str:
     if row.fits:
         return ""
+    again = "" if plan.job.model.checkpointing else ", or try --policy.checkpointing true"
     if row.mini_batch:
-        return f"fits with --ppo.mini_batch_size {row.mini_batch}" + _twice(plan, row)
+        return f"fits with --ppo.mini_batch_size {row.mini_batch}" + _twice(plan, row) + again + "."
     if row.splits:
         return (
             f"the policy is too large to generate by itself; it fits with --tensor-parallel {row.splits} (an engine such as vLLM)"
-            " and a small enough mini-batch."
+            f" and a small enough mini-batch{again}."
         )
-    return "no mini-batch fits; take more or larger GPUs, or another strategy."
+    return f"no mini-batch fits; take more or larger GPUs, or another strategy{again}."
 
 
 def _twice(plan: Plan, row: Row) -> str:
     """An optimizer step keeps its size by more accumulation."""
     job = plan.job
     times = job.accumulation * max(1, min(job.mini, job.share) // row.mini_batch)
-    return f" --ppo.accumulation {times} (the optimizer's steps keep their size)."
+    return f" --ppo.accumulation {times} (the optimizer's steps keep their size)"
 
 
 def _assumptions(plan: Plan) -> list[str]:

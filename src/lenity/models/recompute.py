@@ -1,0 +1,39 @@
+"""Layers whose activations are computed again in the backward pass in place of being kept: memory for time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import torch
+from torch import nn
+from torch.utils.checkpoint import checkpoint
+
+from lenity.errors import ModelError
+
+
+def recompute(model: nn.Module) -> None:
+    """Keep only the input of each layer of ``model`` in passes with gradients (Chen et al., arXiv 1604.06174).
+
+    transformers' own switch works in training mode alone, in which the base model's dropout would be on.
+
+    Raises:
+        ModelError: the model does not say what its layers are.
+    """
+    from transformers.modeling_layers import GradientCheckpointingLayer
+
+    layers = [part for part in model.modules() if isinstance(part, GradientCheckpointingLayer)]
+    if not layers:
+        raise ModelError(
+            f"policy.checkpointing is true, but {type(model).__name__} has no layers that transformers can compute again.",
+            "Leave it out, or choose another model.",
+        )
+    for layer in layers:
+        layer.forward = partial(_again, layer.forward)
+
+
+def _again(forward: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
+    if not torch.is_grad_enabled():
+        return forward(*arguments, **options)
+    return checkpoint(forward, *arguments, use_reentrant=False, **options)
