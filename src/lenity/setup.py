@@ -62,6 +62,11 @@ class Trainer:
         """The sum over processes."""
         return total(self.accelerator, values)
 
+    def greatest(self, values: Tensor) -> Tensor:
+        """The largest number over processes."""
+        found: Tensor = self.accelerator.gather(values.reshape(1)).max()
+        return found
+
 
 def accelerator_for(config: RunConfig) -> Accelerator:
     """One process or many, with the trackers that were asked for."""
