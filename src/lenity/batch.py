@@ -20,7 +20,8 @@ B = TypeVar("B", bound="Rollouts")
 class Rollouts:
     """Prompts and what the policy answered.
 
-    ``engine_logprobs`` are of the distribution that the engine drew each token from, nats; None where that is the trainer's own.
+    ``engine_logprobs`` are of the distribution that the engine drew each token from, nats; None of our own engine, which computes
+    as the trainer does.
     """
 
     prompts: list[str]

@@ -41,7 +41,6 @@ def train(config: RunConfig, *, resume: bool = False, allow_changes: bool = Fals
     """
     config = config.model_copy(update={"method": config.method.fresh(list(config.rewards))})
     accelerator = accelerator_for(config)
-    engines.require(config, accelerator)
     with locked(Path(config.output)) if accelerator.is_main_process else nullcontext():
         with accelerator.main_process_first():
             run = RunFolder(config.output)

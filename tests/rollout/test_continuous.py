@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 import torch
 
 import tiny
-from lenity.errors import DataError, NumericalError
+from lenity.errors import DataError, EngineError, NumericalError
 from lenity.rollout.continuous import ContinuousGenerator
 from lenity.rollout.transformers import TransformersGenerator
 from lenity.train import train
@@ -35,6 +33,29 @@ def test_greedy_responses_are_ours(engine, settings):
     assert found.responses == wanted.responses
     for name in ("prompt_ids", "prompt_mask", "response_ids", "response_mask", "finished"):
         assert torch.equal(getattr(found, name), getattr(wanted, name)), name
+
+
+def test_prompts_that_are_read_in_parts_are_answered_alike(engine, monkeypatch):
+    monkeypatch.setattr("lenity.rollout.continuous.STEP", 3)
+    own, continuous, _ = engine(at_once=2, temperature=0.0)
+    assert torch.equal(continuous.generate(PROMPTS).response_ids, own.generate(PROMPTS).response_ids)
+
+
+def test_a_model_that_it_does_not_know_is_an_error_of_the_engine(engine):
+    _, continuous, module = engine()
+    module.policy.get_base_model().config.layer_types = ["mystery", "mystery"]
+    with pytest.raises(EngineError, match=r"does not run LlamaForCausalLM \(.*mystery"):
+        continuous.generate(PROMPTS)
+
+
+def test_a_failure_on_the_way_is_an_error_of_the_engine(engine, monkeypatch):
+    def fail(self, requests):
+        raise KeyError("lost")
+
+    monkeypatch.setattr("lenity.rollout.continuous.NoEndYet.prepare_tensor_args", fail)
+    _, continuous, _ = engine()
+    with pytest.raises(EngineError, match=r"5 of 5 requests without a response \('lost'\)"):
+        continuous.generate(PROMPTS)
 
 
 def test_stop_strings_cut_where_ours_do(engine):
@@ -71,7 +92,9 @@ def test_log_probs_are_of_the_distribution_that_was_drawn_from(engine):
                 logits[ends] = -torch.inf
             chances, order = logits.softmax(-1).sort(descending=True)
             nucleus = 1 + int((chances.cumsum(0) < 0.6).sum())
-            kept = dict(zip(order[:nucleus].tolist(), (chances[:nucleus] / chances[:nucleus].sum()).tolist(), strict=True))
+            kept = dict(
+                zip(order[:nucleus].tolist(), (chances[:nucleus] / chances[:nucleus].sum()).tolist(), strict=True)
+            )
             assert kept[token] == pytest.approx(float(batch.engine_logprobs[row, at].exp()), abs=1e-4)
             ids.append(token)
 

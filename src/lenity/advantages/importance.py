@@ -37,9 +37,7 @@ def importance_weights(
     return gap.detach().exp().clamp(max=cap)
 
 
-def engine_gap(
-    batch: Credited, cap: float, total: Total, greatest: Callable[[Tensor], Tensor]
-) -> dict[str, float]:
+def engine_gap(batch: Credited, cap: float, total: Total, greatest: Callable[[Tensor], Tensor]) -> dict[str, float]:
     """How far the engine's log-probs are from the trainer's, over response tokens; nothing where they are the trainer's own.
 
     Args:

@@ -66,7 +66,9 @@ class VLLM(Section):
         True,
         description="the server, which must see the run folder, loads the LoRA adapter from there; false: whole weights are sent to it by NCCL",
     )
-    group_port: int = Field(51216, ge=1, le=65535, description="of the NCCL group that sends whole weights to the server")
+    group_port: int = Field(
+        51216, ge=1, le=65535, description="of the NCCL group that sends whole weights to the server"
+    )
 
 
 class Rollout(Section):

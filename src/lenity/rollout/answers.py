@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -15,24 +15,38 @@ from lenity.errors import DataError, EngineError
 from lenity.rollout.stops import StopStrings, cut
 
 
-def encoded(
+@dataclass(frozen=True)
+class Asked:
+    """Prompts, and their tokens padded on the left."""
+
+    tokenizer: Any
+    prompts: list[str]
+    ids: Int[Tensor, "B P"]
+    mask: Bool[Tensor, "B P"]
+
+    @property
+    def rows(self) -> list[list[int]]:
+        """The tokens alone."""
+        return [row[real].tolist() for row, real in zip(self.ids, self.mask, strict=True)]
+
+
+def asked(
     tokenizer: Any, prompts: list[str], device: torch.device, max_new_tokens: int, window: int | None = None
-) -> tuple[Int[Tensor, "B P"], Bool[Tensor, "B P"]]:
-    """Tokens and mask of ``prompts``, padded on the left.
+) -> Asked:
+    """``prompts`` as tokens.
 
     Raises:
         DataError: a prompt leaves no room for the longest response in the model's window, or in ``window``, an engine's own.
     """
     found = tokenizer(prompts, return_tensors="pt", padding=True).to(device)
-    ids, mask = found["input_ids"], found["attention_mask"].bool()
+    length = found["input_ids"].shape[1]
     width = min(tokenizer.model_max_length, window or tokenizer.model_max_length)
-    if ids.shape[1] + max_new_tokens > width:
+    if length + max_new_tokens > width:
         raise DataError(
-            f"a prompt of {ids.shape[1]} tokens and a response of up to {max_new_tokens} are longer than the model's window of "
-            f"{width}.",
+            f"a prompt of {length} tokens and a response of up to {max_new_tokens} are longer than the model's window of {width}.",
             "Lower prompts.max_tokens or max_new_tokens, or choose a model with a longer window.",
         )
-    return ids, mask
+    return Asked(tokenizer, prompts, found["input_ids"], found["attention_mask"].bool())
 
 
 def end_ids(model: Any, tokenizer: Any) -> tuple[int, ...]:
@@ -41,58 +55,55 @@ def end_ids(model: Any, tokenizer: Any) -> tuple[int, ...]:
     return tuple(sorted({tokenizer.eos_token_id, *_as_list(configured)}))
 
 
-def assembled(
-    tokenizer: Any, prompts: list[str], ids: Int[Tensor, "B P"], mask: Bool[Tensor, "B P"], answers: list[Tensor],
-    ends: Sequence[int], stops: StopStrings,
-) -> Rollouts:  # fmt: skip
+def assembled(asked: Asked, answers: list[Tensor], ends: Sequence[int], stops: StopStrings) -> Rollouts:
     """``answers`` up to and with their ends: the first of ``ends``, or the token that completed a stop string."""
     lengths = [_length(row.tolist(), set(ends), stops.found.get(i)) for i, row in enumerate(answers)]
     rows = [row[: length[0]] for row, length in zip(answers, lengths, strict=True)]
-    width = max(len(row) for row in rows)
+    width, device = max(len(row) for row in rows), asked.ids.device
     return Rollouts(
-        prompts=prompts,
-        responses=_texts(tokenizer, ids, rows, stops.stop),
-        prompt_ids=ids,
-        prompt_mask=mask,
-        response_ids=pad_right(rows, width, tokenizer.pad_token_id),
-        response_mask=torch.arange(width, device=ids.device) < torch.tensor([n for n, _ in lengths], device=ids.device)[:, None],
-        finished=torch.tensor([ended for _, ended in lengths], device=ids.device),
-    )  # fmt: skip
+        prompts=asked.prompts,
+        responses=_texts(asked, rows, stops.stop),
+        prompt_ids=asked.ids,
+        prompt_mask=asked.mask,
+        response_ids=pad_right(rows, width, asked.tokenizer.pad_token_id),
+        response_mask=torch.arange(width, device=device)
+        < torch.tensor([n for n, _ in lengths], device=device)[:, None],
+        finished=torch.tensor([ended for _, ended in lengths], device=device),
+    )
 
 
 def from_lists(
-    tokenizer: Any, prompts: list[str], ids: Int[Tensor, "B P"], mask: Bool[Tensor, "B P"],
-    answers: Sequence[Sequence[int]], logprobs: Sequence[Sequence[float]], ends: Sequence[int], stop: Sequence[str],
+    asked: Asked, answers: Sequence[Sequence[int]], logprobs: Sequence[Sequence[float]], ends: Sequence[int], stop: Sequence[str]
 ) -> Rollouts:  # fmt: skip
     """Responses as an engine returns them, which may go on behind a stop string; with its log-probs, nats.
 
     Raises:
         EngineError: a response without a token, or a token without a finite log-prob.
     """
-    rows = [torch.tensor(row, dtype=torch.long, device=ids.device) for row in answers]
-    drawn = [torch.tensor(row, dtype=torch.float32, device=ids.device) for row in logprobs]
+    device, pad = asked.ids.device, asked.tokenizer.pad_token_id
+    rows = [torch.tensor(row, dtype=torch.long, device=device) for row in answers]
+    drawn = [torch.tensor(row, dtype=torch.float32, device=device) for row in logprobs]
     for i, (row, chances) in enumerate(zip(rows, drawn, strict=True)):
         if not len(row) or len(row) != len(chances) or not bool(chances.isfinite().all()):
             raise EngineError(
                 f"the engine gave {len(row)} tokens with {int(chances.isfinite().sum())} finite log-probs in response {i}.",
                 "Use rollout.engine lenity, or another release of the engine.",
             )
-    stops = StopStrings(tokenizer, stop)
-    padded = pad_right(rows, max(map(len, rows)), tokenizer.pad_token_id)
+    stops, padded = StopStrings(asked.tokenizer, stop), pad_right(rows, max(map(len, rows)), pad)
     for at in range(padded.shape[1]):
         there = [i for i, row in enumerate(rows) if len(row) > at]
         stops.look(there, padded[there, : at + 1])
-    found = assembled(tokenizer, prompts, ids, mask, rows, ends, stops)
+    found = assembled(asked, rows, ends, stops)
     width = found.response_mask.shape[1]
     engine = pad_right([chances[:width] for chances in drawn], width, 0).where(found.response_mask, 0.0)
     return replace(found, engine_logprobs=engine)
 
 
-def _texts(tokenizer: Any, prompts: Tensor, responses: list[Tensor], stop: Sequence[str]) -> list[str]:
+def _texts(asked: Asked, responses: list[Tensor], stop: Sequence[str]) -> list[str]:
     """What each response adds to its prompt's text; alone, many tokenizers would lose its leading space."""
-    before, after = prompts.tolist(), [row.tolist() for row in responses]
+    before, after = asked.ids.tolist(), [row.tolist() for row in responses]
     both = [prompt + response for prompt, response in zip(before, after, strict=True)]
-    texts = [tokenizer.batch_decode(ids, skip_special_tokens=True) for ids in (before, both, after)]
+    texts = [asked.tokenizer.batch_decode(ids, skip_special_tokens=True) for ids in (before, both, after)]
     return [
         cut(whole[len(prompt) :] if whole.startswith(prompt) else alone, stop)
         for prompt, whole, alone in zip(*texts, strict=True)

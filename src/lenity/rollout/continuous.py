@@ -20,7 +20,7 @@ from transformers.utils import is_flash_attn_2_available
 
 from lenity.batch import Rollouts
 from lenity.errors import EngineError
-from lenity.rollout.answers import encoded, from_lists
+from lenity.rollout.answers import asked, from_lists
 from lenity.rollout.decoding import Sampling
 from lenity.rollout.transformers import explained
 
@@ -55,15 +55,20 @@ class ContinuousGenerator:
             NumericalError: a distribution was not finite.
         """
         settings = self.sampling
-        ids, mask = encoded(self.tokenizer, list(prompts), self.model.device, settings.max_new_tokens)
-        rows = [row[real].tolist() for row, real in zip(ids, mask, strict=True)]
+        given = asked(self.tokenizer, list(prompts), self.model.device, settings.max_new_tokens)
         with explained(), _attention(self.model.get_base_model()) as model:
-            outputs = self._served(model, rows, ids.shape[1])
+            outputs = self._served(model, given.rows)
         answers, logprobs = [output.generated_tokens for output in outputs], [output.logprobs for output in outputs]
-        return from_lists(self.tokenizer, list(prompts), ids, mask, answers, logprobs, settings.ends, self.stop)
+        return from_lists(given, answers, logprobs, settings.ends, self.stop)
 
-    def _served(self, model: Any, rows: list[list[int]], longest: int) -> list[Any]:
-        manager = model.init_continuous_batching(self._choices(), self._cache(len(rows), longest))
+    def _served(self, model: Any, rows: list[list[int]]) -> list[Any]:
+        try:
+            manager = model.init_continuous_batching(self._choices(), self._cache(len(rows), max(map(len, rows))))
+        except ValueError as error:
+            raise EngineError(
+                f"rollout.engine is continuous, which does not run {type(model).__name__} ({error}).",
+                "Use rollout.engine lenity.",
+            ) from error
         if self.sampling.min_new_tokens:
             processors = manager.logit_processor
             processors.logits_processor.append(NoEndYet(self.sampling))
@@ -79,15 +84,18 @@ class ContinuousGenerator:
         finally:
             manager.stop(block=True, hard_stop=len(found) < len(names))
             manager.destroy()
-        if (error := manager.background_thread_status.fatal_error) is not None:
-            raise error
+        fatal = manager.background_thread_status.fatal_error
+        if isinstance(fatal, RuntimeError):  # of memory, or of probabilities
+            raise fatal
         while (output := manager.get_result(timeout=0)) is not None:
             found[output.request_id] = output
-        if failed := [found[name].error if name in found else "no answer" for name in names if not _whole(found.get(name))]:
+        if failed := [
+            found[name].error if name in found else "no answer" for name in names if not _whole(found.get(name))
+        ]:
             raise EngineError(
                 f"continuous batching left {len(failed)} of {len(names)} requests without a response ({failed[0]}).",
                 "Use rollout.engine lenity, or another release of transformers.",
-            )
+            ) from fatal
         return [found[name] for name in names]
 
     def _choices(self) -> GenerationConfig:
@@ -96,7 +104,10 @@ class ContinuousGenerator:
         if settings.temperature > 0:
             choice = {"do_sample": True, "temperature": settings.temperature, "top_p": settings.top_p, "top_k": 0}
         return GenerationConfig(
-            max_new_tokens=settings.max_new_tokens, eos_token_id=list(settings.ends), pad_token_id=settings.pad, **choice
+            max_new_tokens=settings.max_new_tokens,
+            eos_token_id=list(settings.ends),
+            pad_token_id=settings.pad,
+            **choice,
         )
 
     def _cache(self, count: int, longest: int) -> ContinuousBatchingConfig:
@@ -143,7 +154,7 @@ def _attention(model: Any) -> Iterator[Any]:
     flash = model.device.type == "cuda" and model.dtype is torch.bfloat16 and is_flash_attn_2_available()
     level = log.level
     log.setLevel(logging.CRITICAL)
-    model.set_attn_implementation("flash_attention_2" if flash else "sdpa")
+    model.set_attn_implementation("flash_attention_2" if flash else "sdpa" if model._supports_sdpa else "eager")
     try:
         yield model
     finally:

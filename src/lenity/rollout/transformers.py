@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from lenity.batch import Rollouts, concatenate
-from lenity.rollout.answers import assembled, encoded, end_ids
+from lenity.rollout.answers import asked, assembled, end_ids
 from lenity.rollout.decoding import Sampling, decode, decodes, not_finite_error
 from lenity.rollout.stops import StopStrings
 
@@ -67,11 +67,11 @@ class TransformersGenerator:
 
     @torch.no_grad()
     def _generate(self, prompts: list[str]) -> Rollouts:
-        ids, mask = encoded(self.tokenizer, prompts, self.model.device, self.max_new_tokens)
+        given = asked(self.tokenizer, prompts, self.model.device, self.max_new_tokens)
         stops, sampling = StopStrings(self.tokenizer, self.stop), self.sampling()
         sampler = decode if decodes(self.model) else _generate
-        answers = sampler(self.model, ids, mask, sampling, stops)
-        return assembled(self.tokenizer, prompts, ids, mask, list(answers), sampling.ends, stops)
+        answers = sampler(self.model, given.ids, given.mask, sampling, stops)
+        return assembled(given, list(answers), sampling.ends, stops)
 
     def sampling(self) -> Sampling:
         """How tokens are chosen."""

@@ -21,8 +21,8 @@ from trl.generation.vllm_generation import VLLMGeneration
 from lenity import memory
 from lenity.batch import Rollouts
 from lenity.config.run import RunConfig
-from lenity.errors import EngineError
-from lenity.rollout.answers import encoded, from_lists
+from lenity.errors import EngineError, LenityError
+from lenity.rollout.answers import asked, from_lists
 from lenity.rollout.decoding import Sampling
 
 
@@ -78,16 +78,13 @@ class VLLMGenerator:
             DataError: a prompt leaves no room for the longest response in the model's window, or in the engine's.
             EngineError: the engine fails.
         """
-        ids, mask = encoded(
-            self._tokenizer, list(prompts), self._policy.device, self._sampling.max_new_tokens, self._window
-        )
-        rows = [row[real].tolist() for row, real in zip(ids, mask, strict=True)]
+        given = asked(self._tokenizer, list(prompts), self._policy.device, self._sampling.max_new_tokens, self._window)
         with self._explained():
             self._engine.sync_weights()
             self._together()  # or vLLM's collectives may meet those of the last update, and wait for ever
-            _, answers, logprobs, _ = self._engine.generate(rows, None, 1)
+            _, answers, logprobs, _ = self._engine.generate(given.rows, None, 1)
         drawn = [[_only(token) for token in row] for row in logprobs or [[]] * len(answers)]
-        return from_lists(self._tokenizer, list(prompts), ids, mask, answers, drawn, self._sampling.ends, self._stop)
+        return from_lists(given, answers, drawn, self._sampling.ends, self._stop)
 
     @contextmanager
     def _explained(self, *, starting: bool = False) -> Iterator[None]:
@@ -95,33 +92,32 @@ class VLLMGenerator:
         try:
             yield
         except Exception as error:
-            if memory.ran_out(error) or not (starting or isinstance(error, OSError) or type(error) is Exception):
+            known = isinstance(error, LenityError) or memory.ran_out(error)
+            if known or not (starting or isinstance(error, OSError) or type(error) is Exception):
                 raise
             said = str(error).splitlines() or [type(error).__name__]
             raise EngineError(
                 f"{self._where} failed ({said[0][:300]}). What was done before is saved.",
-                "docs/scale.md has how it is started; go on with --resume, or with another rollout.engine and --allow-changes.",
+                "Start it as docs/scale.md says and go on with --resume, or with another rollout.engine and --allow-changes.",
             ) from error
 
 
-class Merged:
+class Merged(torch.nn.Module):
     """The policy as a model without an adapter, as far as ``VLLMGeneration`` reads one; the policy stays as it is."""
 
     def __init__(self, policy: Any) -> None:
-        self.policy = policy
+        super().__init__()
+        self._policy = (policy,)  # hidden in a tuple, or it would be a part whose adapter is found
         self.name_or_path = policy.get_base_model().name_or_path
 
-    def named_modules(self) -> Iterator[tuple[str, Any]]:
-        """Those of the policy."""
-        yield from self.policy.named_modules()
-
-    def named_parameters(self) -> Iterator[tuple[str, Tensor]]:
+    def named_parameters(self, *arguments: Any, **options: Any) -> Iterator[tuple[str, Tensor]]:  # type: ignore[override]
         """Names as in a checkpoint of the base model, and W + (alpha / r) B A, one tensor at a time."""
-        base = self.policy.get_base_model()
+        (policy,) = self._policy
+        base = policy.get_base_model()
         for name, weight in base.named_parameters():
-            if self.policy.base_model.prefix in name:
-                continue
             owner, adapted, last = name.rpartition(".base_layer.")
+            if policy.base_model.prefix in name:
+                continue
             if adapted and last == "weight":
                 layer = base.get_submodule(owner)
                 delta = sum(layer.get_delta_weight(adapter).float() for adapter in layer.active_adapters)
@@ -137,13 +133,19 @@ class AdapterServer(VLLMGeneration):  # type: ignore[misc]  # trl has no types
     """
 
     def __init__(self, run: Path, *arguments: Any, **settings: Any) -> None:
-        self.run, self.loaded = run, None
+        self.run = run
+        self.loaded: TemporaryDirectory[str] | None = None
         super().__init__(*arguments, **settings)
 
     def _init_vllm(self) -> None:
         """Without the NCCL group by which whole weights would go."""
         if self.accelerator.is_main_process:
             self.vllm_client = VLLMClient(base_url=self.server_base_url, connection_timeout=self.server_timeout)
+            if not hasattr(self.vllm_client, "model"):
+                raise EngineError(
+                    "rollout.vllm.load_adapter is true, and this TRL talks to a server of its own, which loads no adapters.",
+                    "Install TRL 1.12 or later, or set rollout.vllm.load_adapter to false.",
+                )
         self.accelerator.wait_for_everyone()
 
     def sync_weights(self) -> None:
