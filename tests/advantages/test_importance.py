@@ -15,6 +15,7 @@ from lenity.advantages.credit import credit
 from lenity.advantages.importance import engine_gap, importance_weights
 from lenity.advantages.normalise import same
 from lenity.aggregation import PLC
+from lenity.aggregation.gradient import MGDA
 from lenity.batch import concatenate
 from lenity.config.sections import PPO
 from lenity.update.gradients import objective_losses
@@ -141,6 +142,23 @@ def test_an_engine_that_is_the_trainer_has_no_gap_to_report(tiny_model):
     batch = credited(tiny_model, None)
     assert batch.importance is None
     assert engine_gap(batch, 2.0, same, same) == {}
+
+
+@pytest.mark.parametrize("rule", [None, MGDA()], ids=["advantages", "gradients"])
+def test_a_token_that_counts_nothing_moves_the_policy_by_nothing(tiny_model, rule):
+    found = {}
+    for weight in (None, 1.0, 0.0):
+        module, tokenizer = tiny.actor_critic(tiny_model)
+        settings = PPO(epochs=1, mini_batch_size=2, accumulation=2, value_coefficient=0.0)
+        batch = tiny.credited(module, tokenizer, settings)
+        importance = None if weight is None else torch.full_like(batch.rectified, weight)
+        before = tiny.trained(module)
+        update = tiny.updater(module, settings)
+        update(replace(batch, importance=importance), tiny.NO_SEED, rule, torch.full((3,), 1 / 3))
+        found[weight] = {name: p - before[name] for name, p in tiny.trained(module).items()}
+    assert all(torch.equal(found[1.0][name], found[None][name]) for name in found[None])
+    assert any(bool(change.any()) for change in found[None].values())
+    assert not any(bool(change.any()) for change in found[0.0].values())
 
 
 def test_an_engines_log_probs_stay_with_their_tokens(tiny_model):

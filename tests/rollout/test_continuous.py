@@ -35,6 +35,18 @@ def test_greedy_responses_are_ours(engine, settings):
         assert torch.equal(getattr(found, name), getattr(wanted, name)), name
 
 
+def test_no_response_ends_too_early(engine):
+    own, continuous, module = engine(temperature=0.0)
+    likely = own.generate(PROMPTS).response_ids[0, 0].item()
+    module.policy.generation_config.eos_token_id = likely
+    own, continuous, _ = engine(temperature=0.0)
+    assert own.generate(PROMPTS).response_mask[0].sum() == 1
+    own, continuous, _ = engine(temperature=0.0, min_new_tokens=4)
+    found = continuous.generate(PROMPTS)
+    assert torch.equal(found.response_ids, own.generate(PROMPTS).response_ids)
+    assert int(found.response_mask.sum(1).min()) >= 4 and not bool((found.response_ids[:, :4] == likely).any())
+
+
 def test_prompts_that_are_read_in_parts_are_answered_alike(engine, monkeypatch):
     monkeypatch.setattr("lenity.rollout.continuous.STEP", 3)
     own, continuous, _ = engine(at_once=2, temperature=0.0)

@@ -97,6 +97,10 @@ def test_lengths_ends_and_stop_strings_are_as_ever(tiny_model, tmp_path, server,
     batch = engine.generate(PROMPTS * 6)
     lengths = batch.response_mask.sum(1)
     assert int(lengths.min()) >= 3 and int(lengths.max()) == 5
+    if mode == "server":
+        assert {body["min_tokens"] for path, body in server.asked if path == "/v1/completions"} == {3}
+    else:
+        assert vllm_double.LLM.made[0].asked[0].min_tokens == 3
     words = [word for text in batch.responses for word in text.split()]
     stop = max(set(words), key=words.count)
     engine, _ = generator(tiny_model, tmp_path, {"stop": [stop], "top_p": 0.9}, **where)

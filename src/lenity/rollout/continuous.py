@@ -117,7 +117,7 @@ class ContinuousGenerator:
         return ContinuousBatchingConfig(
             page_size=page, num_blocks=together, max_batch_tokens=max(together, STEP), max_requests_per_batch=together,
             max_blocks_per_request=0, allow_block_sharing=False, use_async_batching=False, use_cuda_graph=False,
-            return_logprobs=True, seed=int(torch.randint(2**31, ())), auto_switch_to_flash=False,
+            return_logprobs=True, auto_switch_to_flash=False,
         )  # fmt: skip
 
 
