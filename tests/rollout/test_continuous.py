@@ -37,10 +37,10 @@ def test_greedy_responses_are_ours(engine, settings):
 
 def test_no_response_ends_too_early(engine):
     own, continuous, module = engine(temperature=0.0)
-    likely = own.generate(PROMPTS).response_ids[0, 0].item()
+    likely = own.generate(PROMPTS).response_ids[0, 2].item()
     module.policy.generation_config.eos_token_id = likely
     own, continuous, _ = engine(temperature=0.0)
-    assert own.generate(PROMPTS).response_mask[0].sum() == 1
+    assert int(own.generate(PROMPTS).response_mask.sum(1).min()) < 4
     own, continuous, _ = engine(temperature=0.0, min_new_tokens=4)
     found = continuous.generate(PROMPTS)
     assert torch.equal(found.response_ids, own.generate(PROMPTS).response_ids)
