@@ -50,7 +50,7 @@ def engine_gap(batch: Credited, cap: float, total: Total, greatest: Callable[[Te
         return {}
     mask = batch.response_mask
     gap, weights = (batch.logprobs - batch.engine_logprobs)[mask], batch.importance[mask]
-    columns = torch.stack([gap.abs(), gap.exp() - 1 - gap, weights, (weights >= cap).to(gap)])
+    columns = torch.stack([gap.abs(), gap.expm1() - gap, weights, (weights >= cap).to(gap)])
     means = total(columns.sum(1)) / total(mask.sum().to(gap))
     names = ("engine_gap_mean", "engine_kl", "importance_mean", "importance_capped")
     largest = greatest(gap.abs().max()).item()
