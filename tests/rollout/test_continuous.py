@@ -26,7 +26,7 @@ def engine(tiny_model):
     return make
 
 
-@pytest.mark.parametrize("settings", [{}, {"min_new_tokens": 0}, {"min_new_tokens": 4}, {"max_new_tokens": 2}])
+@pytest.mark.parametrize("settings", [{}, {"min_new_tokens": 0, "max_new_tokens": 2}])
 def test_greedy_responses_are_ours(engine, settings):
     own, continuous, _ = engine(temperature=0.0, **settings)
     wanted, found = own.generate(PROMPTS), continuous.generate(PROMPTS)
@@ -149,13 +149,13 @@ def test_a_policy_without_probabilities_is_told_from_a_broken_engine(engine):
 
 def test_a_run_trains_with_it_and_resumes_to_the_same_numbers(tiny_model, tmp_path, one_thread):
     rollout = {"engine": "continuous", "batch_size": 8, "max_new_tokens": 6, "min_new_tokens": 0}
-    whole = tiny.run_config(tiny_model, tmp_path / "whole", rollout=rollout)
+    whole = tiny.run_config(tiny_model, tmp_path / "whole", rollout=rollout, iterations=2)
     rows = train(whole).metrics()
     assert all(row["engine_gap_max"] < 1e-3 and row["importance_capped"] == 0 for row in rows)
     half = replace_output(whole, tmp_path / "half", tokens=1)
     first = train(half)
     resumed = train(replace_output(whole, tmp_path / "half"), resume=True, allow_changes=True).metrics()
-    assert len(first.metrics()) >= 1
+    assert len(first.metrics()) == 1
     for ours, theirs in zip(resumed, rows, strict=True):
         assert {name: ours[name] for name in ("reward", "policy_loss", "engine_kl")} == {
             name: theirs[name] for name in ("reward", "policy_loss", "engine_kl")
