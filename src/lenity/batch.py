@@ -6,7 +6,7 @@ right. One mask, ``response_mask``: True on a real response token.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, TypeVar
 
 import torch
@@ -18,7 +18,11 @@ B = TypeVar("B", bound="Rollouts")
 
 @dataclass(frozen=True)
 class Rollouts:
-    """Prompts and what the policy answered."""
+    """Prompts and what the policy answered.
+
+    ``engine_logprobs`` are of the distribution that the engine drew each token from, nats; None of our own engine, which computes
+    as the trainer does.
+    """
 
     prompts: list[str]
     responses: list[str]
@@ -27,6 +31,7 @@ class Rollouts:
     response_ids: Int[Tensor, "B T"]
     response_mask: Bool[Tensor, "B T"]
     finished: Bool[Tensor, " B"]
+    engine_logprobs: Float[Tensor, "B T"] | None = field(default=None, kw_only=True)
 
     def __len__(self) -> int:
         return len(self.prompts)
@@ -51,17 +56,19 @@ class Rollouts:
         prompt = int(self.prompt_mask[rows].sum(1).max())
         response = int(self.response_mask[rows].sum(1).max())
         found: dict[str, Any] = {}
-        for field in fields(self):
-            value = getattr(self, field.name)
-            axes = str(field.type)  # sizes cannot tell a token from an objective
+        for part in fields(self):
+            value = getattr(self, part.name)
+            axes = str(part.type)  # sizes cannot tell a token from an objective
+            if value is None:
+                continue
             if isinstance(value, list):
-                found[field.name] = [value[i] for i in rows.tolist()]
+                found[part.name] = [value[i] for i in rows.tolist()]
             elif "B P" in axes:
-                found[field.name] = value[rows, value.shape[1] - prompt :]
+                found[part.name] = value[rows, value.shape[1] - prompt :]
             elif "B T" in axes:
-                found[field.name] = value[rows, :response]
+                found[part.name] = value[rows, :response]
             else:
-                found[field.name] = value[rows]
+                found[part.name] = value[rows]
         return replace(self, **found)
 
 
@@ -81,7 +88,10 @@ class Scored(Rollouts):
 
 @dataclass(frozen=True)
 class Credited(Scored):
-    """... and how much of it each token earned."""
+    """... and how much of it each token earned.
+
+    ``importance`` is how much each token counts in the policy's loss for what the engine drew it with; None: all count 1.
+    """
 
     logprobs: Float[Tensor, "B T"]
     reference_logprobs: Float[Tensor, "B T"]
@@ -90,6 +100,7 @@ class Credited(Scored):
     advantages: Float[Tensor, "B T K"]
     mask: Float[Tensor, "B T K"]
     rectified: Float[Tensor, "B T"]
+    importance: Float[Tensor, "B T"] | None = field(default=None, kw_only=True)
 
 
 def pieces(rows: Tensor, size: int) -> list[Tensor]:
@@ -116,6 +127,7 @@ def concatenate(parts: list[Rollouts], pad_id: int) -> Rollouts:
     def right(tensor: Tensor, value: int) -> Tensor:
         return torch.nn.functional.pad(tensor, (0, response - tensor.shape[1]), value=value)
 
+    drawn = [part.engine_logprobs for part in parts if part.engine_logprobs is not None]
     return Rollouts(
         prompts=[text for part in parts for text in part.prompts],
         responses=[text for part in parts for text in part.responses],
@@ -124,4 +136,5 @@ def concatenate(parts: list[Rollouts], pad_id: int) -> Rollouts:
         response_ids=torch.cat([right(part.response_ids, pad_id) for part in parts]),
         response_mask=torch.cat([right(part.response_mask, False) for part in parts]),
         finished=torch.cat([part.finished for part in parts]),
+        engine_logprobs=torch.cat([right(logprobs, 0) for logprobs in drawn]) if len(drawn) == len(parts) else None,
     )

@@ -13,6 +13,7 @@
     ├── NumericalError   losses, gradients or weights that are not finite, too often to go on
     ├── ResourceError    memory that is too small even for one response at a time
     ├── ProtocolError    results that must not be compared
+    ├── EngineError      a rollout engine: not installed, not reachable, giving other than responses
     ├── JudgeError       a judge's endpoint: refusing, dead, not OpenAI-compatible
     ├── HubError         a model hub: refusing, dead, or asked to take what must not be published
     └── StoppedError     a run that was asked to end, and has saved everything
@@ -80,6 +81,10 @@ class ResourceError(LenityError):
 
 class ProtocolError(LenityError):
     """Two results were not measured the same way."""
+
+
+class EngineError(LenityError):
+    """A rollout engine cannot be used."""
 
 
 class JudgeError(LenityError):

@@ -19,6 +19,7 @@ from lenity.models.actor_critic import ActorCritic, check_head
 from lenity.models.critic import Heads, separate_backbone
 from lenity.models.policy import load_policy, merged
 from lenity.rewards.base import Reward
+from lenity.rollout import engines
 from lenity.rollout.transformers import TransformersGenerator
 from lenity.run_folder import RunFolder
 from lenity.update.step import Setbacks, Update
@@ -62,9 +63,14 @@ class Trainer:
         """The sum over processes."""
         return total(self.accelerator, values)
 
+    def greatest(self, values: Tensor) -> Tensor:
+        """The largest number over processes."""
+        found: Tensor = self.accelerator.gather(values.reshape(1)).max()
+        return found
+
 
 def accelerator_for(config: RunConfig) -> Accelerator:
-    """One process or many, with the trackers that were asked for."""
+    """One process or many, with the trackers that were asked for; refused where the run does not fit them."""
     accelerator = Accelerator(log_with=list(config.logging.trackers) or None, project_dir=config.output)
     share = accelerator.num_processes * config.method.group
     if config.rollout.batch_size % share:
@@ -73,6 +79,7 @@ def accelerator_for(config: RunConfig) -> Accelerator:
             f"in groups of {config.method.group} responses a prompt.",
             f"Choose a multiple of {share}.",
         )
+    engines.require(config, accelerator)
     return accelerator
 
 

@@ -14,14 +14,17 @@ from torch import Tensor
 
 from lenity import card, memory, metrics, seeds
 from lenity.advantages.credit import credit
+from lenity.advantages.importance import engine_gap
 from lenity.aggregation import Rule
 from lenity.batch import Credited, Rollouts, Scored
 from lenity.checkpoint import Checkpoint, newest
 from lenity.config.run import RunConfig
 from lenity.data.order import batch_at
+from lenity.errors import EngineError
 from lenity.rewards.asking import score_all
 from lenity.rewards.noise import noisy
 from lenity.rewards.standardise import Standardiser
+from lenity.rollout.base import Generator
 from lenity.run_folder import RunFolder
 from lenity.setup import Trainer, World
 from lenity.update.kl import AdaptiveKL, FixedKL
@@ -51,6 +54,7 @@ class Stages:
     trainer: Trainer
     standardiser: Standardiser
     kl: AdaptiveKL | FixedKL
+    engine: Generator
 
     def generate(self, iteration: int) -> Rollouts:
         """This process's share of the iteration's prompts, answered by the policy as it is now."""
@@ -61,7 +65,7 @@ class Stages:
         prompts = [self.world.prompts[i] for i in chosen[rank::processes] for _ in range(group)]
         self.trainer.actor_critic.eval()
         with memory.needed("rollout.generation_batch_size", self.config.rollout.generation_batch_size):
-            return self.world.generator(self.config).generate(prompts)
+            return self.engine.generate(prompts)
 
     def score(self, rollouts: Rollouts, iteration: int) -> Scored:
         """Raw and standardised scores, one column an objective; noise, where asked for, on the standardised alone.
@@ -102,6 +106,7 @@ class Stages:
     def update(self, credited: Credited, entropy: Tensor, rule: Rule, iteration: int) -> dict[str, Any]:
         """Train on the batch and move beta; what to report of the iteration."""
         row = metrics.measure(credited, entropy, self.config.objectives, self.trainer.total)
+        row |= engine_gap(credited, self.config.ppo.importance_cap, self.trainer.total, self.trainer.greatest)
         row |= {"kl_coefficient": self.kl.coefficient, "learning_rate": self.trainer.update.schedule.get_last_lr()[0]}
         weights = self.config.objectives.weight_vector(credited.raw.device)
         row |= self.trainer.update(credited, lambda epoch: self._seed("update", iteration, epoch), rule, weights)
@@ -144,6 +149,16 @@ class Stages:
         if self.trainer.accelerator.is_main_process:
             now = Checkpoint.of(done, self.trainer.actor_critic, update.optimizer, self.config.method.state(), state)
             now.save(self.run.checkpoints, self.config.checkpoint)
+
+    @contextmanager
+    def saved(self, done: int, *, unless: int) -> Iterator[None]:
+        """What an engine that fails leaves is saved first, unless only ``unless`` iterations are done, which are saved already."""
+        try:
+            yield
+        except EngineError:
+            if done > unless:
+                self.save(done)
+            raise
 
     def restore(self) -> int:
         """Go back to the newest whole checkpoint; how many iterations are done.

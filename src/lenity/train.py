@@ -15,6 +15,7 @@ from lenity.errors import ConfigError, StoppedError
 from lenity.lock import locked
 from lenity.rewards.calibrate import measure
 from lenity.rewards.standardise import Standardiser
+from lenity.rollout import engines
 from lenity.run_folder import RunFolder
 from lenity.setup import Trainer, World, accelerator_for, load_world, prepare, speaker
 from lenity.stages import Clock, Stages, trackers
@@ -55,7 +56,9 @@ def train(config: RunConfig, *, resume: bool = False, allow_changes: bool = Fals
 
 def _loop(config: RunConfig, run: RunFolder, accelerator: Accelerator, *, gently: bool) -> RunFolder:
     config, world, trainer = prepare(config, run, accelerator)
-    stages = Stages(config, run, world, trainer, _constants(config, run, world, trainer), controller(config.kl))
+    constants = _constants(config, run, world, trainer)
+    engine = engines.load(config, world, accelerator)
+    stages = Stages(config, run, world, trainer, constants, controller(config.kl), engine)
     start = done = stages.restore()
     shown = config.logging.progress and accelerator.is_main_process
     if shown:
@@ -76,7 +79,7 @@ def _loop(config: RunConfig, run: RunFolder, accelerator: Accelerator, *, gently
                     wish.exit_code,
                 )
             iteration, clock = done, Clock()
-            with clock("generate"):
+            with clock("generate"), stages.saved(done, unless=start):
                 rollouts = stages.generate(iteration)
             with clock("score"):
                 scored = stages.score(rollouts, iteration)

@@ -78,6 +78,7 @@ def rows_of(batch, rows):
             if isinstance(value := getattr(batch, field.name), list)
             else value[rows]
             for field in fields(batch)
+            if getattr(batch, field.name) is not None
         }
     )
 

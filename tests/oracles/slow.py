@@ -146,3 +146,11 @@ def adaptive_kl(coefficient, target, horizon, observed, samples):
     """The coefficient after one batch."""
     error = min(max(observed / target - 1, -0.2), 0.2)
     return coefficient * (1 + error * samples / horizon)
+
+
+def importance(logprobs, engine, mask, cap):
+    """min(p / q, cap) of each token; 1 on padding."""
+    return [
+        [min(math.exp(p) / math.exp(q), cap) if real else 1.0 for p, q, real in zip(*rows, strict=True)]
+        for rows in zip(logprobs, engine, mask, strict=True)
+    ]

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from lenity.advantages.gae import gae
 from lenity.advantages.group import group_advantages
+from lenity.advantages.importance import importance_weights
 from lenity.advantages.normalise import Total, normalise, same
 from lenity.aggregation import AdvantageRule, Linear, Rule
 from lenity.batch import Credited, Scored, pieces
@@ -59,7 +60,7 @@ def credit(
         rule: turns (B, T, K) into (B, T).
         weights: (K,).
         beta: price of a nat of KL.
-        settings: gamma, lambda, normalisation, mini-batch size.
+        settings: gamma, lambda, normalisation, mini-batch size, cap of the importance weights.
         total: sums a tensor over processes.
 
     Returns:
@@ -78,11 +79,13 @@ def credit(
     lenience = combine.mask(advantages, weights)
     rectified = combine.rectify(advantages, weights)
     teaches = scored.learnt.any(-1)
+    drawn = scored.engine_logprobs
     credited = Credited(
         **{field.name: getattr(scored, field.name) for field in fields(scored)},
         logprobs=logprobs, reference_logprobs=reference, values=values, returns=returns,
         advantages=advantages, mask=lenience,
         rectified=normalise(rectified, teaches, "per_objective" if settings.whiten else "none", total),
+        importance=None if drawn is None else importance_weights(logprobs, drawn, mask, settings.importance_cap),
     )  # fmt: skip
     return credited, entropy
 

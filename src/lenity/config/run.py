@@ -102,6 +102,11 @@ class RunConfig(Section):
         _check_measures(self.rewards, self.held_out_rewards)
         if self.reward_noise is not None:
             self._noise_can_be_made()
+        if self.rollout.engine != "lenity" and self.method.builds and not self.method.sources:
+            raise ValueError(
+                f"method {member_name(self.method, RULES)} does not train in the loop, so rollout.engine {self.rollout.engine} "
+                "would not reach it; leave it out"
+            )
         return self
 
     def _noise_can_be_made(self) -> None:

@@ -53,9 +53,33 @@ class Critic(Section):
     )
 
 
+class VLLM(Section):
+    """`rollout.engine: vllm`, through TRL's `VLLMGeneration`."""
+
+    mode: Literal["colocate", "server"] = Field(
+        "colocate", description="colocate: in the training processes, on their devices; server: `vllm serve` elsewhere"
+    )
+    gpu_memory_utilization: float = Field(0.3, gt=0, le=1, description="share of a device's memory (colocate)")
+    tensor_parallel: int = Field(1, ge=1, description="processes that share one copy of the model (colocate)")
+    max_model_length: int | None = Field(None, ge=2, description="prompt and response; default: the model's window")
+    sleep: bool = Field(False, description="its memory is free during the update (colocate)")
+    url: str = Field("http://127.0.0.1:8000", description="of the server")
+    timeout: Positive = Field(240.0, description="seconds to wait for the server to be up")
+    load_adapter: bool = Field(
+        True,
+        description="the server, which must see the run folder, loads the LoRA adapter from there; false: whole weights are sent to it by NCCL",
+    )
+    group_port: int = Field(
+        51216, ge=1, le=65535, description="of the NCCL group that sends whole weights to the server"
+    )
+
+
 class Rollout(Section):
     """Generation."""
 
+    engine: Literal["lenity", "continuous", "vllm"] = Field(
+        "lenity", description="what generates; continuous: transformers' continuous batching (docs/scale.md)"
+    )
     batch_size: int = Field(128, ge=1, description="responses an iteration, over all processes")
     generation_batch_size: int = Field(128, ge=1, description="responses generated at once, a process")
     max_new_tokens: int = Field(128, ge=1, description="longest response, tokens")
@@ -68,6 +92,7 @@ class Rollout(Section):
         description="nucleus; 1 samples from the whole distribution, which is what the log-probs assume",
     )
     stop: list[str] = Field(["\n\nHuman:"], description="a response's text ends before the first of these")
+    vllm: VLLM = VLLM()
 
 
 class PPO(Section):
@@ -82,6 +107,9 @@ class PPO(Section):
     value_clip: Positive | None = Field(0.2, description="value clip; null for none")
     value_coefficient: float = Field(0.1, ge=0, description="weight of the value loss")
     ratio_limit: Positive = Field(10.0, description="a mini-batch whose mean ratio exceeds this is skipped and counted")
+    importance_cap: float = Field(
+        2.0, ge=1, description="most that a token counts for being less likely to the engine than to the policy"
+    )
     normalise: Literal["per_objective", "scale_only", "none"] = Field(
         "per_objective", description="standardise each objective's advantages before the gate"
     )

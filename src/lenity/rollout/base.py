@@ -1,4 +1,7 @@
-"""What generates responses; the trainer knows no more of it than this."""
+"""What generates responses; the trainer knows no more of it than this.
+
+An engine that computes in its own way says with which log-probs it drew each token; the trainer takes its own, and corrects for the gap.
+"""
 
 from __future__ import annotations
 

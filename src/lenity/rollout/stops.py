@@ -19,7 +19,7 @@ class StopStrings:
     """
 
     def __init__(self, tokenizer: Any, stop: Sequence[str]) -> None:
-        self._tokenizer, self._stop = tokenizer, stop
+        self._tokenizer, self.stop = tokenizer, stop
         self._completing = tokens_with(tokenizer, "".join(sorted({text[-1] for text in stop if text})))
         self.found: dict[int, int] = {}
 
@@ -29,7 +29,7 @@ class StopStrings:
         if at := [i for i, row in enumerate(rows) if last[i] in self._completing and row not in self.found]:
             tails = self._tokenizer.batch_decode(tokens[at, -TAIL:])
             for i, tail in zip(at, tails, strict=True):
-                if any(text in tail for text in self._stop):
+                if any(text in tail for text in self.stop):
                     self.found[rows[i]] = tokens.shape[1]
 
 

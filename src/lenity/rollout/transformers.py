@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from lenity.batch import Rollouts, concatenate, pad_right
-from lenity.errors import DataError
+from lenity.batch import Rollouts, concatenate
+from lenity.rollout.answers import asked, assembled, end_ids
 from lenity.rollout.decoding import Sampling, decode, decodes, not_finite_error
-from lenity.rollout.stops import StopStrings, cut
+from lenity.rollout.stops import StopStrings
 
 _NO_PROBABILITIES = ("probability tensor contains", "device-side assert")  # of torch.multinomial, on a CPU and on CUDA
 
@@ -66,50 +67,18 @@ class TransformersGenerator:
 
     @torch.no_grad()
     def _generate(self, prompts: list[str]) -> Rollouts:
-        encoded = self.tokenizer(prompts, return_tensors="pt", padding=True).to(self.model.device)
-        ids, attention = encoded["input_ids"], encoded["attention_mask"]
-        if ids.shape[1] + self.max_new_tokens > self.tokenizer.model_max_length:
-            raise DataError(
-                f"a prompt of {ids.shape[1]} tokens and a response of up to {self.max_new_tokens} are longer than the model's window of "
-                f"{self.tokenizer.model_max_length}.",
-                "Lower prompts.max_tokens or max_new_tokens, or choose a model with a longer window.",
-            )
-        stops = StopStrings(self.tokenizer, self.stop)
+        given = asked(self.tokenizer, prompts, self.model.device, self.max_new_tokens)
+        stops, sampling = StopStrings(self.tokenizer, self.stop), self.sampling()
         sampler = decode if decodes(self.model) else _generate
-        answers = sampler(self.model, ids, attention.bool(), self._sampling(), stops)
-        ends = set(self._end_ids())
-        lengths = [_length(row, ends, stops.found.get(i)) for i, row in enumerate(answers.tolist())]
-        rows = [row[: length[0]] for row, length in zip(answers, lengths, strict=True)]
-        width = max(len(row) for row in rows)
-        return Rollouts(
-            prompts=prompts,
-            responses=self._texts(ids, rows),
-            prompt_ids=ids,
-            prompt_mask=attention.bool(),
-            response_ids=pad_right(rows, width, self.tokenizer.pad_token_id),
-            response_mask=torch.arange(width, device=ids.device) < torch.tensor([n for n, _ in lengths], device=ids.device)[:, None],
-            finished=torch.tensor([ended for _, ended in lengths], device=ids.device),
-        )  # fmt: skip
+        answers = sampler(self.model, given.ids, given.mask, sampling, stops)
+        return assembled(given, list(answers), sampling.ends, stops)
 
-    def _texts(self, prompts: Tensor, responses: list[Tensor]) -> list[str]:
-        """What each response adds to its prompt's text; alone, many tokenizers would lose its leading space."""
-        before, after = prompts.tolist(), [row.tolist() for row in responses]
-        both = [prompt + response for prompt, response in zip(before, after, strict=True)]
-        texts = [self.tokenizer.batch_decode(ids, skip_special_tokens=True) for ids in (before, both, after)]
-        return [
-            cut(whole[len(prompt) :] if whole.startswith(prompt) else alone, self.stop)
-            for prompt, whole, alone in zip(*texts, strict=True)
-        ]
-
-    def _sampling(self) -> Sampling:
+    def sampling(self) -> Sampling:
+        """How tokens are chosen."""
         return Sampling(
-            self.max_new_tokens, self.min_new_tokens, self.temperature, self.top_p, self._end_ids(), self.tokenizer.pad_token_id
+            self.max_new_tokens, self.min_new_tokens, self.temperature, self.top_p,
+            end_ids(self.model, self.tokenizer), self.tokenizer.pad_token_id,
         )  # fmt: skip
-
-    def _end_ids(self) -> tuple[int, ...]:
-        """The tokenizer's end token and those the model's generation config adds (chat models end turns with others)."""
-        configured = getattr(getattr(self.model, "generation_config", None), "eos_token_id", None)
-        return tuple(sorted({self.tokenizer.eos_token_id, *_as_list(configured)}))
 
 
 def generate_texts(
@@ -140,23 +109,23 @@ def _generate(model: Any, ids: Tensor, mask: Tensor, sampling: Sampling, stops: 
         stops.look(rows, so_far[:, width:])
         return torch.tensor([row in stops.found for row in rows], device=ids.device)
 
-    try:
+    with explained():
         found: Tensor = model.generate(
             input_ids=ids, attention_mask=mask.long(), generation_config=settings, stopping_criteria=[stopped]
         )
+    return found[:, width:]
+
+
+@contextmanager
+def explained() -> Iterator[None]:
+    """Turns torch's refusal to draw from what is no distribution into an error that says what to do.
+
+    Raises:
+        NumericalError: a probability was not finite.
+    """
+    try:
+        yield
     except RuntimeError as error:
         if not any(sign in str(error) for sign in _NO_PROBABILITIES):
             raise
         raise not_finite_error(str(error).splitlines()[0]) from error
-    return found[:, width:]
-
-
-def _length(tokens: list[int], ends: set[int], stopped: int | None) -> tuple[int, bool]:
-    """Tokens up to and with the end, and whether there was one."""
-    end = next((i + 1 for i, token in enumerate(tokens) if token in ends), None)
-    ended = [n for n in (end, stopped) if n is not None]
-    return (min(ended), True) if ended else (len(tokens), False)
-
-
-def _as_list(value: Any) -> list[int]:
-    return [] if value is None else list(value) if isinstance(value, (list, tuple, set)) else [value]

@@ -18,7 +18,9 @@ from lenity.update.ppo import policy_loss
 def objective_losses(outputs: Any, part: Credited, clip: float, tokens: Tensor) -> Float[Tensor, " K"]:
     """PPO's policy loss of each objective on its own advantages, as shares of a step's ``tokens``."""
     losses = [
-        policy_loss(outputs.logprobs, part.logprobs, column, part.response_mask, clip, tokens=tokens)[0]
+        policy_loss(
+            outputs.logprobs, part.logprobs, column, part.response_mask, clip, tokens=tokens, importance=part.importance
+        )[0]
         for column in part.advantages.unbind(-1)
     ]
     return torch.stack(losses)

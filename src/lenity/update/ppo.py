@@ -17,16 +17,18 @@ def policy_loss(
     clip: float = 0.2,
     *,
     tokens: Tensor | int | None = None,
+    importance: Float[Tensor, "B T"] | None = None,
 ) -> tuple[Scalar, Scalar]:
     r"""Minus the clipped surrogate :math:`E[\min(\rho_t A_t, \mathrm{clip}(\rho_t, 1 \pm \epsilon) A_t)]`.
 
     Args:
         logprobs: of the policy being trained, nats, (B, T).
-        old_logprobs: of the policy that generated, (B, T).
+        old_logprobs: of the policy when the batch was generated, (B, T).
         advantages: rectified, (B, T).
         response_mask: True on real tokens, (B, T).
         clip: epsilon.
         tokens: how many tokens to average over, where this is a part of a larger batch; default: those of the mask.
+        importance: what each token counts, without gradient, where an engine drew it with other probabilities, (B, T).
 
     Returns:
         The loss, and the share of tokens where the clip binds.
@@ -34,7 +36,10 @@ def policy_loss(
     tokens = response_mask.sum().clamp(min=1) if tokens is None else tokens
     ratio = (logprobs - old_logprobs).where(response_mask, 0.0).exp()
     plain, bounded = ratio * advantages, ratio.clamp(1 - clip, 1 + clip) * advantages
-    loss = -torch.minimum(plain, bounded).where(response_mask, 0.0).sum() / tokens
+    surrogate = torch.minimum(plain, bounded)
+    if importance is not None:
+        surrogate = surrogate * importance
+    loss = -surrogate.where(response_mask, 0.0).sum() / tokens
     binds = (bounded < plain) & response_mask
     return loss, binds.sum() / tokens
 

@@ -222,7 +222,9 @@ class Update:
         """Accumulate the gradient of one mini-batch, as its share of the step's ``tokens``; what of it is not finite."""
         outputs = self.module(**part.inputs)
         mask, ppo = part.response_mask, self.settings
-        policy, clipped = policy_loss(outputs.logprobs, part.logprobs, part.rectified, mask, ppo.clip, tokens=tokens)
+        policy, clipped = policy_loss(
+            outputs.logprobs, part.logprobs, part.rectified, mask, ppo.clip, tokens=tokens, importance=part.importance
+        )
         if combination is not None:
             policy = (combination * objective_losses(outputs, part, ppo.clip, tokens)).sum()
         value, value_clipped = value_loss(
