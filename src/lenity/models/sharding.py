@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import torch
 from torch import nn
 from torch.distributed.fsdp import FSDPModule, fully_shard
 
@@ -37,6 +38,9 @@ def shard(module: Any, *, again: bool) -> None:
     for layer in layers:
         fully_shard(layer, ignored_params=trained, reshard_after_forward=again)
     fully_shard(module, ignored_params=trained, reshard_after_forward=False)
+    token = torch.zeros(1, 1, dtype=torch.long, device=next(iter(trained)).device)
+    with torch.no_grad():  # the parts learn what is their whole by a first pass of it
+        module(token, token == 0, token, token == 0)
 
 
 @contextmanager
