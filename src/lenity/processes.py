@@ -16,7 +16,8 @@ from lenity.errors import ProcessError
 
 T = TypeVar("T")
 CPU = torch.device("cpu")
-BROKEN_OFF = ("Connection closed by peer", "Connection reset by peer", "Broken pipe", "imed out", "gloo", "NCCL")
+SILENT = "imed out"
+BROKEN_OFF = (SILENT, "Connection closed by peer", "Connection reset by peer", "Broken pipe", "gloo", "NCCL")
 
 
 @dataclass(frozen=True)
@@ -96,10 +97,10 @@ class Processes:
             said = str(error)
             if self.count == 1 or not (isinstance(error, dist.DistError) or any(sign in said for sign in BROKEN_OFF)):
                 raise
+            became = "has been silent for more than tolerance.silence" if SILENT in said else "has ended"
             raise ProcessError(
-                f"process {self.rank} of {self.count} lost another one, which ended or was silent for tolerance.silence seconds "
-                f"({' '.join(said.split())[-160:]}). What was saved before is whole.",
-                "See what became of it (an error above, the system's log), and start the same command with --resume.",
+                f"another of the {self.count} processes of this run {became}. What was saved before is whole.",
+                "See what became of it (its own error, the system's log), then start the same command with --resume.",
             ) from error
 
 

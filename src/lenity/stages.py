@@ -18,6 +18,7 @@ from lenity.batch import Credited, Rollouts, Scored
 from lenity.checkpoint import Checkpoint, newest
 from lenity.config.run import RunConfig
 from lenity.data.order import batch_at
+from lenity.errors import CheckpointError
 from lenity.models.sharding import whole
 from lenity.processes import Processes
 from lenity.rewards.asking import score_all
@@ -143,20 +144,25 @@ class Stages:
             "kl_coefficient": self.kl.coefficient,
             "schedule": update.schedule.state_dict(),
             "setbacks": asdict(update.setbacks),
+            "processes": self.trainer.processes.count,
         }
         if self.trainer.processes.first:
             now = Checkpoint.of(done, self.trainer.actor_critic, update.optimizer, self.config.method.state(), state)
             now.save(self.run.checkpoints, self.config.checkpoint)
 
-    def restore(self) -> int:
+    def restore(self, *, allow_changes: bool) -> int:
         """Go back to the newest whole checkpoint; how many iterations are done.
 
+        Args:
+            allow_changes: also where it is of another number of processes, whose sums differ in their last digit.
+
         Raises:
-            CheckpointError: it is of another model, or there are checkpoints and none is whole.
+            CheckpointError: it is of another model or number of processes, or there are checkpoints and none is whole.
         """
         found = newest(self.run.checkpoints, len(self.run.metrics()), self.trainer.say)
         done = found.iteration if found else 0
         if found:
+            self._check_processes(int(found.state.get("processes", 1)), done, allow_changes)
             found.restore(self.trainer.actor_critic, self.trainer.update.optimizer)
             self.trainer.update.schedule.load_state_dict(found.state["schedule"])
             self.trainer.update.setbacks.restore(found.state["setbacks"])
@@ -167,6 +173,17 @@ class Stages:
             self.run.truncate(done)
         self.trainer.processes.wait()  # all count the tokens of the same rows
         return done
+
+    def _check_processes(self, before: int, done: int, allow_changes: bool) -> None:
+        if before == (now := self.trainer.processes.count):
+            return
+        changed = f"the number of processes was {before} and is {now}"
+        if not allow_changes:
+            raise CheckpointError(
+                f"'{self.run.path}' was begun otherwise and would not end to the bit as it would have: {changed}.",
+                f"Resume with {before}, or add --allow-changes.",
+            )
+        self.trainer.say(f"Changed after iteration {done}: {changed}.")
 
     def finish(self) -> None:
         """The adapter, then the model card, with which the run is finished."""

@@ -29,7 +29,7 @@ def train(config: RunConfig, *, resume: bool = False, allow_changes: bool = Fals
     Args:
         config: the whole run.
         resume: go on with the run in ``config.output`` from its newest checkpoint; start it where there is none.
-        allow_changes: also where it was begun with other settings.
+        allow_changes: also where it was begun with other settings, or another number of processes.
         gently: SIGINT and SIGTERM end the run after the iteration in hand, saved.
 
     Returns:
@@ -51,13 +51,15 @@ def train(config: RunConfig, *, resume: bool = False, allow_changes: bool = Fals
             return run
         if config.method.builds:
             return _build(config, run, processes.count)
-        return _loop(config, run, processes, gently=gently)
+        return _loop(config, run, processes, allow_changes=allow_changes, gently=gently)
 
 
-def _loop(config: RunConfig, run: RunFolder, processes: Processes, *, gently: bool) -> RunFolder:
+def _loop(
+    config: RunConfig, run: RunFolder, processes: Processes, *, allow_changes: bool, gently: bool
+) -> RunFolder:
     config, world, trainer = prepare(config, run, processes)
     stages = Stages(config, run, world, trainer, _constants(config, run, world, trainer), controller(config.kl))
-    start = done = stages.restore()
+    start = done = stages.restore(allow_changes=allow_changes)
     shown = config.logging.progress and processes.first
     if config.logging.progress:
         summary.show(config, world, trainer, start)
