@@ -41,6 +41,7 @@ def shard(module: Any, *, again: bool) -> None:
     token = torch.zeros(1, 1, dtype=torch.long, device=next(iter(trained)).device)
     with torch.no_grad():  # the parts learn what is their whole by a first pass of it
         module(token, token == 0, token, token == 0)
+    module.reshard()
 
 
 @contextmanager
