@@ -26,7 +26,7 @@ from lenity.train import train
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
-import tiny
+import tiny  # noqa: E402  of the tests
 
 ITERATIONS, RATE, TARGET = 3, 1e-3, 1e-6
 JOBS = {

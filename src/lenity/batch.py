@@ -43,8 +43,9 @@ class Rollouts:
 
     def to(self: B, device: torch.device) -> B:
         """The same on ``device``."""
-        tensors = {field.name: getattr(self, field.name) for field in fields(self)}
-        return replace(self, **{name: value.to(device) for name, value in tensors.items() if isinstance(value, Tensor)})
+        found: dict[str, Any] = {field.name: getattr(self, field.name) for field in fields(self)}
+        found |= {name: value.to(device) for name, value in found.items() if isinstance(value, Tensor)}
+        return replace(self, **found)
 
     def by_length(self, rows: Tensor) -> Tensor:
         """``rows``, the longest first, prompt and response together."""

@@ -54,9 +54,7 @@ def train(config: RunConfig, *, resume: bool = False, allow_changes: bool = Fals
         return _loop(config, run, processes, allow_changes=allow_changes, gently=gently)
 
 
-def _loop(
-    config: RunConfig, run: RunFolder, processes: Processes, *, allow_changes: bool, gently: bool
-) -> RunFolder:
+def _loop(config: RunConfig, run: RunFolder, processes: Processes, *, allow_changes: bool, gently: bool) -> RunFolder:
     config, world, trainer = prepare(config, run, processes)
     stages = Stages(config, run, world, trainer, _constants(config, run, world, trainer), controller(config.kl))
     start = done = stages.restore(allow_changes=allow_changes)

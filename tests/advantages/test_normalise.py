@@ -55,4 +55,3 @@ def test_an_objective_that_never_varies_becomes_0():
 def test_none_changes_real_tokens_not_at_all():
     advantages = random(0)
     assert torch.equal(normalise(advantages, MASK, "none")[MASK], advantages[MASK])
-

@@ -64,7 +64,7 @@ def test_tokens_are_those_of_the_slow_twin_whenever_rows_end(policy, changes):
     torch.manual_seed(3)
     draws = Draws.of(len(PROMPTS), settings.max_new_tokens)
     found = decode(
-        model, encoded["input_ids"], encoded["attention_mask"].bool(), settings, StopStrings(tokenizer, ()), draws
+        model, encoded["input_ids"], encoded["attention_mask"].bool(), settings, StopStrings(tokenizer, ()), draws=draws
     )
     torch.manual_seed(3)
     expected = slowly(model, tokenizer, PROMPTS, settings)

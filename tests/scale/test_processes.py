@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import pickle
 import subprocess
@@ -31,7 +32,7 @@ sizes = st.integers(0, 40), st.integers(1, 7)
 @given(*sizes)
 def test_portions_are_all_rows_in_order_and_alike_in_size(rows, count):
     parts = [list(range(rows))[portion(rows, rank, count)] for rank in range(count)]
-    assert sum(parts, []) == list(range(rows))
+    assert [row for part in parts for row in part] == list(range(rows))
     assert max(map(len, parts)) - min(map(len, parts)) <= 1
 
 
@@ -41,7 +42,7 @@ def test_rows_are_dealt_once_in_as_many_pieces_for_each(rows, count, size):
     assert sorted(int(row) for hand in hands for piece in hand for row in piece) == list(range(rows))
     assert len({len(hand) for hand in hands}) == 1
     assert all(len(piece) <= size for hand in hands for piece in hand)
-    assert all(len(hand) == -(-(-(-rows // count)) // size) for hand in hands), "and no more than are needed"
+    assert {len(hand) for hand in hands} == {math.ceil(math.ceil(rows / count) / size)}, "and no more than are needed"
 
 
 @given(st.integers(1, 9), st.integers(1, 9), st.data())
@@ -66,7 +67,9 @@ def test_a_response_is_the_same_in_any_company(tiny_model, monkeypatch, decodes)
     torch.manual_seed(2)
     draws = Draws.of(11, 8)
     whole = generator.generate(prompts, draws=draws)
-    small = TransformersGenerator(module.policy, tokenizer, max_new_tokens=8, batch_size=2).generate(prompts, None, draws)
+    small = TransformersGenerator(module.policy, tokenizer, max_new_tokens=8, batch_size=2).generate(
+        prompts, None, draws
+    )
     rows = [portion(11, rank, 3) for rank in range(3)]
     shared = concatenate([generator.generate(prompts[own], None, draws[own]) for own in rows])
     assert whole.responses == small.responses == shared.responses and len(set(whole.responses)) > 3
@@ -98,7 +101,7 @@ def test_gradients_are_summed_and_one_that_nobody_has_stays_away():
     parameters = [torch.nn.Parameter(torch.zeros(2)) for _ in range(4)]
     parameters[0].grad, parameters[1].grad = torch.tensor([1.0, 2.0]), torch.tensor([3.0, 4.0])
     two = WithOther(0, 2)
-    object.__setattr__(two, "others", torch.tensor([1.0, 0, 1, 0] + [10.0, 20, 0, 0, 30, 40, 0, 0]))
+    object.__setattr__(two, "others", torch.tensor([1.0, 0, 1, 0, *(10.0, 20, 0, 0, 30, 40, 0, 0)]))
     sum_gradients(parameters, two)
     found = [None if p.grad is None else p.grad.tolist() for p in parameters]
     assert found == [[11.0, 22.0], [3.0, 4.0], [30.0, 40.0], None]

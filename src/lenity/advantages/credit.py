@@ -88,9 +88,7 @@ def credit(
     return credited, entropy
 
 
-def _evaluate(
-    scored: Scored, module: Any, size: int, processes: Processes
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+def _evaluate(scored: Scored, module: Any, size: int, processes: Processes) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Log-probs, entropy, values and reference log-probs of the whole batch, a mini-batch at a time."""
     module.eval()
     device, width = scored.response_mask.device, scored.response_mask.shape[1]

@@ -13,7 +13,10 @@ from lenity.rollout.draws import Draws
 class Generator(Protocol):
     """Prompts in, responses with their tokens out, in the same order."""
 
-    max_new_tokens: int
+    @property
+    def max_new_tokens(self) -> int:
+        """Of the longest response."""
+        ...
 
     def generate(
         self, prompts: Sequence[str], progress: Callable[[int], None] | None = None, draws: Draws | None = None
@@ -39,5 +42,7 @@ def generate(
     own = generator.generate(prompts[rows], progress, draws[rows]) if prompts[rows] else None
     if processes.count == 1 and own is not None:
         return own
+    if progress is not None:
+        progress(len(prompts) - len(prompts[rows]))
     parts = [part for part in processes.gather(own.to(CPU) if own else None) if part is not None]
     return concatenate(parts).to(processes.device)

@@ -55,6 +55,7 @@ def decode(
     mask: Bool[Tensor, "B P"],
     sampling: Sampling,
     stops: StopStrings,
+    *,
     draws: Draws,
 ) -> Int[Tensor, "B T"]:
     """The responses to prompts that are padded on the left; up to and with their end, then padding.

@@ -80,7 +80,7 @@ class TransformersGenerator:
             )
         stops = StopStrings(self.tokenizer, self.stop)
         sampler = decode if decodes(self.model) else _generate
-        answers = sampler(self.model, ids, attention.bool(), self._sampling(), stops, draws)
+        answers = sampler(self.model, ids, attention.bool(), self._sampling(), stops, draws=draws)
         ends = set(self._end_ids())
         lengths = [_length(row, ends, stops.found.get(i)) for i, row in enumerate(answers.tolist())]
         rows = [row[: length[0]] for row, length in zip(answers, lengths, strict=True)]
@@ -135,7 +135,7 @@ def generate_texts(
     return [Response(*row) for row in zip(rollouts.responses, lengths, rollouts.finished.tolist(), strict=True)]
 
 
-def _generate(model: Any, ids: Tensor, mask: Tensor, sampling: Sampling, stops: StopStrings, draws: Draws) -> Tensor:
+def _generate(model: Any, ids: Tensor, mask: Tensor, sampling: Sampling, stops: StopStrings, *, draws: Draws) -> Tensor:
     """The same as :func:`decode` for models that remember in ways of their own, by their ``generate``."""
     from transformers import GenerationConfig
 

@@ -58,7 +58,7 @@ def sum_gradients(parameters: Sequence[nn.Parameter], processes: Processes) -> N
     flat = [torch.zeros_like(p) if p.grad is None else p.grad for p in parameters]
     known = parameters[0].new_tensor([p.grad is not None for p in parameters])
     summed = processes.total(torch.cat([known, *(gradient.flatten() for gradient in flat)]))
-    known, *pieces = summed.split([len(flat), *(gradient.numel() for gradient in flat)])
+    known, *pieces = torch.split(summed, [len(flat), *(gradient.numel() for gradient in flat)])
     for parameter, reached, piece in zip(parameters, known.tolist(), pieces, strict=True):
         parameter.grad = piece.view_as(parameter) if reached else None
 

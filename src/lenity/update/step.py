@@ -243,11 +243,13 @@ class Update:
         terms = {"log-probs": outputs.logprobs, "values": outputs.values, "policy loss": policy, "value loss": value}
         loss = policy + critic * value
         if bad := self._exploded(outputs.logprobs.detach(), part):
-            loss = 0.0 * (outputs.logprobs.sum() + outputs.values.sum())  # where the model is sharded all go back through it
+            loss = 0.0 * (
+                outputs.logprobs.sum() + outputs.values.sum()
+            )  # where the model is sharded all go back through it
         broken = [] if bool(loss.isfinite()) else not_finite({name: term.detach() for name, term in terms.items()})
         if bad or broken:
             stats = {name: torch.zeros_like(value) for name, value in stats.items()}
-        loss.backward()
+        torch.autograd.backward(loss)
         one = torch.ones((), dtype=torch.long)
         counts = {"skipped_mini_batches": (bad and not broken) * one, "forward_passes": one, "backward_passes": one}
         return {name: value.detach() for name, value in stats.items()} | counts, broken
