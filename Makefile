@@ -13,7 +13,7 @@ HH_MODELS := $(HH)/sft/model.safetensors $(foreach r,harmless helpful humor,$(HH
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test test-trl-oldest check format bench bench-growth bench-rules fuzz compare front docs docs-picture docs-screenshots hh study study-worlds study-toy study-page study-hh clean
+.PHONY: help setup demo test test-trl-oldest check format bench bench-growth bench-rules equivalence fuzz compare front docs docs-picture docs-screenshots hh study study-worlds study-toy study-page study-hh clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -71,6 +71,9 @@ bench-gpu: setup ## rollout and update on one accelerator at 100M and 8B, TRL's 
 
 bench-rules: setup ## time the rules against batch size and number of objectives
 	$(BIN)/python benchmarks/rules.py
+
+equivalence: setup ## every method with one process and with several on the CPU, docs/results/scale.md (a few minutes)
+	$(BIN)/python benchmarks/equivalence.py --markdown docs/results/scale.md
 
 fuzz: setup ## 100,000 hostile inputs for each reader of files and answers, docs/results/fuzz.md (about 30 minutes)
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/fuzz.py

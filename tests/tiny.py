@@ -5,11 +5,9 @@ from __future__ import annotations
 from dataclasses import fields
 
 import torch
-from accelerate import Accelerator
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from lenity.advantages.credit import credit
-from lenity.advantages.normalise import same
 from lenity.aggregation import PLC
 from lenity.batch import Rollouts, Scored
 from lenity.config.load import parse
@@ -19,6 +17,7 @@ from lenity.data.toy.training import make_tokenizer
 from lenity.models.actor_critic import ActorCritic
 from lenity.models.critic import Heads
 from lenity.models.policy import load_policy
+from lenity.processes import ALONE
 from lenity.update.step import Setbacks, Update
 
 NAMES = ("helpful", "harmless", "humorous")
@@ -125,9 +124,8 @@ NO_SEED = torch.manual_seed
 def updater(module, settings, rate=1e-2, allowed=20, say=print):
     optimizer = torch.optim.SGD([p for p in module.parameters() if p.requires_grad], lr=rate)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 1.0)
-    accelerator = Accelerator(cpu=True)
     return Update(
-        accelerator, module, accelerator.prepare(optimizer), schedule, settings, 1e9, same,
+        ALONE, module, optimizer, schedule, settings, 1e9,
         Setbacks(settings.mini_batch_size), Tolerance(non_finite_steps=allowed), say,
     )  # fmt: skip
 

@@ -46,13 +46,25 @@ class Rollouts:
             "response_mask": self.response_mask,
         }
 
+    def to(self: B, device: torch.device) -> B:
+        """The same on ``device``."""
+        found: dict[str, Any] = {field.name: getattr(self, field.name) for field in fields(self)}
+        found |= {name: value.to(device) for name, value in found.items() if isinstance(value, Tensor)}
+        return replace(self, **found)
+
     def by_length(self, rows: Tensor) -> Tensor:
         """``rows``, the longest first, prompt and response together."""
         length = self.prompt_mask[rows].sum(1) + self.response_mask[rows].sum(1)
         return rows[length.argsort(descending=True, stable=True)]
 
     def select(self: B, rows: Tensor) -> B:
-        """The given rows, with the padding that none of them needs cut off."""
+        """The given rows, with the padding that none of them needs cut off; of none, the first row without a response.
+
+        A pass over that is worth nothing, but where the model is sharded it lets the other processes have theirs.
+        """
+        if len(rows) == 0:
+            first = self.select(rows.new_zeros(1))
+            return replace(first, response_mask=torch.zeros_like(first.response_mask))
         prompt = int(self.prompt_mask[rows].sum(1).max())
         response = int(self.response_mask[rows].sum(1).max())
         found: dict[str, Any] = {}
@@ -108,6 +120,28 @@ def pieces(rows: Tensor, size: int) -> list[Tensor]:
     return [rows[start : start + size] for start in range(0, len(rows), size)]
 
 
+def portion(rows: int, rank: int, count: int) -> slice:
+    """The part of ``rows`` rows that is ``rank``'s of ``count``: neighbours, as many as the others' or one more.
+
+    >>> [portion(5, rank, 3) for rank in range(3)]
+    [slice(0, 2, None), slice(2, 4, None), slice(4, 5, None)]
+    """
+    size, more = divmod(rows, count)
+    start = rank * size + min(rank, more)
+    return slice(start, start + size + (rank < more))
+
+
+def dealt(rows: Tensor, rank: int, count: int, size: int) -> list[Tensor]:
+    """The pieces that are ``rank``'s where ``rows`` are dealt out in turn, ``size`` at a time; as many pieces for each, some maybe empty.
+
+    >>> [[piece.tolist() for piece in dealt(torch.arange(5), rank, 2, 2)] for rank in range(2)]
+    [[[0, 2], [4]], [[1, 3], []]]
+    """
+    own = rows[rank::count]
+    passes = -(-len(rows[::count]) // size)
+    return [own[i * size : (i + 1) * size] for i in range(passes)]
+
+
 def pad_right(rows: list[Tensor], width: int, value: int) -> Tensor:
     """(n, width) from one-dimensional rows."""
     found = rows[0].new_full((len(rows), width), value)
@@ -116,7 +150,7 @@ def pad_right(rows: list[Tensor], width: int, value: int) -> Tensor:
     return found
 
 
-def concatenate(parts: list[Rollouts], pad_id: int) -> Rollouts:
+def concatenate(parts: list[Rollouts], pad_id: int = 0) -> Rollouts:
     """One batch from several that were padded to their own lengths."""
     prompt = max(part.prompt_ids.shape[1] for part in parts)
     response = max(part.response_ids.shape[1] for part in parts)

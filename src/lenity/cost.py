@@ -12,6 +12,7 @@ import torch
 from lenity import seeds
 from lenity.aggregation.work import BACKWARD, Work
 from lenity.config.run import RunConfig
+from lenity.models.sharding import whole
 from lenity.rewards.asking import score_all
 from lenity.setup import Trainer, World
 
@@ -53,7 +54,7 @@ class Cost:
 def estimate(config: RunConfig, world: World, trainer: Trainer) -> Cost:
     """Time and memory of one iteration on this process; true to a factor of about two."""
     work = config.method.work(config, len(world.prompts))
-    seconds = probe(config, world, trainer).seconds(work) / max(work.rows, 1) / trainer.accelerator.num_processes
+    seconds = probe(config, world, trainer).seconds(work) / max(work.rows, 1) / trainer.processes.count
     return Cost(seconds, memory(config, world, trainer))
 
 
@@ -62,13 +63,14 @@ def probe(config: RunConfig, world: World, trainer: Trainer) -> Rates:
     """Measure on the models as they are."""
     seeds.seed(config.seed, "setup", 1)
     rollout = config.rollout
-    together = min(rollout.batch_size // trainer.accelerator.num_processes, rollout.generation_batch_size)
+    together = min(-(-rollout.batch_size // trainer.processes.count), rollout.generation_batch_size)
     prompts = [world.prompts[i % len(world.prompts)] for i in range(together)]
     trainer.actor_critic.eval()
     tokens = min(PROBE_TOKENS, rollout.max_new_tokens)
     generator = replace(world.generator(config), max_new_tokens=tokens, min_new_tokens=tokens)
-    generator.generate(prompts[:2])  # the first call warms caches up
-    made, generating = timed(lambda: generator.generate(prompts))
+    with whole(trainer.actor_critic):
+        generator.generate(prompts[:2])  # the first call warms caches up
+        made, generating = timed(lambda: generator.generate(prompts))
     rows = min(PROBE_ROWS, together)
     _, scoring = timed(lambda: score_all(world.rewards, made.prompts[:rows], made.responses[:rows]))
     part = made.select(torch.arange(min(config.ppo.mini_batch_size, together), device=made.response_mask.device))

@@ -12,6 +12,7 @@
     │   └── FolderInUseError   another process works in the folder
     ├── NumericalError   losses, gradients or weights that are not finite, too often to go on
     ├── ResourceError    memory that is too small even for one response at a time
+    ├── ProcessError     another process of the run that ended or fell silent
     ├── ProtocolError    results that must not be compared
     ├── EngineError      a rollout engine: not installed, not reachable, giving other than responses
     ├── JudgeError       a judge's endpoint: refusing, dead, not OpenAI-compatible
@@ -77,6 +78,10 @@ class NumericalError(LenityError):
 
 class ResourceError(LenityError):
     """The memory is too small even for one response at a time."""
+
+
+class ProcessError(LenityError):
+    """Another process of the run ended, or was silent for too long."""
 
 
 class ProtocolError(LenityError):

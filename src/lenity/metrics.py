@@ -1,4 +1,4 @@
-"""What one iteration reports, over all processes."""
+"""What one iteration reports of its whole batch."""
 
 from __future__ import annotations
 
@@ -7,37 +7,34 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lenity.advantages.normalise import Total
 from lenity.batch import Credited
 from lenity.objectives import Objectives
 
 
-def measure(batch: Credited, entropy: Tensor, objectives: Objectives, total: Total) -> dict[str, Any]:
+def measure(batch: Credited, entropy: Tensor, objectives: Objectives) -> dict[str, Any]:
     """Means over responses or response tokens, of an objective over those that it scored; see docs/metrics.md for each name.
 
     Args:
         batch: credited.
         entropy: of the policy at each token, nats, (B, T).
         objectives: names and weights.
-        total: sums a tensor over processes.
     """
     mask = batch.response_mask
     weights = objectives.weight_vector(batch.raw.device)
     scored, learnt = batch.scored, batch.learnt[mask]
-    responses = total(torch.tensor(float(len(batch)), device=batch.raw.device))
-    tokens = total(mask.sum().float())
+    responses, tokens = float(len(batch)), mask.sum().float()
 
     def per_response(values: Tensor) -> Tensor:
-        return total(values.float().sum(0)) / responses
+        return values.float().sum(0) / responses
 
     def per_score(values: Tensor) -> Tensor:
-        return total(values.where(scored, 0.0).sum(0)) / total(scored.sum(0).float())
+        return values.where(scored, 0.0).sum(0) / scored.sum(0).float()
 
     def per_token(values: Tensor) -> Tensor:
-        return total(values[mask].float().sum(0)) / tokens
+        return values[mask].float().sum(0) / tokens
 
     def per_learnt_token(values: Tensor) -> Tensor:
-        return total(values[mask].where(learnt, 0.0).sum(0)) / total(learnt.sum(0).float())
+        return values[mask].where(learnt, 0.0).sum(0) / learnt.sum(0).float()
 
     exact = batch.raw.double()  # so that equal scores have a deviation of exactly 0
     kl = (batch.logprobs - batch.reference_logprobs).where(mask, 0.0).sum(1)
@@ -48,17 +45,17 @@ def measure(batch: Credited, entropy: Tensor, objectives: Objectives, total: Tot
         "reward": objectives.named(per_score(batch.raw)),
         "reward_std": objectives.named(per_score((exact - per_score(exact)).square()).sqrt()),
         "standardised": objectives.named(per_score(batch.standardised)),
-        "unscored": objectives.named(total((~scored).sum(0))),
+        "unscored": objectives.named((~scored).sum(0)),
         "kl": per_response(kl).item(),
         "entropy": per_token(entropy).item(),
         "conflict_rate": per_token(conflict(batch.advantages, weights)).item(),
         "mask_mean": objectives.named(per_learnt_token(batch.mask)),
-        "surplus": objectives.named(total(others.sum((0, 1))) / total(losing.sum((0, 1)).float()).clamp(min=1)),
+        "surplus": objectives.named(others.sum((0, 1)) / losing.sum((0, 1)).float().clamp(min=1)),
         "explained_variance": objectives.named(_explained(batch, per_learnt_token)),
         "response_length": per_response(mask.sum(1)).item(),
         "without_eos": per_response(~batch.finished).item(),
         "tokens": int(tokens.item()),
-        "reward_calls": int(responses.item()) * len(objectives),
+        "reward_calls": len(batch) * len(objectives),
     }
 
 

@@ -24,6 +24,14 @@ def seed(base: int, stage: Stage, *position: int) -> None:
     random.seed(value)
 
 
+def part_ways(rank: int) -> None:
+    """From the one random state of all processes to one for each, so that dropout differs; the first keeps it as it is."""
+    import torch
+
+    if rank:
+        torch.manual_seed(derived(torch.initial_seed(), "update", rank))
+
+
 def derived(base: int, stage: Stage, *position: int) -> int:
     """A 63-bit seed that differs wherever an argument does.
 

@@ -7,10 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from accelerate import Accelerator
-from torch import Tensor
 
-from lenity import seeds, terminal
+from lenity import launch, seeds, terminal
 from lenity.config.run import RunConfig
 from lenity.data.base import ReadReport
 from lenity.data.prompts import load_prompts, room_for_prompts, token_counters
@@ -18,8 +16,8 @@ from lenity.errors import ConfigError
 from lenity.models.actor_critic import ActorCritic, check_head
 from lenity.models.critic import Heads, separate_backbone
 from lenity.models.policy import load_policy, merged
+from lenity.processes import Processes
 from lenity.rewards.base import Reward
-from lenity.rollout import engines
 from lenity.rollout.transformers import TransformersGenerator
 from lenity.run_folder import RunFolder
 from lenity.update.step import Setbacks, Update
@@ -48,39 +46,10 @@ class World:
 class Trainer:
     """What a run changes."""
 
-    accelerator: Accelerator
-    module: Any
+    processes: Processes
+    actor_critic: ActorCritic
     update: Update
     say: Callable[[str], None]
-
-    @property
-    def actor_critic(self) -> ActorCritic:
-        """The module without what accelerate wrapped around it."""
-        module: ActorCritic = self.accelerator.unwrap_model(self.module)
-        return module
-
-    def total(self, values: Tensor) -> Tensor:
-        """The sum over processes."""
-        return total(self.accelerator, values)
-
-    def greatest(self, values: Tensor) -> Tensor:
-        """The largest number over processes."""
-        found: Tensor = self.accelerator.gather(values.reshape(1)).max()
-        return found
-
-
-def accelerator_for(config: RunConfig) -> Accelerator:
-    """One process or many, with the trackers that were asked for; refused where the run does not fit them."""
-    accelerator = Accelerator(log_with=list(config.logging.trackers) or None, project_dir=config.output)
-    share = accelerator.num_processes * config.method.group
-    if config.rollout.batch_size % share:
-        raise ConfigError(
-            f"rollout.batch_size is {config.rollout.batch_size}, which {accelerator.num_processes} processes cannot share equally "
-            f"in groups of {config.method.group} responses a prompt.",
-            f"Choose a multiple of {share}.",
-        )
-    engines.require(config, accelerator)
-    return accelerator
 
 
 def load_world(config: RunConfig, device: torch.device) -> World:
@@ -96,41 +65,41 @@ def load_world(config: RunConfig, device: torch.device) -> World:
     return World(policy, tokenizer, rewards, prompts, report)
 
 
-def prepare(config: RunConfig, run: RunFolder, accelerator: Accelerator) -> tuple[RunConfig, World, Trainer]:
-    """Everything loaded, wrapped and placed; the configuration comes back with an adapter policy merged."""
-    with accelerator.main_process_first():
+def prepare(config: RunConfig, run: RunFolder, processes: Processes) -> tuple[RunConfig, World, Trainer]:
+    """Everything loaded, placed and sharded; the configuration comes back with an adapter policy merged."""
+    if config.rollout.batch_size % config.method.group:
+        raise ConfigError(
+            f"rollout.batch_size is {config.rollout.batch_size}, which is not made of groups of {config.method.group} responses a prompt.",
+            f"Choose a multiple of {config.method.group}.",
+        )
+    with processes.first_before_others():
         config = config.model_copy(update={"policy": merged(config.policy, run.path / "base")})
     seeds.seed(config.seed, "setup")
-    world = load_world(config, accelerator.device)
-    module = _actor_critic(config, world).to(accelerator.device)
-    optimizer, schedule = _optimizer(config, module, accelerator.num_processes)
-    module, optimizer = accelerator.prepare(module, optimizer)
-    say = speaker(config, run, accelerator)
+    world = load_world(config, processes.device)
+    module = _actor_critic(config, world).to(processes.device)
+    if (again := launch.reshards()) is not None:
+        from lenity.models.sharding import shard
+
+        shard(module, again=again)
+    optimizer, schedule = _optimizer(config, module)
+    say = speaker(config, run, processes)
     update = Update(
-        accelerator, module, optimizer, schedule, config.ppo, config.optimizer.max_grad_norm,
-        lambda values: total(accelerator, values), Setbacks(config.ppo.mini_batch_size), config.tolerance, say,
+        processes, module, optimizer, schedule, config.ppo, config.optimizer.max_grad_norm,
+        Setbacks(config.ppo.mini_batch_size), config.tolerance, say,
     )  # fmt: skip
-    return config, world, Trainer(accelerator, module, update, say)
+    return config, world, Trainer(processes, module, update, say)
 
 
-def speaker(config: RunConfig, run: RunFolder, accelerator: Accelerator) -> Callable[[str], None]:
+def speaker(config: RunConfig, run: RunFolder, processes: Processes) -> Callable[[str], None]:
     """Keeps a word in the run folder, and shows it; only the first process speaks."""
 
     def say(text: str) -> None:
-        if accelerator.is_main_process:
+        if processes.first:
             run.note(text)
             if config.logging.progress:
                 terminal.say(text)
 
     return say
-
-
-def total(accelerator: Accelerator, values: Tensor) -> Tensor:
-    """The sum over processes; the identity on one."""
-    if accelerator.num_processes == 1:
-        return values
-    summed: Tensor = accelerator.reduce(values, "sum")
-    return summed
 
 
 def _actor_critic(config: RunConfig, world: World) -> ActorCritic:
@@ -149,7 +118,7 @@ def _actor_critic(config: RunConfig, world: World) -> ActorCritic:
     )
 
 
-def _optimizer(config: RunConfig, module: ActorCritic, processes: int) -> tuple[Any, Any]:
+def _optimizer(config: RunConfig, module: ActorCritic) -> tuple[Any, Any]:
     from transformers import get_cosine_with_min_lr_schedule_with_warmup
 
     settings, ppo = config.optimizer, config.ppo
@@ -166,7 +135,7 @@ def _optimizer(config: RunConfig, module: ActorCritic, processes: int) -> tuple[
         weight_decay=settings.weight_decay,
         fused=True,
     )
-    window = ppo.mini_batch_size * ppo.accumulation * processes
+    window = ppo.mini_batch_size * ppo.accumulation
     steps = config.iterations * ppo.epochs * -(-config.rollout.batch_size // window)
     warmup = settings.warmup_steps if settings.warmup_steps >= 1 else settings.warmup_steps * steps
     schedule = get_cosine_with_min_lr_schedule_with_warmup(

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from lenity import card, memory, metrics, seeds
@@ -20,14 +19,18 @@ from lenity.batch import Credited, Rollouts, Scored
 from lenity.checkpoint import Checkpoint, newest
 from lenity.config.run import RunConfig
 from lenity.data.order import batch_at
-from lenity.errors import EngineError
+from lenity.errors import CheckpointError, EngineError
+from lenity.models.sharding import whole
+from lenity.processes import Processes
 from lenity.rewards.asking import score_all
 from lenity.rewards.noise import noisy
 from lenity.rewards.standardise import Standardiser
-from lenity.rollout.base import Generator
+from lenity.rollout.base import Generator, generate
 from lenity.run_folder import RunFolder
 from lenity.setup import Trainer, World
 from lenity.update.kl import AdaptiveKL, FixedKL
+
+Log = Callable[[dict[str, float], int], None]  # numbers by name, and the iteration that they are of
 
 
 @dataclass
@@ -57,15 +60,15 @@ class Stages:
     engine: Generator
 
     def generate(self, iteration: int) -> Rollouts:
-        """This process's share of the iteration's prompts, answered by the policy as it is now."""
+        """The iteration's prompts, answered by the policy as it is now."""
         self._seed("generate", iteration)
-        rank, processes = self.trainer.accelerator.process_index, self.trainer.accelerator.num_processes
         group = self.config.method.group
         chosen = batch_at(len(self.world.prompts), iteration, self.config.rollout.batch_size // group, self.config.seed)
-        prompts = [self.world.prompts[i] for i in chosen[rank::processes] for _ in range(group)]
+        prompts = [self.world.prompts[i] for i in chosen for _ in range(group)]
         self.trainer.actor_critic.eval()
-        with memory.needed("rollout.generation_batch_size", self.config.rollout.generation_batch_size):
-            return self.engine.generate(prompts)
+        needed = memory.needed("rollout.generation_batch_size", self.config.rollout.generation_batch_size)
+        with needed, nullcontext() if self.engine.copies else whole(self.trainer.actor_critic):
+            return generate(self.engine, prompts, self.trainer.processes)
 
     def score(self, rollouts: Rollouts, iteration: int) -> Scored:
         """Raw and standardised scores, one column an objective; noise, where asked for, on the standardised alone.
@@ -76,13 +79,12 @@ class Stages:
         objectives, device = self.config.objectives, rollouts.response_mask.device
         columns = score_all(
             self.world.rewards, rollouts.prompts, rollouts.responses,
-            self.config.tolerance.unscored, lambda counts: self.trainer.total(counts.to(device)),
+            self.config.tolerance.unscored, self.trainer.processes,
         )  # fmt: skip
         standard = {name: self.standardiser.apply(name, column) for name, column in columns.items()}
         raw, learnt = objectives.stack(columns), objectives.stack(standard)
         if self.config.reward_noise:
-            position = iteration, self.trainer.accelerator.process_index
-            learnt = noisy(learnt, self.config.reward_noise, seeds.derived(self.config.seed, "noise", *position))
+            learnt = noisy(learnt, self.config.reward_noise, seeds.derived(self.config.seed, "noise", iteration, 0))
         return Scored(
             **{field.name: getattr(rollouts, field.name) for field in fields(rollouts)},
             raw=raw.to(device),
@@ -95,18 +97,18 @@ class Stages:
         with memory.needed("ppo.mini_batch_size", self.config.ppo.mini_batch_size):
             return credit(
                 scored,
-                self.trainer.module,
+                self.trainer.actor_critic,
                 rule=rule,
                 weights=self.config.objectives.weight_vector(scored.raw.device),
                 beta=self.kl.coefficient,
                 settings=self.config.ppo,
-                total=self.trainer.total,
+                processes=self.trainer.processes,
             )
 
     def update(self, credited: Credited, entropy: Tensor, rule: Rule, iteration: int) -> dict[str, Any]:
         """Train on the batch and move beta; what to report of the iteration."""
-        row = metrics.measure(credited, entropy, self.config.objectives, self.trainer.total)
-        row |= engine_gap(credited, self.config.ppo.importance_cap, self.trainer.total, self.trainer.greatest)
+        row = metrics.measure(credited, entropy, self.config.objectives)
+        row |= engine_gap(credited, self.config.ppo.importance_cap)
         row |= {"kl_coefficient": self.kl.coefficient, "learning_rate": self.trainer.update.schedule.get_last_lr()[0]}
         weights = self.config.objectives.weight_vector(credited.raw.device)
         row |= self.trainer.update(credited, lambda epoch: self._seed("update", iteration, epoch), rule, weights)
@@ -115,16 +117,16 @@ class Stages:
         self.kl.update(row["kl"], self.config.rollout.batch_size)
         return row
 
-    def record(self, row: dict[str, Any], credited: Credited, clock: Clock, iteration: int) -> dict[str, Any]:
-        """Write the iteration's row and samples."""
+    def record(self, row: dict[str, Any], credited: Credited, clock: Clock, iteration: int, log: Log) -> dict[str, Any]:
+        """Write the iteration's row and samples, and ``log`` its numbers."""
         done = iteration + 1
         speed = round(row["tokens"] / sum(clock.seconds.values()), 1)
         row = {"iteration": done} | row | {"tokens_per_second": speed, "seconds": clock.seconds}
-        if self.trainer.accelerator.is_main_process:
+        if self.trainer.processes.first:
             self.run.append(row, self._samples(credited, done))
-        self.trainer.accelerator.log(_flat(row), step=done)
-        if self.config.policy.compile and done == 2:
-            self._say_what_compiling_took(row)
+            log(_flat(row), done)
+            if self.config.policy.compile and done == 2:
+                self._say_what_compiling_took(row)
         return row
 
     def _say_what_compiling_took(self, second: dict[str, Any]) -> None:
@@ -145,8 +147,9 @@ class Stages:
             "kl_coefficient": self.kl.coefficient,
             "schedule": update.schedule.state_dict(),
             "setbacks": asdict(update.setbacks),
+            "processes": self.trainer.processes.count,
         }
-        if self.trainer.accelerator.is_main_process:
+        if self.trainer.processes.first:
             now = Checkpoint.of(done, self.trainer.actor_critic, update.optimizer, self.config.method.state(), state)
             now.save(self.run.checkpoints, self.config.checkpoint)
 
@@ -160,39 +163,50 @@ class Stages:
                 self.save(done)
             raise
 
-    def restore(self) -> int:
+    def restore(self, *, allow_changes: bool) -> int:
         """Go back to the newest whole checkpoint; how many iterations are done.
 
+        Args:
+            allow_changes: also where it is of another number of processes, whose sums differ in their last digit.
+
         Raises:
-            CheckpointError: it is of another model, or there are checkpoints and none is whole.
+            CheckpointError: it is of another model or number of processes, or there are checkpoints and none is whole.
         """
         found = newest(self.run.checkpoints, len(self.run.metrics()), self.trainer.say)
         done = found.iteration if found else 0
         if found:
+            self._check_processes(int(found.state.get("processes", 1)), done, allow_changes)
             found.restore(self.trainer.actor_critic, self.trainer.update.optimizer)
             self.trainer.update.schedule.load_state_dict(found.state["schedule"])
             self.trainer.update.setbacks.restore(found.state["setbacks"])
             self.kl.coefficient = found.state["kl_coefficient"]
             self.config.method.restore(found.rule)
-        self.trainer.accelerator.wait_for_everyone()  # all have read the rows
-        if self.trainer.accelerator.is_main_process:
+        self.trainer.processes.wait()  # all have read the rows
+        if self.trainer.processes.first:
             self.run.truncate(done)
-        self.trainer.accelerator.wait_for_everyone()  # all count the tokens of the same rows
+        self.trainer.processes.wait()  # all count the tokens of the same rows
         return done
+
+    def _check_processes(self, before: int, done: int, allow_changes: bool) -> None:
+        if before == (now := self.trainer.processes.count):
+            return
+        changed = f"the number of processes was {before} and is {now}"
+        if not allow_changes:
+            raise CheckpointError(
+                f"'{self.run.path}' was begun otherwise and would not end to the bit as it would have: {changed}.",
+                f"Resume with {before}, or add --allow-changes.",
+            )
+        self.trainer.say(f"Changed after iteration {done}: {changed}.")
 
     def finish(self) -> None:
         """The adapter, then the model card, with which the run is finished."""
-        if self.trainer.accelerator.is_main_process:
+        if self.trainer.processes.first:
             self.run.save_adapter(self.trainer.actor_critic.policy)
             card.write(self.config, self.run)
-        self.trainer.accelerator.wait_for_everyone()
-
-    def agreed(self, asked: bool) -> bool:
-        """Whether any process has been ``asked`` something, for all to answer alike."""
-        return bool(self.trainer.total(torch.tensor(float(asked), device=self.trainer.accelerator.device)) > 0)
+        self.trainer.processes.wait()
 
     def _seed(self, stage: seeds.Stage, *position: int) -> None:
-        seeds.seed(self.config.seed, stage, *position, self.trainer.accelerator.process_index)
+        seeds.seed(self.config.seed, stage, *position, 0)  # the last number was the process, before all had one state
 
     def _samples(self, batch: Credited, done: int) -> list[dict[str, Any]]:
         return [
@@ -210,12 +224,18 @@ class Stages:
 
 
 @contextmanager
-def trackers(config: RunConfig, trainer: Trainer) -> Iterator[None]:
-    """TensorBoard, W&B or trackio, where asked for."""
-    if config.logging.trackers:
-        trainer.accelerator.init_trackers("lenity", config={key: str(value) for key, value in config.dump().items()})
-    yield
-    trainer.accelerator.end_training()
+def trackers(config: RunConfig, processes: Processes) -> Iterator[Log]:
+    """TensorBoard, W&B or trackio, where asked for; takes numbers by name and the iteration that they are of."""
+    if not (config.logging.trackers and processes.first):
+        yield lambda numbers, iteration: None
+        return
+    from accelerate import Accelerator
+
+    accelerator = Accelerator(log_with=list(config.logging.trackers), project_dir=config.output)
+    accelerator.init_trackers("lenity", config={key: str(value) for key, value in config.dump().items()})
+    yield lambda numbers, iteration: accelerator.log(numbers, step=iteration)
+    for tracker in accelerator.trackers:  # its end_training would part the processes too
+        tracker.finish()
 
 
 def _flat(row: dict[str, Any]) -> dict[str, float]:

@@ -9,13 +9,15 @@ from lenity.setup import Trainer, World
 
 
 def show(config: RunConfig, world: World, trainer: Trainer, done: int) -> None:
-    """Model, trained parameters, objectives and weights by name, method, estimated time and memory."""
+    """Model, trained parameters, objectives and weights by name, method, estimated time and memory; all processes measure, the first one shows."""
     from rich.console import Console
     from rich.table import Table
 
     from lenity.cost import estimate
 
     cost = estimate(config, world, trainer)
+    if not trainer.processes.first:
+        return
     parameters = list(trainer.actor_critic.parameters())
     trained, every = (
         sum(p.numel() for p in found) for found in ([p for p in parameters if p.requires_grad], parameters)
@@ -24,7 +26,7 @@ def show(config: RunConfig, world: World, trainer: Trainer, done: int) -> None:
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
     rows = {
         "model": f"{config.policy.model} · {every:,} parameters, {trained:,} trained (adapter and critic)",
-        "device": f"{trainer.accelerator.device} × {trainer.accelerator.num_processes} · {str(world.policy.dtype).removeprefix('torch.')}",
+        "device": f"{trainer.processes.device} × {trainer.processes.count} · {str(world.policy.dtype).removeprefix('torch.')}",
         "method": " ".join(f"{key} {value}" for key, value in config.dump()["method"].items()),
         "objectives": " · ".join(f"{name} {config.weights[name]:.4g}" for name in config.objectives.names),
         "prompts": str(world.report),

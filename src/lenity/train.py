@@ -7,17 +7,18 @@ from contextlib import nullcontext
 from pathlib import Path
 
 import torch
-from accelerate import Accelerator
 
-from lenity import card, seeds, stopping, summary
+from lenity import card, launch, seeds, stopping, summary
 from lenity.config.run import RunConfig
 from lenity.errors import ConfigError, StoppedError
 from lenity.lock import locked
+from lenity.models.sharding import whole
+from lenity.processes import ALONE, Processes
 from lenity.rewards.calibrate import measure
 from lenity.rewards.standardise import Standardiser
 from lenity.rollout import engines
 from lenity.run_folder import RunFolder
-from lenity.setup import Trainer, World, accelerator_for, load_world, prepare, speaker
+from lenity.setup import Trainer, World, load_world, prepare, speaker
 from lenity.stages import Clock, Stages, trackers
 from lenity.terminal import bar
 from lenity.update.kl import controller
@@ -29,7 +30,7 @@ def train(config: RunConfig, *, resume: bool = False, allow_changes: bool = Fals
     Args:
         config: the whole run.
         resume: go on with the run in ``config.output`` from its newest checkpoint; start it where there is none.
-        allow_changes: also where it was begun with other settings.
+        allow_changes: also where it was begun with other settings, or another number of processes.
         gently: SIGINT and SIGTERM end the run after the iteration in hand, saved.
 
     Returns:
@@ -40,37 +41,38 @@ def train(config: RunConfig, *, resume: bool = False, allow_changes: bool = Fals
         LenityError: see its other subclasses.
     """
     config = config.model_copy(update={"method": config.method.fresh(list(config.rewards))})
-    accelerator = accelerator_for(config)
-    with locked(Path(config.output)) if accelerator.is_main_process else nullcontext():
-        with accelerator.main_process_first():
+    processes = launch.meet(config.tolerance.silence)
+    engines.require(config, processes)
+    with processes.watched(), locked(Path(config.output)) if processes.first else nullcontext():
+        with processes.first_before_others():
             run = RunFolder(config.output)
-            if accelerator.is_main_process:
-                say = speaker(config, run, accelerator)
+            if processes.first:
+                say = speaker(config, run, processes)
                 run = RunFolder.open(config, resume, allow_changes=allow_changes, say=say)
         if resume and run.finished:
             return run
         if config.method.builds:
-            return _build(config, run, accelerator.num_processes)
-        return _loop(config, run, accelerator, gently=gently)
+            return _build(config, run, processes.count)
+        return _loop(config, run, processes, allow_changes=allow_changes, gently=gently)
 
 
-def _loop(config: RunConfig, run: RunFolder, accelerator: Accelerator, *, gently: bool) -> RunFolder:
-    config, world, trainer = prepare(config, run, accelerator)
+def _loop(config: RunConfig, run: RunFolder, processes: Processes, *, allow_changes: bool, gently: bool) -> RunFolder:
+    config, world, trainer = prepare(config, run, processes)
     constants = _constants(config, run, world, trainer)
-    engine = engines.load(config, world, accelerator)
+    engine = engines.load(config, world, processes)
     stages = Stages(config, run, world, trainer, constants, controller(config.kl), engine)
-    start = done = stages.restore()
-    shown = config.logging.progress and accelerator.is_main_process
-    if shown:
+    start = done = stages.restore(allow_changes=allow_changes)
+    shown = config.logging.progress and processes.first
+    if config.logging.progress:
         summary.show(config, world, trainer, start)
     with (
-        trackers(config, trainer),
+        trackers(config, processes) as log,
         stopping.gently(trainer.say, enabled=gently) as wish,
         bar("aligning", config.iterations, start, shown=shown) as advance,
     ):
         spent, budget = run.tokens(), config.budget.tokens or math.inf
         while done < config.iterations and spent < budget:
-            if stages.agreed(wish.came is not None):
+            if processes.any(wish.came is not None):
                 if done > start:
                     stages.save(done)
                 raise StoppedError(
@@ -88,7 +90,7 @@ def _loop(config: RunConfig, run: RunFolder, accelerator: Accelerator, *, gently
                 credited, entropy = stages.credit(scored, rule)
             with clock("update"):
                 row = stages.update(credited, entropy, rule, iteration)
-            row = stages.record(row, credited, clock, iteration)
+            row = stages.record(row, credited, clock, iteration, log)
             done, spent = done + 1, spent + row["tokens"]
             if done == config.iterations or spent >= budget or done % config.checkpoint.every == 0:
                 stages.save(done)
@@ -101,7 +103,7 @@ def calibrate(config: RunConfig, file: Path) -> Standardiser:
     """The constants in ``file``, measured on the reference policy and written first where it does not exist."""
     if not file.is_file():
         device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        _measure(config, load_world(config, device), file)
+        _measure(config, load_world(config, device), ALONE).save(file)
     return _read(config, file)
 
 
@@ -118,23 +120,27 @@ def _build(config: RunConfig, run: RunFolder, processes: int) -> RunFolder:
 
 def _constants(config: RunConfig, run: RunFolder, world: World, trainer: Trainer) -> Standardiser:
     """The frozen constants; each run folder keeps its own copy."""
-    own = run.path / "standardisation.json"
-    with trainer.accelerator.main_process_first():
-        if not own.is_file():
-            if config.standardisation.file:
-                _read(config, Path(config.standardisation.file)).save(own)
-            else:
-                _measure(config, world, own)
+    own, processes = run.path / "standardisation.json", trainer.processes
+    if processes.told(lambda: not own.is_file()):
+        if config.standardisation.file:
+            found = _read(config, Path(config.standardisation.file))
+        else:
+            with whole(trainer.actor_critic):
+                found = _measure(config, world, processes)
+        if processes.first:
+            found.save(own)
+        processes.wait()
     return _read(config, own)
 
 
-def _measure(config: RunConfig, world: World, file: Path) -> None:
+def _measure(config: RunConfig, world: World, processes: Processes) -> Standardiser:
     held_out = {name: spec.load(world.policy.device) for name, spec in config.held_out_rewards.items()}
     seeds.seed(config.seed, "calibrate")
     count = config.standardisation.prompts
-    with bar("calibrating rewards", count, shown=config.logging.progress) as advance:
+    with bar("calibrating rewards", count, shown=config.logging.progress and processes.first) as advance:
         rewards, tolerated = {**world.rewards, **held_out}, config.tolerance.unscored
-        measure(world.generator(config), rewards, world.prompts, count, advance, tolerated=tolerated).save(file)
+        generator = world.generator(config)
+        return measure(generator, rewards, world.prompts, count, advance, tolerated=tolerated, processes=processes)
 
 
 def _read(config: RunConfig, file: Path) -> Standardiser:

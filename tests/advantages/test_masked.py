@@ -13,7 +13,7 @@ import tiny
 from lenity import metrics
 from lenity.advantages.credit import credit
 from lenity.advantages.group import group_advantages
-from lenity.advantages.normalise import normalise, same
+from lenity.advantages.normalise import normalise
 from lenity.aggregation import PLC, Linear
 from lenity.aggregation.group import GDPO
 from lenity.batch import Scored
@@ -110,9 +110,9 @@ def test_metrics_are_over_what_was_scored(tiny_model):
     module, tokenizer = tiny.actor_critic(tiny_model, 2)
     batch = without_scores(tiny.scored(tokenizer, 2, lengths=LENGTHS), [(2, 0), (4, 0)])
     objectives = Objectives(("one", "two"), {"one": 0.5, "two": 0.5})
-    found = metrics.measure(*credited(module, batch, PLC()), objectives, same)
+    found = metrics.measure(*credited(module, batch, PLC()), objectives)
     rest = [0, 1, 3, 5]
-    alone = metrics.measure(*credited(module, rows_of(batch, rest), PLC()), objectives, same)
+    alone = metrics.measure(*credited(module, rows_of(batch, rest), PLC()), objectives)
     for name in ("reward", "reward_std", "standardised", "explained_variance"):
         assert found[name]["one"] == pytest.approx(alone[name]["one"], abs=1e-5), name
     assert found["unscored"] == {"one": 2, "two": 0} and found["reward_calls"] == 12
@@ -124,7 +124,7 @@ def test_an_objective_that_is_constant_has_a_deviation_of_exactly_0(tiny_model):
     batch = tiny.scored(tokenizer, 2, lengths=LENGTHS)
     batch = replace(batch, raw=torch.full_like(batch.raw, 0.3))
     objectives = Objectives(("one", "two"), {"one": 0.5, "two": 0.5})
-    assert metrics.measure(*credited(module, batch, PLC()), objectives, same)["reward_std"] == {"one": 0.0, "two": 0.0}
+    assert metrics.measure(*credited(module, batch, PLC()), objectives)["reward_std"] == {"one": 0.0, "two": 0.0}
 
 
 def test_noise_comes_from_partners_that_have_a_score():

@@ -55,19 +55,3 @@ def test_an_objective_that_never_varies_becomes_0():
 def test_none_changes_real_tokens_not_at_all():
     advantages = random(0)
     assert torch.equal(normalise(advantages, MASK, "none")[MASK], advantages[MASK])
-
-
-def test_two_processes_give_what_one_gives():
-    advantages = random(1)
-    whole = normalise(advantages, MASK)
-    pending = [(advantages[:1], MASK[:1]), (advantages[1:], MASK[1:])]
-    sums: list[list[torch.Tensor]] = []
-    for part, mask in pending:  # each "process" records its own sums, then reads the totals
-        own: list[torch.Tensor] = []
-        normalise(part, mask, total=lambda x, own=own: own.append(x) or x)
-        sums.append(own)
-    count, mean_sum = (a + b for a, b in zip(sums[0][:2], sums[1][:2], strict=True))
-    squares = sum(((part[mask] - mean_sum / count) ** 2).sum(0) for part, mask in pending)
-    for rows, (part, mask) in zip((slice(0, 1), slice(1, 3)), pending, strict=True):
-        answers = iter([count, mean_sum, squares])
-        torch.testing.assert_close(normalise(part, mask, total=lambda x, answers=answers: next(answers)), whole[rows])

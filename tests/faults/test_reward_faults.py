@@ -232,18 +232,6 @@ def test_the_tolerated_share(tolerated, without, stops):
         score_all(*arguments)
 
 
-def test_the_share_is_over_all_processes():
-    other = torch.tensor([0, 12])  # a process with 12 responses, all scored
-    column = score_all(
-        {"mine": Scripted(lambda r: [math.nan, 1, 1, 1])}, ["p"] * 4, ["r"] * 4, 0.1, lambda own: own + other
-    )
-    assert math.isnan(column["mine"][0])
-    with pytest.raises(RewardError, match=r"for 3 of 8 responses.*all on other processes"):
-        score_all(
-            {"mine": Scripted(lambda r: [1.0] * 4)}, ["p"] * 4, ["r"] * 4, 0.1, lambda own: own + torch.tensor([3, 4])
-        )
-
-
 class FromAList:
     """A generator of given responses, and a policy without an adapter."""
 
@@ -256,7 +244,9 @@ class FromAList:
     def disable_adapter(self):
         return contextlib.nullcontext()
 
-    def generate(self, prompts, advance):
+    max_new_tokens = 1
+
+    def generate(self, prompts, advance, draws):
         self.prompts = prompts
         return self
 

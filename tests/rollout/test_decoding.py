@@ -13,6 +13,7 @@ import tiny
 from lenity.errors import NumericalError
 from lenity.rollout import transformers
 from lenity.rollout.decoding import Sampling, decode, decodes, draw
+from lenity.rollout.draws import Draws
 from lenity.rollout.stops import StopStrings
 from lenity.rollout.transformers import TransformersGenerator, generate_texts
 
@@ -61,7 +62,10 @@ def test_tokens_are_those_of_the_slow_twin_whenever_rows_end(policy, changes):
     settings = sampling(tokenizer, **changes)
     encoded = tokenizer(PROMPTS, return_tensors="pt", padding=True)
     torch.manual_seed(3)
-    found = decode(model, encoded["input_ids"], encoded["attention_mask"].bool(), settings, StopStrings(tokenizer, ()))
+    draws = Draws.of(len(PROMPTS), settings.max_new_tokens)
+    found = decode(
+        model, encoded["input_ids"], encoded["attention_mask"].bool(), settings, StopStrings(tokenizer, ()), draws=draws
+    )
     torch.manual_seed(3)
     expected = slowly(model, tokenizer, PROMPTS, settings)
     assert sum(len(row) < 12 for row in expected) > len(PROMPTS) // 2, "so many end early that rows leave the batch"

@@ -8,36 +8,17 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from accelerate import Accelerator
 
 import tiny
 from lenity.errors import ConfigError, EngineError
 from lenity.models.actor_critic import ActorCritic
 from lenity.models.critic import Heads
+from lenity.processes import ALONE, Processes
 from lenity.rollout import engines
 from lenity.rollout.transformers import TransformersGenerator
 from lenity.train import train
 
 FAR = {"engine": "continuous", "batch_size": 8, "max_new_tokens": 6}
-
-
-def spread(kind="NO", stage=None, processes=1):
-    plugin = None if stage is None else SimpleNamespace(zero_stage=stage)
-    state = SimpleNamespace(deepspeed_plugin=plugin)
-    return SimpleNamespace(distributed_type=kind, state=state, num_processes=processes)
-
-
-@pytest.mark.parametrize(("kind", "stage", "named"), [("FSDP", None, "FSDP"), ("DEEPSPEED", 3, "ZeRO-3")])
-@pytest.mark.parametrize("engine", ["continuous", "vllm"])
-def test_engines_with_a_copy_of_the_model_refuse_one_that_is_shared_out(tmp_path, kind, stage, named, engine):
-    config = tiny.run_config("model", tmp_path, rollout={"engine": engine})
-    with pytest.raises(ConfigError, match=rf"{engine}, which needs the whole policy in each process, and .*{named}"):
-        engines.require(config, spread(kind, stage))
-    engines.require(tiny.run_config("model", tmp_path), spread(kind, stage))
-
-
-def test_sharing_of_the_optimizer_alone_is_fine(tmp_path):
-    engines.require(tiny.run_config("model", tmp_path, rollout={"engine": "continuous"}), spread("DEEPSPEED", 2))
 
 
 def test_an_engine_that_is_missing_says_what_to_install_before_anything_is_loaded(tmp_path, monkeypatch):
@@ -52,8 +33,8 @@ def test_tensor_parallelism_divides_the_processes(tmp_path, monkeypatch):
     monkeypatch.setattr(engines, "find_spec", lambda name: True)
     config = tiny.run_config("model", tmp_path, rollout={"engine": "vllm", "vllm": {"tensor_parallel": 2}})
     with pytest.raises(ConfigError, match="does not divide the 3 processes"):
-        engines.require(config, spread(processes=3))
-    engines.require(config, spread(processes=4))
+        engines.require(config, Processes(count=3))
+    engines.require(config, Processes(count=4))
 
 
 def test_a_method_that_does_not_train_in_the_loop_has_no_engine(tmp_path):
@@ -64,17 +45,20 @@ def test_a_method_that_does_not_train_in_the_loop_has_no_engine(tmp_path):
 def test_a_run_without_an_engine_has_our_own(tiny_model, tmp_path):
     config = tiny.run_config(tiny_model, tmp_path / "run")
     world = SimpleNamespace(generator=lambda config: "own")
-    assert engines.load(config, world, Accelerator(cpu=True)) == "own"
+    assert engines.load(config, world, ALONE) == "own"
 
 
 class Warmer:
     """An engine that samples at another temperature than the trainer believes, and says with what log-probs."""
 
+    copies = False
+
     def __init__(self, own: TransformersGenerator, temperature: float) -> None:
         self.own = replace(own, temperature=temperature, min_new_tokens=0)
+        self.max_new_tokens = own.max_new_tokens
 
-    def generate(self, prompts):
-        batch = self.own.generate(prompts)
+    def generate(self, prompts, progress=None, draws=None):
+        batch = self.own.generate(prompts, progress, draws)
         heads = Heads(16, 8, 2)
         with torch.no_grad():
             drawn = ActorCritic(self.own.model, heads, temperature=self.own.temperature).eval()(**batch.inputs).logprobs
@@ -84,7 +68,7 @@ class Warmer:
 def runs(tiny_model, tmp_path, monkeypatch, temperature, **ppo):
     """A short run with such an engine."""
     monkeypatch.setattr(
-        engines, "load", lambda config, world, accelerator: Warmer(world.generator(config), temperature)
+        engines, "load", lambda config, world, processes: Warmer(world.generator(config), temperature)
     )
     settings = {"epochs": 1, "mini_batch_size": 4, "accumulation": 1} | ppo
     config = tiny.run_config(tiny_model, tmp_path / f"{temperature}{ppo}", iterations=2, ppo=settings)

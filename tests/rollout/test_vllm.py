@@ -6,11 +6,11 @@ import os
 
 import pytest
 import torch
-from accelerate import Accelerator
 
 import tiny
 import vllm_double
 from lenity.errors import DataError, EngineError
+from lenity.processes import ALONE
 from lenity.rollout.transformers import TransformersGenerator
 from lenity.train import train
 
@@ -48,7 +48,7 @@ def generator(tiny_model, tmp_path, rollout=None, **vllm):
         config.rollout.temperature, config.rollout.top_p, tuple(config.rollout.stop),
     )  # fmt: skip
     module.temperature = config.rollout.temperature
-    return VLLMGenerator(config, module.policy, tokenizer, own.sampling(), Accelerator(cpu=True)), module
+    return VLLMGenerator(config, module.policy, tokenizer, own.sampling(), ALONE), module
 
 
 @pytest.mark.parametrize("sleep", [False, True])

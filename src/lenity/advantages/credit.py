@@ -12,10 +12,11 @@ from torch import Tensor
 from lenity.advantages.gae import gae
 from lenity.advantages.group import group_advantages
 from lenity.advantages.importance import importance_weights
-from lenity.advantages.normalise import Total, normalise, same
+from lenity.advantages.normalise import normalise
 from lenity.aggregation import AdvantageRule, Linear, Rule
-from lenity.batch import Credited, Scored, pieces
+from lenity.batch import Credited, Scored, dealt
 from lenity.config.sections import PPO
+from lenity.processes import ALONE, Processes
 
 
 def token_rewards(
@@ -50,7 +51,7 @@ def credit(
     weights: Tensor,
     beta: float,
     settings: PPO,
-    total: Total = same,
+    processes: Processes = ALONE,
 ) -> tuple[Credited, Float[Tensor, "B T"]]:
     """Run the models over the batch and share out what each response earned.
 
@@ -61,16 +62,16 @@ def credit(
         weights: (K,).
         beta: price of a nat of KL.
         settings: gamma, lambda, normalisation, mini-batch size, cap of the importance weights.
-        total: sums a tensor over processes.
+        processes: share the passes; each has the whole batch before and after.
 
     Returns:
         The credited batch, and the policy's entropy at each token, nats.
     """
-    logprobs, entropy, values, reference = _evaluate(scored, module, settings.mini_batch_size)
+    logprobs, entropy, values, reference = _evaluate(scored, module, settings.mini_batch_size, processes)
     mask = scored.response_mask
     rewards = token_rewards(scored.standardised, logprobs, reference, mask, beta)
     raw, returns = gae(rewards, values, mask, settings.gamma, settings.lam)
-    advantages = normalise(raw, scored.learnt, settings.normalise, total)
+    advantages = normalise(raw, scored.learnt, settings.normalise)
     if rule.group > 1:
         advantages = group_advantages(rewards, scored.learnt, rule.group)
     combine = (
@@ -84,25 +85,31 @@ def credit(
         **{field.name: getattr(scored, field.name) for field in fields(scored)},
         logprobs=logprobs, reference_logprobs=reference, values=values, returns=returns,
         advantages=advantages, mask=lenience,
-        rectified=normalise(rectified, teaches, "per_objective" if settings.whiten else "none", total),
+        rectified=normalise(rectified, teaches, "per_objective" if settings.whiten else "none"),
         importance=None if drawn is None else importance_weights(logprobs, drawn, mask, settings.importance_cap),
     )  # fmt: skip
     return credited, entropy
 
 
-def _evaluate(scored: Scored, module: Any, size: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+def _evaluate(scored: Scored, module: Any, size: int, processes: Processes) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Log-probs, entropy, values and reference log-probs of the whole batch, a mini-batch at a time."""
     module.eval()
-    width = scored.response_mask.shape[1]
-    parts: list[list[Tensor]] = [[], [], [], []]
-    order = scored.by_length(torch.arange(len(scored), device=scored.response_mask.device))
-    for rows in pieces(order, size):
+    device, width = scored.response_mask.device, scored.response_mask.shape[1]
+    order = scored.by_length(torch.arange(len(scored), device=device))
+    found: list[list[Tensor]] = [[], [], [], []]
+    for rows in dealt(order, processes.rank, processes.count, size):
         part = scored.select(rows)
         now = module(**part.inputs, entropy=True)
         before = module(**part.inputs, reference=True)
-        for found, value in zip(parts, (now.logprobs, now.entropy, now.values, before.logprobs), strict=True):
+        for parts, value in zip(found, (now.logprobs, now.entropy, now.values, before.logprobs), strict=True):
             missing = width - value.shape[1]
-            found.append(torch.nn.functional.pad(value, (0, 0, 0, missing) if value.dim() == 3 else (0, missing)))
+            value = value[: len(rows)]  # noqa: PLW2901  of none, there is a row without a response
+            parts.append(torch.nn.functional.pad(value, (0, 0, 0, missing) if value.dim() == 3 else (0, missing)))
+    own = tuple(torch.cat(parts) for parts in found)
+    if processes.count > 1:
+        order = torch.cat([order[rank :: processes.count] for rank in range(processes.count)])
+        shared = processes.gather([value.cpu() for value in own])
+        own = tuple(torch.cat(parts).to(device) for parts in zip(*shared, strict=True))
     back = order.argsort()
-    logprobs, entropy, values, reference = (torch.cat(found)[back] for found in parts)
+    logprobs, entropy, values, reference = (value[back] for value in own)
     return logprobs, entropy, values, reference

@@ -7,13 +7,10 @@ that for a bounded variance.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from lenity.advantages.normalise import Total
 from lenity.batch import Credited
 
 
@@ -37,21 +34,18 @@ def importance_weights(
     return gap.detach().exp().clamp(max=cap)
 
 
-def engine_gap(batch: Credited, cap: float, total: Total, greatest: Callable[[Tensor], Tensor]) -> dict[str, float]:
+def engine_gap(batch: Credited, cap: float) -> dict[str, float]:
     """How far the engine's log-probs are from the trainer's, over response tokens; nothing where they are the trainer's own.
 
     Args:
         batch: credited.
         cap: of the importance weights.
-        total: sums a tensor over processes.
-        greatest: the largest of a number over processes.
     """
     if batch.engine_logprobs is None or batch.importance is None:
         return {}
     mask = batch.response_mask
     gap, weights = (batch.logprobs - batch.engine_logprobs)[mask], batch.importance[mask]
     columns = torch.stack([gap.abs(), gap.expm1() - gap, weights, (weights >= cap).to(gap)])
-    means = total(columns.sum(1)) / total(mask.sum().to(gap))
+    means = columns.sum(1) / mask.sum()
     names = ("engine_gap_mean", "engine_kl", "importance_mean", "importance_capped")
-    largest = greatest(gap.abs().max()).item()
-    return {"engine_gap_max": largest} | dict(zip(names, means.tolist(), strict=True))
+    return {"engine_gap_max": gap.abs().max().item()} | dict(zip(names, means.tolist(), strict=True))

@@ -1,28 +1,20 @@
-"""Standardises advantages over the response tokens of a batch, over all processes."""
+"""Standardises advantages over the response tokens of a batch, which every process has whole."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Literal
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-Total = Callable[[Tensor], Tensor]
 SMALLEST_STD = 1e-8
-
-
-def same(local: Tensor) -> Tensor:
-    """The total over one process."""
-    return local
 
 
 def normalise(
     advantages: Float[Tensor, "B T *K"],
     mask: Bool[Tensor, "B T *#K"],
     mode: Literal["per_objective", "scale_only", "none"] = "per_objective",
-    total: Total = same,
 ) -> Float[Tensor, "B T *K"]:
     """Advantages at a common scale, 0 outside the mask; an objective that never varies becomes 0.
 
@@ -31,14 +23,13 @@ def normalise(
         mask: True where an advantage counts, (B, T), or (B, T, K) where that differs by objective.
         mode: ``per_objective`` subtracts the mean and divides by the standard deviation; ``scale_only`` divides by the
             root mean square, which keeps signs; ``none`` changes nothing.
-        total: sums a tensor over processes.
     """
     real = mask.reshape(mask.shape + (1,) * (advantages.dim() - mask.dim()))
     advantages = advantages.where(real, 0.0)
     if mode == "none":
         return advantages
-    count = total(mask.sum((0, 1)).to(advantages.dtype)).clamp(min=1)
-    mean = total(advantages.sum((0, 1))) / count if mode == "per_objective" else advantages.new_zeros(())
+    count = mask.sum((0, 1)).to(advantages.dtype).clamp(min=1)
+    mean = advantages.sum((0, 1)) / count if mode == "per_objective" else advantages.new_zeros(())
     centred = (advantages - mean).where(real, 0.0)
-    std = (total(centred.square().sum((0, 1))) / count).sqrt()
+    std = (centred.square().sum((0, 1)) / count).sqrt()
     return torch.where(std > SMALLEST_STD, centred / std.clamp(min=SMALLEST_STD), torch.zeros_like(centred))

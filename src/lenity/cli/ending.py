@@ -10,6 +10,7 @@ from typing import NoReturn
 
 import click
 
+from lenity import launch
 from lenity.errors import LenityError, StoppedError
 
 DEBUG = "--debug"
@@ -42,6 +43,8 @@ def tell(error: BaseException) -> int:
             exit_code=130,
         )
     what, remedy, code = _parts(error)
+    if not launch.speaks():
+        return code
     wanted = isinstance(error, StoppedError)  # by the user: nothing is wrong
     click.echo(what if wanted else click.style("error: ", fg="red") + what, err=True)
     if remedy:
@@ -61,10 +64,10 @@ def _parts(error: BaseException) -> tuple[str, str, int]:
 def _leave(code: int) -> NoReturn:
     """Exit, past the clean-up of threads where a launcher started several processes.
 
-    PyTorch leaves gloo's threads running behind a ``DistributedDataParallel`` module, also once the group is destroyed, and
-    an ordinary exit among them aborts now and then, so that a launcher calls a finished run failed.
+    PyTorch leaves gloo's threads running, and an ordinary exit among them aborts now and then, so that a launcher calls a
+    finished run failed.
     """
-    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+    if launch.launched() > 1:
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)

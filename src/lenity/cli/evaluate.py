@@ -29,12 +29,13 @@ def command(context: click.Context, folder: Path, file: Path | None) -> None:
     Writes evaluation.parquet, a row a prompt, policy and reward, and protocol.yaml, what makes it comparable with others.
     Fields of `evaluation`, `held_out_prompts` and `held_out_rewards` are overridden, and kept in the runs' config.yaml; with
     them or --protocol, all runs are measured anew where that changes something, and the sweep's protocol.yaml is replaced.
-    Interrupted, the same command goes on where it was.
+    Interrupted, the same command goes on where it was. Several processes share the work: accelerate launch --module lenity evaluate FOLDER.
 
     Example: lenity evaluate runs/mine --evaluation.temperature 0 --held_out_rewards.other '{kind: gpt2-large-helpful}'
     """
     from rich.console import Console
 
+    from lenity import launch
     from lenity.evaluation import protocol
     from lenity.evaluation.folder import evaluate_all, runs_in
     from lenity.evaluation.score import evaluate
@@ -47,13 +48,15 @@ def command(context: click.Context, folder: Path, file: Path | None) -> None:
     expected = {str(file): given} if given else {}
     if len(runs) == 1 and runs[0].path == folder:
         frame = evaluate(runs[0], change(runs[0].config), expected=expected, progress=True)
-        Console().print(table(frame, str(folder)))
+        if launch.leads():
+            Console().print(table(frame, str(folder)))
         return
     shared = evaluate_all(folder, expected if given or context.args else None, change)
-    click.echo(
-        f"{len(runs)} runs on {shared.prompts.count} prompts: {folder / 'evaluation.parquet'}, {folder / protocol.FILE}. "
-        f"Next: lenity report {folder}"
-    )
+    if launch.leads():
+        click.echo(
+            f"{len(runs)} runs on {shared.prompts.count} prompts: {folder / 'evaluation.parquet'}, {folder / protocol.FILE}. "
+            f"Next: lenity report {folder}"
+        )
 
 
 def _changed(config: RunConfig, arguments: list[str], given: Protocol | None) -> RunConfig:

@@ -24,9 +24,10 @@ def command(context: click.Context, config: str, resume: bool, allow_changes: bo
     """Align a policy as the YAML file CONFIG says.
 
     Example: lenity train configs/toy.yaml --method.gate net --weights '{helpful: 0.7, harmless: 0.3, humorous: 0}'.
-    Several GPUs: accelerate launch --module lenity train CONFIG.
+    Several GPUs: accelerate launch --config_file configs/accelerate/ddp.yaml --module lenity train CONFIG.
     Ctrl-C and SIGTERM end after the iteration in hand; everything is saved, and the command that goes on is printed.
     """
+    from lenity import launch
     from lenity.config.load import load
     from lenity.errors import StoppedError
 
@@ -40,4 +41,5 @@ def command(context: click.Context, config: str, resume: bool, allow_changes: bo
     except StoppedError as stopped:
         again = shlex.join(["lenity", *(word for word in sys.argv[1:] if word != "--resume"), "--resume"])
         raise StoppedError(stopped.what, f"Go on with: {again}", stopped.exit_code) from None
-    click.echo(f"{folder.adapter}: the adapter. Next: lenity evaluate {folder.path}")
+    if launch.leads():
+        click.echo(f"{folder.adapter}: the adapter. Next: lenity evaluate {folder.path}")

@@ -81,7 +81,7 @@ class Rollout(Section):
         "lenity", description="what generates; continuous: transformers' continuous batching (docs/scale.md)"
     )
     batch_size: int = Field(128, ge=1, description="responses an iteration, over all processes")
-    generation_batch_size: int = Field(128, ge=1, description="responses generated at once, a process")
+    generation_batch_size: int = Field(128, ge=1, description="responses generated at once, on one process")
     max_new_tokens: int = Field(128, ge=1, description="longest response, tokens")
     min_new_tokens: int = Field(1, ge=0, description="no end-of-sequence before this many tokens")
     temperature: Positive = Field(1.0, description="sampling temperature")
@@ -99,8 +99,10 @@ class PPO(Section):
     """The update (eq. 10)."""
 
     epochs: int = Field(4, ge=1, description="passes over each batch")
-    mini_batch_size: int = Field(16, ge=1, description="responses a forward pass, a process")
-    accumulation: int = Field(2, ge=1, description="mini-batches an optimizer step")
+    mini_batch_size: int = Field(16, ge=1, description="responses a forward pass, at most, on one process")
+    accumulation: int = Field(
+        2, ge=1, description="mini-batches an optimizer step, which has the same rows whatever the number of processes"
+    )
     gamma: Fraction = Field(0.99, description="discount")
     lam: Fraction = Field(0.95, description="GAE lambda")
     clip: Positive = Field(0.2, description="policy ratio clip")
@@ -176,6 +178,9 @@ class Tolerance(Section):
     )
     non_finite_steps: int = Field(
         20, ge=0, description="optimizer steps with a loss or gradient that is not finite, in the whole run"
+    )
+    silence: Positive = Field(
+        1800.0, description="seconds that one process of several may keep the others waiting before the run ends"
     )
 
 

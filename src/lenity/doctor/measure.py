@@ -29,8 +29,10 @@ from lenity.doctor.texts import measure_prompts, of_policy, of_reward
 from lenity.metrics import conflict
 from lenity.models.precision import bfloat16_gain
 from lenity.pareto.confidence import Interval
+from lenity.processes import ALONE
+from lenity.rollout import engines
 from lenity.run_folder import RunFolder
-from lenity.setup import Trainer, World, accelerator_for, prepare
+from lenity.setup import Trainer, World, prepare
 from lenity.terminal import bar
 
 NORMAL_95 = 1.96
@@ -42,9 +44,9 @@ def measure(config: RunConfig, count: int) -> Figures:
     Raises:
         LenityError: a model, a reward or the prompts cannot be loaded.
     """
-    config = config.model_copy(update={"logging": config.logging.model_copy(update={"trackers": []})})
+    engines.require(config)
     with TemporaryDirectory() as folder:
-        config, world, trainer = prepare(config, RunFolder(folder), accelerator_for(config))
+        config, world, trainer = prepare(config, RunFolder(folder), ALONE)
     rollouts = _answers(config, world, count)
     specs = {**config.rewards, **config.held_out_rewards}
     texts = [prompt + response for prompt, response in zip(rollouts.prompts, rollouts.responses, strict=True)]

@@ -13,28 +13,34 @@ from typing import TYPE_CHECKING, Any
 from lenity.durable import replace_text, writing
 
 if TYPE_CHECKING:
+    from lenity.processes import Processes
     from lenity.rollout.transformers import Response
 
 
 @contextmanager
-def kept(folder: Path, parts: Sequence[Any], make: Callable[[], list[Response]]) -> Iterator[list[Response]]:
+def kept(
+    folder: Path, parts: Sequence[Any], make: Callable[[], list[Response]], processes: Processes
+) -> Iterator[list[Response]]:
     """What ``make`` gives, or gave before a scoring that failed; forgotten once the block has ended well.
 
     Args:
         folder: where they are kept.
         parts: all that they depend on, as JSON takes it.
         make: generates.
+        processes: make them together; the first keeps them.
     """
     key = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
     file = folder / f".answers-{key}.json"
-    responses = _read(file)
+    responses = processes.told(lambda: _read(file))
     if responses is None:
         responses = make()
-        with writing(folder):
-            folder.mkdir(parents=True, exist_ok=True)
-            replace_text(file, json.dumps([asdict(response) for response in responses]) + "\n")
+        if processes.first:
+            with writing(folder):
+                folder.mkdir(parents=True, exist_ok=True)
+                replace_text(file, json.dumps([asdict(response) for response in responses]) + "\n")
     yield responses
-    file.unlink(missing_ok=True)
+    if processes.first:
+        file.unlink(missing_ok=True)
 
 
 def _read(file: Path) -> list[Response] | None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from lenity.processes import ALONE, Processes
+
 
 def log_ratios(
     model: Any,
@@ -13,6 +15,7 @@ def log_ratios(
     prompts: Sequence[str],
     responses: Sequence[Any],
     *,
+    processes: Processes = ALONE,
     batch_size: int = 16,
 ) -> list[float]:
     """Sum over response tokens of log pi(token | shown) - log pi_ref(token | prompt), nats, one a response.
@@ -22,16 +25,20 @@ def log_ratios(
     """
     import torch
 
-    found: list[float] = []
     model.eval()
-    with torch.no_grad():
-        for start in range(0, len(responses), batch_size):
-            part = slice(start, start + batch_size)
-            aligned = _sums(model, tokenizer, shown[part], responses[part])
+
+    def ratios(rows: Sequence[tuple[str, str, Any]]) -> list[float]:
+        found: list[float] = []
+        for start in range(0, len(rows), batch_size):
+            read, asked, answers = zip(*rows[start : start + batch_size], strict=True)
+            aligned = _sums(model, tokenizer, read, answers)
             with model.disable_adapter():
-                reference = _sums(model, tokenizer, prompts[part], responses[part])
+                reference = _sums(model, tokenizer, asked, answers)
             found += (aligned - reference).tolist()
-    return found
+        return found
+
+    with torch.no_grad():
+        return processes.share(list(zip(shown, prompts, responses, strict=True)), ratios)
 
 
 def _sums(model: Any, tokenizer: Any, prompts: Sequence[str], responses: Sequence[Any]) -> Any:

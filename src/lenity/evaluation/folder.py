@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from lenity import launch
 from lenity.config.run import RunConfig
 from lenity.errors import CheckpointError
 from lenity.evaluation import protocol
@@ -47,7 +48,7 @@ def evaluate_all(
     """
     runs = runs_in(folder)
     expected = protocol.frozen(folder) if expected is None else expected
-    with bar("evaluating", len(runs)) as advance:
+    with bar("evaluating", len(runs), shown=launch.leads()) as advance:
         for run in runs:
             evaluate(run, change(run.config), cache=folder, expected=expected)
             expected = expected or protocol.frozen(run.path)
@@ -56,17 +57,17 @@ def evaluate_all(
 
 
 def gather(runs: Sequence[Path], output: Path) -> Protocol:
-    """Write the runs' evaluations as one file, and the protocol they share as ``protocol.yaml``.
+    """Write the runs' evaluations as one file, and the protocol they share as ``protocol.yaml``; of several processes the first does.
 
     Raises:
         ProtocolError: two runs were measured differently.
     """
     import pandas as pd
 
-    frames = [pd.read_parquet(run / FILE) for run in runs]
     shared = merged({str(run): protocol.load(run) for run in runs})
-    write(pd.concat(frames, ignore_index=True), output / FILE)
-    shared.save(output)
+    if launch.leads():
+        write(pd.concat([pd.read_parquet(run / FILE) for run in runs], ignore_index=True), output / FILE)
+        shared.save(output)
     return shared
 
 

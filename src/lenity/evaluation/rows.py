@@ -11,7 +11,9 @@ from lenity.errors import ConfigError
 
 if TYPE_CHECKING:
     import pandas as pd
+    import torch
 
+    from lenity.processes import Processes
     from lenity.rewards.standardise import Standardiser
 
 
@@ -30,19 +32,22 @@ def held_out_prompts(config: RunConfig, tokenizer: Any, rewards: Mapping[str, An
     return every(prompts, config.evaluation.limit)
 
 
-def generate(model: Any, tokenizer: Any, prompts: Sequence[str], config: RunConfig, *, title: str | None) -> list[Any]:
+def generate(
+    model: Any, tokenizer: Any, prompts: Sequence[str], config: RunConfig, processes: Processes, *, title: str | None
+) -> list[Any]:
     """Responses to ``prompts``, under a progress bar of that ``title``."""
     from lenity.rollout.transformers import generate_texts
     from lenity.terminal import bar
 
     model.eval()
     settings = config.evaluation
-    with bar(title or "", len(prompts), shown=title is not None) as advance:
+    with bar(title or "", len(prompts), shown=title is not None and processes.first) as advance:
         responses: list[Any] = generate_texts(
             model,
             tokenizer,
             prompts,
             progress=advance,
+            processes=processes,
             batch_size=settings.batch_size,
             **settings.decoding(config.rollout),
         )
@@ -51,7 +56,7 @@ def generate(model: Any, tokenizer: Any, prompts: Sequence[str], config: RunConf
 
 def rows(
     policy: str, prompts: Sequence[str], responses: Sequence[Any], rewards: Mapping[str, Any], *,
-    config: RunConfig, standardiser: Standardiser, kl: Sequence[float],
+    config: RunConfig, standardiser: Standardiser, kl: Sequence[float], processes: Processes,
 ) -> pd.DataFrame:  # fmt: skip
     """The scored responses of one policy; rewards without constants get them from these responses.
 
@@ -72,7 +77,7 @@ def rows(
         "finished": [response.finished for response in responses],
         "kl": list(kl),
     }
-    columns = score_all(rewards, prompts, texts)
+    columns = score_all(rewards, prompts, texts, processes=processes)
     standardiser = standardiser.extended(columns)
     parts = []
     for name, raw in columns.items():
@@ -86,14 +91,6 @@ def raw_columns(frame: pd.DataFrame) -> dict[str, list[float]]:
     return {str(name): part["raw"].tolist() for name, part in frame.groupby("objective", sort=False)}
 
 
-def load_rewards(config: RunConfig) -> dict[str, Any]:
+def load_rewards(config: RunConfig, device: torch.device) -> dict[str, Any]:
     """Those trained on and the held-out ones, by name."""
-    place = device()
-    return {name: spec.load(place) for name, spec in {**config.rewards, **config.held_out_rewards}.items()}
-
-
-def device() -> Any:
-    """The accelerator, where there is one."""
-    import torch
-
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    return {name: spec.load(device) for name, spec in {**config.rewards, **config.held_out_rewards}.items()}

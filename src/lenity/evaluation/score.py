@@ -5,22 +5,25 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lenity import launch
 from lenity.config.run import RunConfig
 from lenity.durable import replace_text, replacing, writing
 from lenity.evaluation import protocol
 from lenity.evaluation.answers import kept
 from lenity.evaluation.fingerprint import prompts_identity, reward_identity
 from lenity.evaluation.protocol import Protocol
-from lenity.evaluation.rows import device, generate, held_out_prompts, load_rewards, raw_columns, rows
+from lenity.evaluation.rows import generate, held_out_prompts, load_rewards, raw_columns, rows
 from lenity.lock import locked
 from lenity.run_folder import RunFolder
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from lenity.processes import Processes
     from lenity.rewards.standardise import Standardiser
     from lenity.rollout.transformers import Response
 
@@ -50,31 +53,45 @@ def evaluate(
         FolderInUseError: the run is being trained, or evaluated, by another process.
         ProtocolError: it would not; found before the policy answers, and nothing in the run's folder has changed.
     """
-    with locked(run.path):
-        return _evaluate(run, config or run.config, cache or run.path, expected or {}, progress=progress)
+    processes = launch.meet(run.config.tolerance.silence)
+    with processes.watched(), locked(run.path) if processes.first else nullcontext():
+        chosen = config or run.config
+        return _evaluate(run, chosen, cache or run.path, expected or {}, processes, progress=progress)
 
 
 def _evaluate(
-    run: RunFolder, config: RunConfig, cache: Path, expected: Mapping[str, Protocol], *, progress: bool
+    run: RunFolder,
+    config: RunConfig,
+    cache: Path,
+    expected: Mapping[str, Protocol],
+    processes: Processes,
+    *,
+    progress: bool,
 ) -> pd.DataFrame:
     import pandas as pd
 
     standardiser = run.standardiser().replaced(config.evaluation.standardisation)
     key = _run_key(run, config, standardiser)
-    frame = _kept(run, key)
+    frame = processes.told(lambda: _kept(run, key))
     if frame is None:
-        start = reference_rows(config, standardiser, cache, expected=expected, progress=progress)
+        start = reference_rows(config, standardiser, cache, processes, expected=expected, progress=progress)
     else:
         start = frame[frame["policy"] == "reference"]
     standardiser = standardiser.extended(raw_columns(start))
     made = protocol.of_rows(config, standardiser, start)
     protocol.check_all(expected, made, str(run.path))
-    if config != run.config:
+    processes.wait()  # all have read the configuration as it was
+    if config != run.config and processes.first:
         run.amend(config)
     if frame is None:
-        frame = _label(pd.concat([start, _aligned_rows(run, standardiser, progress)], ignore_index=True), config)
-        _keep(run, key, frame)
-    made.save(run.path)
+        aligned = _aligned_rows(run, config, standardiser, processes, progress)
+        frame = _label(pd.concat([start, aligned], ignore_index=True), config)
+        if processes.first:
+            _keep(run, key, frame)
+    if processes.first:
+        made.save(run.path)
+    processes.wait()
+    run.__dict__.pop("config", None)  # the first may have changed it
     return frame
 
 
@@ -82,6 +99,7 @@ def reference_rows(
     config: RunConfig,
     standardiser: Standardiser,
     cache: Path,
+    processes: Processes,
     *,
     expected: Mapping[str, Protocol] | None = None,
     progress: bool = False,
@@ -94,44 +112,52 @@ def reference_rows(
     import pandas as pd
 
     file = Path(cache) / f"reference-{_key(config, standardiser)}.parquet"
-    if file.is_file():
-        return pd.read_parquet(file)
+    known: pd.DataFrame | None = processes.told(lambda: pd.read_parquet(file) if file.is_file() else None)
+    if known is not None:
+        return known
     from lenity.models.policy import load_policy
 
-    model, tokenizer = load_policy(config.policy, device())
-    rewards = load_rewards(config)
+    model, tokenizer = load_policy(config.policy, processes.device)
+    rewards = load_rewards(config, processes.device)
     prompts = held_out_prompts(config, tokenizer, rewards)
     made = protocol.of_run(config, standardiser, prompts)
     protocol.check_all(expected or {}, made, "what is asked for", protocol.CHOSEN)
 
     def answer() -> list[Response]:
         with model.disable_adapter():
-            return generate(model, tokenizer, prompts, config, title="answering, before" if progress else None)
+            title = "answering, before" if progress else None
+            return generate(model, tokenizer, prompts, config, processes, title=title)
 
-    with kept(Path(cache), [*_answering(config), prompts], answer) as responses:
+    with kept(Path(cache), [*_answering(config), prompts], answer, processes) as responses:
         frame = rows(
-            "reference", prompts, responses, rewards, config=config, standardiser=standardiser, kl=[0.0] * len(prompts)
-        )
-        write(frame, file)
+            "reference", prompts, responses, rewards,
+            config=config, standardiser=standardiser, kl=[0.0] * len(prompts), processes=processes,
+        )  # fmt: skip
+        if processes.first:
+            write(frame, file)
     return frame
 
 
-def _aligned_rows(run: RunFolder, standardiser: Standardiser, progress: bool) -> pd.DataFrame:
+def _aligned_rows(
+    run: RunFolder, config: RunConfig, standardiser: Standardiser, processes: Processes, progress: bool
+) -> pd.DataFrame:
     from lenity.evaluation.divergence import log_ratios
     from lenity.models.policy import load_aligned
 
-    config = run.config
-    model, tokenizer = load_aligned(run, device())
-    rewards = load_rewards(config)
+    model, tokenizer = load_aligned(run, processes.device)
+    rewards = load_rewards(config, processes.device)
     prompts = held_out_prompts(config, tokenizer, rewards)
     shown = config.method.shown(prompts, run)
 
     def answer() -> list[Response]:
-        return generate(model, tokenizer, shown, config, title="answering, after" if progress else None)
+        return generate(model, tokenizer, shown, config, processes, title="answering, after" if progress else None)
 
-    with kept(run.path, [*_answering(config), _identity(run.adapter), shown], answer) as responses:
-        kl = log_ratios(model, tokenizer, shown, prompts, responses)
-        return rows("aligned", prompts, responses, rewards, config=config, standardiser=standardiser, kl=kl)
+    with kept(run.path, [*_answering(config), _identity(run.adapter), shown], answer, processes) as responses:
+        kl = log_ratios(model, tokenizer, shown, prompts, responses, processes=processes)
+        return rows(
+            "aligned", prompts, responses, rewards,
+            config=config, standardiser=standardiser, kl=kl, processes=processes,
+        )  # fmt: skip
 
 
 def _label(frame: pd.DataFrame, config: RunConfig) -> pd.DataFrame:

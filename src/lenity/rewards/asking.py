@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import torch
-
-from lenity.advantages.normalise import Total, same
 from lenity.errors import RewardError
+from lenity.processes import ALONE, Processes
 from lenity.rewards.base import Reward
 from lenity.rewards.no_score import NoScore, as_score
 from lenity.rewards.time_limit import OutOfTimeError, time_limit
@@ -40,7 +38,7 @@ def score_all(
     prompts: Sequence[str],
     responses: Sequence[str],
     tolerated: float = 0.0,
-    total: Total = same,
+    processes: Processes = ALONE,
 ) -> dict[str, list[float]]:
     """A score a response from each reward, by name; :class:`NoScore` where there is none.
 
@@ -48,22 +46,25 @@ def score_all(
         rewards: by name.
         prompts: n texts.
         responses: n texts.
-        tolerated: share of the responses, over all processes, that a reward may leave without a score, though never all of them.
-        total: sums a tensor over processes.
+        tolerated: share of the responses that a reward may leave without a score, though never all of them.
+        processes: share the asking; each has all texts before and all scores after.
 
     Raises:
         RewardError: a reward leaves more without one; names the first of those rows.
     """
     columns: dict[str, list[float]] = {}
     for name, reward in rewards.items():
-        columns[name] = ask(reward, prompts, responses)
+        columns[name] = processes.share(
+            list(zip(prompts, responses, strict=True)),
+            lambda pairs, reward=reward: ask(reward, [a for a, _ in pairs], [b for _, b in pairs]),  # type: ignore[misc]
+        )
         missing = [i for i, score in enumerate(columns[name]) if isinstance(score, NoScore)]
-        without, asked = total(torch.tensor([len(missing), len(responses)])).tolist()
+        without, asked = len(missing), len(responses)
         if without and (without > tolerated * asked or without == asked):
             allowed = f" (tolerance.unscored allows {tolerated:.0%})" if tolerated else ""
             shown = "; ".join(_row(i, prompts[i], responses[i], columns[name][i]) for i in missing[:SHOWN])
             raise RewardError(
-                f"reward '{name}' is not a finite number for {without} of {asked} responses{allowed}: {shown or 'all on other processes'}.",
+                f"reward '{name}' is not a finite number for {without} of {asked} responses{allowed}: {shown}.",
                 "Return a number for any text, the empty one too.",
             )
     return columns

@@ -6,9 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lenity.data.loading import every
+from lenity.processes import ALONE, Processes
 from lenity.rewards.asking import score_all
 from lenity.rewards.base import Reward
 from lenity.rewards.standardise import Standardiser
+from lenity.rollout.base import generate
 
 
 def measure(
@@ -19,6 +21,7 @@ def measure(
     advance: Any,
     *,
     tolerated: float = 0.0,
+    processes: Processes = ALONE,
 ) -> Standardiser:
     """Constants from ``count`` responses at even steps over ``prompts``; fewer prompts are used again.
 
@@ -29,6 +32,7 @@ def measure(
         count: responses.
         advance: called with the number of new responses.
         tolerated: share of the responses that a reward may leave without a score; the constants are those of the others.
+        processes: share the work; each comes to the same constants.
 
     Raises:
         RewardError: it leaves more without one, or gives all the same.
@@ -37,5 +41,5 @@ def measure(
     chosen = [chosen[i % len(chosen)] for i in range(count)]
     generator.model.eval()
     with generator.model.disable_adapter():
-        rollouts = generator.generate(chosen, advance)
-    return Standardiser.fit(score_all(rewards, rollouts.prompts, rollouts.responses, tolerated))
+        rollouts = generate(generator, chosen, processes, advance)
+    return Standardiser.fit(score_all(rewards, rollouts.prompts, rollouts.responses, tolerated, processes))

@@ -7,7 +7,7 @@ but decoded to its end. Not here: its prefix sharing and CUDA graphs.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -21,10 +21,11 @@ from transformers.utils import is_flash_attn_2_available
 from lenity.batch import Rollouts
 from lenity.errors import EngineError
 from lenity.rollout.answers import asked, from_lists
-from lenity.rollout.decoding import Sampling
-from lenity.rollout.transformers import explained
+from lenity.rollout.decoding import Sampling, not_finite_error
+from lenity.rollout.draws import Draws
 
 STEP = 1024  # prompt tokens that are read at once
+NO_PROBABILITIES = ("probability tensor contains", "device-side assert")  # of torch.multinomial, on a CPU and on CUDA
 
 
 @dataclass(frozen=True)
@@ -44,8 +45,16 @@ class ContinuousGenerator:
     sampling: Sampling
     stop: tuple[str, ...]
     at_once: int
+    copies = False
 
-    def generate(self, prompts: Sequence[str]) -> Rollouts:
+    @property
+    def max_new_tokens(self) -> int:
+        """Of the longest response."""
+        return self.sampling.max_new_tokens
+
+    def generate(
+        self, prompts: Sequence[str], progress: Callable[[int], None] | None = None, draws: Draws | None = None
+    ) -> Rollouts:
         """One response a prompt, in order, with the log-probs of the distribution that each token was drawn from.
 
         The same random state gives the same responses: all requests are there before the first step.
@@ -56,9 +65,11 @@ class ContinuousGenerator:
         """
         settings = self.sampling
         given = asked(self.tokenizer, list(prompts), self.model.device, settings.max_new_tokens)
-        with explained(), _attention(self.model.get_base_model()) as model:
+        with _explained(), _attention(self.model.get_base_model()) as model:
             outputs = self._served(model, given.rows)
         answers, logprobs = [output.generated_tokens for output in outputs], [output.logprobs for output in outputs]
+        if progress is not None:
+            progress(len(answers))
         return from_lists(given, answers, logprobs, settings.ends, self.stop)
 
     def _served(self, model: Any, rows: list[list[int]]) -> list[Any]:
@@ -160,6 +171,17 @@ def _attention(model: Any) -> Iterator[Any]:
     finally:
         model.set_attn_implementation(own)
         log.setLevel(level)
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    """Turns torch's refusal to draw from what is no distribution into an error that says what to do."""
+    try:
+        yield
+    except RuntimeError as error:
+        if not any(sign in str(error) for sign in NO_PROBABILITIES):
+            raise
+        raise not_finite_error(str(error).splitlines()[0]) from error
 
 
 def _whole(output: Any) -> bool:

@@ -11,6 +11,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from lenity.errors import NumericalError
+from lenity.rollout.draws import Draws
 from lenity.rollout.stops import StopStrings
 
 
@@ -49,11 +50,17 @@ def decodes(model: Any) -> bool:
 
 
 def decode(
-    model: Any, ids: Int[Tensor, "B P"], mask: Bool[Tensor, "B P"], sampling: Sampling, stops: StopStrings
+    model: Any,
+    ids: Int[Tensor, "B P"],
+    mask: Bool[Tensor, "B P"],
+    sampling: Sampling,
+    stops: StopStrings,
+    *,
+    draws: Draws,
 ) -> Int[Tensor, "B T"]:
     """The responses to prompts that are padded on the left; up to and with their end, then padding.
 
-    Row i's t-th token depends on the t-th draw of the random state, on i and on the model, not on when other rows end.
+    Row i's t-th token depends on its own draw and on the model, not on the other rows.
 
     Raises:
         NumericalError: a distribution was not finite.
@@ -68,7 +75,7 @@ def decode(
     rows, alive = torch.arange(len(ids), device=device), torch.ones(len(ids), dtype=torch.bool, device=device)
     ends = torch.tensor(sampling.ends, dtype=torch.long, device=device)
     sound = torch.ones((), dtype=torch.bool, device=device)
-    tokens = ids
+    tokens, uniform = ids, draws.uniform.to(device)
     for at in range(sampling.max_new_tokens):
         logits = model(
             input_ids=tokens, attention_mask=mask.long() if padded else None, position_ids=positions,
@@ -76,8 +83,7 @@ def decode(
         ).logits[:, -1].float()  # fmt: skip
         if at < sampling.min_new_tokens:
             logits[:, ends] = -torch.inf
-        uniform = torch.rand(len(ids), dtype=torch.float64, device=device)[rows]
-        chosen, finite = draw(logits, uniform, sampling.temperature, sampling.top_p)
+        chosen, finite = draw(logits, uniform[at, rows], sampling.temperature, sampling.top_p)
         sound &= (finite | ~alive).all()
         answers[rows[alive], at] = chosen[alive]
         alive &= ~torch.isin(chosen, ends)

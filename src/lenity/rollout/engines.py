@@ -3,31 +3,25 @@
 from __future__ import annotations
 
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from lenity.config.run import RunConfig
 from lenity.errors import ConfigError, EngineError
+from lenity.processes import Processes
 from lenity.rollout.base import Generator
 
 if TYPE_CHECKING:
     from lenity.setup import World
 
 
-def require(config: RunConfig, accelerator: Any) -> None:
-    """Look, before anything is loaded, whether the engine is there and fits how the model is spread.
+def require(config: RunConfig, processes: Processes | None = None) -> None:
+    """Look, before anything is loaded, whether the engine is there, and fits the ``processes`` where they are known.
 
     Raises:
-        ConfigError: the model's weights are shared out over processes.
+        ConfigError: a copy of the model cannot be spread over them as asked.
         EngineError: the engine is not installed.
     """
-    engine, spread = config.rollout.engine, _sharded(accelerator)
-    if engine == "lenity":
-        return
-    if spread:
-        raise ConfigError(
-            f"rollout.engine is {engine}, which needs the whole policy in each process, and {spread} shares it out.",
-            "Use rollout.engine lenity, or start the run without sharding.",
-        )
+    engine = config.rollout.engine
     if engine == "continuous" and not _has_continuous_batching():
         raise EngineError(
             "rollout.engine is continuous, and this transformers has no continuous batching in pages.",
@@ -39,14 +33,14 @@ def require(config: RunConfig, accelerator: Any) -> None:
             "Install it with `pip install 'lenity[vllm]'`, or use rollout.engine lenity or continuous.",
         )
     parallel = config.rollout.vllm.tensor_parallel
-    if engine == "vllm" and accelerator.num_processes % parallel:
+    if engine == "vllm" and processes and processes.count % parallel:
         raise ConfigError(
-            f"rollout.vllm.tensor_parallel is {parallel}, which does not divide the {accelerator.num_processes} processes.",
+            f"rollout.vllm.tensor_parallel is {parallel}, which does not divide the {processes.count} processes.",
             "Choose a divisor of their number.",
         )
 
 
-def load(config: RunConfig, world: World, accelerator: Any) -> Generator:
+def load(config: RunConfig, world: World, processes: Processes) -> Generator:
     """The engine, ready; it samples from the policy as it is whenever it is asked.
 
     Raises:
@@ -66,17 +60,8 @@ def load(config: RunConfig, world: World, accelerator: Any) -> Generator:
                 "Install the releases of vLLM and TRL that fit with `pip install 'lenity[vllm]'`.",
             ) from error
 
-        return VLLMGenerator(config, world.policy, world.tokenizer, own.sampling(), accelerator)
+        return VLLMGenerator(config, world.policy, world.tokenizer, own.sampling(), processes)
     return own
-
-
-def _sharded(accelerator: Any) -> str:
-    """The name of what shares the weights out over processes; empty where each process has them all."""
-    kind = str(getattr(accelerator.distributed_type, "value", accelerator.distributed_type))
-    plugin = getattr(accelerator.state, "deepspeed_plugin", None)
-    if plugin is not None and plugin.zero_stage == 3:
-        return "DeepSpeed ZeRO-3"
-    return kind if kind in {"FSDP", "MEGATRON_LM"} else ""
 
 
 def _has_continuous_batching() -> bool:

@@ -1,4 +1,4 @@
-"""Generation with a model of transformers, one process."""
+"""Generation with a model of transformers."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ import torch
 from torch import Tensor
 
 from lenity.batch import Rollouts, concatenate
+from lenity.processes import ALONE, Processes
 from lenity.rollout.answers import asked, assembled, end_ids
-from lenity.rollout.decoding import Sampling, decode, decodes, not_finite_error
+from lenity.rollout.base import generate
+from lenity.rollout.decoding import Sampling, decode, decodes, draw, not_finite_error
+from lenity.rollout.draws import Draws
 from lenity.rollout.stops import StopStrings
-
-_NO_PROBABILITIES = ("probability tensor contains", "device-side assert")  # of torch.multinomial, on a CPU and on CUDA
 
 
 @dataclass(frozen=True)
@@ -50,27 +51,31 @@ class TransformersGenerator:
     top_p: float = 1.0
     stop: tuple[str, ...] = ("\n\nHuman:",)
     batch_size: int = 128
+    copies = False
 
-    def generate(self, prompts: Sequence[str], progress: Callable[[int], None] | None = None) -> Rollouts:
+    def generate(
+        self, prompts: Sequence[str], progress: Callable[[int], None] | None = None, draws: Draws | None = None
+    ) -> Rollouts:
         """One response a prompt, in order.
 
         Raises:
             DataError: a prompt leaves no room for the longest response in the model's window.
         """
         parts = []
+        draws = Draws.of(len(prompts), self.max_new_tokens) if draws is None else draws
         for start in range(0, len(prompts), self.batch_size):
-            part = list(prompts[start : start + self.batch_size])
-            parts.append(self._generate(part))
+            rows = slice(start, start + self.batch_size)
+            parts.append(self._generate(list(prompts[rows]), draws[rows]))
             if progress is not None:
-                progress(len(part))
+                progress(len(parts[-1]))
         return concatenate(parts, self.tokenizer.pad_token_id)
 
     @torch.no_grad()
-    def _generate(self, prompts: list[str]) -> Rollouts:
+    def _generate(self, prompts: list[str], draws: Draws) -> Rollouts:
         given = asked(self.tokenizer, prompts, self.model.device, self.max_new_tokens)
         stops, sampling = StopStrings(self.tokenizer, self.stop), self.sampling()
         sampler = decode if decodes(self.model) else _generate
-        answers = sampler(self.model, given.ids, given.mask, sampling, stops)
+        answers = sampler(self.model, given.ids, given.mask, sampling, stops, draws=draws)
         return assembled(given, list(answers), sampling.ends, stops)
 
     def sampling(self) -> Sampling:
@@ -82,50 +87,46 @@ class TransformersGenerator:
 
 
 def generate_texts(
-    model: Any, tokenizer: Any, prompts: Sequence[str], *, seed: int = 0, progress: Callable[[int], None] | None = None, **settings: Any
-) -> list[Response]:  # fmt: skip
+    model: Any,
+    tokenizer: Any,
+    prompts: Sequence[str],
+    *,
+    seed: int = 0,
+    progress: Callable[[int], None] | None = None,
+    processes: Processes = ALONE,
+    **settings: Any,
+) -> list[Response]:
     """Texts alone, from a seed that leaves the caller's random state as it was; ``settings`` as :class:`TransformersGenerator`."""
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        rollouts = TransformersGenerator(model, tokenizer, **settings).generate(prompts, progress)
+        generator = TransformersGenerator(model, tokenizer, **settings)
+        rollouts = generate(generator, prompts, processes, progress)
     lengths = rollouts.response_mask.sum(1).tolist()
     return [Response(*row) for row in zip(rollouts.responses, lengths, rollouts.finished.tolist(), strict=True)]
 
 
-def _generate(model: Any, ids: Tensor, mask: Tensor, sampling: Sampling, stops: StopStrings) -> Tensor:
+def _generate(model: Any, ids: Tensor, mask: Tensor, sampling: Sampling, stops: StopStrings, *, draws: Draws) -> Tensor:
     """The same as :func:`decode` for models that remember in ways of their own, by their ``generate``."""
     from transformers import GenerationConfig
 
-    choice: dict[str, Any] = {"do_sample": False}
-    if sampling.temperature > 0:
-        choice = {"do_sample": True, "temperature": sampling.temperature, "top_p": sampling.top_p, "top_k": 0}
     settings = GenerationConfig(
         max_new_tokens=sampling.max_new_tokens, min_new_tokens=sampling.min_new_tokens or None,
-        eos_token_id=list(sampling.ends), pad_token_id=sampling.pad, **choice,
+        eos_token_id=list(sampling.ends), pad_token_id=sampling.pad, do_sample=False,
     )  # fmt: skip
-    width, rows = ids.shape[1], range(len(ids))
+    width, rows, uniform = ids.shape[1], range(len(ids)), draws.uniform.to(ids.device)
+
+    def only_the_drawn(so_far: Tensor, scores: Tensor) -> Tensor:
+        chosen, finite = draw(scores.float(), uniform[so_far.shape[1] - width], sampling.temperature, sampling.top_p)
+        if not bool(finite.all()):
+            raise not_finite_error("a logit is not finite")
+        return torch.full_like(scores, -torch.inf).scatter(1, chosen.unsqueeze(1), 0.0)
 
     def stopped(so_far: Tensor, scores: Any, **options: Any) -> Tensor:
         stops.look(rows, so_far[:, width:])
         return torch.tensor([row in stops.found for row in rows], device=ids.device)
 
-    with explained():
-        found: Tensor = model.generate(
-            input_ids=ids, attention_mask=mask.long(), generation_config=settings, stopping_criteria=[stopped]
-        )
+    found: Tensor = model.generate(
+        input_ids=ids, attention_mask=mask.long(), generation_config=settings,
+        logits_processor=[only_the_drawn], stopping_criteria=[stopped],
+    )  # fmt: skip
     return found[:, width:]
-
-
-@contextmanager
-def explained() -> Iterator[None]:
-    """Turns torch's refusal to draw from what is no distribution into an error that says what to do.
-
-    Raises:
-        NumericalError: a probability was not finite.
-    """
-    try:
-        yield
-    except RuntimeError as error:
-        if not any(sign in str(error) for sign in _NO_PROBABILITIES):
-            raise
-        raise not_finite_error(str(error).splitlines()[0]) from error

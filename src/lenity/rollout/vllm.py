@@ -6,15 +6,18 @@ vLLM samples from a copy of the policy, which is brought up to date before each 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from types import SimpleNamespace
 from typing import Any
 
 import torch
+from accelerate import PartialState
 from torch import Tensor
+from torch.distributed.tensor import DTensor
 from trl.generation.vllm_client import VLLMClient
 from trl.generation.vllm_generation import VLLMGeneration
 
@@ -22,8 +25,10 @@ from lenity import memory
 from lenity.batch import Rollouts
 from lenity.config.run import RunConfig
 from lenity.errors import EngineError, LenityError
+from lenity.processes import Processes
 from lenity.rollout.answers import asked, from_lists
 from lenity.rollout.decoding import Sampling
+from lenity.rollout.draws import Draws
 
 
 class VLLMGenerator:
@@ -36,29 +41,33 @@ class VLLMGenerator:
         policy: a ``PeftModel``.
         tokenizer: pads on the left.
         sampling: how tokens are chosen.
-        accelerator: of accelerate.
+        processes: ask together.
 
     Raises:
         EngineError: vLLM does not start, or the server cannot be reached.
     """
 
-    def __init__(self, config: RunConfig, policy: Any, tokenizer: Any, sampling: Sampling, accelerator: Any) -> None:
+    copies = True
+
+    def __init__(
+        self, config: RunConfig, policy: Any, tokenizer: Any, sampling: Sampling, processes: Processes
+    ) -> None:
         rollout, settings = config.rollout, config.rollout.vllm
         self._policy, self._tokenizer, self._sampling, self._stop = policy, tokenizer, sampling, tuple(rollout.stop)
         self._window = settings.max_model_length
         served = settings.mode == "server"
         self._where = f"the vLLM server at {settings.url}" if served else "vLLM"
-        if served and not settings.load_adapter and accelerator.device.type != "cuda":
+        if served and not settings.load_adapter and processes.device.type != "cuda":
             raise EngineError(
-                f"rollout.vllm.load_adapter is false, and whole weights are sent by NCCL, which {accelerator.device} has not.",
+                f"rollout.vllm.load_adapter is false, and whole weights are sent by NCCL, which {processes.device} has not.",
                 "Set rollout.vllm.load_adapter to true, or train on a CUDA device.",
             )
-        self._together = accelerator.wait_for_everyone if settings.tensor_parallel > 1 else lambda: None
+        self._together = processes.wait if settings.tensor_parallel > 1 else lambda: None
         adapters = served and settings.load_adapter
         start = partial(AdapterServer, Path(config.output)) if adapters else VLLMGeneration
         with self._explained(starting=True):
             self._engine = start(
-                policy if adapters else Merged(policy), accelerator, tokenizer, mode=settings.mode,
+                policy if adapters else Merged(policy), Plain(), tokenizer, mode=settings.mode,
                 server_base_url=settings.url, server_timeout=settings.timeout, group_port=settings.group_port,
                 tensor_parallel_size=settings.tensor_parallel, gpu_memory_utilization=settings.gpu_memory_utilization,
                 max_model_length=settings.max_model_length, max_num_seqs=rollout.generation_batch_size,
@@ -70,8 +79,15 @@ class VLLMGenerator:
                 },
             )  # fmt: skip
 
+    @property
+    def max_new_tokens(self) -> int:
+        """Of the longest response."""
+        return self._sampling.max_new_tokens
+
     @torch.no_grad()
-    def generate(self, prompts: Sequence[str]) -> Rollouts:
+    def generate(
+        self, prompts: Sequence[str], progress: Callable[[int], None] | None = None, draws: Draws | None = None
+    ) -> Rollouts:
         """One response a prompt, in order, with the log-probs of the distribution that each token was drawn from.
 
         Raises:
@@ -83,6 +99,8 @@ class VLLMGenerator:
             self._engine.sync_weights()
             self._together()  # or vLLM's collectives may meet those of the last update, and wait for ever
             _, answers, logprobs, _ = self._engine.generate(given.rows, None, 1)
+        if progress is not None:
+            progress(len(answers))
         drawn = [[_only(token) for token in row] for row in logprobs or [[]] * len(answers)]
         return from_lists(given, answers, drawn, self._sampling.ends, self._stop)
 
@@ -100,6 +118,12 @@ class VLLMGenerator:
                 f"{self._where} failed ({said[0][:300]}). What was done before is saved.",
                 "Start it as docs/scale.md says and go on with --resume, or with another rollout.engine and --allow-changes.",
             ) from error
+
+
+class Plain(PartialState):  # type: ignore[misc]  # accelerate has no types
+    """What TRL asks of an accelerator, where it has nothing to gather by itself: :class:`Merged` does."""
+
+    state = SimpleNamespace(deepspeed_plugin=None, fsdp_plugin=None)
 
 
 class Merged(torch.nn.Module):
@@ -121,9 +145,9 @@ class Merged(torch.nn.Module):
             if adapted and last == "weight":
                 layer = base.get_submodule(owner)
                 delta = sum(layer.get_delta_weight(adapter).float() for adapter in layer.active_adapters)
-                yield f"{owner}.{last}", (weight.detach().float() + delta).to(weight.dtype)
+                yield f"{owner}.{last}", (_gathered(weight).float() + delta).to(weight.dtype)
             else:
-                yield name.replace(".base_layer.", "."), weight.detach()
+                yield name.replace(".base_layer.", "."), _gathered(weight)
 
 
 class AdapterServer(VLLMGeneration):  # type: ignore[misc]  # trl has no types
@@ -166,6 +190,11 @@ class AdapterServer(VLLMGeneration):  # type: ignore[misc]  # trl has no types
         answer = self.vllm_client.session.post(f"{self.vllm_client.base_url}/v1/{what}", json=body)
         if not answer.ok:
             raise OSError(f"/v1/{what} answers {answer.status_code}: {answer.text[:200]}")
+
+
+def _gathered(weight: Tensor) -> Tensor:
+    """The whole of a weight that the processes share, which is a meeting of all."""
+    return weight.detach().full_tensor() if isinstance(weight, DTensor) else weight.detach()
 
 
 def _only(token: Sequence[float | None]) -> float:

@@ -67,16 +67,16 @@ def probe(config: RunConfig, threads: int) -> Probe:
     import torch
 
     from lenity.models.policy import is_adapter
+    from lenity.processes import ALONE
     from lenity.run_folder import RunFolder
-    from lenity.setup import accelerator_for, prepare
+    from lenity.setup import prepare
 
     torch.set_num_threads(threads)
-    config = config.model_copy(update={"logging": config.logging.model_copy(update={"trackers": []})})
     with TemporaryDirectory() as folder:
-        loaded, first = cost.timed(lambda: prepare(config, RunFolder(folder), accelerator_for(config)))
+        loaded, first = cost.timed(lambda: prepare(config, RunFolder(folder), ALONE))
         loading = first
         if first < QUICK:
-            loaded, loading = cost.timed(lambda: prepare(config, RunFolder(folder), accelerator_for(config)))
+            loaded, loading = cost.timed(lambda: prepare(config, RunFolder(folder), ALONE))
     plain, world, trainer = loaded
     policy = [p for p in trainer.actor_critic.policy.parameters() if p.requires_grad]
     trained = [p for p in trainer.actor_critic.parameters() if p.requires_grad]

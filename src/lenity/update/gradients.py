@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from lenity.aggregation.base import GradientRule
 from lenity.batch import Credited
+from lenity.processes import Processes
 from lenity.update.ppo import policy_loss
 
 
@@ -49,6 +50,19 @@ def jacobian(
             pieces = torch.autograd.grad(loss, parameters, retain_graph=k < len(total) - 1, materialize_grads=True)
             total[k] += torch.cat([piece.flatten() for piece in pieces])
     return total
+
+
+@torch.no_grad()
+def sum_gradients(parameters: Sequence[nn.Parameter], processes: Processes) -> None:
+    """Each parameter's gradient becomes the sum over the processes; one that has none in any of them keeps none."""
+    if processes.count == 1:
+        return
+    flat = [torch.zeros_like(p) if p.grad is None else p.grad for p in parameters]
+    known = parameters[0].new_tensor([p.grad is not None for p in parameters])
+    summed = processes.total(torch.cat([known, *(gradient.flatten() for gradient in flat)]))
+    known, *pieces = torch.split(summed, [len(flat), *(gradient.numel() for gradient in flat)])
+    for parameter, reached, piece in zip(parameters, known.tolist(), pieces, strict=True):
+        parameter.grad = piece.view_as(parameter) if reached else None
 
 
 def compared_parameters(policy: nn.Module, rule: GradientRule) -> list[nn.Parameter]:

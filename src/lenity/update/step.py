@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -10,21 +9,21 @@ from functools import cached_property
 from typing import Any, TypeVar
 
 import torch
-from accelerate.utils import broadcast
 from torch import Tensor, nn
 
-from lenity import memory
-from lenity.advantages.normalise import Total
+from lenity import memory, seeds
 from lenity.aggregation.base import GradientRule, Rule
-from lenity.batch import Credited, pieces
+from lenity.batch import Credited, dealt, pieces
 from lenity.config.sections import PPO, Tolerance
 from lenity.errors import NumericalError, ResourceError
 from lenity.finite import not_finite
-from lenity.update.gradients import compared_parameters, jacobian, objective_losses
+from lenity.processes import Processes
+from lenity.update.gradients import compared_parameters, jacobian, objective_losses, sum_gradients
 from lenity.update.ppo import policy_loss, value_loss
 
 T = TypeVar("T")
-COUNTS = ("skipped_mini_batches", "non_finite_steps", "forward_passes", "backward_passes")
+OWN = ("non_finite_steps", "forward_passes", "backward_passes")  # counted on one process
+COUNTS = ("skipped_mini_batches", *OWN)
 
 
 @dataclass
@@ -49,29 +48,29 @@ class Setbacks:
 class Update:
     """Epochs of mini-batches, with accumulation; every response token of an optimizer step weighs the same.
 
+    A step has ``mini_batch_size`` x ``accumulation`` rows of the whole batch, which are dealt out to the processes.
+
     A mini-batch that the memory does not hold is split, which changes nothing but how much is computed at once. A step whose
     loss or gradient is not finite is skipped.
 
     Args:
-        accelerator: of accelerate; one process is the special case.
-        module: the prepared actor-critic.
-        optimizer: prepared.
+        processes: share the rows of each step.
+        module: the actor-critic.
+        optimizer: of what it trains.
         schedule: of the learning rate, a step an optimizer step.
         settings: epochs, sizes, clips.
         max_grad_norm: gradient clipping.
-        total: sums a tensor over processes.
         setbacks: what has gone wrong.
         tolerance: how much may.
         say: gets a word on each setback.
     """
 
-    accelerator: Any
+    processes: Processes
     module: Any
     optimizer: Any
     schedule: Any
     settings: PPO
     max_grad_norm: float
-    total: Total
     setbacks: Setbacks
     tolerance: Tolerance
     say: Callable[[str], None] = lambda text: None
@@ -97,32 +96,41 @@ class Update:
         for epoch in range(self.settings.epochs):
             seed(epoch)
             order = torch.randperm(len(batch)).to(batch.response_mask.device)
+            seeds.part_ways(self.processes.rank)
             for window in pieces(order, self.settings.mini_batch_size * self.settings.accumulation):
                 stats = self._step(batch, window, rule, weights)
                 sums = _added(sums, {name: value.detach().cpu() for name, value in stats.items()})
                 steps += 1
-        counted = {name: int(sums.pop(name, 0)) for name in COUNTS}
         seconds = {"rule_seconds": round(float(sums.pop("rule_seconds")), 4)}
-        means = {name: (self.total(value.to(batch.raw.device)) / steps).tolist() for name, value in sums.items()}
-        return means | counted | seconds
+        own = {name: int(sums.pop(name, 0)) for name in OWN}
+        combination = {"combination": (sums.pop("combination") / steps).tolist()} if "combination" in sums else {}
+        sums = {name: torch.stack(found).sum(0) for name, found in _columns(self.processes.gather(sums)).items()}
+        skipped = {"skipped_mini_batches": int(sums.pop("skipped_mini_batches"))}
+        means = {name: (value / steps).tolist() for name, value in sums.items()}
+        return combination | means | skipped | own | seconds
 
     @cached_property
     def _parameters(self) -> dict[str, nn.Parameter]:
-        """All of the module's, which a large one needs a while to list."""
-        return dict(self.module.named_parameters())
+        """Those that are trained, which a large module needs a while to list."""
+        return {name: parameter for name, parameter in self.module.named_parameters() if parameter.requires_grad}
+
+    @property
+    def _trained(self) -> list[nn.Parameter]:
+        return list(self._parameters.values())
 
     def _step(self, batch: Credited, rows: Tensor, rule: Rule | None, weights: Tensor | None) -> dict[str, Tensor]:
         """One optimizer step on ``rows`` of the batch; sums over their mini-batches."""
-        tokens = self.total(batch.response_mask[rows].sum())
+        tokens = batch.response_mask[rows].sum()
         combination, stats = self._fitting(batch, rows, lambda parts: self._combine(parts, tokens, rule, weights))
         critic = self.settings.value_coefficient if rule is None or rule.group == 1 else 0.0
         more, names = self._fitting(batch, rows, lambda parts: self._gradients(parts, tokens, combination, critic))
         stats = _added(stats, more)
-        norm = self.accelerator.clip_grad_norm_(list(self._parameters.values()), self.max_grad_norm)
-        if norm is not None and not torch.isfinite(torch.as_tensor(norm)):
+        sum_gradients(self._trained, self.processes)
+        norm = torch.nn.utils.clip_grad_norm_(self._trained, self.max_grad_norm)
+        if not torch.isfinite(norm):
             self.optimizer.zero_grad()  # a broken gradient must not reach the weights
             stats["non_finite_steps"] = torch.ones((), dtype=torch.long)
-            self._count_broken(names)
+            self._count_broken([name for found in self.processes.gather(names) for name in found])
         self.optimizer.step()
         self.schedule.step()
         self.optimizer.zero_grad()
@@ -137,7 +145,8 @@ class Update:
         random = torch.get_rng_state(), torch.cuda.get_rng_state() if batch.raw.is_cuda else None
         while True:
             try:
-                return work([batch.select(part) for part in pieces(rows, self.setbacks.micro_batch)])
+                own = dealt(rows, self.processes.rank, self.processes.count, self.setbacks.micro_batch)
+                return work([batch.select(part) for part in own])
             except Exception as error:
                 self._halve(error)
             self.optimizer.zero_grad()
@@ -152,7 +161,7 @@ class Update:
         if not memory.ran_out(error):
             raise error
         why = str(error).splitlines()[0]
-        if size == 1 or self.accelerator.num_processes > 1:  # other processes wait inside the same pass
+        if size == 1 or self.processes.count > 1:  # other processes wait inside the same pass
             raise ResourceError(
                 f"the memory does not hold ppo.mini_batch_size {size} in the update ({why}). What was saved before is whole.",
                 "Lower ppo.mini_batch_size or rollout.max_new_tokens, and go on with --resume --allow-changes.",
@@ -169,10 +178,8 @@ class Update:
         """Accumulate over ``parts``; sums, and the names of what is not finite."""
         stats: dict[str, Tensor] = {}
         names: list[str] = []
-        for i, part in enumerate(parts):
-            last = i == len(parts) - 1
-            with contextlib.nullcontext() if last else self.accelerator.no_sync(self.module):
-                more, broken = self._backward(part, tokens, combination, critic)
+        for part in parts:
+            more, broken = self._backward(part, tokens, combination, critic)
             stats, names = _added(stats, more), names + broken
         own = {name: p.grad for name, p in self._parameters.items() if p.grad is not None}
         names += [f"gradient of {name}" for name in not_finite(own)]
@@ -182,7 +189,7 @@ class Update:
         self.setbacks.non_finite_steps += 1
         shown = ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
         if self.setbacks.non_finite_steps <= self.tolerance.non_finite_steps:
-            self.say(f"An optimizer step was skipped: not finite are {shown or 'gradients of another process'}.")
+            self.say(f"An optimizer step was skipped: not finite are {shown or 'the gradients together'}.")
             return
         raise NumericalError(
             f"{self.setbacks.non_finite_steps} optimizer steps were not finite, more than tolerance.non_finite_steps allows; "
@@ -197,20 +204,19 @@ class Update:
         if not isinstance(rule, GradientRule) or weights is None:
             return None, {"rule_seconds": torch.zeros(())}
         start = time.perf_counter()
-        module = self.accelerator.unwrap_model(self.module)
-        parameters = compared_parameters(module.policy, rule)
+        parameters = compared_parameters(self.module.policy, rule)
 
         def losses(outputs: Any, part: Credited) -> Tensor | None:
             exploded = self._exploded(outputs.logprobs.detach(), part)
             return None if exploded else objective_losses(outputs, part, self.settings.clip, tokens)
 
-        found = self.total(jacobian(module, parts, parameters, losses))
+        found = self.processes.total(jacobian(self.module, parts, parameters, losses))
         broken = not bool(found.isfinite().all())
         combination = torch.full_like(weights, float("nan")) if broken else rule.combination(found, weights)
-        combination = broadcast(combination)  # some rules draw at random
+        combination = self.processes.told(combination.cpu).to(weights)  # some rules draw at random
         objectives = len(weights)
         return combination, {
-            "combination": combination.nan_to_num() / self.accelerator.num_processes,
+            "combination": combination.nan_to_num(),
             "rule_seconds": torch.tensor(time.perf_counter() - start),
             "forward_passes": torch.tensor(len(parts)),
             "backward_passes": torch.tensor(len(parts) * objectives),
@@ -239,24 +245,30 @@ class Update:
         terms = {"log-probs": outputs.logprobs, "values": outputs.values, "policy loss": policy, "value loss": value}
         loss = policy + critic * value
         if bad := self._exploded(outputs.logprobs.detach(), part):
-            loss = 0.0 * (outputs.logprobs.sum() + outputs.values.sum())  # every process still joins the reduction
+            loss = 0.0 * (
+                outputs.logprobs.sum() + outputs.values.sum()
+            )  # where the model is sharded all go back through it
         broken = [] if bool(loss.isfinite()) else not_finite({name: term.detach() for name, term in terms.items()})
         if bad or broken:
             stats = {name: torch.zeros_like(value) for name, value in stats.items()}
-        self.accelerator.backward(loss * self.accelerator.num_processes)  # gradients are averaged over processes
+        torch.autograd.backward(loss)
         one = torch.ones((), dtype=torch.long)
         counts = {"skipped_mini_batches": (bad and not broken) * one, "forward_passes": one, "backward_passes": one}
         return {name: value.detach() for name, value in stats.items()} | counts, broken
 
     def _exploded(self, logprobs: Tensor, part: Credited) -> bool:
         ratio = (logprobs - part.logprobs).where(part.response_mask, 0.0).exp()
-        sums = self.total(torch.stack([ratio.where(part.response_mask, 0.0).sum(), part.response_mask.sum()]))
-        return bool(sums[0] / sums[1] > self.settings.ratio_limit)  # no number is no explosion; the loss will show it
+        mean = ratio.where(part.response_mask, 0.0).sum() / part.response_mask.sum()
+        return bool(mean > self.settings.ratio_limit)  # no number is no explosion; the loss will show it
 
 
 def _added(first: dict[str, Tensor], second: dict[str, Tensor]) -> dict[str, Tensor]:
     zero = torch.zeros((), dtype=torch.long)
     return {name: first.get(name, zero) + second.get(name, zero) for name in first | second}
+
+
+def _columns(rows: list[dict[str, Tensor]]) -> dict[str, list[Tensor]]:
+    return {name: [row[name] for row in rows] for name in rows[0]}
 
 
 def adapter_dropout_only(module: nn.Module) -> None:
