@@ -67,9 +67,7 @@ class Warmer:
 
 def runs(tiny_model, tmp_path, monkeypatch, temperature, **ppo):
     """A short run with such an engine."""
-    monkeypatch.setattr(
-        engines, "load", lambda config, world, processes: Warmer(world.generator(config), temperature)
-    )
+    monkeypatch.setattr(engines, "load", lambda config, world, processes: Warmer(world.generator(config), temperature))
     settings = {"epochs": 1, "mini_batch_size": 4, "accumulation": 1} | ppo
     config = tiny.run_config(tiny_model, tmp_path / f"{temperature}{ppo}", iterations=2, ppo=settings)
     return train(config).metrics()

@@ -194,7 +194,8 @@ class AdapterServer(VLLMGeneration):  # type: ignore[misc]  # trl has no types
 
 def _gathered(weight: Tensor) -> Tensor:
     """The whole of a weight that the processes share, which is a meeting of all."""
-    return weight.detach().full_tensor() if isinstance(weight, DTensor) else weight.detach()
+    own: Any = weight.detach()
+    return own.full_tensor() if isinstance(own, DTensor) else own
 
 
 def _only(token: Sequence[float | None]) -> float:

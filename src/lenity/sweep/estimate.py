@@ -68,9 +68,11 @@ def probe(config: RunConfig, threads: int) -> Probe:
 
     from lenity.models.policy import is_adapter
     from lenity.processes import ALONE
+    from lenity.rollout import engines
     from lenity.run_folder import RunFolder
     from lenity.setup import prepare
 
+    engines.require(config)
     torch.set_num_threads(threads)
     with TemporaryDirectory() as folder:
         loaded, first = cost.timed(lambda: prepare(config, RunFolder(folder), ALONE))
