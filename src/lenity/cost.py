@@ -12,7 +12,7 @@ import torch
 from lenity import seeds
 from lenity.aggregation.work import BACKWARD, Work
 from lenity.config.run import RunConfig
-from lenity.models.sharding import whole
+from lenity.models.sharding import kept, whole
 from lenity.rewards.asking import score_all
 from lenity.setup import Trainer, World
 
@@ -97,7 +97,7 @@ def timed(work: Callable[[], T]) -> tuple[T, float]:
 def memory(config: RunConfig, world: World, trainer: Trainer) -> float:
     """Bytes of the weights, of gradients and moments of what is trained, and of the activations of one mini-batch."""
     parameters = list(trainer.actor_critic.parameters())
-    weights = sum(p.numel() * p.element_size() for p in parameters)
+    weights = sum(kept(p) * p.element_size() for p in parameters)
     optimizer = sum(3 * 4 * p.numel() for p in parameters if p.requires_grad)
     model = world.policy.get_base_model().config.get_text_config()
     size, longest = config.ppo.mini_batch_size, config.rollout.max_new_tokens

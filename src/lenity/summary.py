@@ -26,7 +26,7 @@ def show(config: RunConfig, world: World, trainer: Trainer, done: int) -> None:
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
     rows = {
         "model": f"{config.policy.model} · {every:,} parameters, {trained:,} trained (adapter and critic)",
-        "device": f"{trainer.processes.device} × {trainer.processes.count} · {str(world.policy.dtype).removeprefix('torch.')}",
+        "device": f"{trainer.processes.device.type} × {trainer.processes.count} · {str(world.policy.dtype).removeprefix('torch.')}",
         "method": " ".join(f"{key} {value}" for key, value in config.dump()["method"].items()),
         "objectives": " · ".join(f"{name} {config.weights[name]:.4g}" for name in config.objectives.names),
         "prompts": str(world.report),

@@ -25,9 +25,9 @@ def generated(monkeypatch):
     """How many responses were generated."""
     plain, count = TransformersGenerator._generate, [0]
 
-    def generate(self, prompts):
+    def generate(self, prompts, draws):
         count[0] += len(prompts)
-        return plain(self, prompts)
+        return plain(self, prompts, draws)
 
     monkeypatch.setattr(TransformersGenerator, "_generate", generate)
     return count

@@ -173,13 +173,13 @@ def test_each_process_keeps_its_part_of_the_frozen_weights_and_all_that_is_train
 import sys, torch, tiny
 from torch import distributed as dist
 from torch.testing._internal.distributed.fake_pg import FakeStore
-from lenity.models.sharding import shard
+from lenity.models.sharding import kept, shard
 dist.init_process_group("fake", store=FakeStore(), rank=0, world_size=4)
 module, _ = tiny.actor_critic(sys.argv[1])
 shard(module, again=True)
 frozen, trained = [], []
 for p in module.parameters():
-    (trained if p.requires_grad else frozen).append((getattr(p, "to_local", lambda p=p: p)().numel(), p.numel()))
+    (trained if p.requires_grad else frozen).append((kept(p), p.numel()))
 print(*(sum(column) for part in (frozen, trained) for column in zip(*part)))
 """
     found = subprocess.run(
@@ -187,5 +187,5 @@ print(*(sum(column) for part in (frozen, trained) for column in zip(*part)))
         env=os.environ | {"PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[1]), *sys.path])},
     )  # fmt: skip
     assert found.returncode == 0, found.stderr
-    kept, frozen, own, trained = map(int, found.stdout.split())
-    assert own == trained and kept == pytest.approx(frozen / 4, rel=0.05)
+    part, frozen, own, trained = map(int, found.stdout.split())
+    assert own == trained and part == pytest.approx(frozen / 4, rel=0.05)

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import nn
 from torch.distributed.fsdp import FSDPModule, fully_shard
+from torch.distributed.tensor import DTensor
 
 from lenity import launch
 from lenity.errors import ModelError
@@ -42,6 +43,12 @@ def shard(module: Any, *, again: bool) -> None:
     with torch.no_grad():  # the parts learn what is their whole by a first pass of it
         module(token, token == 0, token, token == 0)
     module.reshard()
+
+
+def kept(parameter: nn.Parameter) -> int:
+    """How many of a parameter's numbers this process keeps."""
+    own = parameter.to_local() if isinstance(parameter, DTensor) else parameter
+    return own.numel()
 
 
 @contextmanager

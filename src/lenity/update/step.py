@@ -23,7 +23,6 @@ from lenity.update.ppo import policy_loss, value_loss
 
 T = TypeVar("T")
 OWN = ("non_finite_steps", "forward_passes", "backward_passes")  # counted on one process
-COUNTS = ("skipped_mini_batches", *OWN)
 
 
 @dataclass
