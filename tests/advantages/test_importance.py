@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 import tiny
 from lenity.advantages.credit import credit
 from lenity.advantages.importance import engine_gap, importance_weights
-from lenity.advantages.normalise import same
 from lenity.aggregation import PLC
 from lenity.aggregation.gradient import MGDA
 from lenity.batch import concatenate
@@ -127,7 +126,7 @@ def test_metrics_of_a_known_gap(tiny_model):
     batch = credited(tiny_model, torch.tensor([[0.5], [-1.0], [0.0], [0.25]]))
     shifts = [0.5] * 3 + [-1.0] + [0.0] * 5 + [0.25] * 4
     ratios = [float(torch.tensor(-shift).exp()) for shift in shifts]
-    found = engine_gap(batch, 2.0, same, same)
+    found = engine_gap(batch, 2.0)
     wanted = {
         "engine_gap_mean": sum(map(abs, shifts)) / 13,
         "engine_gap_max": 1.0,
@@ -141,7 +140,7 @@ def test_metrics_of_a_known_gap(tiny_model):
 def test_an_engine_that_is_the_trainer_has_no_gap_to_report(tiny_model):
     batch = credited(tiny_model, None)
     assert batch.importance is None
-    assert engine_gap(batch, 2.0, same, same) == {}
+    assert engine_gap(batch, 2.0) == {}
 
 
 @pytest.mark.parametrize("rule", [None, MGDA()], ids=["advantages", "gradients"])

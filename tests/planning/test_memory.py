@@ -22,6 +22,7 @@ from lenity.models.recompute import recompute
 from lenity.planning import memory
 from lenity.planning.memory import Model, Numbers, Pass
 from lenity.planning.shapes import Shape
+from lenity.rollout.draws import Draws
 from lenity.rollout.decoding import Sampling, decode
 from lenity.update.step import adapter_dropout_only
 
@@ -195,7 +196,7 @@ def test_generation_holds_what_the_plan_says(name):
 
     @torch.no_grad()
     def generate():
-        decode(policy, ids, mask, sampling, NeverStops())
+        decode(policy, ids, mask, sampling, NeverStops(), draws=Draws.of(batch.rows, batch.response))
 
     generate()
     measured, planned = peak(generate), sum(memory.generation(made, batch, nucleus=top_p < 1).values())
