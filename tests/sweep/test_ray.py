@@ -1,0 +1,132 @@
+"""Ray as an executor: what it refuses, shares of CPUs, answers and losses, how it ends. On one real Ray of this machine."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from lenity.errors import ConfigError, ResourceError
+from lenity.lock import locked
+from lenity.sweep import ray as module
+from lenity.sweep.ray import Place, RayWorkers, room
+
+
+def test_without_the_package_the_remedy_is_named(monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(ConfigError, match=r"needs the package ray.*pip install 'lenity\[ray\]'"), RayWorkers(tmp_path):
+        pass
+
+
+@pytest.mark.parametrize("address", ["head", "head:", ":6379", "ray://head:10001", "127.0.0.1:1", "127.0.0.1:99999"])
+def test_an_address_at_which_nothing_is_is_refused_at_once(address):
+    began = time.monotonic()
+    with pytest.raises(ConfigError, match=f"--address.*{address}.*ray start --head"):
+        module._knock(address)
+    assert time.monotonic() - began < 6
+
+
+def test_a_part_of_a_gpu_is_never_spread_over_two():
+    assert room({"CPU": 16, "GPU": 2}, {"CPU": 1, "GPU": 0.4}) == 4
+    assert room({"CPU": 16, "GPU": 3}, {"CPU": 1, "GPU": 2}) == 1
+    assert room({"CPU": 1, "GPU": 4}, {"CPU": 0.3, "GPU": 0.1}) == 3
+    assert room({"CPU": 4}, {"CPU": 1, "GPU": 0.5}) == 0 and room({"CPU": 4}, {"CPU": 1, "GPU": 0}) == 4
+
+
+def test_a_node_must_see_the_very_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "elsewhere").mkdir()
+    with locked(Path("sweep")):
+        place = Place.of(Path("sweep"))
+        place.enter()
+        for wrong in (Place(str(tmp_path / "elsewhere"), "sweep", place.holder), Place("/nowhere", "sweep", place.holder)):
+            with pytest.raises(ConfigError, match=f"node '{socket.gethostname()}' does not see.*every node mounts"):
+                wrong.enter()
+        with pytest.raises(ConfigError, match="does not see"):
+            Place(str(tmp_path), "sweep", {**place.holder, "pid": 1}).enter()
+
+
+def fail_as(text):
+    raise ConfigError(text, "Do better.")
+
+
+def note(file):
+    Path(file).write_text(f"{os.getpid()} {os.environ['OMP_NUM_THREADS']} {Path.cwd()}")
+    time.sleep(60)
+
+
+def answers(workers, count):
+    found = {}
+    while len(found) < count:
+        found |= {answer.task: answer for answer in workers.wait(10)}
+    return found
+
+
+def test_answers_losses_shares_and_the_end(tmp_path, monkeypatch):
+    """One Ray for all of it: to start one takes seconds."""
+    pytest.importorskip("ray", reason="ray is not installed: pip install 'lenity[ray]'")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    before = signal.getsignal(signal.SIGTERM), sys.excepthook
+    with locked(Path("sweep")), RayWorkers(Path("sweep"), cpus=0.5) as workers:
+        assert before == (signal.getsignal(signal.SIGTERM), sys.excepthook), "Ray changes neither"
+        assert os.environ["RAY_USAGE_STATS_ENABLED"] == "0"
+        assert workers.room == workers.free == 2 * os.cpu_count() and not workers.busy
+        listening = [c.laddr.ip for p in psutil.Process().children(recursive=True) for c in p.net_connections() if c.status == "LISTEN"]
+        assert listening and set(listening) <= {"127.0.0.1", "::1"}, "nothing that Ray executes comes from outside"
+        workers.submit("wrong", fail_as, "method is 'x'.")
+        workers.submit("broken", int, "one")
+        workers.submit("exits", os._exit, 3)
+        assert workers.free == 2 * os.cpu_count() - 3
+        found = answers(workers, 3)
+        assert found["wrong"].error == "method is 'x'. Do better." and not found["wrong"].lost
+        assert found["broken"].error.startswith("Traceback") and not found["broken"].lost
+        assert found["exits"].lost and "was lost" in found["exits"].error
+        workers.submit("long", note, str(tmp_path / "pid"))
+        end = time.monotonic() + 60
+        while not (tmp_path / "pid").is_file() or not (tmp_path / "pid").read_text():
+            assert time.monotonic() < end
+            time.sleep(0.05)
+        pid, threads, where = (tmp_path / "pid").read_text().split()
+        assert threads == "1" and Path(where) == tmp_path
+    assert not psutil.pid_exists(int(pid)), "what runs is ended"
+
+
+def test_a_run_that_no_node_has_room_for_is_refused(tmp_path, monkeypatch):
+    nodes = [{"NodeID": "a", "Alive": True, "Resources": {"CPU": 4.0}}, {"NodeID": "b", "Alive": False, "Resources": {"GPU": 8.0}}]
+
+    class Fake:
+        nodes = staticmethod(lambda: nodes)
+        ended = False
+
+        def shutdown(self):
+            self.ended = True
+
+    fake = Fake()
+    monkeypatch.setattr(module, "_imported", lambda: fake)
+    monkeypatch.setattr(module, "_connect", lambda *_: None)
+    with pytest.raises(ResourceError, match=r"no node .* room for a run of 1 CPUs and 2 GPUs; nodes: \[\{'CPU': 4.0, 'GPU': 0\}\]"), \
+            RayWorkers(tmp_path, gpus=2):  # fmt: skip
+        pass
+    assert fake.ended, "the cluster is left"
+
+
+def test_a_bad_address_through_the_command_line(tmp_path):
+    pytest.importorskip("ray", reason="ray is not installed: pip install 'lenity[ray]'")
+    import tiny
+    import yaml
+
+    (tmp_path / "base.yaml").write_text(yaml.safe_dump(tiny.run_config("m", "unused").dump(), sort_keys=False))
+    command = [sys.executable, "-m", "lenity", "sweep", "base.yaml", "--output", "sweep", "--executor", "ray"]
+    found = subprocess.run(
+        [*command, "--address", "127.0.0.1:1"], check=False, cwd=tmp_path, capture_output=True, text=True, timeout=60
+    )
+    assert found.returncode == 2 and "Traceback" not in found.stderr
+    assert "--address '127.0.0.1:1': nothing answers there" in found.stderr and "remedy: " in found.stderr
