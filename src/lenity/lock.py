@@ -86,6 +86,10 @@ def _alive(process: dict[str, Any]) -> bool:
 def _by(folder: Path) -> str:
     data = holder(folder)
     try:
-        return f" by process {data['pid']} on host '{data['host']}' since {data['since']}" if data else " by another process"
+        return (
+            f" by process {data['pid']} on host '{data['host']}' since {data['since']}"
+            if data
+            else " by another process"
+        )
     except LookupError:
         return " by another process"

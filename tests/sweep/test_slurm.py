@@ -42,7 +42,7 @@ def test_runs_made_from_others_come_after_them(tmp_path):
     assert sorted(first + second) == list(range(len(runs))) and len(stages(runs[-1:])) == 1
 
 
-@pytest.mark.parametrize("name", ["plain", "it's a \"folder\" $HOME"])
+@pytest.mark.parametrize("name", ["plain", 'it\'s a "folder" $HOME'])
 def test_scripts_are_sound_and_say_what_each_run_may_use(tmp_path, monkeypatch, name):
     (tmp_path / name).mkdir()
     monkeypatch.chdir(tmp_path / name)
@@ -63,7 +63,9 @@ def test_scripts_are_sound_and_say_what_each_run_may_use(tmp_path, monkeypatch, 
         "runs2=$(sbatch --parsable --dependency=afterany:${runs1%;*} 'all of it/slurm/1/runs2.sh')",
     ]
     again = write_and_collect(runs, Path("all of it"), SLURM)
-    assert "slurm/2/" in again.commands[0] and Path("all of it/slurm/1/tasks.json").is_file(), "jobs in the queue keep theirs"
+    assert "slurm/2/" in again.commands[0] and Path("all of it/slurm/1/tasks.json").is_file(), (
+        "jobs in the queue keep theirs"
+    )
 
 
 def sweep(folder):
@@ -81,7 +83,9 @@ def submit(folder, text):
     log.unlink(missing_ok=True)
     commands = "\n".join(re.findall(r"^\w+=\$\(sbatch .*\)$", text, re.MULTILINE))
     environment = os.environ | {"PATH": f"{folder / 'bin'}:{os.environ['PATH']}", "LOG": str(log)}
-    subprocess.run(["bash", "-euc", commands], check=True, cwd=folder, env=environment, capture_output=True, timeout=300)
+    subprocess.run(
+        ["bash", "-euc", commands], check=True, cwd=folder, env=environment, capture_output=True, timeout=300
+    )
     return log.read_text().splitlines()
 
 

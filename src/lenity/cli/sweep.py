@@ -112,7 +112,7 @@ def command(  # noqa: PLR0917 - click passes by name
     \b
     lenity sweep mine.yaml --output /shared/all --executor ray --address head:6379 --gpus-per-run 0.5
     lenity sweep mine.yaml --output /shared/all --executor slurm --gpus-per-run 1 --cpus-per-run 8
-    """
+    """  # noqa: D301 - click reads the backspace
     from rich.console import Console
 
     from lenity.config.load import listed
@@ -167,7 +167,11 @@ def _write_jobs(
     lines = [f"failed, what all runs share: {found.shared}"] if found.shared else []
     lines += [f"{done} of {len(configs)} runs are done."]
     if found.commands:
-        lines += ["To submit the rest, from this folder:", *found.commands, "When these jobs have ended, give this command again."]
+        lines += [
+            "To submit the rest, from this folder:",
+            *found.commands,
+            "When these jobs have ended, give this command again.",
+        ]
     for line in lines:
         console.print(line, markup=False, highlight=False, soft_wrap=True)
     return status or int(found.shared is not None)

@@ -24,11 +24,12 @@ from lenity.sweep.executors import Answer, attempt
 PATIENCE = 120.0  # seconds without a node that has room for a run
 ENDING = 5.0  # seconds a cancelled run has to end
 GREETING = 60.0  # seconds a node has to start a first process
+STORE = 100 * 2**20  # bytes of Ray's object store; nothing of a run goes through it
 QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",  # or Ray reports to its makers
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "1",  # runs without GPUs see none
-    "RAY_DEDUP_LOGS": "0",
 }
+ALONE = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}  # on any system: Ray then listens on the loopback address only
 
 
 @dataclass(frozen=True)
@@ -38,11 +39,12 @@ class Place:
     cwd: str
     folder: str
     holder: dict[str, Any] | None
+    path: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, folder: Path) -> Place:
-        """This process's working directory, and ``folder``, whose lock it holds."""
-        return cls(str(Path.cwd()), str(folder), lock.holder(folder))
+        """This process's working directory and module path, and ``folder``, whose lock it holds."""
+        return cls(str(Path.cwd()), str(folder), lock.holder(folder), tuple(map(os.path.abspath, sys.path)))
 
     def enter(self) -> None:
         """Work there.
@@ -60,6 +62,7 @@ class Place:
                 f"node '{socket.gethostname()}' does not see the sweep's folder '{self.folder}' from '{self.cwd}'.",
                 "Start the sweep in, and give --output on, a file system that every node mounts at the same path.",
             )
+        sys.path += [entry for entry in self.path if entry not in sys.path]  # rewards may be functions of any module
 
 
 class RayWorkers:
@@ -84,7 +87,7 @@ class RayWorkers:
         self._room, self._roomy = 0, time.monotonic()
 
     def __enter__(self) -> Self:
-        self._ray = _imported()
+        self._ray = _imported(QUIET if self._address else QUIET | ALONE)
         _connect(self._ray, self._address)
         try:
             if self._gpus is None:
@@ -152,7 +155,12 @@ class RayWorkers:
         errors, lost = self._ray.exceptions, False
         try:
             error: str | None = self._ray.get(ref)
-        except (errors.WorkerCrashedError, errors.NodeDiedError, errors.OutOfMemoryError, errors.ObjectLostError) as loss:
+        except (
+            errors.WorkerCrashedError,
+            errors.NodeDiedError,
+            errors.OutOfMemoryError,
+            errors.ObjectLostError,
+        ) as loss:
             error, lost = f"its node or its process there was lost: {_first_line(loss)}", True
         except errors.RayError as failure:
             error = str(failure)
@@ -176,7 +184,11 @@ class RayWorkers:
         """
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-        need, place, remote = {"CPU": self._cpus, "GPU": self._gpus or 0.0}, Place.of(self._output), self._ray.remote(_greet)
+        need, place, remote = (
+            {"CPU": self._cpus, "GPU": self._gpus or 0.0},
+            Place.of(self._output),
+            self._ray.remote(_greet),
+        )
         nodes = [node for node, resources in self._resources().items() if room(resources, need)]
         asked = [
             remote.options(num_cpus=0, max_retries=0, scheduling_strategy=NodeAffinitySchedulingStrategy(node, soft=False))
@@ -230,9 +242,9 @@ def _greet(place: Place) -> str | None:
     return attempt(place.enter, ())
 
 
-def _imported() -> Any:
-    """Ray, without its reports."""
-    for name, value in QUIET.items():
+def _imported(environment: Mapping[str, str]) -> Any:
+    """Ray, which reads ``environment`` as it is imported."""
+    for name, value in environment.items():
         os.environ.setdefault(name, value)
     try:
         with _handlers():
@@ -251,7 +263,7 @@ def _connect(ray: Any, address: str | None) -> None:
         ConfigError: there is none, or this machine is no node of it.
     """
     quiet = {"log_to_driver": False, "logging_level": logging.ERROR}
-    own = {"num_cpus": os.cpu_count(), "include_dashboard": False, "_node_ip_address": "127.0.0.1"}
+    own = {"num_cpus": os.cpu_count(), "include_dashboard": False, "object_store_memory": STORE}
     if address:
         _knock(address)
     try:

@@ -26,7 +26,7 @@ class Retrying:
         self._executor, self._retries, self._tell = executor, retries, tell
         self._given: dict[str, tuple[Callable[..., None], tuple[Any, ...]]] = {}
         self._losses: Counter[str] = Counter()
-        self._spent: Counter[str] = Counter()
+        self._spent: dict[str, float] = {}
 
     @property
     def free(self) -> int:
@@ -50,7 +50,7 @@ class Retrying:
     def _heard(self, answer: Answer) -> Answer | None:
         """None where it is tried again."""
         task = answer.task
-        self._spent[task] += answer.seconds
+        self._spent[task] = self._spent.get(task, 0.0) + answer.seconds
         if not answer.lost or self._losses[task] >= self._retries:
             return replace(answer, seconds=self._spent[task])
         self._losses[task] += 1
