@@ -33,7 +33,7 @@ def test_without_the_package_the_remedy_is_named(monkeypatch, tmp_path):
 def test_an_address_at_which_nothing_is_is_refused_at_once(address):
     began = time.monotonic()
     with pytest.raises(ConfigError, match=f"--address.*{address}.*ray start --head"):
-        module._knock(address)
+        module._knock(address, lambda: "127.0.0.1")
     assert time.monotonic() - began < 6
 
 
@@ -128,7 +128,7 @@ def test_a_run_that_no_node_has_room_for_is_refused(tmp_path, monkeypatch):
             self.ended = True
 
     fake = Fake()
-    monkeypatch.setattr(module, "_imported", lambda: fake)
+    monkeypatch.setattr(module, "_imported", lambda _: fake)
     monkeypatch.setattr(module, "_connect", lambda *_: None)
     with pytest.raises(ResourceError, match=r"no node .* room for a run of 1 CPUs and 2 GPUs; nodes: \[\{'CPU': 4.0, 'GPU': 0\}\]"), \
             RayWorkers(tmp_path, gpus=2):  # fmt: skip
@@ -145,4 +145,4 @@ def test_a_bad_address_through_the_command_line(tmp_path):
         [*command, "--address", "127.0.0.1:1"], check=False, cwd=tmp_path, capture_output=True, text=True, timeout=60
     )
     assert found.returncode == 2 and "Traceback" not in found.stderr
-    assert "--address '127.0.0.1:1': nothing answers there" in found.stderr and "remedy: " in found.stderr
+    assert "--address '127.0.0.1:1': nothing answers at port 1 of " in found.stderr and "remedy: " in found.stderr

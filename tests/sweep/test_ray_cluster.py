@@ -34,6 +34,7 @@ def until(holds, seconds=90):
 def cluster(monkeypatch):
     """A head that runs nothing, and two nodes with room for one run each."""
     monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+    monkeypatch.setenv("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")  # so that the sweep looks for it on the loopback address
     before, hook = signal.getsignal(signal.SIGTERM), sys.excepthook
     from ray.cluster_utils import Cluster
 

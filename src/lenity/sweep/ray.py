@@ -265,7 +265,7 @@ def _connect(ray: Any, address: str | None) -> None:
     quiet = {"log_to_driver": False, "logging_level": logging.ERROR}
     own = {"num_cpus": os.cpu_count(), "include_dashboard": False, "object_store_memory": STORE}
     if address:
-        _knock(address)
+        _knock(address, ray.util.get_node_ip_address)
     try:
         with _handlers():
             ray.init(address=address or "local", **quiet, **({} if address else own))
@@ -277,8 +277,13 @@ def _connect(ray: Any, address: str | None) -> None:
         ) from error
 
 
-def _knock(address: str) -> None:
-    """Tell quickly that nothing is there; Ray itself takes minutes, or ends the process."""
+def _knock(address: str, own: Callable[[], str]) -> None:
+    """Tell quickly that nothing is there; Ray itself takes minutes, or ends the process.
+
+    Args:
+        address: of the cluster.
+        own: this machine's address, at which Ray looks for a cluster on ``localhost``.
+    """
     if address == "auto":
         return
     host, _, port = address.rpartition(":")
@@ -287,12 +292,14 @@ def _knock(address: str) -> None:
             f"--address is '{address}', not host:port or auto.",
             "Run the command on a node of the cluster, and give the address that `ray start --head` printed.",
         )
+    host = own() if host in ("localhost", "127.0.0.1", "[::1]") else host
     try:
         socket.create_connection((host, int(port)), timeout=5).close()
     except (OSError, OverflowError) as error:
         raise ConfigError(
-            f"--address '{address}': nothing answers there ({error}).",
-            "Start Ray with `ray start --head`, and give the address that it prints.",
+            f"--address '{address}': nothing answers at port {port} of {host} ({error}).",
+            "Start Ray with `ray start --head`, and give the address that it prints; for one that listens on the loopback "
+            "address alone, set RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER=0.",
         ) from error
 
 
