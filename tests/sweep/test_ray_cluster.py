@@ -34,7 +34,9 @@ def until(holds, seconds=90):
 def cluster(monkeypatch):
     """A head that runs nothing, and two nodes with room for one run each."""
     monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
-    monkeypatch.setenv("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")  # so that the sweep looks for it on the loopback address
+    monkeypatch.setenv(
+        "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0"
+    )  # so that the sweep looks for it on the loopback address
     before, hook = signal.getsignal(signal.SIGTERM), sys.excepthook
     from ray.cluster_utils import Cluster
 
@@ -87,11 +89,17 @@ def test_a_node_is_killed_and_everything_ends_as_on_one_machine(cluster, tiny_mo
     config = tiny.run_config(tiny_model, "unused", rewards=rewards, iterations=6)
     (tmp_path / "base.yaml").write_text(yaml.safe_dump(config.dump(), sort_keys=False))
 
-    local = sweep(tmp_path, "local", "--jobs", "2")
-    on_ray = sweep(tmp_path, "ray", "--executor", "ray", "--address", cluster.address)
     run = tmp_path / "ray" / "runs" / KILLED
-    kill_the_node_of(run, cluster)
-    said = {process: process.communicate(timeout=120)[0] for process in (local, on_ray)}
+    with (
+        sweep(tmp_path, "local", "--jobs", "2") as local,
+        sweep(tmp_path, "ray", "--executor", "ray", "--address", cluster.address) as on_ray,
+    ):
+        try:
+            kill_the_node_of(run, cluster)
+            said = {process: process.communicate(timeout=120)[0] for process in (local, on_ray)}
+        finally:
+            for process in (local, on_ray):
+                process.kill()
     assert local.returncode == 0, said[local]
     assert on_ray.returncode == 0, said[on_ray]
 
