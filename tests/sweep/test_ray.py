@@ -37,6 +37,17 @@ def test_an_address_at_which_nothing_is_is_refused_at_once(address):
     assert time.monotonic() - began < 6
 
 
+def test_the_address_may_stand_in_the_environment(monkeypatch, tmp_path):
+    class Fake:
+        class util:  # noqa: N801
+            get_node_ip_address = staticmethod(lambda: "127.0.0.1")
+
+    monkeypatch.setenv("RAY_ADDRESS", "localhost:1")
+    monkeypatch.setattr(module, "_imported", lambda _: Fake)
+    with pytest.raises(ConfigError, match="--address 'localhost:1': nothing answers at port 1"), RayWorkers(tmp_path):
+        pass
+
+
 def test_a_part_of_a_gpu_is_never_spread_over_two():
     assert room({"CPU": 16, "GPU": 2}, {"CPU": 1, "GPU": 0.4}) == 4
     assert room({"CPU": 16, "GPU": 3}, {"CPU": 1, "GPU": 2}) == 1
@@ -62,7 +73,7 @@ def test_a_node_must_see_the_very_folder(tmp_path, monkeypatch):
 
 NOTE = """
 import os, time
-open("pid", "w").write(f"{os.getpid()} {os.environ['OMP_NUM_THREADS']} {os.getcwd()}")
+open("pid", "w").write(f"{os.getpid()} {os.environ['OMP_NUM_THREADS']} {os.environ['CUDA_VISIBLE_DEVICES']} {os.getcwd()}")
 time.sleep(60)
 """
 
@@ -74,16 +85,19 @@ def answers(workers, count):
     return found
 
 
+@pytest.mark.slow
 def test_answers_losses_shares_and_the_end(tmp_path, monkeypatch):
     """One Ray for all of it: to start one takes seconds."""
     pytest.importorskip("ray", reason="ray is not installed: pip install 'lenity[ray]'")
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+    monkeypatch.setenv("RAY_OVERRIDE_RESOURCES", '{"GPU": 1}')  # which Ray gives out as if it were there
     before = signal.getsignal(signal.SIGTERM), sys.excepthook
-    with locked(Path("sweep")), RayWorkers(Path("sweep"), cpus=0.5) as workers:
+    with locked(Path("sweep")), RayWorkers(Path("sweep"), cpus=0.25, gpus=0.5) as workers:
         assert before == (signal.getsignal(signal.SIGTERM), sys.excepthook), "Ray changes neither"
         assert os.environ["RAY_USAGE_STATS_ENABLED"] == "0"
-        assert workers.room == workers.free == 2 * os.cpu_count() and not workers.busy
+        assert workers.room == workers.free == 2 and not workers.busy, "two runs share the GPU"
         listening = [
             c.laddr.ip
             for p in psutil.Process().children(recursive=True)
@@ -93,10 +107,9 @@ def test_answers_losses_shares_and_the_end(tmp_path, monkeypatch):
         assert listening and all(ip.rpartition(":")[2] in ("127.0.0.1", "1") for ip in listening), (
             "nothing that Ray executes comes from outside"
         )
-        workers.submit("wrong", read_yaml, "nowhere.yaml")
-        workers.submit("broken", int, "one")
-        workers.submit("exits", os._exit, 3)
-        assert workers.free == 2 * os.cpu_count() - 3
+        for task in (("wrong", read_yaml, "nowhere.yaml"), ("broken", int, "one"), ("exits", os._exit, 3)):
+            workers.submit(*task)
+        assert workers.free == 0 and workers.busy
         found = answers(workers, 3)
         assert (
             found["wrong"].error.startswith("configuration file 'nowhere.yaml' not found") and not found["wrong"].lost
@@ -109,8 +122,8 @@ def test_answers_losses_shares_and_the_end(tmp_path, monkeypatch):
         while not (tmp_path / "pid").is_file() or not (tmp_path / "pid").read_text():
             assert time.monotonic() < end
             time.sleep(0.05)
-        pid, threads, where = (tmp_path / "pid").read_text().split()
-        assert threads == "1" and Path(where) == tmp_path
+        pid, threads, gpu, where = (tmp_path / "pid").read_text().split()
+        assert threads == "1" and gpu == "0" and Path(where) == tmp_path
     assert not psutil.pid_exists(int(pid)), "what runs is ended"
 
 
