@@ -107,6 +107,10 @@ def test_answers_losses_shares_and_the_end(tmp_path, monkeypatch):
         assert listening and all(ip.rpartition(":")[2] in ("127.0.0.1", "1") for ip in listening), (
             "nothing that Ray executes comes from outside"
         )
+        workers._output = Path("elsewhere")
+        with pytest.raises(ConfigError, match="does not see the sweep's folder 'elsewhere'"):
+            workers._greet()
+        workers._output = Path("sweep")
         for task in (("wrong", read_yaml, "nowhere.yaml"), ("broken", int, "one"), ("exits", os._exit, 3)):
             workers.submit(*task)
         assert workers.free == 0 and workers.busy

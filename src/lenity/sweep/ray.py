@@ -17,7 +17,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from lenity import lock
-from lenity.errors import ConfigError, LenityError, ResourceError
+from lenity.errors import ConfigError, ResourceError
 from lenity.sweep import tasks
 from lenity.sweep.executors import Answer, attempt
 
@@ -29,6 +29,7 @@ QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",  # or Ray reports to its makers
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "1",  # runs without GPUs see none
 }
+JOINING = {"RAY_NUM_REDIS_GET_RETRIES": "2"}  # tries to join a cluster; one takes a second, or 40 where no Ray is
 ALONE = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}  # on any system: Ray then listens on the loopback address only
 
 
@@ -87,7 +88,7 @@ class RayWorkers:
         self._room, self._roomy = 0, time.monotonic()
 
     def __enter__(self) -> Self:
-        self._ray = _imported(QUIET if self._address else QUIET | ALONE)
+        self._ray = _imported(QUIET | (JOINING if self._address else ALONE))
         _connect(self._ray, self._address)
         try:
             if self._gpus is None:
@@ -161,7 +162,8 @@ class RayWorkers:
             errors.OutOfMemoryError,
             errors.ObjectLostError,
         ) as loss:
-            error, lost = f"its node or its process there was lost: {_first_line(loss)}", True
+            why = ". ".join(_first_line(loss).split(". ")[:2]).rstrip(".")  # advice to Ray's developers follows
+            error, lost = f"its node or its process there was lost: {why}.", True
         except errors.RayError as failure:
             error = str(failure)
         return Answer(task, time.perf_counter() - since, error, lost)
@@ -202,7 +204,7 @@ class RayWorkers:
                 "Install the same Lenity, with its extra 'ray', on every node.",
             ) from error
         if wrong := next(filter(None, answers), None):
-            raise LenityError(wrong)
+            raise ConfigError(wrong)
 
     def _too_small(self, has: str) -> ResourceError:
         nodes = [{name: node.get(name, 0) for name in ("CPU", "GPU")} for node in self._resources().values()]
@@ -273,7 +275,8 @@ def _connect(ray: Any, address: str | None) -> None:
         where = f"--address '{address}'" if address else "a Ray of this machine alone"
         raise ConfigError(
             f"{where} cannot be used: {_first_line(error)}",
-            "Run the command on a node of the cluster; `ray status` there says whether it is up.",
+            "Run the command on a node of the cluster, where `ray status` says whether it is up; if it asks for a token, give "
+            "--address auto or set RAY_AUTH_MODE=token.",
         ) from error
 
 
