@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import runpy
 import signal
@@ -20,7 +21,12 @@ from lenity.config.load import read_yaml
 from lenity.errors import ConfigError, ResourceError
 from lenity.lock import locked
 from lenity.sweep import ray as module
-from lenity.sweep.ray import Place, RayWorkers, room
+from lenity.sweep import ray_cluster
+from lenity.sweep.ray import RayWorkers, room
+from lenity.sweep.ray_node import Place
+
+absent = importlib.util.find_spec("ray") is None  # to import it here would be too soon for its environment
+needs_ray = pytest.mark.skipif(absent, reason="ray is not installed: pip install 'lenity[ray]'")
 
 
 def test_without_the_package_the_remedy_is_named(monkeypatch, tmp_path):
@@ -33,7 +39,7 @@ def test_without_the_package_the_remedy_is_named(monkeypatch, tmp_path):
 def test_an_address_at_which_nothing_is_is_refused_at_once(address):
     began = time.monotonic()
     with pytest.raises(ConfigError, match=f"--address.*{address}.*ray start --head"):
-        module._knock(address, lambda: "127.0.0.1")
+        ray_cluster._knock(address, lambda: "127.0.0.1")
     assert time.monotonic() - began < 6
 
 
@@ -43,9 +49,19 @@ def test_the_address_may_stand_in_the_environment(monkeypatch, tmp_path):
             get_node_ip_address = staticmethod(lambda: "127.0.0.1")
 
     monkeypatch.setenv("RAY_ADDRESS", "localhost:1")
-    monkeypatch.setattr(module, "_imported", lambda _: Fake)
+    monkeypatch.setattr(ray_cluster, "_imported", lambda _: Fake)
     with pytest.raises(ConfigError, match="--address 'localhost:1': nothing answers at port 1"), RayWorkers(tmp_path):
         pass
+
+
+def test_a_ray_that_would_listen_to_the_network_is_not_started(monkeypatch):
+    class Fake:
+        class util:  # noqa: N801
+            get_node_ip_address = staticmethod(lambda: "192.0.2.1")
+
+    monkeypatch.setattr(ray_cluster, "_imported", lambda _: Fake)
+    with pytest.raises(ConfigError, match=r"would listen on 192\.0\.2\.1.*RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER=0"):
+        ray_cluster.join(None)
 
 
 def test_a_part_of_a_gpu_is_never_spread_over_two():
@@ -85,10 +101,10 @@ def answers(workers, count):
     return found
 
 
+@needs_ray
 @pytest.mark.slow
 def test_answers_losses_shares_and_the_end(tmp_path, monkeypatch):
     """One Ray for all of it: to start one takes seconds."""
-    pytest.importorskip("ray", reason="ray is not installed: pip install 'lenity[ray]'")
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
@@ -131,30 +147,50 @@ def test_answers_losses_shares_and_the_end(tmp_path, monkeypatch):
     assert not psutil.pid_exists(int(pid)), "what runs is ended"
 
 
-def test_a_run_that_no_node_has_room_for_is_refused(tmp_path, monkeypatch):
-    nodes = [
-        {"NodeID": "a", "Alive": True, "Resources": {"CPU": 4.0}},
-        {"NodeID": "b", "Alive": False, "Resources": {"GPU": 8.0}},
-    ]
+@pytest.fixture
+def cluster(monkeypatch):
+    """Two nodes, one of them dead, as Ray lists them; nothing runs on it."""
 
     class Fake:
-        nodes = staticmethod(lambda: nodes)
         ended = False
+        listed = (
+            {"NodeID": "a", "Alive": True, "Resources": {"CPU": 4.0}},
+            {"NodeID": "b", "Alive": False, "Resources": {"CPU": 4.0, "GPU": 8.0}},
+        )
+
+        def nodes(self):
+            return self.listed
 
         def shutdown(self):
             self.ended = True
 
-    fake = Fake()
-    monkeypatch.setattr(module, "_imported", lambda _: fake)
-    monkeypatch.setattr(module, "_connect", lambda *_: None)
-    with pytest.raises(ResourceError, match=r"no node .* room for a run of 1 CPUs and 2 GPUs; nodes: \[\{'CPU': 4.0, 'GPU': 0\}\]"), \
-            RayWorkers(tmp_path, gpus=2):  # fmt: skip
+    found = Fake()
+    monkeypatch.setattr(ray_cluster, "join", lambda address: found)
+    monkeypatch.setattr(RayWorkers, "_greet", lambda self: None)
+    return found
+
+
+def test_a_run_that_no_node_has_room_for_is_refused(cluster, tmp_path):
+    match = r"no node .* has room for a run of 1 CPUs and 2 GPUs; nodes: \[\{'CPU': 4.0, 'GPU': 0\}\]"
+    with pytest.raises(ResourceError, match=match), RayWorkers(tmp_path, gpus=2):
         pass
-    assert fake.ended, "the cluster is left"
+    assert cluster.ended, "it is left"
+    with RayWorkers(tmp_path, gpus=2, jobs=3) as workers:
+        assert workers.free == 3, "an autoscaler may bring nodes"
 
 
+def test_a_cluster_that_has_lost_its_nodes_is_not_waited_for_without_end(cluster, tmp_path, monkeypatch):
+    with RayWorkers(tmp_path) as workers:
+        assert workers.room == 4
+        cluster.listed = cluster.listed[1:]
+        assert workers.wait(0) == [] and workers.free == 0
+        monkeypatch.setattr(module, "PATIENCE", 0.0)
+        with pytest.raises(ResourceError, match="no node of the Ray cluster has had for 0 s room"):
+            workers.wait(0.01)
+
+
+@needs_ray
 def test_a_bad_address_through_the_command_line(tmp_path):
-    pytest.importorskip("ray", reason="ray is not installed: pip install 'lenity[ray]'")
 
     (tmp_path / "base.yaml").write_text(yaml.safe_dump(tiny.run_config("m", "unused").dump(), sort_keys=False))
     command = [sys.executable, "-m", "lenity", "sweep", "base.yaml", "--output", "sweep", "--executor", "ray"]

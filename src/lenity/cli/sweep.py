@@ -110,7 +110,7 @@ def command(  # noqa: PLR0917 - click passes by name
     is left. SBATCH_PARTITION, SBATCH_ACCOUNT and SBATCH_TIMELIMIT say the rest to sbatch.
 
     \b
-    lenity sweep mine.yaml --output /shared/all --executor ray --address head:6379 --gpus-per-run 0.5
+    lenity sweep mine.yaml --output /shared/all --executor ray --address auto --gpus-per-run 0.5
     lenity sweep mine.yaml --output /shared/all --executor slurm --gpus-per-run 1 --cpus-per-run 8
     """  # noqa: D301 - click reads the backspace
     from rich.console import Console

@@ -2,68 +2,22 @@
 
 from __future__ import annotations
 
-import logging
 import os
-import signal
-import socket
-import sys
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from lenity import lock
 from lenity.errors import ConfigError, ResourceError
-from lenity.sweep import tasks
-from lenity.sweep.executors import Answer, attempt
+from lenity.sweep import ray_cluster, ray_node, tasks
+from lenity.sweep.executors import Answer
+from lenity.sweep.ray_cluster import first_line
+from lenity.sweep.ray_node import Place
 
 PATIENCE = 120.0  # seconds without a node that has room for a run
 ENDING = 5.0  # seconds a cancelled run has to end
 GREETING = 60.0  # seconds a node has to start a first process
-STORE = 100 * 2**20  # bytes of Ray's object store; nothing of a run goes through it
-QUIET = {
-    "RAY_USAGE_STATS_ENABLED": "0",  # or Ray reports to its makers
-    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "1",  # runs without GPUs see none
-}
-JOINING = {"RAY_NUM_REDIS_GET_RETRIES": "2"}  # tries to join a cluster; one takes a second, or 40 where no Ray is
-ALONE = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}  # on any system: Ray then listens on the loopback address only
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where the sweep works: what a node must see as the sweep's own process does."""
-
-    cwd: str
-    folder: str
-    holder: dict[str, Any] | None
-    path: tuple[str, ...] = ()
-
-    @classmethod
-    def of(cls, folder: Path) -> Place:
-        """This process's working directory and module path, and ``folder``, whose lock it holds."""
-        return cls(str(Path.cwd()), str(folder), lock.holder(folder), tuple(map(os.path.abspath, sys.path)))
-
-    def enter(self) -> None:
-        """Work there.
-
-        Raises:
-            ConfigError: it is not there, or another folder has the same path.
-        """
-        try:
-            os.chdir(self.cwd)
-            seen = lock.holder(Path(self.folder))
-        except OSError:
-            seen = None
-        if seen is None or seen != self.holder:
-            raise ConfigError(
-                f"node '{socket.gethostname()}' does not see the sweep's folder '{self.folder}' from '{self.cwd}'.",
-                "Start the sweep in, and give --output on, a file system that every node mounts at the same path.",
-            )
-        sys.path += [entry for entry in self.path if entry not in sys.path]  # rewards may be functions of any module
 
 
 class RayWorkers:
@@ -85,11 +39,11 @@ class RayWorkers:
         self._address = address or os.environ.get("RAY_ADDRESS") or None
         self._cpus, self._gpus = cpus, gpus
         self._running: dict[Any, tuple[str, float]] = {}
-        self._room, self._roomy = 0, time.monotonic()
+        self._room = 0
 
     def __enter__(self) -> Self:
-        self._ray = _imported(QUIET | (JOINING if self._address else ALONE))
-        _connect(self._ray, self._address)
+        self._ray = ray_cluster.join(self._address)
+        self._roomy = time.monotonic()
         try:
             if self._gpus is None:
                 self._gpus = float(any(node.get("GPU") for node in self._resources().values()))
@@ -128,7 +82,7 @@ class RayWorkers:
     def submit(self, task: str, function: Callable[..., None], *arguments: Any) -> None:
         """Run ``function(*arguments)`` on a node with room for it."""
         threads = max(1, int(self._cpus))
-        remote = self._ray.remote(_serve).options(
+        remote = self._ray.remote(ray_node.serve).options(
             name=task, num_cpus=self._cpus, num_gpus=self._gpus, max_retries=0, scheduling_strategy="SPREAD"
         )
         ref = remote.remote(Place.of(self._output), threads, tasks.environment(threads), function, arguments)
@@ -162,7 +116,7 @@ class RayWorkers:
             errors.OutOfMemoryError,
             errors.ObjectLostError,
         ) as loss:
-            why = ". ".join(_first_line(loss).split(". ")[:2]).rstrip(".")  # advice to Ray's developers follows
+            why = ". ".join(first_line(loss).split(". ")[:2]).rstrip(".")  # advice to Ray's developers follows
             error, lost = f"its node or its process there was lost: {why}.", True
         except errors.RayError as failure:
             error = str(failure)
@@ -189,7 +143,7 @@ class RayWorkers:
         need, place, remote = (
             {"CPU": self._cpus, "GPU": self._gpus or 0.0},
             Place.of(self._output),
-            self._ray.remote(_greet),
+            self._ray.remote(ray_node.greet),
         )
         nodes = [node for node, resources in self._resources().items() if room(resources, need)]
         asked = [
@@ -200,7 +154,7 @@ class RayWorkers:
             answers = self._ray.get([each.remote(place) for each in asked], timeout=GREETING)
         except (self._ray.exceptions.RayError, RuntimeError) as error:
             raise ConfigError(
-                f"a node of the Ray cluster cannot run Lenity: {_first_line(error)}",
+                f"a node of the Ray cluster cannot run Lenity: {first_line(error)}",
                 "Install the same Lenity, with its extra 'ray', on every node.",
             ) from error
         if wrong := next(filter(None, answers), None):
@@ -229,95 +183,3 @@ def room(resources: Mapping[str, float], need: Mapping[str, float]) -> int:
         return int(have) * int(1 / amount + 1e-6) if shared else int(have / amount + 1e-6)
 
     return min(times(name, amount) for name, amount in need.items() if amount)
-
-
-def _serve(
-    place: Place, threads: int, environment: Mapping[str, str], function: Callable[..., None], arguments: tuple[Any, ...]
-) -> str | None:  # fmt: skip
-    """On a node: one task; its error, or None."""
-    os.environ.update(environment)
-    return attempt(place.enter, ()) or attempt(tasks.start, (threads,)) or attempt(function, arguments)
-
-
-def _greet(place: Place) -> str | None:
-    """On a node: whether it can work in the sweep's folder."""
-    return attempt(place.enter, ())
-
-
-def _imported(environment: Mapping[str, str]) -> Any:
-    """Ray, which reads ``environment`` as it is imported."""
-    for name, value in environment.items():
-        os.environ.setdefault(name, value)
-    try:
-        with _handlers():
-            import ray
-    except ImportError as error:
-        raise ConfigError(
-            f"--executor ray needs the package ray, which cannot be imported ({error}).", "pip install 'lenity[ray]'."
-        ) from error
-    return ray
-
-
-def _connect(ray: Any, address: str | None) -> None:
-    """Join the cluster at ``address``, or start a Ray of this machine alone.
-
-    Raises:
-        ConfigError: there is none, or this machine is no node of it.
-    """
-    quiet = {"log_to_driver": False, "logging_level": logging.ERROR}
-    own = {"num_cpus": os.cpu_count(), "include_dashboard": False, "object_store_memory": STORE}
-    if address:
-        _knock(address, ray.util.get_node_ip_address)
-    try:
-        with _handlers():
-            ray.init(address=address or "local", **quiet, **({} if address else own))
-    except (ray.exceptions.RayError, OSError, RuntimeError, ValueError) as error:
-        where = f"--address '{address}'" if address else "a Ray of this machine alone"
-        raise ConfigError(
-            f"{where} cannot be used: {_first_line(error)}",
-            "Run the command on a node of the cluster, where `ray status` says whether it is up; if it asks for a token, give "
-            "--address auto or set RAY_AUTH_MODE=token.",
-        ) from error
-
-
-def _knock(address: str, own: Callable[[], str]) -> None:
-    """Tell quickly that nothing is there; Ray itself takes minutes, or ends the process.
-
-    Args:
-        address: of the cluster.
-        own: this machine's address, at which Ray looks for a cluster on ``localhost``.
-    """
-    if address == "auto":
-        return
-    host, _, port = address.rpartition(":")
-    if "://" in address or not (host and port.isdigit()):
-        raise ConfigError(
-            f"--address is '{address}', not host:port or auto.",
-            "Run the command on a node of the cluster, and give the address that `ray start --head` printed.",
-        )
-    host = own() if host in ("localhost", "127.0.0.1", "[::1]") else host
-    try:
-        socket.create_connection((host, int(port)), timeout=5).close()
-    except (OSError, OverflowError) as error:
-        raise ConfigError(
-            f"--address '{address}': nothing answers at port {port} of {host} ({error}).",
-            "Start Ray with `ray start --head`, and give the address that it prints; for one that listens on the loopback "
-            "address alone, set RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER=0.",
-        ) from error
-
-
-@contextmanager
-def _handlers() -> Iterator[None]:
-    """What Ray does to SIGTERM and to uncaught errors is undone."""
-    main, hook = threading.current_thread() is threading.main_thread(), sys.excepthook
-    before = signal.getsignal(signal.SIGTERM)
-    try:
-        yield
-    finally:
-        sys.excepthook = hook
-        if main and before is not None:
-            signal.signal(signal.SIGTERM, before)
-
-
-def _first_line(error: BaseException) -> str:
-    return next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
