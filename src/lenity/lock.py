@@ -79,8 +79,16 @@ def reclaim(folder: Path, lost: dict[str, Any] | None, patience: float = LEASE) 
 
 
 def _alive(process: dict[str, Any]) -> bool:
-    """Whether it is known to run, here."""
-    return process.get("host") == socket.gethostname() and Path(f"/proc/{process.get('pid')}").exists()
+    """Whether it is one of this machine that may be running."""
+    if process.get("host") != socket.gethostname():
+        return False
+    try:
+        os.kill(process["pid"], 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, LookupError, TypeError, OverflowError):
+        return True  # another user's, or none that can be asked
+    return True
 
 
 def _by(folder: Path) -> str:
