@@ -9,11 +9,13 @@ import socket
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 
 import pytest
 
 import tiny
+from lenity import lock
 from lenity.errors import CheckpointError, FolderInUseError
 from lenity.evaluation.score import evaluate
 from lenity.lock import locked
@@ -110,4 +112,31 @@ def test_a_holder_that_cannot_be_removed_hides_no_error_and_keeps_no_lock(tmp_pa
 def test_a_folder_that_cannot_be_made(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(CheckpointError, match="cannot write to"), locked(tmp_path / "file" / "run"):
+        pass
+
+
+def test_the_lock_of_a_machine_that_is_gone_is_taken_away(holder, tmp_path):
+    run = tmp_path / "run"
+    lost = lock.holder(run) | {"host": "a-machine-that-is-gone"}
+    lock.reclaim(run, lost, patience=0.3)
+    with pytest.raises(FolderInUseError), locked(run):
+        pytest.fail("another process holds it now")
+    (run / ".holder.json").write_text(json.dumps(lost))
+    lock.reclaim(run, lost, patience=0.3)
+    with locked(run):
+        assert lock.holder(run)["pid"] == os.getpid()
+
+
+def test_the_lock_of_a_live_process_of_this_machine_stays(holder, tmp_path):
+    lock.reclaim(tmp_path / "run", lock.holder(tmp_path / "run"), patience=0.3)
+    with pytest.raises(FolderInUseError, match=str(holder.pid)), locked(tmp_path / "run"):
+        pass
+
+
+def test_a_process_that_is_ending_is_waited_for(holder, tmp_path):
+    threading.Timer(0.5, holder.kill).start()
+    began = time.monotonic()
+    lock.reclaim(tmp_path / "run", lock.holder(tmp_path / "run"), patience=30)
+    assert 0.4 < time.monotonic() - began < 10
+    with locked(tmp_path / "run"):
         pass

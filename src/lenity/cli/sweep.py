@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from lenity.config.run import RunConfig
+    from lenity.sweep.placement import Placement
+    from lenity.sweep.record import Outcome
 
 
 @click.command(context_settings={"ignore_unknown_options": True, "allow_extra_args": True})
@@ -32,7 +34,9 @@ if TYPE_CHECKING:
     default=None,
     help="Generated tokens a method and seed may take for all points; the runs that train share them.",
 )
-@click.option("--jobs", type=click.IntRange(min=1), default=1, show_default=True, help="Runs at once.")
+@click.option(
+    "--jobs", type=click.IntRange(min=1), default=None, help="Runs at once; default: 1, on a cluster as many as fit."
+)
 @click.option(
     "--output", type=click.Path(path_type=Path), required=True, help="Sweep folder; what is done in it is kept."
 )
@@ -40,6 +44,39 @@ if TYPE_CHECKING:
     "--allow-changes",
     is_flag=True,
     help="Runs that were begun with other settings go on with these; see their notes.log.",
+)
+@click.option(
+    "--executor",
+    type=click.Choice(["local", "ray", "slurm"]),
+    default="local",
+    show_default=True,
+    help="local: processes of this machine. ray: a Ray cluster. slurm: write job arrays, and collect what earlier ones did.",
+)
+@click.option(
+    "--address",
+    default=None,
+    help="Ray cluster, host:port or auto; default: RAY_ADDRESS, else a Ray of this machine alone, for this sweep.",
+)
+@click.option(
+    "--cpus-per-run",
+    "cpus",
+    type=click.FloatRange(min=0, min_open=True),
+    default=None,
+    help="CPUs, and so threads, of each run; ray takes parts, such as 0.5. Default: the cores over --jobs, on a cluster 1.",
+)
+@click.option(
+    "--gpus-per-run",
+    "gpus",
+    type=click.FloatRange(min=0),
+    default=None,
+    help="GPUs of each run; ray takes parts: 0.5 puts two runs on one. Default: ray 1 where nodes have any, slurm 0.",
+)
+@click.option(
+    "--retries",
+    type=click.IntRange(min=0),
+    default=None,
+    help="Times a run goes on from its last checkpoint after its node or process was lost; its own errors are not retried. "
+    "Default: ray 3, local 0.",
 )
 @click.option("--dry-run", is_flag=True, help="Print the runs, estimate time and disk from a short probe, and stop.")
 @click.pass_context
@@ -50,9 +87,14 @@ def command(  # noqa: PLR0917 - click passes by name
     points: str | None,
     seeds: str | None,
     tokens: int | None,
-    jobs: int,
+    jobs: int | None,
     output: Path,
     allow_changes: bool,
+    executor: str,
+    address: str | None,
+    cpus: float | None,
+    gpus: float | None,
+    retries: int | None,
     dry_run: bool,
 ) -> None:
     """Align at several weights with several methods, then evaluate every run.
@@ -62,15 +104,25 @@ def command(  # noqa: PLR0917 - click passes by name
     where a run failed; the others are finished first.
 
     Example: lenity sweep configs/toy.yaml --methods plc,soups,torchjd:UPGrad --points lattice:4 --output runs/toy/sweep
-    """
+
+    Nodes of a cluster must see the working directory and --output at the same paths. With slurm, submit the scripts by the
+    commands that are printed, and when the jobs have ended give the same command again: it collects, and writes jobs for what
+    is left. SBATCH_PARTITION, SBATCH_ACCOUNT and SBATCH_TIMELIMIT say the rest to sbatch.
+
+    \b
+    lenity sweep mine.yaml --output /shared/all --executor ray --address auto --gpus-per-run 0.5
+    lenity sweep mine.yaml --output /shared/all --executor slurm --gpus-per-run 1 --cpus-per-run 8
+    """  # noqa: D301 - click reads the backspace
     from rich.console import Console
 
     from lenity.config.load import listed
     from lenity.config.sweep import load_sweep
     from lenity.pareto import weights
+    from lenity.sweep.placement import Placement
     from lenity.sweep.plan import plan
     from lenity.sweep.table import table
 
+    placement = Placement(executor, jobs, cpus, gpus, retries, address)
     lists = {"methods": methods, "points": points, "seeds": seeds}
     given = {name: listed(text) if text else None for name, text in lists.items()}
     sweep = load_sweep(config, context.args, **given, tokens=tokens)
@@ -79,21 +131,54 @@ def command(  # noqa: PLR0917 - click passes by name
     console = Console()
     console.print(table(configs), highlight=False)
     if dry_run:
-        _estimate(configs, output, jobs, console)
+        _estimate(configs, output, jobs or 1, console)
         return
-    context.exit(_run(configs, output, jobs, console, allow_changes=allow_changes))
+    carry_out = _write_jobs if executor == "slurm" else _run
+    context.exit(carry_out(configs, output, placement, console, allow_changes=allow_changes))
 
 
-def _run(configs: Sequence[RunConfig], output: Path, jobs: int, console: Console, *, allow_changes: bool) -> int:
+def _run(
+    configs: Sequence[RunConfig], output: Path, placement: Placement, console: Console, *, allow_changes: bool
+) -> int:
     """Carry it out; the exit status."""
     from lenity.errors import StoppedError
     from lenity.sweep.run import run_sweep
 
     try:
-        outcomes = run_sweep(configs, output, jobs, allow_changes=allow_changes)
+        outcomes = run_sweep(
+            configs, output, placement.jobs or 1, placement.threads, allow_changes=allow_changes,
+            executor=placement.workers(output), retries=placement.losses,
+        )  # fmt: skip
     except KeyboardInterrupt:
         again = shlex.join(["lenity", *sys.argv[1:]])
         raise StoppedError("interrupted; what was saved is whole.", f"This goes on: {again}", exit_code=130) from None
+    return _failures(outcomes, console)
+
+
+def _write_jobs(
+    configs: Sequence[RunConfig], output: Path, placement: Placement, console: Console, *, allow_changes: bool
+) -> int:
+    """Collect what Slurm has done and write the jobs that are left; the exit status."""
+    from lenity.sweep.slurm import write_and_collect
+
+    found = write_and_collect(configs, output, placement, allow_changes=allow_changes)
+    status = _failures(found.outcomes, console)
+    done = len(configs) - found.left
+    lines = [f"failed, what all runs share: {found.shared}"] if found.shared else []
+    lines += [f"{done} of {len(configs)} runs are done."]
+    if found.commands:
+        lines += [
+            "To submit the rest, from this folder:",
+            *found.commands,
+            "When these jobs have ended, give this command again.",
+        ]
+    for line in lines:
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+    return status or int(found.shared is not None)
+
+
+def _failures(outcomes: Sequence[Outcome], console: Console) -> int:
+    """Name the runs that failed; the exit status."""
     failed = [outcome for outcome in outcomes if outcome.error]
     for outcome in failed:
         console.print(f"failed {outcome.run}: {outcome.error}", markup=False, highlight=False, soft_wrap=True)

@@ -66,6 +66,10 @@ class Watch:
             self._states[config.output] = "running"
         self._running[config.output] = (config, time.monotonic(), state(config).rows)
 
+    def again(self, task: str, why: str) -> None:
+        """A run, or what all runs share, was lost and is tried again."""
+        self._console.print(f"again {short(task)} · {why}", markup=False, highlight=False, soft_wrap=True)
+
     def ended(self, config: RunConfig, outcome: Outcome) -> None:
         """The run is done or has failed."""
         self._states[config.output] = "failed" if outcome.error else "done"

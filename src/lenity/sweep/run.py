@@ -14,8 +14,10 @@ from lenity.config.run import RunConfig
 from lenity.errors import LenityError
 from lenity.lock import locked
 from lenity.sweep import tasks
+from lenity.sweep.executors import Executor
 from lenity.sweep.live import Watch, watch
 from lenity.sweep.record import Outcome, Record
+from lenity.sweep.retries import Retrying
 from lenity.sweep.workers import Workers
 
 SHARED = "what all runs share"
@@ -28,6 +30,8 @@ def run_sweep(
     threads: int | None = None,
     *,
     allow_changes: bool = False,
+    executor: Executor | None = None,
+    retries: int = 0,
 ) -> list[Outcome]:
     """Train and evaluate every configuration; writes ``sweep.json`` as runs end, then all evaluations as one file.
 
@@ -37,6 +41,8 @@ def run_sweep(
         jobs: worker processes.
         threads: of each worker; default: the cores divided by ``jobs``. Results repeat exactly where it is the same.
         allow_changes: runs that were begun with other settings go on with these.
+        executor: carries out the runs; default: ``jobs`` processes of this machine, with ``threads`` each.
+        retries: how often a run goes on from its last checkpoint after its process or machine was lost.
 
     Raises:
         FolderInUseError: another sweep is at work in ``output``.
@@ -50,10 +56,11 @@ def run_sweep(
         record = Record(output, configs)
         with (
             _interrupted_by_sigterm(),
-            _environment(_inherited(threads)),
-            Workers(jobs, partial(tasks.start, threads)) as workers,
-            watch(configs, jobs, record.kept) as view,
+            _environment(tasks.environment(threads)),
+            executor or Workers(jobs, partial(tasks.start, threads)) as started,
+            watch(configs, started.room, record.kept) as view,
         ):
+            workers = Retrying(started, retries, view.again)
             _prepare(configs[0], output, workers, view)
             _carry_out(configs, output, workers, record, view, allow_changes=allow_changes)
         if good := [Path(outcome.run) for outcome in record.outcomes if outcome.error is None]:
@@ -61,7 +68,7 @@ def run_sweep(
         return record.outcomes
 
 
-def _prepare(config: RunConfig, output: Path, workers: Workers, view: Watch) -> None:
+def _prepare(config: RunConfig, output: Path, workers: Retrying, view: Watch) -> None:
     view.say("measuring the constants of standardisation and the reference policy")
     workers.submit(SHARED, tasks.prepare, config.dump(), str(output))
     while not (answers := workers.wait(1)):
@@ -72,7 +79,7 @@ def _prepare(config: RunConfig, output: Path, workers: Workers, view: Watch) -> 
 
 
 def _carry_out(
-    configs: Sequence[RunConfig], output: Path, workers: Workers, record: Record, view: Watch, *, allow_changes: bool
+    configs: Sequence[RunConfig], output: Path, workers: Retrying, record: Record, view: Watch, *, allow_changes: bool
 ) -> None:
     """Give out runs as workers are free and what the runs are made from is there."""
     by_output = {config.output: config for config in configs}
@@ -89,14 +96,6 @@ def _carry_out(
         for answer in workers.wait(1):
             outcome = record.add(Outcome(answer.task, round(answer.seconds, 1), answer.error))
             view.ended(by_output[answer.task], outcome)
-
-
-def _inherited(threads: int) -> dict[str, str]:
-    """Variables of the workers."""
-    quiet = "ignore:resource_tracker:UserWarning"  # workers that are ended in the middle leave a lock behind
-    warnings = ",".join(filter(None, (os.environ.get("PYTHONWARNINGS"), quiet)))
-    limits = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS"), str(threads))
-    return limits | {"TOKENIZERS_PARALLELISM": "false", "PYTHONWARNINGS": warnings}
 
 
 @contextmanager

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from lenity import lock
 from lenity.config.load import parse
 from lenity.config.run import RunConfig
 from lenity.run_folder import RunFolder
+
+
+def environment(threads: int) -> dict[str, str]:
+    """Variables of a worker, set before it loads a library."""
+    quiet = "ignore:resource_tracker:UserWarning"  # workers that are ended in the middle leave a lock behind
+    warnings = ",".join(filter(None, (os.environ.get("PYTHONWARNINGS"), quiet)))
+    limits = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS"), str(threads))
+    return limits | {"TOKENIZERS_PARALLELISM": "false", "PYTHONWARNINGS": warnings}
 
 
 def start(threads: int) -> None:
@@ -51,6 +62,22 @@ def align(data: dict[str, Any], output: str, allow_changes: bool = False) -> Non
         shutil.rmtree(RunFolder(config.output).adapter)
     run = train(config, resume=Path(config.output).exists(), allow_changes=allow_changes)
     evaluate(run, cache=Path(output), expected=protocol.frozen(Path(output)))
+
+
+def again(folder: str, lost: dict[str, Any] | None, why: str, function: Callable[..., None], *arguments: Any) -> None:
+    """``function(*arguments)``, once the process that was lost at it no longer holds ``folder``; notes.log says why.
+
+    Args:
+        folder: the run's; where it is not there, there is nothing to wait for.
+        lost: who held it.
+        why: the loss.
+        function: :func:`align` or :func:`prepare`.
+        arguments: of ``function``.
+    """
+    if Path(folder).is_dir():
+        lock.reclaim(Path(folder), lost)
+        RunFolder(folder).note(why)
+    function(*arguments)
 
 
 def _on_whole_model(config: RunConfig, output: Path) -> RunConfig:

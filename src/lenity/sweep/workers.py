@@ -8,25 +8,14 @@ import os
 import signal
 import threading
 import time
-import traceback
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from types import TracebackType
 from typing import Any, Self
 
-from lenity.errors import LenityError
+from lenity.sweep.executors import Answer, attempt
 
 PATIENCE = 5.0  # seconds a worker has to end before it is killed
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What became of a task: seconds it took, and its error if it failed."""
-
-    task: str
-    seconds: float
-    error: str | None = None
 
 
 class Workers:
@@ -51,6 +40,11 @@ class Workers:
                 worker.process.terminate()
         for worker in self._workers:
             worker.join()
+
+    @property
+    def room(self) -> int:
+        """How many tasks can run at once."""
+        return self._count
 
     @property
     def free(self) -> int:
@@ -82,13 +76,14 @@ class Workers:
 
     def _answer(self, worker: _Worker) -> Answer:
         task, worker.task = str(worker.task), None
+        error: str | None
         try:
-            error: str | None = worker.pipe.recv()
+            error, lost = worker.pipe.recv(), False
         except (EOFError, OSError):
             self._workers.remove(worker)
             worker.join()
-            error = f"the worker process ended: {_why(worker.process.exitcode)}."
-        return Answer(task, time.perf_counter() - worker.since, error)
+            error, lost = f"the worker process ended: {_why(worker.process.exitcode)}.", True
+        return Answer(task, time.perf_counter() - worker.since, error, lost)
 
 
 class _Worker:
@@ -120,14 +115,7 @@ def _serve(pipe: Connection[Any, Any], prepare: Callable[[], None]) -> None:
             function, arguments = pipe.recv()
         except EOFError:
             return
-        try:
-            function(*arguments)
-        except LenityError as error:
-            pipe.send(str(error))
-        except Exception:
-            pipe.send(traceback.format_exc())
-        else:
-            pipe.send(None)
+        pipe.send(attempt(function, arguments))
 
 
 @contextlib.contextmanager
