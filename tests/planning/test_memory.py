@@ -22,8 +22,8 @@ from lenity.models.recompute import recompute
 from lenity.planning import memory
 from lenity.planning.memory import Model, Numbers, Pass
 from lenity.planning.shapes import Shape
-from lenity.rollout.draws import Draws
 from lenity.rollout.decoding import Sampling, decode
+from lenity.rollout.draws import Draws
 from lenity.update.step import adapter_dropout_only
 
 CPU = Numbers(4, mask=4)
