@@ -38,9 +38,9 @@ class Job:
         batch: responses an iteration, over all processes.
         prompt: tokens.
         response: tokens.
-        mini: responses of a forward pass of the update, a process.
+        mini: the most responses of a forward pass, a process.
         at_once: responses generated at once, a process.
-        accumulation: mini-batches an optimizer step.
+        accumulation: mini-batches an optimizer step, over all processes.
         epochs: passes over a batch.
         iterations: of the run.
         nucleus: top-p is below 1.
@@ -66,6 +66,21 @@ class Job:
         """Responses an iteration of one process."""
         return math.ceil(self.batch / self.gpus)
 
+    @property
+    def step(self) -> int:
+        """Responses of an optimizer step, over all processes."""
+        return min(self.batch, self.mini * self.accumulation)
+
+    @property
+    def dealt(self) -> int:
+        """Those of them that are one process's, at most; passes are of as many or of ``mini``."""
+        return math.ceil(self.step / self.gpus)
+
+    @property
+    def steps(self) -> int:
+        """Optimizer steps an iteration."""
+        return self.epochs * math.ceil(self.batch / self.step)
+
     def rows(self, count: int) -> Pass:
         """``count`` responses at once, at most the process's share."""
         return Pass(min(count, self.share), self.prompt, self.response)
@@ -80,17 +95,12 @@ def job_of(config: RunConfig, gpus: int, *, prompt: int | None = None) -> Job:
         prompt: tokens of a prompt; default: ``prompts.max_tokens``.
 
     Raises:
-        ConfigError: the method does not train in the loop, or the batch cannot be shared out.
+        ConfigError: the method does not train in the loop.
         ModelError: the size of a model is not known.
     """
     if config.method.builds:
         name = type(config.method).__name__
         raise ConfigError(f"method {name} does not train in the loop that is planned here.", "Plan with plc or linear.")
-    if config.rollout.batch_size % (gpus * config.method.group):
-        raise ConfigError(
-            f"rollout.batch_size is {config.rollout.batch_size}, which {gpus} GPUs cannot share equally.",
-            f"Choose a multiple of {gpus * config.method.group}.",
-        )
     shape, critic = shape_of(config.policy.model, config.policy.revision), config.critic
     if critic.kind == "separate" and critic.model not in {None, config.policy.model}:
         raise ConfigError(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from lenity.config.cluster import Accelerator, Assumptions
@@ -23,6 +23,7 @@ class Row:
         memory: on one accelerator.
         fits: into it.
         mini_batch: the largest that does; 0: none.
+        recomputed: the same with ``policy.checkpointing``.
         splits: the least tensor parallelism in generation with which it fits; None where that is of no use.
         seconds: of an iteration.
         hours: of a run.
@@ -33,6 +34,7 @@ class Row:
     memory: Footprint
     fits: bool
     mini_batch: int
+    recomputed: int
     splits: int | None
     seconds: Seconds
     hours: float
@@ -86,6 +88,8 @@ def _row(job: Job, strategy: Strategy, gpu: Accelerator, assumed: Assumptions, t
     took = seconds(job, strategy, gpu, assumed, tensor_parallel)
     hours = job.iterations * took.total / 3600
     largest = strategies.greatest_mini_batch(job, strategy, gpu, assumed, tensor_parallel)
+    saving = replace(job, model=replace(job.model, checkpointing=True))
+    recomputed = strategies.greatest_mini_batch(saving, strategy, gpu, assumed, tensor_parallel)
     splits = None
     if not largest and tensor_parallel == 1:
         useful = (
@@ -93,7 +97,7 @@ def _row(job: Job, strategy: Strategy, gpu: Accelerator, assumed: Assumptions, t
         )
         splits = next(useful, None)
     fits = held.peak <= gpu.memory * GIB
-    return Row(strategy, held, fits, largest, splits, took, hours, hours * job.gpus * gpu.price)
+    return Row(strategy, held, fits, largest, recomputed, splits, took, hours, hours * job.gpus * gpu.price)
 
 
 def _model(job: Job) -> dict[str, Any]:

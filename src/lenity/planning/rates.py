@@ -34,11 +34,10 @@ def seconds(job: Job, strategy: Strategy, gpu: Accelerator, assumed: Assumptions
     forward, backward = _forward(job), _backward(job)
     scorers = sum(2 * scorer.parameters for scorer in job.scorers) * (job.prompt + job.response)
     credit = job.share * (scorers + forward * (job.model.backbones + 1)) / power + 2 * passes * gather
-    gathers = (2 if strategy == "fsdp2" else 1) * passes * job.epochs
+    gathers = (2 if strategy == "fsdp2" else 1) * job.steps * math.ceil(job.dealt / job.mini)
     reduced = 2 * WIDE * job.model.trained / (_link(job.gpus, gpu) * assumed.reach) if job.gpus > 1 else 0.0
-    steps = job.epochs * math.ceil(passes / job.accumulation)
-    arithmetic = job.epochs * job.share * (job.model.backbones * (forward + backward) + job.compared * backward) / power
-    update = max(arithmetic, gathers * gather + steps * reduced)
+    arithmetic = job.steps * job.dealt * (job.model.backbones * (forward + backward) + job.compared * backward) / power
+    update = max(arithmetic, gathers * gather + job.steps * reduced)
     return Seconds(_generate(job, gpu, assumed, tensor_parallel, gather), credit, update)
 
 

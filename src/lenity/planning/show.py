@@ -65,22 +65,26 @@ def _speed(plan: Plan) -> list[tuple[str, list[str]]]:
 def _advice(plan: Plan, row: Row) -> str:
     if row.fits:
         return ""
-    again = "" if plan.job.model.checkpointing else ", or try --policy.checkpointing true"
+    ways = []
     if row.mini_batch:
-        return f"fits with --ppo.mini_batch_size {row.mini_batch}" + _twice(plan, row) + again + "."
+        ways.append(f"--ppo.mini_batch_size {row.mini_batch}{_twice(plan, row.mini_batch)}")
+    if row.recomputed > row.mini_batch:
+        smaller = row.recomputed < min(plan.job.mini, plan.job.share)
+        size = f" --ppo.mini_batch_size {row.recomputed}{_twice(plan, row.recomputed)}" if smaller else ""
+        ways.append(f"--policy.checkpointing true{size}")
+    if ways:
+        return f"fits with {', or with '.join(ways)}."
     if row.splits:
         return (
             f"the policy is too large to generate by itself; it fits with --tensor-parallel {row.splits} (an engine such as vLLM)"
-            f" and a small enough mini-batch{again}."
+            " and a small enough mini-batch or --policy.checkpointing true."
         )
-    return f"no mini-batch fits; take more or larger GPUs, or another strategy{again}."
+    return "no mini-batch fits; take more or larger GPUs, or another strategy."
 
 
-def _twice(plan: Plan, row: Row) -> str:
+def _twice(plan: Plan, mini_batch: int) -> str:
     """An optimizer step keeps its size by more accumulation."""
-    job = plan.job
-    times = job.accumulation * max(1, min(job.mini, job.share) // row.mini_batch)
-    return f" --ppo.accumulation {times} (the optimizer's steps keep their size)"
+    return f" --ppo.accumulation {-(-plan.job.step // mini_batch)} (the optimizer's steps keep their size)"
 
 
 def _assumptions(plan: Plan) -> list[str]:

@@ -66,7 +66,7 @@ def footprint(job: Job, strategy: Strategy, assumed: Assumptions, tensor_paralle
         **{part: size * model.trained for part, size in memory.TRAINED.items()},
     }
     for_pass = 0.0 if not sharded else missing if strategy == "zero2" else min(missing, _units(job))
-    batch, score = job.rows(job.mini), memory.scoring(model, job.rows(job.mini))
+    batch, score = job.rows(min(job.mini, job.dealt)), memory.scoring(model, job.rows(job.mini))
     scored = max(
         [
             score + (min(missing, _units(job)) if sharded else 0),
@@ -86,10 +86,15 @@ def footprint(job: Job, strategy: Strategy, assumed: Assumptions, tensor_paralle
 def greatest_mini_batch(
     job: Job, strategy: Strategy, gpu: Accelerator, assumed: Assumptions, tensor_parallel: int = 1
 ) -> int:
-    """The largest ``ppo.mini_batch_size`` that fits, a power of two or the process's share; 0 where none does."""
+    """The largest ``ppo.mini_batch_size`` with which steps of the same size fit, a power of two or the share; 0 where none does."""
     sizes: list[int] = sorted({job.share, *(2**power for power in range(12) if 2**power < job.share)}, reverse=True)
     for size in sizes:
-        if footprint(replace(job, mini=size), strategy, assumed, tensor_parallel).peak <= gpu.memory * GIB:
+        if (
+            footprint(
+                replace(job, mini=size, accumulation=-(-job.step // size)), strategy, assumed, tensor_parallel
+            ).peak
+            <= gpu.memory * GIB
+        ):
             return size
     return 0
 
