@@ -36,7 +36,7 @@ class Policy(Section):
         False, description="compile scoring and update: faster after some minutes; on a CPU it needs a C++ compiler"
     )
     checkpointing: bool = Field(
-        False, description="compute each layer again in the update's backward pass: much less memory, a third more time"
+        False, description="compute each layer again in the update's backward pass: much less memory, about half more time"
     )
 
 
