@@ -36,7 +36,8 @@ class Policy(Section):
         False, description="compile scoring and update: faster after some minutes; on a CPU it needs a C++ compiler"
     )
     checkpointing: bool = Field(
-        False, description="compute each layer again in the update's backward pass: much less memory, about half more time"
+        False,
+        description="compute each layer again in the update's backward pass: much less memory, about half more time",
     )
 
 
