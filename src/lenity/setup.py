@@ -54,7 +54,7 @@ class Trainer:
 
 def load_world(config: RunConfig, device: torch.device) -> World:
     """Models, rewards and prompts within every length window."""
-    policy, tokenizer = load_policy(config.policy, device)
+    policy, tokenizer = load_policy(config.policy, device, sharded=launch.reshards() is not None)
     check_head(policy)
     rewards = {name: spec.load(device) for name, spec in config.rewards.items()}
     prompts, report = load_prompts(
@@ -76,11 +76,13 @@ def prepare(config: RunConfig, run: RunFolder, processes: Processes) -> tuple[Ru
         config = config.model_copy(update={"policy": merged(config.policy, run.path / "base")})
     seeds.seed(config.seed, "setup")
     world = load_world(config, processes.device)
-    module = _actor_critic(config, world).to(processes.device)
-    if (again := launch.reshards()) is not None:
+    module = _actor_critic(config, world, processes)
+    if (again := launch.reshards()) is None:
+        module.to(processes.device)
+    else:
         from lenity.models.sharding import shard
 
-        shard(module, again=again)
+        shard(module, processes.device, again=again)
     optimizer, schedule = _optimizer(config, module)
     say = speaker(config, run, processes)
     update = Update(
@@ -102,10 +104,12 @@ def speaker(config: RunConfig, run: RunFolder, processes: Processes) -> Callable
     return say
 
 
-def _actor_critic(config: RunConfig, world: World) -> ActorCritic:
+def _actor_critic(config: RunConfig, world: World, processes: Processes) -> ActorCritic:
     critic = None
     if config.critic.kind == "separate":
-        critic = separate_backbone(config.critic.model, world.policy, config.policy, world.policy.device)
+        critic = separate_backbone(
+            config.critic.model, world.policy, config.policy, processes.device, sharded=launch.reshards() is not None
+        )
     config_of = (critic.get_base_model() if critic is not None else world.policy.get_base_model()).config
     heads = Heads(config_of.get_text_config().hidden_size, config.critic.hidden_size, len(config.rewards))
     return ActorCritic(

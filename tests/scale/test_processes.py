@@ -176,7 +176,7 @@ from torch.testing._internal.distributed.fake_pg import FakeStore
 from lenity.models.sharding import kept, shard
 dist.init_process_group("fake", store=FakeStore(), rank=0, world_size=4)
 module, _ = tiny.actor_critic(sys.argv[1])
-shard(module, again=True)
+shard(module, torch.device("cpu"), again=True)
 frozen, trained = [], []
 for p in module.parameters():
     (trained if p.requires_grad else frozen).append((kept(p), p.numel()))

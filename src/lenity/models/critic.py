@@ -27,8 +27,10 @@ class Heads(nn.Module):
         return values
 
 
-def separate_backbone(model: str | None, policy: Any, config: Any, device: Any) -> Any:
+def separate_backbone(model: str | None, policy: Any, config: Any, device: Any, *, sharded: bool = False) -> Any:
     """A model of the critic's own with its own adapter: ``model``, or a second copy of the policy's.
+
+    The other arguments are those of :func:`lenity.models.policy.load_policy`.
 
     Raises:
         ModelError: its vocabulary is not the policy's.
@@ -37,7 +39,9 @@ def separate_backbone(model: str | None, policy: Any, config: Any, device: Any) 
 
     from lenity.models.policy import load_base
 
-    base = load_base(config.model_copy(update={"model": model, "revision": None} if model else {}), device)
+    base = load_base(
+        config.model_copy(update={"model": model, "revision": None} if model else {}), device, sharded=sharded
+    )
     wanted = policy.get_input_embeddings().weight.shape[0]
     if (found := base.get_input_embeddings().weight.shape[0]) != wanted:
         raise ModelError(

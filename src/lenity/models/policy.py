@@ -22,8 +22,13 @@ if TYPE_CHECKING:
     from lenity.run_folder import RunFolder
 
 
-def load_policy(policy: Policy, device: torch.device) -> tuple[Any, Any]:
+def load_policy(policy: Policy, device: torch.device, *, sharded: bool = False) -> tuple[Any, Any]:
     """The model with a fresh adapter (which changes nothing yet), and its tokenizer.
+
+    Args:
+        policy: section of a run's configuration.
+        device: where it will compute.
+        sharded: leave it in the CPU's memory, from where it is sharded a layer at a time: a device need not hold it whole.
 
     Raises:
         ModelError: the model cannot be loaded, or no layer takes the adapter.
@@ -35,7 +40,7 @@ def load_policy(policy: Policy, device: torch.device) -> tuple[Any, Any]:
         task_type="CAUSAL_LM", r=lora.r, lora_alpha=lora.alpha, lora_dropout=lora.dropout, target_modules=lora.target_modules
     )  # fmt: skip
     try:
-        model = get_peft_model(load_base(policy, device), settings)
+        model = get_peft_model(load_base(policy, device, sharded=sharded), settings)
     except ValueError as error:
         raise ModelError(
             f"policy.lora.target_modules is {lora.target_modules!r}, which '{policy.model}' cannot adapt: {error}.",
@@ -60,8 +65,8 @@ def load_aligned(run: RunFolder, device: torch.device) -> tuple[Any, Any]:
     return model, _tokenizer_of(model, policy)
 
 
-def load_base(policy: Policy, device: torch.device) -> Any:
-    """The frozen causal language model; an adapter folder comes back merged into its base."""
+def load_base(policy: Policy, device: torch.device, *, sharded: bool = False) -> Any:
+    """The frozen causal language model; an adapter folder comes back merged into its base. See :func:`load_policy`."""
     from peft import AutoPeftModelForCausalLM
     from transformers import AutoModelForCausalLM, GenerationConfig
 
@@ -82,6 +87,8 @@ def load_base(policy: Policy, device: torch.device) -> Any:
     # Of the model's habits in generation only its end tokens stay: a repetition penalty or a top-k of its own would sample from
     # another distribution than the one whose log-probs are taken.
     model.generation_config = GenerationConfig(eos_token_id=model.generation_config.eos_token_id)
+    if sharded and device.type != "cpu":
+        return model
     return quicken(model.to(device))
 
 

@@ -18,11 +18,12 @@ from lenity import launch
 from lenity.errors import ModelError
 
 
-def shard(module: Any, *, again: bool) -> None:
+def shard(module: Any, device: torch.device, *, again: bool) -> None:
     """Shard ``module``'s frozen weights in place, a decoder layer at a time.
 
     Args:
         module: an actor-critic; every pass of it is then a meeting of all processes.
+        device: of this process, to which each layer goes by itself.
         again: after the forward pass too (ZeRO-3); otherwise a layer's weights stay until the backward pass (as ZeRO-2 would).
 
     Raises:
@@ -36,10 +37,12 @@ def shard(module: Any, *, again: bool) -> None:
             f"{type(module.policy.get_base_model()).__name__} does not name its layers, so it cannot be sharded.",
             "Use configs/accelerate/ddp.yaml, where each process holds the whole model.",
         )
+    for parameter in trained:
+        parameter.data = parameter.data.to(device)
     for layer in layers:
         fully_shard(layer, ignored_params=trained, reshard_after_forward=again)
     fully_shard(module, ignored_params=trained, reshard_after_forward=False)
-    token = torch.zeros(1, 1, dtype=torch.long, device=next(iter(trained)).device)
+    token = torch.zeros(1, 1, dtype=torch.long, device=device)
     with torch.no_grad():  # the parts learn what is their whole by a first pass of it
         module(token, token == 0, token, token == 0)
     module.reshard()
