@@ -159,7 +159,9 @@ def test_chunks_of_the_head_change_neither_log_probs_nor_gradients(tiny_model, m
         found.append(gradients(module, tiny.rollouts(tokenizer)))
     assert 300 // len(tokenizer) < 13, "several chunks"
     for ours, theirs in zip(found[1][0], found[0][0], strict=True):
-        torch.testing.assert_close(ours, theirs, rtol=1e-6, atol=1e-6)  # a unit in the last place of products of other shapes
+        torch.testing.assert_close(
+            ours, theirs, rtol=1e-6, atol=1e-6
+        )  # a unit in the last place of products of other shapes
     torch.testing.assert_close(found[1][1], found[0][1], rtol=1e-4, atol=1e-5)
 
 

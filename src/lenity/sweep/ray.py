@@ -158,7 +158,7 @@ class RayWorkers:
                 "Install the same Lenity, with its extra 'ray', on every node.",
             ) from error
         if wrong := next(filter(None, answers), None):
-            raise ConfigError(wrong)
+            raise ConfigError(*wrong)
 
     def _too_small(self, has: str) -> ResourceError:
         nodes = [{name: node.get(name, 0) for name in ("CPU", "GPU")} for node in self._resources().values()]

@@ -62,7 +62,8 @@ def _imported(environment: Mapping[str, str]) -> Any:
             import ray
     except ImportError as error:
         raise ConfigError(
-            f"--executor ray needs the package ray, which cannot be imported ({error}).", "pip install 'lenity[ray]'."
+            f"--executor ray needs the package ray, which cannot be imported ({error}).",
+            "Install it with `pip install 'lenity[ray]'`.",
         ) from error
     return ray
 

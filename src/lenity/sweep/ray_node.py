@@ -57,6 +57,10 @@ def serve(
     return attempt(place.enter, ()) or attempt(tasks.start, (threads,)) or attempt(function, arguments)
 
 
-def greet(place: Place) -> str | None:
-    """Why this node cannot work in the sweep's folder, or None."""
-    return attempt(place.enter, ())
+def greet(place: Place) -> tuple[str, str] | None:
+    """Why this node cannot work in the sweep's folder, and the remedy; None where it can."""
+    try:
+        place.enter()
+    except ConfigError as error:
+        return error.what, error.remedy
+    return None
