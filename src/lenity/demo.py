@@ -133,7 +133,7 @@ def volume_table(comparison: Comparison) -> Any:
 
     result = Table(
         title="Hypervolume of the exact scores (standardised), above the reference policy's mean − 1",
-        caption="One seed: the intervals are over prompts alone. Another seed or processor trains other policies, and may turn\n"
+        caption="One seed: the intervals are over prompts alone. Another seed or processor trains other policies, and may turn "
         "the difference around; `lenity sweep --seeds 0,1,2,3,4` compares methods over seeds.",
         title_justify="left",
         caption_justify="left",
