@@ -63,7 +63,11 @@ def test_the_readmes_example_parses():
 
 
 def test_reading_configuration_imports_no_torch():
-    code = "import sys, lenity.config.load, lenity.config.run; assert 'torch' not in sys.modules, 'torch was imported'"
+    file = next(path for path in CONFIGS if path.stem == "toy")
+    code = (
+        "import sys; from lenity.config.load import load; from lenity.config.run import RunConfig;"
+        f"load(RunConfig, {str(file)!r}, []); assert 'torch' not in sys.modules, 'torch was imported'"
+    )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
 
 

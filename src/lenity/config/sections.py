@@ -10,6 +10,7 @@ from lenity.config.base import Section
 
 Positive = Annotated[float, Field(gt=0)]
 Precision = Literal["auto", "float32", "bfloat16"]
+Average = Literal["exact", "factors"]  # of adapters: of their updates, or of A and B apart
 Fraction = Annotated[float, Field(ge=0, le=1)]
 
 

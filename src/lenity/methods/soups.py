@@ -11,8 +11,8 @@ from pydantic import Field
 from lenity.aggregation.base import RULES, Rule
 from lenity.aggregation.presets import Presets
 from lenity.aggregation.work import Work
+from lenity.config.sections import Average
 from lenity.errors import CheckpointError, ConfigError
-from lenity.models.soup import Mode
 from lenity.pareto import weights
 
 if TYPE_CHECKING:
@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 class Soups(Rule):
     """theta(w) = sum_k w_k theta_k over adapters of SOLO runs that start from one model."""
 
-    mode: Mode = Field("exact", description="exact averages the updates; factors averages A and B apart, as published")
+    mode: Average = Field(
+        "exact", description="exact averages the updates; factors averages A and B apart, as published"
+    )
     solo: dict[str, str] = Field({}, description="run folder of each objective's SOLO run; `lenity sweep` fills it in")
 
     shorthand = "mode"

@@ -6,16 +6,16 @@ import json
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from lenity.config.sections import Average
 from lenity.errors import ConfigError, ModelError
 from lenity.objectives import check_weights
 
-Mode = Literal["exact", "factors"]
 FREE = {  # settings that may differ from peft's defaults: they are read here, or change no update
     "auto_mapping", "base_model_name_or_path", "fan_in_fan_out", "inference_mode", "init_lora_weights", "lora_alpha", "lora_dropout",
     "peft_version", "r", "revision", "target_modules", "task_type", "use_rslora",
@@ -24,7 +24,9 @@ KEEPS_BASE = (True, False, "gaussian")  # initial factors that leave the model's
 FACTORS = (".lora_A.weight", ".lora_B.weight")
 
 
-def save_soup(adapters: Mapping[str, Path], weights: Mapping[str, float], output: Path, mode: Mode = "exact") -> None:
+def save_soup(
+    adapters: Mapping[str, Path], weights: Mapping[str, float], output: Path, mode: Average = "exact"
+) -> None:
     r"""Write the adapter with update :math:`\sum_k w_k \Delta W_k` to ``output``.
 
     ``exact`` concatenates ranks: with :math:`\Delta W_k = s_k B_k A_k` the new factors are the stacked A_k and the
