@@ -27,7 +27,7 @@ def show(config: RunConfig, world: World, trainer: Trainer, done: int) -> None:
     rows = {
         "model": f"{config.policy.model} · {every:,} parameters, {trained:,} trained (adapter and critic)",
         "device": f"{trainer.processes.device.type} × {trainer.processes.count} · {str(world.policy.dtype).removeprefix('torch.')}",
-        "method": " ".join(f"{key} {value}" for key, value in config.dump()["method"].items()),
+        "method": " ".join(f"{key} {value}" for key, value in config.dump()["method"].items() if value is not None),
         "objectives": " · ".join(f"{name} {config.weights[name]:.4g}" for name in config.objectives.names),
         "prompts": str(world.report),
         "work": f"{left} iterations of {config.rollout.batch_size} responses of at most {config.rollout.max_new_tokens} tokens"

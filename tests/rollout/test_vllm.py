@@ -72,7 +72,9 @@ def test_in_the_same_process_it_samples_from_the_policy_with_its_adapter(tiny_mo
 
 
 def test_a_server_loads_each_adapter_and_forgets_the_last(tiny_model, tmp_path, server):
+    (tmp_path / "engine-of-a-killed-run").mkdir()
     engine, module = generator(tiny_model, tmp_path, mode="server", url=server.url)
+    assert not list(tmp_path.glob("engine-*"))
     for _ in range(2):
         with torch.no_grad():
             for name, weight in module.policy.named_parameters():

@@ -103,8 +103,8 @@ def _evaluate(scored: Scored, module: Any, size: int, processes: Processes) -> t
         before = module(**part.inputs, reference=True)
         for parts, value in zip(found, (now.logprobs, now.entropy, now.values, before.logprobs), strict=True):
             missing = width - value.shape[1]
-            value = value[: len(rows)]  # noqa: PLW2901  of none, there is a row without a response
-            parts.append(torch.nn.functional.pad(value, (0, 0, 0, missing) if value.dim() == 3 else (0, missing)))
+            own_rows = value[: len(rows)]  # of none, there is a row without a response
+            parts.append(torch.nn.functional.pad(own_rows, (0, 0, 0, missing) if value.dim() == 3 else (0, missing)))
     own = tuple(torch.cat(parts) for parts in found)
     if processes.count > 1:
         order = torch.cat([order[rank :: processes.count] for rank in range(processes.count)])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 from lenity.errors import RewardError
 from lenity.processes import ALONE, Processes
@@ -33,6 +34,10 @@ def ask(reward: Reward, prompts: Sequence[str], responses: Sequence[str]) -> lis
     return found
 
 
+def _ask(reward: Reward, pairs: Sequence[tuple[str, str]]) -> list[float]:
+    return ask(reward, [prompt for prompt, _ in pairs], [response for _, response in pairs])
+
+
 def score_all(
     rewards: Mapping[str, Reward],
     prompts: Sequence[str],
@@ -54,10 +59,7 @@ def score_all(
     """
     columns: dict[str, list[float]] = {}
     for name, reward in rewards.items():
-        columns[name] = processes.share(
-            list(zip(prompts, responses, strict=True)),
-            lambda pairs, reward=reward: ask(reward, [a for a, _ in pairs], [b for _, b in pairs]),  # type: ignore[misc]
-        )
+        columns[name] = processes.share(list(zip(prompts, responses, strict=True)), partial(_ask, reward))
         missing = [i for i, score in enumerate(columns[name]) if isinstance(score, NoScore)]
         without, asked = len(missing), len(responses)
         if without and (without > tolerated * asked or without == asked):

@@ -6,6 +6,7 @@ vLLM samples from a copy of the policy, which is brought up to date before each 
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -29,6 +30,8 @@ from lenity.processes import Processes
 from lenity.rollout.answers import asked, from_lists
 from lenity.rollout.decoding import Sampling
 from lenity.rollout.draws import Draws
+
+ADAPTER = "engine-"  # how the folders of a run begin that a server reads adapters from
 
 
 class VLLMGenerator:
@@ -164,6 +167,8 @@ class AdapterServer(VLLMGeneration):  # type: ignore[misc]  # trl has no types
     def _init_vllm(self) -> None:
         """Without the NCCL group by which whole weights would go."""
         if self.accelerator.is_main_process:
+            for left in self.run.glob(f"{ADAPTER}*"):  # by a run that was killed
+                shutil.rmtree(left)
             self.vllm_client = VLLMClient(base_url=self.server_base_url, connection_timeout=self.server_timeout)
             if not hasattr(self.vllm_client, "model"):
                 raise EngineError(
@@ -176,7 +181,7 @@ class AdapterServer(VLLMGeneration):  # type: ignore[misc]  # trl has no types
         """The main process writes the adapter and has the server load it, and forget the last."""
         if not self.accelerator.is_main_process:
             return
-        folder = TemporaryDirectory(prefix="engine-", dir=self.run.absolute())
+        folder = TemporaryDirectory(prefix=ADAPTER, dir=self.run.absolute())
         path = Path(folder.name)
         path.chmod(0o755)  # the server may run as another user
         self.model.save_pretrained(path)
