@@ -18,6 +18,7 @@ from lenity.data.base import ASSISTANT
 from lenity.data.loading import every
 from lenity.data.preferences import load_transcripts
 from lenity.errors import DataError
+from lenity.models.window import readable
 from lenity.tokens import Span, encode_turns
 
 IGNORED = tokens.IGNORED
@@ -35,10 +36,11 @@ def run(config: SFTConfig) -> dict[str, Any]:
 
     texts, read = load_transcripts(config.data)
     model, tokenizer = build(config, texts)
-    rows = encode(texts, tokenizer, config.max_length)
+    longest = readable(config.max_length, model)
+    rows = encode(texts, tokenizer, longest)
     held_out = None
     if config.eval_data:
-        held_out = encode(every(load_transcripts(config.eval_data)[0], config.eval_limit), tokenizer, config.max_length)
+        held_out = encode(every(load_transcripts(config.eval_data)[0], config.eval_limit), tokenizer, longest)
     trainer = SFTTrainer(
         model=model,
         args=Arguments(**arguments(config, len(rows)), max_length=None, dataset_kwargs={"skip_prepare_dataset": True}),

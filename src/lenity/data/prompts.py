@@ -8,6 +8,7 @@ from typing import Any
 from lenity.data.base import ASSISTANT, HUMAN, PromptSource, ReadReport
 from lenity.data.loading import every
 from lenity.errors import ConfigError, DataError
+from lenity.tokens import prompt_ids
 
 POLICY = "the policy"
 
@@ -48,7 +49,7 @@ def token_counters(tokenizer: Any, rewards: Mapping[str, Any]) -> dict[str, Call
     """Who counts tokens for the length windows: the policy's tokenizer, and each reward that has one."""
 
     def of_policy(texts: Sequence[str]) -> list[int]:
-        return [len(ids) for ids in tokenizer(list(texts), verbose=False)["input_ids"]]
+        return [len(ids) for ids in prompt_ids(tokenizer, texts)]
 
     own = {name: reward.prompt_tokens for name, reward in rewards.items() if reward.prompt_tokens([""]) is not None}
     return {POLICY: of_policy, **own}
