@@ -8,16 +8,15 @@ TABLES = ("position_embeddings", "position_embedding", "embed_positions", "posit
 
 
 def window(model: Any) -> int | None:
-    """Tokens of the longest text that ``model`` was made for; None where nothing limits it (its configuration says so, or −1).
-
-    Models of the kind of RoBERTa count positions from behind the number of the padding token, so that as many rows of their table
-    are not for texts.
-    """
+    """Tokens of the longest text that ``model`` was made for; None where its configuration names none, or -1."""
     rows = getattr(model.config.get_text_config(), "max_position_embeddings", None)
-    if not isinstance(rows, int) or rows < 1:
-        return None
-    offsets = [table.padding_idx for table in _tables(model) if getattr(table, "padding_idx", None) is not None]
-    return rows - max(offsets) - 1 if offsets else rows
+    return rows - first_position(model) if isinstance(rows, int) and rows > 0 else None
+
+
+def first_position(model: Any) -> int:
+    """The position of a text's first token: 0, but for models of the kind of RoBERTa one behind the padding token's id."""
+    offsets = (getattr(table, "padding_idx", None) for table in _tables(model))
+    return max((offset + 1 for offset in offsets if offset is not None), default=0)
 
 
 def last_position(model: Any) -> int | None:
