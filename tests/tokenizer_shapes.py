@@ -71,7 +71,9 @@ def fast(core, around, **special):
     """With ``around`` before and behind each text."""
     first, last = around
     ids = [(token, core.token_to_id(token)) for token in around]
-    template = processors.TemplateProcessing(single=f"{first} $A {last}", pair=f"{first} $A {last} $B {last}", special_tokens=ids)
+    template = processors.TemplateProcessing(
+        single=f"{first} $A {last}", pair=f"{first} $A {last} $B {last}", special_tokens=ids
+    )
     trimmed = isinstance(core.decoder, decoders.ByteLevel)
     steps = [processors.ByteLevel(trim_offsets=True), template] if trimmed else [template]
     core.post_processor = processors.Sequence(steps)

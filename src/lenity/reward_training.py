@@ -22,7 +22,7 @@ from lenity.models.window import readable
 from lenity.pareto import confidence
 from lenity.rewards.asking import score_all
 from lenity.rewards.reward_model import SETTINGS_FILE, RewardModelSpec
-from lenity.rewards.templates import encode
+from lenity.rewards.templates import encode, padding_side
 
 SATURATED = 4.6  # |logit| beyond which a logistic loss has lost 99 % of its gradient
 
@@ -104,7 +104,7 @@ def _trainer(config: RewardTrainingConfig, rows: list[Any]) -> tuple[Any, Any]:
 
     texts = [row.prompt + text for row in rows for text in _texts(row)]
     model, tokenizer = build(config, texts, num_labels=1 if config.pairs else 2)
-    tokenizer.padding_side = "right"
+    tokenizer.padding_side = padding_side(model)
     longest = readable(config.max_length, model)
     prompts = [row.prompt for row in rows]
     columns = [

@@ -95,8 +95,8 @@ def test_what_the_prompt_began_is_no_stop_string(tokenizer):
 
 
 def test_a_stop_string_of_many_tokens(tokenizer):
-    stop = "the end " * 60
-    row = tokenizer(" ok " + stop + "and on and on", add_special_tokens=False)["input_ids"]
+    stop = "Bye for now " * 40
+    row = tokenizer(" ok " + stop + "ok then ok", add_special_tokens=False)["input_ids"]
     said = tokenizer.decode(row)
     (text, count, ended), _ = check(tokenizer, [row, row], [said[10:400]])
     assert ended and 60 < count < len(row) and len(text) < 20

@@ -17,7 +17,7 @@ from lenity.models.precision import dtype_of
 from lenity.models.source import explain
 from lenity.models.window import last_position, readable, window
 from lenity.rewards.base import REWARDS, Reward, RewardSpec
-from lenity.rewards.templates import encode
+from lenity.rewards.templates import encode, padding_side
 
 if TYPE_CHECKING:
     import torch
@@ -135,9 +135,7 @@ def _load(spec: RewardModelSpec, device: torch.device) -> tuple[Any, Any]:
 
     trusted = spec.trust_remote_code
     try:
-        tokenizer = AutoTokenizer.from_pretrained(
-            spec.model, revision=spec.revision, trust_remote_code=trusted, padding_side="right"
-        )
+        tokenizer = AutoTokenizer.from_pretrained(spec.model, revision=spec.revision, trust_remote_code=trusted)
         model, found = AutoModelForSequenceClassification.from_pretrained(
             spec.model, revision=spec.revision, trust_remote_code=trusted, use_safetensors=True, output_loading_info=True,
             dtype=dtype_of(spec.dtype, device),
@@ -153,6 +151,7 @@ def _load(spec: RewardModelSpec, device: torch.device) -> tuple[Any, Any]:
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
     model.config.get_text_config().pad_token_id = tokenizer.pad_token_id
+    tokenizer.padding_side = padding_side(model)
     return quicken(model.to(device).eval()), tokenizer
 
 
