@@ -15,6 +15,7 @@ from lenity.config.run import RunConfig
 from lenity.models.sharding import kept, whole
 from lenity.rewards.asking import score_all
 from lenity.setup import Trainer, World
+from lenity.tokens import prompt_ids
 
 PROBE_TOKENS, PROBE_ROWS = 8, 16
 T = TypeVar("T")
@@ -101,7 +102,7 @@ def memory(config: RunConfig, world: World, trainer: Trainer) -> float:
     optimizer = sum(3 * 4 * p.numel() for p in parameters if p.requires_grad)
     model = world.policy.get_base_model().config.get_text_config()
     size, longest = config.ppo.mini_batch_size, config.rollout.max_new_tokens
-    prompt = max(map(len, world.tokenizer(world.prompts[:PROBE_ROWS])["input_ids"]))
+    prompt = max(map(len, prompt_ids(world.tokenizer, world.prompts[:PROBE_ROWS])))
     activations = (
         size * (prompt + longest) * model.hidden_size * model.num_hidden_layers * 20 * parameters[0].element_size()
     )

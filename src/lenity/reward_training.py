@@ -18,10 +18,11 @@ from lenity.data.base import ReadReport
 from lenity.data.loading import every
 from lenity.data.preferences import Labelled, Pair, load_labels, load_pairs
 from lenity.errors import RewardError
+from lenity.models.window import readable
 from lenity.pareto import confidence
 from lenity.rewards.asking import score_all
 from lenity.rewards.reward_model import SETTINGS_FILE, RewardModelSpec
-from lenity.rewards.templates import encode
+from lenity.rewards.templates import encode, padding_side
 
 SATURATED = 4.6  # |logit| beyond which a logistic loss has lost 99 % of its gradient
 
@@ -47,20 +48,22 @@ def run(config: RewardTrainingConfig) -> dict[str, Any]:
     steps = trainer.train().global_step
     report: dict[str, Any] = {"data": str(read), "rows": len(rows), "steps": steps, "non_finite_steps": guard.skipped}
     report["seconds"] = round(time.perf_counter() - start, 1)
-    _write_settings(config)  # before the weights: a folder with weights is complete
+    _write_settings(
+        config, readable(config.max_length, trainer.model)
+    )  # before the weights: a folder with weights is complete
     model = sft.save(trainer, tokenizer, config, report)
     report |= {"parameters": model.num_parameters()} | _measure(config, held_out, model.device)
     (Path(config.output) / "report.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
     return report
 
 
-def _write_settings(config: RewardTrainingConfig) -> None:
+def _write_settings(config: RewardTrainingConfig, max_length: int) -> None:
     """How the model is to be read, beside its weights; rewards of kind ``model`` take their defaults from it."""
     settings = {
         "template": config.template,
         "label": config.label if config.labels else 0,
         "output": config.output_kind,
-        "max_length": config.max_length,
+        "max_length": max_length,
     }
     folder = Path(config.output)
     folder.mkdir(parents=True, exist_ok=True)
@@ -101,10 +104,11 @@ def _trainer(config: RewardTrainingConfig, rows: list[Any]) -> tuple[Any, Any]:
 
     texts = [row.prompt + text for row in rows for text in _texts(row)]
     model, tokenizer = build(config, texts, num_labels=1 if config.pairs else 2)
-    tokenizer.padding_side = "right"
+    tokenizer.padding_side = padding_side(model)
+    longest = readable(config.max_length, model)
     prompts = [row.prompt for row in rows]
     columns = [
-        encode(tokenizer, config.template, prompts, [_texts(row)[side] for row in rows], config.max_length)
+        encode(tokenizer, config.template, prompts, [_texts(row)[side] for row in rows], longest)
         for side in range(2 if config.pairs else 1)
     ]
     if config.pairs:

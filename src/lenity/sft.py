@@ -6,17 +6,22 @@ import json
 import math
 import re
 import time
+from bisect import bisect_right
 from collections.abc import Sequence
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
+from lenity import tokens
 from lenity.config.stages import SFTConfig, StageConfig
 from lenity.data.base import ASSISTANT
 from lenity.data.loading import every
 from lenity.data.preferences import load_transcripts
 from lenity.errors import DataError
+from lenity.models.window import readable
+from lenity.tokens import Span, encode_turns
 
-IGNORED = -100
+IGNORED = tokens.IGNORED
 
 
 def run(config: SFTConfig) -> dict[str, Any]:
@@ -31,10 +36,11 @@ def run(config: SFTConfig) -> dict[str, Any]:
 
     texts, read = load_transcripts(config.data)
     model, tokenizer = build(config, texts)
-    rows = encode(texts, tokenizer, config.max_length)
+    longest = readable(config.max_length, model)
+    rows = encode(texts, tokenizer, longest)
     held_out = None
     if config.eval_data:
-        held_out = encode(every(load_transcripts(config.eval_data)[0], config.eval_limit), tokenizer, config.max_length)
+        held_out = encode(every(load_transcripts(config.eval_data)[0], config.eval_limit), tokenizer, longest)
     trainer = SFTTrainer(
         model=model,
         args=Arguments(**arguments(config, len(rows)), max_length=None, dataset_kwargs={"skip_prepare_dataset": True}),
@@ -83,38 +89,42 @@ def segments(transcript: str) -> list[tuple[str, bool]]:
 
 
 def encode(texts: Sequence[str], tokenizer: Any, max_length: int) -> list[dict[str, list[int]]]:
-    """Rows of ``input_ids`` and ``labels`` for TRL's collator.
+    """Rows of ``input_ids`` and ``labels`` for TRL's collator; a transcript is tokenised as a whole.
 
     The label after an assistant turn is the end of sequence, also where the transcript goes on, so that a
     prompted policy stops. A long transcript is cut to the turns that fit; a first turn that does not fit
     keeps its end.
     """
-    eos = tokenizer.eos_token_id
-    parts = [segments(text) for text in texts]
-    flat = [piece for pieces in parts for piece, _ in pieces]
-    if not flat:
+    cut = [pieces for text in texts if (pieces := segments(text))]
+    if not cut:
         raise DataError(
             "no transcript has an assistant turn.", "Give them the form '\\n\\nHuman: ...\\n\\nAssistant: ...'."
         )
-    ids = iter(tokenizer(flat, add_special_tokens=False)["input_ids"])
-    rows = []
-    for pieces in parts:
-        inputs: list[int] = (
-            [] if tokenizer.bos_token_id is None or not _adds_bos(tokenizer) else [tokenizer.bos_token_id]
-        )
-        labels, end = [IGNORED] * len(inputs), 0
-        for _, speaks in pieces:
-            tokens = next(ids)
-            context = [IGNORED] * len(tokens)
-            if not speaks and end and tokens:
-                context[0] = eos  # the turn before ends here
-            inputs, labels = inputs + tokens, labels + (tokens if speaks else context)
-            if speaks and (not end or len(inputs) < max_length):
-                end = len(inputs)
-        if end:
-            row = {"input_ids": [*inputs[:end], eos][-max_length:], "labels": [*labels[:end], eos][-max_length:]}
-            rows.append(row)
-    return rows
+    wholes, turns = ["".join(piece for piece, _ in pieces) for pieces in cut], [spans(pieces) for pieces in cut]
+    encoded = encode_turns(tokenizer, wholes, turns)
+    for i, (ids, _) in enumerate(encoded):
+        if len(ids) > max_length and len(turns[i]) > 1:
+            encoded[i] = _turns_that_fit(tokenizer, wholes[i], turns[i], max_length)
+    return [{"input_ids": ids[-max_length:], "labels": labels[-max_length:]} for ids, labels in encoded]
+
+
+def _turns_that_fit(tokenizer: Any, text: str, turns: list[Span], max_length: int) -> tuple[list[int], list[int]]:
+    """Ids and labels of the longest transcript up to the end of a turn that is not too long, or of the first turn's."""
+
+    def up_to(count: int) -> tuple[list[int], list[int]]:
+        return encode_turns(tokenizer, [text[: turns[count - 1].end]], [turns[:count]])[0]
+
+    return up_to(max(1, bisect_right(range(1, len(turns)), max_length, key=lambda count: len(up_to(count)[0]))))
+
+
+def spans(pieces: Sequence[tuple[str, bool]]) -> list[Span]:
+    r"""Where the assistant turns among ``pieces``, see :func:`segments`, lie in their joined text.
+
+    >>> spans(segments("\n\nHuman: Hi\n\nAssistant: Hello"))
+    [Span(start=23, end=29)]
+    """
+    ends = list(accumulate(len(piece) for piece, _ in pieces))
+    return [Span(end - len(piece), end) for end, (piece, speaks) in zip(ends, pieces, strict=True) if speaks]
 
 
 def arguments(config: StageConfig, rows: int) -> dict[str, Any]:
@@ -167,11 +177,6 @@ def save(trainer: Any, tokenizer: Any, config: StageConfig, report: dict[str, An
         tokenizer.save_pretrained(folder)
         (folder / "report.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
     return model
-
-
-def _adds_bos(tokenizer: Any) -> bool:
-    ids = tokenizer("a")["input_ids"]
-    return bool(ids) and ids[0] == tokenizer.bos_token_id
 
 
 def _has_bf16() -> bool:

@@ -50,6 +50,17 @@ def test_transcripts_without_an_answer_are_dropped_and_counted(tmp_path):
     assert texts == [f"{PROMPT} A"] and "without an assistant turn" in str(report)
 
 
+def test_dialogues_with_other_line_ends_have_the_form(tmp_path):
+    first, second = (f"{PROMPT} {word}".replace("\n", "\r\n") for word in ("Hello", "Heave"))
+    pairs, _ = load_pairs(Pairs(dataset=write(tmp_path, [{"chosen": first, "rejected": second[4:]}])))
+    assert pairs == [Pair(PROMPT, " Hello", " Heave")]
+    texts, _ = load_transcripts(Transcripts(dataset=write(tmp_path, [{"text": first}, {"text": f"{PROMPT[2:]} A"}])))
+    assert texts == [f"{PROMPT} Hello", f"{PROMPT} A"]
+    rows = [{"text": f"\ufeff{PROMPT} Hello", "label": 0}, {"text": "Human: all too human", "label": 1}]
+    items, _ = load_labels(Labels(dataset=write(tmp_path, rows)))
+    assert items == [Labelled(PROMPT, " Hello", 0), Labelled("", "Human: all too human", 1)]
+
+
 def test_real_pairs(shared):
     source = Pairs(dataset=str(shared / "data" / "hh-rlhf"), subset=["harmless-base", "harmless-first-turn"])
     pairs, report = load_pairs(source)

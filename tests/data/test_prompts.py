@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 
 import pytest
@@ -10,7 +11,8 @@ from lenity.data.base import ASSISTANT, HUMAN
 from lenity.data.beavertails import BeaverTails
 from lenity.data.columns import Columns
 from lenity.data.hh_rlhf import HHRLHF
-from lenity.data.prompts import load_prompts
+from lenity.data.loading import load_columns
+from lenity.data.prompts import load_prompts, wrap
 from lenity.errors import DataError
 
 
@@ -97,3 +99,74 @@ def test_real_conversations(shared):
     prompts, report = load_prompts(source, {})
     assert len(prompts) == 50 and report.read == 700
     assert all(p.startswith(HUMAN) and p.endswith(ASSISTANT) for p in prompts)
+
+
+PROMPT = f"{HUMAN} Hi{ASSISTANT}"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Hi", " Hi\n", PROMPT, PROMPT[1:], PROMPT[2:], f"{PROMPT} ", f"{PROMPT}\n\n", f"  {PROMPT}\t", f"\ufeff{PROMPT}", f"\n{PROMPT}",
+        PROMPT.replace("\n", "\r\n"), PROMPT.replace("\n", "\r"), f"\ufeff{PROMPT[2:]}\r\n", "Human: Hi\nAssistant:",
+        "Human: Hi\n \n\nAssistant:\u3000", "\n\nHuman: Hi", "Human: Hi", f"Hi{ASSISTANT}",
+    ],
+)  # fmt: skip
+def test_a_prompt_is_wrapped_once_whatever_white_space_is_around_it(text):
+    assert wrap(text) == PROMPT
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("Who wrote 'Human: Hi'?", f"{HUMAN} Who wrote 'Human: Hi'?{ASSISTANT}"),
+        ("an Assistant:", f"{HUMAN} an Assistant:{ASSISTANT}"),
+        ("a\r\nb", f"{HUMAN} a\r\nb{ASSISTANT}"),
+        (f"{HUMAN} a\r\nb{ASSISTANT}", f"{HUMAN} a\r\nb{ASSISTANT}"),
+        (f"Human: a{ASSISTANT} b{HUMAN} c{ASSISTANT}\n", f"{HUMAN} a{ASSISTANT} b{HUMAN} c{ASSISTANT}"),
+    ],
+)
+def test_what_is_within_a_prompt_stays(text, wanted):
+    assert wrap(text) == wanted
+
+
+def test_transcripts_with_other_line_ends_are_dialogues(tmp_path):
+    whole = f"{HUMAN} a{ASSISTANT} b{HUMAN} c{ASSISTANT} d\n"
+    texts = [whole, whole[2:], f" \n{whole[2:]}", whole.replace("\n", "\r\n"), "\ufeff" + whole]
+    (tmp_path / "train.jsonl").write_text("".join(json.dumps({"chosen": text}) + "\n" for text in texts))
+    prompts, report = HHRLHF(dataset=str(tmp_path)).read()
+    assert prompts == [f"{HUMAN} a{ASSISTANT} b{HUMAN} c{ASSISTANT}"] * 5 and not report.dropped
+
+
+CELLS = [
+    "NA",
+    "null",
+    "None",
+    "nan",
+    "N/A",
+    "#N/A",
+    "-inf",
+    "007",
+    "1e5",
+    "1.50",
+    "true",
+    '"a, ""b""\nand c"',
+    "=1",
+    "caf\u00e9",
+]
+
+
+@pytest.mark.parametrize("name", ["q.csv", "q.tsv", "q.csv.gz", "q.tsv.gz", "csv/train.csv", "tsv/train.tsv"])
+def test_a_cell_is_text_as_it_is_written(tmp_path, name):
+    separator = "\t" if ".tsv" in name else ","
+    lines = ["prompt,label,other".replace(",", separator)]
+    lines += [separator.join([cell, str(i % 2), "" if i % 3 else "1"]) for i, cell in enumerate(["", " ", *CELLS])]
+    data = "".join(line + "\n" for line in lines).encode("utf-8-sig")
+    file = tmp_path / name
+    file.parent.mkdir(exist_ok=True)
+    file.write_bytes(gzip.compress(data) if name.endswith(".gz") else data)
+    place = str(file if "/" not in name else file.parent)
+    rows, report = load_columns(place, ["prompt", "label"], text=["prompt"])
+    assert [row["prompt"] for row in rows] == [*CELLS[:-3], 'a, "b"\nand c', *CELLS[-2:]]
+    assert [row["label"] for row in rows] == [i % 2 for i in range(len(CELLS))]
+    assert report.dropped == {"without text": 2}, "the empty cell and the blank one"

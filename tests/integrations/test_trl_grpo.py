@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,8 @@ from pathlib import Path
 import pytest
 import torch
 from pydantic import PrivateAttr
+from tokenizers.processors import TemplateProcessing
+from transformers import AutoTokenizer
 
 from integrations import toy_grpo
 from integrations.toy_grpo import GATE, early, length, share, trainer
@@ -191,6 +194,20 @@ def test_weights_are_shares_of_those_of_trl(tiny_model, tmp_path):
 
 
 @pytest.mark.slow
+def test_a_prompt_of_plain_text_has_no_end_inside(tiny_model, tmp_path):
+    copy = shutil.copytree(tiny_model, tmp_path / "model")
+    tokenizer = AutoTokenizer.from_pretrained(copy)
+    template = TemplateProcessing(single="$A <eos>", special_tokens=[("<eos>", tokenizer.eos_token_id)])
+    tokenizer.backend_tokenizer.post_processor = template
+    tokenizer.save_pretrained(copy)
+    assert AutoTokenizer.from_pretrained(copy)("sure")["input_ids"][-1] == tokenizer.eos_token_id
+    found = []
+    for model in (tiny_model, copy):
+        made = trainer(model, tmp_path / "out", [length])
+        found.append(made._tokenize_prompts(["\n\nHuman: sure\n\nAssistant:"]))
+    assert found[0] == found[1] and len(found[0][0][0]) == 3
+
+
 def test_two_processes_share_a_group(tiny_model, tmp_path):
     """The eight completions to one prompt are on two processes; each gets its half of the advantages of all eight."""
     launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", toy_grpo.__file__]

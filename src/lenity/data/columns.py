@@ -15,7 +15,7 @@ class Columns(PromptSource):
     """One column of bare questions, or of prompts that have the Human/Assistant form already."""
 
     places = ("dataset",)
-    dataset: str = Field(description="hub name, local folder, or .jsonl/.json/.csv(.gz)/.parquet file")
+    dataset: str = Field(description="hub name, local folder, or .jsonl/.json/.csv/.tsv(.gz)/.parquet file")
     subset: Inside | None = Field(None, description="sub-folder of the data set")
     prompt: str = Field("prompt", description="column with the prompts")
 

@@ -10,8 +10,9 @@ from lenity.data.base import ReadReport
 from lenity.data.lines import is_unicode, not_utf8, read_json
 from lenity.errors import DataError
 
-FILE_BUILDERS = {".jsonl": "json", ".json": "json", ".parquet": "parquet", ".csv": "csv"}
-TEXT = {".jsonl", ".json", ".csv", ".gz"}
+FILE_BUILDERS = {".jsonl": "json", ".json": "json", ".parquet": "parquet", ".csv": "csv", ".tsv": "csv"}
+MARK = "="
+TEXT = {".jsonl", ".json", ".csv", ".tsv", ".gz"}
 
 
 def load_columns(
@@ -25,7 +26,7 @@ def load_columns(
     """The named columns of every row of a split.
 
     Args:
-        dataset: hub name, local folder, or a ``.jsonl``, ``.json``, ``.csv`` (also ``.gz``) or ``.parquet`` file.
+        dataset: hub name, local folder, or a ``.jsonl``, ``.json``, ``.csv``, ``.tsv`` (also ``.gz``) or ``.parquet`` file.
         columns: columns wanted; another data set than expected raises with the columns it has.
         subset: sub-folder of the data set (``data_dir``).
         split: split of the data set; a single file is one split whatever its name.
@@ -36,7 +37,8 @@ def load_columns(
         DataError: not found, unreadable, empty, or without the columns; names the line where a text file is at fault.
     """
     place = dataset + (f"/{subset}" if subset else "") + f" ({split})"
-    names, rows = _rows(dataset, columns, subset, split)
+    texts = text or columns
+    names, rows = _rows(dataset, columns, texts, subset, split)
     missing = [name for name in columns if name not in names]
     if names and missing:
         raise DataError(
@@ -45,7 +47,6 @@ def load_columns(
     if not rows:
         raise DataError(f"'{place}' is empty.", "Check the split and the file.")
     report = ReadReport(place, read=len(rows))
-    texts = text or columns
     filled = [row for row in rows if all(isinstance(row[name], str) and row[name].strip() for name in texts)]
     report.drop("without text", len(rows) - len(filled))
     kept = [row for row in filled if all(is_unicode(row[name]) for name in texts)]
@@ -71,7 +72,7 @@ def every(items: Sequence[Any], limit: int | None) -> list[Any]:
 
 
 def _rows(
-    dataset: str, columns: Sequence[str], subset: str | None, split: str
+    dataset: str, columns: Sequence[str], texts: Sequence[str], subset: str | None, split: str
 ) -> tuple[list[str], list[dict[str, Any]]]:
     """Names of all columns, and the rows with those of ``columns`` that there are."""
     arguments: dict[str, Any] = {"data_dir": subset} if subset else {}
@@ -86,6 +87,8 @@ def _rows(
         if suffix in {".jsonl", ".json"}:
             return read_json(path, columns)
         name, split, arguments = FILE_BUILDERS[suffix], "train", {"data_files": {"train": str(path)}}
+        if suffix == ".tsv":
+            arguments["sep"] = "\t"
     elif path.is_dir():
         name = str(path)
         _check_folder(path, subset)
@@ -95,7 +98,7 @@ def _rows(
             "Give an existing folder or file, or a hub name.",
         )
     try:
-        return _through_datasets(name, columns, split, arguments)
+        return _through_datasets(name, columns, texts, split, arguments)
     except Exception as error:  # the library raises many kinds: offline, not found, unreadable, unknown split
         if fault := _not_utf8(path):
             raise DataError(f"{fault}.", "Save the file as UTF-8.") from error
@@ -111,19 +114,34 @@ def _rows(
 
 
 def _through_datasets(
-    name: str, columns: Sequence[str], split: str, arguments: dict[str, Any]
+    name: str, columns: Sequence[str], texts: Sequence[str], split: str, arguments: dict[str, Any]
 ) -> tuple[list[str], list[dict[str, Any]]]:
-    from datasets import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars, load_dataset
+    """As ``datasets`` reads them; of a CSV file, the columns of ``texts`` as they are written: no cell is a number or missing."""
+    from datasets import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars, load_dataset_builder
+    from datasets.packaged_modules.csv.csv import CsvConfig
 
     quiet = are_progress_bars_disabled()
     disable_progress_bars()
     try:
-        table = load_dataset(name, split=split, **arguments)  # nosec B615  # rows, never code
+        builder = load_dataset_builder(name, **arguments)  # nosec B615  # rows, never code
+        if isinstance(builder.config, CsvConfig):
+            marked = dict.fromkeys(texts, _marked)
+            builder = load_dataset_builder(name, **arguments, converters=marked)  # nosec B615
+        builder.download_and_prepare()
+        table = builder.as_dataset(split=split)
     finally:
         if not quiet:
             enable_progress_bars()
     there = [column for column in columns if column in table.column_names]
-    return table.column_names, table.select_columns(there).to_list()
+    rows: list[dict[str, Any]] = table.select_columns(there).to_list()
+    for row in rows if isinstance(builder.config, CsvConfig) else ():
+        row |= {column: row[column][len(MARK) :] for column in texts if isinstance(row.get(column), str)}
+    return table.column_names, rows
+
+
+def _marked(cell: str) -> str:
+    """A CSV cell that pandas takes neither for a number nor, as it does with NA, null and None, for a missing one."""
+    return MARK + cell
 
 
 def _not_utf8(path: Path) -> str | None:

@@ -9,6 +9,7 @@ from lenity.config.plain import brief
 from lenity.config.stages import Labels, Pairs, Rows, Transcripts
 from lenity.data.base import ASSISTANT, HUMAN, ReadReport
 from lenity.data.loading import every, load_columns
+from lenity.data.prompts import dialogue
 from lenity.errors import DataError
 
 
@@ -40,7 +41,7 @@ def load_pairs(source: Pairs) -> tuple[list[Pair], ReadReport]:
     rows, report = _rows(source, [source.chosen, source.rejected])
     pairs = []
     for row in rows:
-        chosen, rejected = row[source.chosen], row[source.rejected]
+        chosen, rejected = dialogue(row[source.chosen]), dialogue(row[source.rejected])
         shared = _common_prefix(chosen, rejected)
         end = shared.rfind(ASSISTANT) + len(ASSISTANT)
         if chosen == rejected:
@@ -62,7 +63,7 @@ def load_labels(source: Labels) -> tuple[list[Labelled], ReadReport]:
                 f"column '{source.label}' of {report.source} holds {brief(row[source.label])}; labels are 0 or 1.",
                 "Map them first.",
             )
-        text = row[source.text]
+        text = dialogue(row[source.text])
         end = text.rfind(ASSISTANT) + len(ASSISTANT) if text.startswith(HUMAN) and ASSISTANT in text else 0
         items.append(Labelled(text[:end], text[end:], int(row[source.label])))
     return _finish(items, source, report)
@@ -71,7 +72,7 @@ def load_labels(source: Labels) -> tuple[list[Labelled], ReadReport]:
 def load_transcripts(source: Transcripts) -> tuple[list[str], ReadReport]:
     """Whole dialogues; those without an assistant turn are dropped and counted."""
     rows, report = _rows(source, [source.text])
-    texts = [row[source.text] for row in rows if ASSISTANT in row[source.text]]
+    texts = [text for row in rows if ASSISTANT in (text := dialogue(row[source.text]))]
     report.drop("without an assistant turn", len(rows) - len(texts))
     return _finish(texts, source, report)
 

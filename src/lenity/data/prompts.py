@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from lenity.data.base import ASSISTANT, HUMAN, PromptSource, ReadReport
 from lenity.data.loading import every
 from lenity.errors import ConfigError, DataError
+from lenity.tokens import prompt_ids
 
 POLICY = "the policy"
+OUTER = re.compile(r"\A[\s\ufeff]+|[\s\ufeff]+\Z")  # white space, and what some editors begin a file with
+BEGIN = re.compile(r"\A[\s\ufeff]*(?=Human:)")
+ASKED = re.compile(r"\s*[\r\n]\s*Assistant:\Z")  # an assistant's turn that is to begin
 
 
 def load_prompts(
@@ -48,7 +53,7 @@ def token_counters(tokenizer: Any, rewards: Mapping[str, Any]) -> dict[str, Call
     """Who counts tokens for the length windows: the policy's tokenizer, and each reward that has one."""
 
     def of_policy(texts: Sequence[str]) -> list[int]:
-        return [len(ids) for ids in tokenizer(list(texts), verbose=False)["input_ids"]]
+        return [len(ids) for ids in prompt_ids(tokenizer, texts)]
 
     own = {name: reward.prompt_tokens for name, reward in rewards.items() if reward.prompt_tokens([""]) is not None}
     return {POLICY: of_policy, **own}
@@ -70,12 +75,25 @@ def room_for_prompts(tokenizer: Any, max_new_tokens: int) -> int:
     return room
 
 
+def dialogue(text: str) -> str:
+    r"""``text`` as it is; a dialogue that lacks the form but for outer white space and line ends, in the form.
+
+    >>> dialogue("Human: Hi\r\n\r\nAssistant: Hello")
+    '\n\nHuman: Hi\n\nAssistant: Hello'
+    """
+    if text.startswith(HUMAN) and ASSISTANT in text:
+        return text
+    mended, begins = BEGIN.subn("\n\n", re.sub(r"\r\n?", "\n", text))
+    return mended if begins and ASSISTANT in mended else text
+
+
 def prompt_of(transcript: str) -> str | None:
     r"""Everything up to and including the last ``\n\nAssistant:``; None where that is not a dialogue.
 
     >>> prompt_of("\n\nHuman: Hi\n\nAssistant: Hello")
     '\n\nHuman: Hi\n\nAssistant:'
     """
+    transcript = dialogue(transcript)
     end = transcript.rfind(ASSISTANT)
     if end < 0 or not transcript.startswith(HUMAN):
         return None
@@ -83,7 +101,13 @@ def prompt_of(transcript: str) -> str | None:
 
 
 def wrap(text: str) -> str:
-    """Bare text as a one-turn prompt; text that has the form stays."""
+    r"""Bare text as a one-turn prompt; text that has the form, or one end of it, keeps that, whatever white space is around it.
+
+    >>> wrap("Hi"), wrap("\nHuman: Hi\n\nAssistant: ")
+    ('\n\nHuman: Hi\n\nAssistant:', '\n\nHuman: Hi\n\nAssistant:')
+    """
+    text = dialogue(text)
     if text.startswith(HUMAN) and text.endswith(ASSISTANT):
         return text
-    return f"{HUMAN} {text.strip()}{ASSISTANT}"
+    bare = ASKED.sub("", OUTER.sub("", text))
+    return f"\n\n{bare}{ASSISTANT}" if bare.startswith(HUMAN.strip()) else f"{HUMAN} {bare}{ASSISTANT}"

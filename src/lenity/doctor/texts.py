@@ -9,8 +9,10 @@ import numpy as np
 
 from lenity.config.run import RunConfig
 from lenity.doctor.figures import PromptFigures, TokenizerFigures
+from lenity.models.window import window
 from lenity.rewards.base import Reward
 from lenity.setup import World
+from lenity.tokens import prompt_ids
 
 QUANTILES = {"5 %": 0.05, "median": 0.5, "95 %": 0.95, "longest": 1.0}
 BATCH = 2000  # prompts tokenised at once
@@ -18,8 +20,7 @@ BATCH = 2000  # prompts tokenised at once
 
 def of_policy(world: World, texts: Sequence[str]) -> TokenizerFigures:
     """How the policy's tokenizer takes ``texts``."""
-    model = world.policy.get_base_model().config.get_text_config()
-    return of_tokenizer(world.tokenizer, texts, getattr(model, "max_position_embeddings", None))
+    return of_tokenizer(world.tokenizer, texts, window(world.policy.get_base_model()))
 
 
 def of_reward(reward: Reward, texts: Sequence[str]) -> TokenizerFigures | None:
@@ -46,7 +47,7 @@ def of_tokenizer(tokenizer: Any, texts: Sequence[str], window: int | None) -> To
 def measure_prompts(config: RunConfig, world: World) -> PromptFigures:
     """What was read and dropped, and how long the rest is."""
     batches = (world.prompts[start : start + BATCH] for start in range(0, len(world.prompts), BATCH))
-    lengths = [len(ids) for batch in batches for ids in world.tokenizer(batch)["input_ids"]]
+    lengths = [len(ids) for batch in batches for ids in prompt_ids(world.tokenizer, batch)]
     return PromptFigures(
         read=world.report.read,
         kept=world.report.kept,

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from lenity.processes import ALONE, Processes
+from lenity.tokens import Span, encode_turns, split_at_turn
 
 
 def log_ratios(
@@ -43,16 +44,20 @@ def log_ratios(
 
 def _sums(model: Any, tokenizer: Any, prompts: Sequence[str], responses: Sequence[Any]) -> Any:
     """Log-probability of each response, nats, (B,)."""
-    rows = [_tokens(tokenizer, prompt, response) for prompt, response in zip(prompts, responses, strict=True)]
+    rows = _tokens(tokenizer, prompts, responses)
     ids, attention, scored = (part.to(model.device) for part in _pad(rows, tokenizer.pad_token_id or 0))
     return (_log_probs(model, ids, attention) * scored[:, 1:]).sum(-1)
 
 
-def _tokens(tokenizer: Any, prompt: str, response: Any) -> tuple[list[int], list[int]]:
-    answer = tokenizer(response.text, add_special_tokens=False)["input_ids"]
-    if response.finished and tokenizer.eos_token_id is not None:
-        answer = [*answer, tokenizer.eos_token_id]
-    return tokenizer(prompt)["input_ids"], answer
+def _tokens(tokenizer: Any, prompts: Sequence[str], responses: Sequence[Any]) -> list[tuple[list[int], list[int]]]:
+    """Prompt and response of each, as the whole is tokenised."""
+    texts = [prompt + response.text for prompt, response in zip(prompts, responses, strict=True)]
+    turns = [[Span(len(prompt), len(text))] for prompt, text in zip(prompts, texts, strict=True)]
+    rows = [split_at_turn(*row) for row in encode_turns(tokenizer, texts, turns)]
+    return [
+        (prompt, answer if response.finished else answer[:-1])
+        for (prompt, answer), response in zip(rows, responses, strict=True)
+    ]
 
 
 def _pad(batch: Sequence[tuple[list[int], list[int]]], pad: int) -> tuple[Any, Any, Any]:

@@ -16,7 +16,7 @@ from lenity.rewards.base import REWARDS, RewardSpec
 from lenity.rewards.reward_model import RewardModelSpec
 
 READ = {".safetensors", ".bin", ".json", ".jinja", ".model", ".txt", ".py"}
-DATA = {".jsonl", ".json", ".csv", ".gz", ".parquet"}
+DATA = {".jsonl", ".json", ".csv", ".tsv", ".gz", ".parquet"}
 
 
 def reward_identity(spec: RewardSpec) -> dict[str, Any]:

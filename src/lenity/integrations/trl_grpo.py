@@ -1,4 +1,4 @@
-"""TRL's GRPOTrainer with a Lenity rule where it adds up rewards. Generation, rewards, loss and logs stay TRL's."""
+"""TRL's GRPOTrainer with a Lenity rule where it adds up rewards. Generation, rewards, loss and logs stay TRL's; prompts end as they are."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from torch import Tensor
+from transformers import PreTrainedTokenizerBase
 from trl import GRPOTrainer
 
 from lenity.aggregation import RULES, AdvantageRule
@@ -15,6 +16,7 @@ from lenity.errors import ConfigError, RewardError
 from lenity.integrations.completions import agree
 from lenity.integrations.rule_memory import RuleMemory
 from lenity.objectives import Objectives, check_weights
+from lenity.tokens import prompt_ids
 
 
 class PLCGRPOTrainer(GRPOTrainer):  # type: ignore[misc]  # TRL has no types
@@ -61,6 +63,13 @@ class PLCGRPOTrainer(GRPOTrainer):  # type: ignore[misc]  # TRL has no types
             )
         self.rule = chosen.fresh(names)
         self.add_callback(RuleMemory(self.rule))
+
+    def _tokenize_prompts(self, prompts: list[Any]) -> tuple[Any, ...]:
+        """TRL's tokens; those of plain text without what the tokenizer appends, or it would lie between prompt and completion."""
+        ids, *others = super()._tokenize_prompts(prompts)
+        if isinstance(prompts[0], str) and isinstance(self.processing_class, PreTrainedTokenizerBase):
+            ids = prompt_ids(self.processing_class, prompts)
+        return ids, *others
 
     def _calculate_rewards(self, *arguments: Any, **options: Any) -> Tensor:
         """TRL's rewards over all processes, (B, K), which are kept for the rule."""

@@ -21,6 +21,7 @@ from lenity.methods.rewards_in_context import RewardsInContext
 from lenity.methods.score_prompts import check_spelling, condition, original
 from lenity.methods.score_scale import Scale
 from lenity.models.policy import merged
+from lenity.models.window import readable
 from lenity.rewards.asking import score_all
 from lenity.run_folder import RunFolder
 from lenity.setup import World, load_world
@@ -170,7 +171,7 @@ class _Training:
             condition(prompt, scores)
             for prompt, scores in zip(examples.prompts, scale.apply(examples.raw).tolist(), strict=True)
         ]
-        rows = encode(self.world.tokenizer, shown, examples, self.method.max_length)
+        rows = encode(self.world.tokenizer, shown, examples, readable(self.method.max_length, self.world.policy))
         stage = StageConfig(
             output=str(self.folder / "trainer"), seed=config.seed + number, model=config.policy.model, max_steps=steps,
             batch_size=self.method.batch_size, learning_rate=rate, warmup=0,

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lenity.errors import DataError
-from lenity.sft import IGNORED
+from lenity.tokens import IGNORED, Span, encode_turns
 
 
 @dataclass(frozen=True)
@@ -61,15 +61,15 @@ def encode(tokenizer: Any, shown: Sequence[str], examples: Examples, max_length:
     Raises:
         DataError: every row is longer than ``max_length``.
     """
-    before = tokenizer(list(shown))["input_ids"]
-    after = tokenizer(examples.responses, add_special_tokens=False)["input_ids"]
+    texts = [prompt + response for prompt, response in zip(shown, examples.responses, strict=True)]
+    turns = [[Span(len(prompt), len(text))] for prompt, text in zip(shown, texts, strict=True)]
     rows = []
-    for prompt, response, ended in zip(before, after, examples.finished, strict=True):
-        said = [*response, tokenizer.eos_token_id] if ended else response
-        if said and len(prompt) + len(said) <= max_length:
-            rows.append({"input_ids": prompt + said, "labels": [IGNORED] * len(prompt) + said})
+    for (ids, labels), ended in zip(encode_turns(tokenizer, texts, turns), examples.finished, strict=True):
+        length = len(ids) if ended else len(ids) - 1
+        if length <= max_length and labels[:length] != [IGNORED] * length:
+            rows.append({"input_ids": ids[:length], "labels": labels[:length]})
     if not rows:
         raise DataError(
-            f"method.max_length is {max_length}, and every one of {len(before)} examples is longer.", "Raise it."
+            f"method.max_length is {max_length}, and every one of {len(texts)} examples is longer.", "Raise it."
         )
     return rows

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from lenity.data.base import ASSISTANT
 from lenity.errors import DataError, ModelError
+from lenity.tokens import prompt_ids
 
 Map = Literal["l2", "linf", "linear"]
 
@@ -57,7 +58,7 @@ def desired(weights: Sequence[float], ranges: Sequence[tuple[float, float]], how
 def check_spelling(tokenizer: Any, objectives: int) -> None:
     """Raise ``ModelError`` where the tokenizer cannot write scores; none of its tokens is changed."""
     text = condition(ASSISTANT, [-12345678.9] + [0.0] * (objectives - 1))
-    if tokenizer.unk_token_id is not None and tokenizer.unk_token_id in tokenizer(text)["input_ids"]:
+    if tokenizer.unk_token_id is not None and tokenizer.unk_token_id in prompt_ids(tokenizer, [text])[0]:
         raise ModelError(
             f"the policy's tokenizer has no tokens for {text.removesuffix(ASSISTANT)!r}, so scores in the prompt would not be read.",
             "Use a model whose tokenizer can spell any text.",

@@ -13,6 +13,7 @@ from lenity.models.attention import quicken
 from lenity.models.precision import dtype_of
 from lenity.models.recompute import recompute
 from lenity.models.source import explain
+from lenity.models.window import window
 
 UNLIMITED = int(1e30)  # what transformers has in place of a window
 
@@ -120,8 +121,7 @@ def load_tokenizer(policy: Policy) -> Any:
 def _tokenizer_of(model: Any, policy: Policy) -> Any:
     """The tokenizer, whose ``model_max_length`` is the window that the model itself has."""
     tokenizer = load_tokenizer(policy)
-    window = getattr(model.get_base_model().config.get_text_config(), "max_position_embeddings", None)
-    tokenizer.model_max_length = window or UNLIMITED
+    tokenizer.model_max_length = window(model.get_base_model()) or UNLIMITED
     return tokenizer
 
 

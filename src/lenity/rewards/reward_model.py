@@ -15,8 +15,9 @@ from lenity.config.stages import Template
 from lenity.errors import RewardError
 from lenity.models.precision import dtype_of
 from lenity.models.source import explain
+from lenity.models.window import last_position, readable, window
 from lenity.rewards.base import REWARDS, Reward, RewardSpec
-from lenity.rewards.templates import encode
+from lenity.rewards.templates import encode, padding_side
 
 if TYPE_CHECKING:
     import torch
@@ -37,7 +38,9 @@ class RewardModelSpec(RewardSpec):
     output: Literal["logit", "probability"] | None = Field(None, description="what the score is; default: logit")
     sign: int = Field(1, ge=-1, le=1, description="-1 where lower is better")
     max_length: int | None = Field(
-        None, ge=8, description="tokens read, from the end; default: what the model takes, at most 1024"
+        None,
+        ge=8,
+        description="tokens read, from the end; never more than the model has positions for; default: what it takes, at most 1024",
     )
     batch_size: int = Field(32, ge=1, description="texts a forward pass")
     dtype: Precision = Field("auto", description="auto: bfloat16 where the accelerator has it, float32 on a CPU")
@@ -63,7 +66,8 @@ class RewardModelSpec(RewardSpec):
             model, tokenizer,
             template=self.template or stored.get("template", "transcript"), label=label,
             probability=(self.output or stored.get("output", "logit")) == "probability",
-            sign=self.sign, max_length=limit, batch_size=1 if tokenizer.pad_token_id is None else self.batch_size,
+            sign=self.sign, max_length=readable(limit, model), most=last_position(model),
+            batch_size=1 if tokenizer.pad_token_id is None else self.batch_size,
         )  # fmt: skip
 
 
@@ -72,7 +76,10 @@ REWARDS.register("model")(RewardModelSpec)
 
 @dataclass
 class RewardModel(Reward):
-    """Scores texts with its own tokenizer; longest first, so that batches hold texts of like length."""
+    """Scores texts with its own tokenizer; longest first, so that batches hold texts of like length.
+
+    ``most`` is the longest row that the model can read at all, padding included; None for any.
+    """
 
     model: Any
     tokenizer: Any
@@ -82,6 +89,7 @@ class RewardModel(Reward):
     sign: int
     max_length: int
     batch_size: int
+    most: int | None = None
 
     def score(self, prompts: Sequence[str], responses: Sequence[str]) -> list[float]:
         """One raw score a row, in order; NaN or infinite where the model's output is."""
@@ -94,9 +102,7 @@ class RewardModel(Reward):
         with torch.inference_mode():
             for start in range(0, len(order), self.batch_size):
                 chosen = order[start : start + self.batch_size]
-                batch = self.tokenizer.pad(
-                    [rows[i] for i in chosen], padding=self.batch_size > 1, pad_to_multiple_of=8, return_tensors="pt"
-                ).to(self.model.device)
+                batch = self._padded([rows[i] for i in chosen]).to(self.model.device)
                 for i, value in zip(chosen, self._outputs(batch).tolist(), strict=True):
                     scores[i] = self.sign * value
         known = dict(zip(pairs, scores, strict=True))
@@ -105,6 +111,15 @@ class RewardModel(Reward):
     def prompt_tokens(self, prompts: Sequence[str]) -> list[int]:
         """Length of each prompt in this model's tokens."""
         return [len(ids) for ids in self.tokenizer(list(prompts))["input_ids"]]
+
+    def _padded(self, rows: list[dict[str, list[int]]]) -> Any:
+        """To the next multiple of 8, which is faster, or to where the model's positions end."""
+        if self.batch_size == 1:
+            return self.tokenizer.pad(rows, padding=False, return_tensors="pt")
+        width = -(-len(rows[0]["input_ids"]) // 8) * 8
+        return self.tokenizer.pad(
+            rows, padding="max_length", max_length=min(width, self.most or width), return_tensors="pt"
+        )
 
     def _outputs(self, batch: Any) -> Any:
         logits = self.model(**batch).logits.float()
@@ -120,9 +135,7 @@ def _load(spec: RewardModelSpec, device: torch.device) -> tuple[Any, Any]:
 
     trusted = spec.trust_remote_code
     try:
-        tokenizer = AutoTokenizer.from_pretrained(
-            spec.model, revision=spec.revision, trust_remote_code=trusted, padding_side="right"
-        )
+        tokenizer = AutoTokenizer.from_pretrained(spec.model, revision=spec.revision, trust_remote_code=trusted)
         model, found = AutoModelForSequenceClassification.from_pretrained(
             spec.model, revision=spec.revision, trust_remote_code=trusted, use_safetensors=True, output_loading_info=True,
             dtype=dtype_of(spec.dtype, device),
@@ -138,6 +151,7 @@ def _load(spec: RewardModelSpec, device: torch.device) -> tuple[Any, Any]:
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
     model.config.get_text_config().pad_token_id = tokenizer.pad_token_id
+    tokenizer.padding_side = padding_side(model)
     return quicken(model.to(device).eval()), tokenizer
 
 
@@ -153,5 +167,4 @@ def _stored(model: str) -> dict[str, Any]:
 
 
 def _longest(model: Any, tokenizer: Any) -> int:
-    positions = getattr(model.config, "max_position_embeddings", None) or 1024
-    return int(min(positions, tokenizer.model_max_length, 1024))
+    return min(n for n in (window(model), int(tokenizer.model_max_length), 1024) if n is not None and n > 0)

@@ -33,3 +33,8 @@ def encode(
         rows = tokenizer([response.strip() for response in responses], **settings)
     nothing = {"input_ids": [tokenizer.pad_token_id or 0], "attention_mask": [1]}
     return [{key: rows[key][i] or nothing.get(key, [0]) for key in rows} for i in range(len(responses))]
+
+
+def padding_side(model: Any) -> str:
+    """Where ``model`` takes padding: behind a text, but before it for those, as XLNet, that read the score at the last token of a row."""
+    return "left" if getattr(model.config, "summary_type", None) == "last" else "right"

@@ -12,7 +12,8 @@ from torch import Tensor
 
 from lenity.batch import Rollouts, pad_right
 from lenity.errors import DataError, EngineError
-from lenity.rollout.stops import StopStrings, cut
+from lenity.rollout.stops import StopStrings
+from lenity.tokens import prompt_ids
 
 
 @dataclass(frozen=True)
@@ -38,15 +39,17 @@ def asked(
     Raises:
         DataError: a prompt leaves no room for the longest response in the model's window, or in ``window``, an engine's own.
     """
-    found = tokenizer(prompts, return_tensors="pt", padding=True).to(device)
-    length = found["input_ids"].shape[1]
+    rows = prompt_ids(tokenizer, prompts)
+    length = max(map(len, rows))
     width = min(tokenizer.model_max_length, window or tokenizer.model_max_length)
     if length + max_new_tokens > width:
         raise DataError(
             f"a prompt of {length} tokens and a response of up to {max_new_tokens} are longer than the model's window of {width}.",
             "Lower prompts.max_tokens or max_new_tokens, or choose a model with a longer window.",
         )
-    return Asked(tokenizer, prompts, found["input_ids"], found["attention_mask"].bool())
+    ids = [[tokenizer.pad_token_id] * (length - len(row)) + row for row in rows]
+    mask = [[False] * (length - len(row)) + [True] * len(row) for row in rows]
+    return Asked(tokenizer, prompts, torch.tensor(ids, device=device), torch.tensor(mask, device=device))
 
 
 def end_ids(model: Any, tokenizer: Any) -> tuple[int, ...]:
@@ -62,7 +65,7 @@ def assembled(asked: Asked, answers: list[Tensor], ends: Sequence[int], stops: S
     width, device = max(len(row) for row in rows), asked.ids.device
     return Rollouts(
         prompts=asked.prompts,
-        responses=_texts(asked, rows, stops.stop),
+        responses=[stops.text(i, row.tolist()) for i, row in enumerate(rows)],
         prompt_ids=asked.ids,
         prompt_mask=asked.mask,
         response_ids=pad_right(rows, width, asked.tokenizer.pad_token_id),
@@ -89,7 +92,7 @@ def from_lists(
                 f"the engine gave {len(row)} tokens with {int(chances.isfinite().sum())} finite log-probs in response {i}.",
                 "Use rollout.engine lenity, or another release of the engine.",
             )
-    stops, padded = StopStrings(asked.tokenizer, stop), pad_right(rows, max(map(len, rows)), pad)
+    stops, padded = StopStrings(asked.tokenizer, stop, asked.rows), pad_right(rows, max(map(len, rows)), pad)
     for at in range(padded.shape[1]):
         there = [i for i, row in enumerate(rows) if len(row) > at]
         stops.look(there, padded[there, : at + 1])
@@ -97,17 +100,6 @@ def from_lists(
     width = found.response_mask.shape[1]
     engine = pad_right([chances[:width] for chances in drawn], width, 0).where(found.response_mask, 0.0)
     return replace(found, engine_logprobs=engine)
-
-
-def _texts(asked: Asked, responses: list[Tensor], stop: Sequence[str]) -> list[str]:
-    """What each response adds to its prompt's text; alone, many tokenizers would lose its leading space."""
-    before, after = asked.ids.tolist(), [row.tolist() for row in responses]
-    both = [prompt + response for prompt, response in zip(before, after, strict=True)]
-    texts = [asked.tokenizer.batch_decode(ids, skip_special_tokens=True) for ids in (before, both, after)]
-    return [
-        cut(whole[len(prompt) :] if whole.startswith(prompt) else alone, stop)
-        for prompt, whole, alone in zip(*texts, strict=True)
-    ]
 
 
 def _length(tokens: list[int], ends: set[int], stopped: int | None) -> tuple[int, bool]:

@@ -11,6 +11,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from lenity.errors import NumericalError
+from lenity.models.window import first_position
 from lenity.rollout.draws import Draws
 from lenity.rollout.stops import StopStrings
 
@@ -70,7 +71,7 @@ def decode(
     inner = model.get_base_model() if hasattr(model, "get_base_model") else model
     cache, device = DynamicCache(config=inner.config), ids.device
     padded = not bool(mask.all())
-    positions = (mask.long().cumsum(-1) - 1).clamp(min=0)
+    positions = (mask.long().cumsum(-1) - 1).clamp(min=0) + first_position(inner)
     answers = ids.new_full((len(ids), sampling.max_new_tokens), sampling.pad)
     rows, alive = torch.arange(len(ids), device=device), torch.ones(len(ids), dtype=torch.bool, device=device)
     ends = torch.tensor(sampling.ends, dtype=torch.long, device=device)

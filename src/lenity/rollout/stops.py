@@ -1,36 +1,69 @@
-"""Stop strings: a response ends with the token that completes one; its text ends before it."""
+"""Stop strings: a response ends with the token that completes one; its text ends before it.
+
+A response's text is what its tokens add to the prompt's, without special tokens; a stop string may also be one that spells them out.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 from jaxtyping import Int
 from torch import Tensor
 
-TAIL = 12  # tokens in which a stop string that has just been completed must lie
+CONTEXT = 16  # of the prompt's last tokens, behind which a response is decoded
 
 
 class StopStrings:
-    """Looks, after each token, whether a row's last tokens spell a stop string; remembers after how many they did.
+    """Which responses a stop string has ended, and with which of their tokens.
 
-    Only a token that holds the last character of a stop string can complete it, so that the other rows are not decoded.
+    Args:
+        tokenizer: of the policy.
+        stop: the strings.
+        prompts: token ids of each row's prompt; without them responses are decoded alone.
     """
 
-    def __init__(self, tokenizer: Any, stop: Sequence[str]) -> None:
-        self._tokenizer, self.stop = tokenizer, stop
-        self._completing = tokens_with(tokenizer, "".join(sorted({text[-1] for text in stop if text})))
+    def __init__(self, tokenizer: Any, stop: Sequence[str], prompts: Sequence[Sequence[int]] = ()) -> None:
+        self._tokenizer, self.stop, self._prompts = tokenizer, tuple(filter(None, stop)), prompts
+        self._completing = tokens_with(tokenizer, "".join(sorted({text[-1] for text in self.stop})))
         self.found: dict[int, int] = {}
 
     def look(self, rows: Sequence[int], tokens: Int[Tensor, "B T"]) -> None:
-        """``tokens`` are all that each of ``rows`` has so far, numbers of the batch."""
-        last = tokens[:, -1].tolist()
-        if at := [i for i, row in enumerate(rows) if last[i] in self._completing and row not in self.found]:
-            tails = self._tokenizer.batch_decode(tokens[at, -TAIL:])
-            for i, tail in zip(at, tails, strict=True):
-                if any(text in tail for text in self.stop):
-                    self.found[rows[i]] = tokens.shape[1]
+        """Remember which of ``rows`` a stop string has just ended, and after how many tokens.
+
+        Only a token that holds the last character of a stop string can complete it, so that the other rows are not decoded.
+
+        Args:
+            rows: numbers of the batch.
+            tokens: all that each has so far.
+        """
+        for i, (row, last) in enumerate(zip(rows, tokens[:, -1].tolist(), strict=True)):
+            if last in self._completing and row not in self.found and self._ended(row, tokens[i].tolist()):
+                self.found[row] = tokens.shape[1]
+
+    def text(self, row: int, tokens: list[int]) -> str:
+        """The text of a response up to and with its end."""
+        plain, spelled = self._texts(row, tokens)
+        if (found := cut(plain, self.stop)) == plain and (before := cut(spelled, self.stop)) != spelled:
+            special = re.compile("|".join(map(re.escape, self._tokenizer.all_special_tokens)) or "(?!)")
+            return special.sub("", before)
+        return found
+
+    def _ended(self, row: int, tokens: list[int]) -> bool:
+        return any(stop in text for text in self._texts(row, tokens) for stop in self.stop)
+
+    def _texts(self, row: int, tokens: list[int]) -> tuple[str, str]:
+        """The text of a response, and the same with special tokens spelled out."""
+        return self._added(row, tokens), self._added(row, tokens, special=True)
+
+    def _added(self, row: int, tokens: list[int], *, special: bool = False) -> str:
+        """What ``tokens`` add to the text of their prompt; alone, many tokenizers would lose its leading space."""
+        decode = partial(self._tokenizer.decode, skip_special_tokens=not special)
+        prompt = list(self._prompts[row][-CONTEXT:]) if self._prompts else []
+        before, whole = decode(prompt), decode([*prompt, *tokens])
+        return str(whole[len(before) :] if whole.startswith(before) else decode(tokens))
 
 
 def cut(text: str, stop: Sequence[str]) -> str:
@@ -44,9 +77,10 @@ def cut(text: str, stop: Sequence[str]) -> str:
 
 @lru_cache(maxsize=8)
 def tokens_with(tokenizer: Any, characters: str) -> frozenset[int]:
-    """The tokens whose text holds any of ``characters``, or a part of a character, which may be one of them."""
+    """The tokens whose text, behind others, holds any of ``characters``, or a part of a character, which may be one of them."""
     if not characters:
         return frozenset()
-    texts = tokenizer.batch_decode([[token] for token in range(len(tokenizer))])
+    lead = tokenizer("a", add_special_tokens=False)["input_ids"]
+    before, *texts = tokenizer.batch_decode([lead, *([*lead, token] for token in range(len(tokenizer)))])
     signs = {*characters, "\ufffd"}
-    return frozenset(token for token, text in enumerate(texts) if signs & set(text))
+    return frozenset(token for token, text in enumerate(texts) if signs & set(text.removeprefix(before)))

@@ -72,7 +72,7 @@ class TransformersGenerator:
     @torch.no_grad()
     def _generate(self, prompts: list[str], draws: Draws) -> Rollouts:
         given = asked(self.tokenizer, prompts, self.model.device, self.max_new_tokens)
-        stops, sampling = StopStrings(self.tokenizer, self.stop), self.sampling()
+        stops, sampling = StopStrings(self.tokenizer, self.stop, given.rows), self.sampling()
         sampler = decode if decodes(self.model) else _generate
         answers = sampler(self.model, given.ids, given.mask, sampling, stops, draws=draws)
         return assembled(given, list(answers), sampling.ends, stops)

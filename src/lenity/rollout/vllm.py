@@ -56,7 +56,12 @@ class VLLMGenerator:
         self, config: RunConfig, policy: Any, tokenizer: Any, sampling: Sampling, processes: Processes
     ) -> None:
         rollout, settings = config.rollout, config.rollout.vllm
-        self._policy, self._tokenizer, self._sampling, self._stop = policy, tokenizer, sampling, tuple(rollout.stop)
+        self._policy, self._tokenizer, self._sampling, self._stop = (
+            policy,
+            tokenizer,
+            sampling,
+            tuple(filter(None, rollout.stop)),
+        )
         self._window = settings.max_model_length
         served = settings.mode == "server"
         self._where = f"the vLLM server at {settings.url}" if served else "vLLM"

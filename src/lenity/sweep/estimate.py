@@ -12,6 +12,7 @@ from lenity import cost
 from lenity.aggregation.work import CREDIT_PASSES, Work
 from lenity.config.run import RunConfig
 from lenity.sweep.state import done, state
+from lenity.tokens import prompt_ids
 
 ROW_BYTES = 60  # of a held-out row without its texts
 LINE_BYTES = 1500  # of a line of metrics.jsonl, and of a sample
@@ -83,7 +84,7 @@ def probe(config: RunConfig, threads: int) -> Probe:
     policy = [p for p in trainer.actor_critic.policy.parameters() if p.requires_grad]
     trained = [p for p in trainer.actor_critic.parameters() if p.requires_grad]
     texts = world.prompts[: cost.PROBE_ROWS]
-    tokens = sum(map(len, world.tokenizer(texts)["input_ids"])) / len(texts)
+    tokens = sum(map(len, prompt_ids(world.tokenizer, texts))) / len(texts)
     prompt = sum(map(len, texts)) / len(texts)
     return Probe(
         rates=cost.probe(plain, world, trainer), startup=first - loading, loading=loading, prompts=len(world.prompts), adapter=_bytes(policy),
