@@ -21,7 +21,7 @@ from lenity.judge.endpoint import Endpoint
 from lenity.judge.estimate import estimate
 from lenity.judge.failing import no_score
 from lenity.judge.rubrics import choose
-from lenity.terminal import bar
+from lenity.progress import track
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -49,7 +49,7 @@ def judge(
         config: the judge.
         say: gets the estimate, before anything is asked.
         dry_run: stop after the estimate; None is returned and nothing written.
-        progress: show a bar.
+        progress: show how far it is.
 
     Raises:
         DataError: there is nothing to judge.
@@ -83,7 +83,8 @@ def _finish(askings: list[Asking], where: Endpoint, config: JudgeConfig, progres
     ahead = [asking for asking in askings if not asking.finished]
     if not ahead:
         return
-    with bar("judging", len(askings), done=len(askings) - len(ahead), shown=progress) as advance:
+    before = len(askings) - len(ahead)
+    with track("judging", len(askings), before, unit="questions", settings=config.logging, shown=progress) as advance:
         client = Client(where, config, known=any(asking.answers for asking in askings))
         try:
             asyncio.run(finish_all(ahead, client, config.concurrency, advance))
