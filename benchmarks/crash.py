@@ -46,9 +46,9 @@ from lenity.checkpoint import Checkpoint
 from lenity.data.toy.examples import pairs
 from lenity.data.toy.prompts import ToyPrompts
 from lenity.methods.context_training import _Training
+from lenity.progress import track
 from lenity.run_folder import RunFolder
 from lenity.stages import Stages
-from lenity.terminal import bar
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 import tiny
@@ -334,12 +334,12 @@ def campaign(folder: Path, kills: int, sweeps: int, seed: int, only: list[str]) 
     board, draw, tally = Board(), random.Random(seed), Tally()
     model = Path(apart(lambda: str(tiny.save_model(folder / "model"))))
     configs = {name: config for name, config in methods(folder, model, board).items() if not only or name in only}
-    with bar("runs that are not killed", len(configs)) as advance:
+    with track("running without kills", len(configs), unit="runs") as advance:
         straight = {}
         for name, config in configs.items():
             straight[name] = finish(board, folder / "straight" / name.replace(":", "_"), config)
             advance()
-    with bar("kills", kills + sweeps) as advance:
+    with track("killing", kills + sweeps, unit="kills") as advance:
         for number, name in enumerate(round_robin(list(configs))):
             left = kills - sum(tally.kills.values())
             if left <= 0:

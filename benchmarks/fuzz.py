@@ -13,7 +13,7 @@ from typing import Any
 
 import click
 
-from lenity.terminal import bar
+from lenity.progress import track
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 from fuzz.targets import TARGETS, Target, foreign, fuzz
@@ -24,7 +24,7 @@ BATCH = 5000  # Hypothesis remembers all that it gave, so that memory grows with
 def campaign(name: str, target: Target, inputs: int) -> Counter[str]:
     """Outcomes and how often each came."""
     found: Counter[str] = Counter()
-    with bar(name, inputs) as advance:
+    with track(name, inputs, unit="inputs") as advance:
 
         def tell(outcome: str, given: Any) -> None:
             if given is not None and outcome not in found:

@@ -20,6 +20,12 @@ def say(text, **more):
     return Turn(body=json.dumps(body).encode(), **more)
 
 
+def completion(message, finish="stop", **more):
+    """A completion with any message, reason to finish, and further fields."""
+    choice = {"index": 0, "message": message, "finish_reason": finish}
+    return Turn(body=json.dumps({"object": "chat.completion", "choices": [choice], **more}).encode())
+
+
 @dataclass
 class Turn:
     """What the server does with one request; status 0 hangs up."""
@@ -66,7 +72,7 @@ class Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             return
         self.send_response(turn.status)
-        for name, value in {**turn.headers, "Content-Type": "application/json"}.items():
+        for name, value in {"Content-Type": "application/json", **turn.headers}.items():
             self.send_header(name, value)
         self.send_header("Content-Length", str(len(turn.body)))
         self.end_headers()

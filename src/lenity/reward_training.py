@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from lenity import sft
+from lenity import launch, sft
 from lenity.config.stages import RewardTrainingConfig
 from lenity.data.base import ReadReport
 from lenity.data.loading import every
@@ -20,6 +20,7 @@ from lenity.data.preferences import Labelled, Pair, load_labels, load_pairs
 from lenity.errors import RewardError
 from lenity.models.window import readable
 from lenity.pareto import confidence
+from lenity.progress import track
 from lenity.rewards.asking import score_all
 from lenity.rewards.reward_model import SETTINGS_FILE, RewardModelSpec
 from lenity.rewards.templates import encode, padding_side
@@ -36,16 +37,16 @@ def run(config: RewardTrainingConfig) -> dict[str, Any]:
         DataError: no usable rows.
         RewardError: the template does not fit the model.
     """
-    from lenity.training_bar import show_progress
     from lenity.training_guard import Guard
+    from lenity.training_progress import tracked
 
     rows, held_out, read = _rows(config)
     start = time.perf_counter()
     trainer, tokenizer = _trainer(config, rows)
-    show_progress(trainer, "training the reward", config.progress)
     guard = Guard(config.non_finite_steps)
     trainer.add_callback(guard)
-    steps = trainer.train().global_step
+    with tracked(trainer, "training the reward", config.logging):
+        steps = trainer.train().global_step
     report: dict[str, Any] = {"data": str(read), "rows": len(rows), "steps": steps, "non_finite_steps": guard.skipped}
     report["seconds"] = round(time.perf_counter() - start, 1)
     _write_settings(
@@ -158,8 +159,15 @@ def _measure(config: RewardTrainingConfig, held_out: list[Any], device: Any) -> 
     def scores_of(reward: Any, texts: Sequence[str]) -> Any:
         return np.array(score_all({config.output: reward}, prompts, texts)[config.output])
 
-    columns = [scores_of(reward, texts) for texts in zip(*map(_texts, held_out), strict=True)]
-    lengths = [np.array([len(text) for text in texts]) for texts in zip(*map(_texts, held_out), strict=True)]
+    sides = list(zip(*map(_texts, held_out), strict=True))
+    with track(
+        "scoring held-out rows", len(sides), unit="columns", settings=config.logging, shown=launch.leads()
+    ) as advance:
+        columns = []
+        for texts in sides:
+            columns.append(scores_of(reward, texts))
+            advance()
+    lengths = [np.array([len(text) for text in texts]) for texts in sides]
     if config.pairs:
         right, longer = _wins(*columns), float(_wins(*lengths).mean())
     else:

@@ -31,8 +31,8 @@ def run(config: SFTConfig) -> dict[str, Any]:
     from trl import SFTTrainer
 
     from lenity.models.scratch import build
-    from lenity.training_bar import show_progress
     from lenity.training_guard import Guard
+    from lenity.training_progress import tracked
 
     texts, read = load_transcripts(config.data)
     model, tokenizer = build(config, texts)
@@ -49,11 +49,11 @@ def run(config: SFTConfig) -> dict[str, Any]:
         processing_class=tokenizer,
         peft_config=adapter(config, "CAUSAL_LM"),
     )
-    show_progress(trainer, "fine-tuning", config.progress)
     guard = Guard(config.non_finite_steps)
     trainer.add_callback(guard)
     start = time.perf_counter()
-    result = trainer.train()
+    with tracked(trainer, "fine-tuning", config.logging):
+        result = trainer.train()
     report: dict[str, Any] = {
         "data": str(read),
         "rows": len(rows),
@@ -64,7 +64,8 @@ def run(config: SFTConfig) -> dict[str, Any]:
         "seconds": round(time.perf_counter() - start, 1),
     }
     if held_out:
-        loss = trainer.evaluate()["eval_loss"]
+        with tracked(trainer, "measuring", config.logging):
+            loss = trainer.evaluate()["eval_loss"]
         report |= {"eval_rows": len(held_out), "eval_loss": loss, "eval_perplexity": math.exp(min(loss, 50))}
     save(trainer, tokenizer, config, report)
     return report

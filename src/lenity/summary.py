@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from lenity.config.run import RunConfig
+from lenity.progress import duration
 from lenity.setup import Trainer, World
 
 
@@ -47,14 +48,3 @@ def headline(row: dict[str, Any]) -> str:
     'helpful +0.50 · KL 1.2'
     """
     return " · ".join([f"{name} {value:+.2f}" for name, value in row["standardised"].items()] + [f"KL {row['kl']:.1f}"])
-
-
-def duration(seconds: float) -> str:
-    """Seconds as a person says them.
-
-    >>> duration(42), duration(600), duration(9000)
-    ('42 s', '10 min', '2.5 h')
-    """
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

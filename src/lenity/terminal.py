@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import Any
 
 
@@ -22,30 +20,6 @@ def say(text: str) -> None:
     import rich
 
     rich.get_console().print(text, style="yellow", markup=False, highlight=False)
-
-
-@contextmanager
-def bar(description: str, total: int, done: int = 0, *, shown: bool = True) -> Iterator[Callable[..., None]]:
-    """A progress bar with time left; yields ``advance(steps=1, description=None)``."""
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
-
-    columns = (
-        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("left:"), TimeRemainingColumn(),
-    )  # fmt: skip
-    with Progress(*columns, disable=not shown, speed_estimate_period=600) as progress:
-        task = progress.add_task(description, total=total, completed=done)
-
-        def advance(steps: int = 1, description: str | None = None) -> None:
-            progress.update(task, advance=steps, description=description)
-
-        yield advance
 
 
 def show_report(output: str, report: dict[str, Any]) -> None:

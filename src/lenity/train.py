@@ -14,13 +14,13 @@ from lenity.errors import ConfigError, StoppedError
 from lenity.lock import locked
 from lenity.models.sharding import whole
 from lenity.processes import ALONE, Processes
+from lenity.progress import track
 from lenity.rewards.calibrate import measure
 from lenity.rewards.standardise import Standardiser
 from lenity.rollout import engines
 from lenity.run_folder import RunFolder
 from lenity.setup import Trainer, World, load_world, prepare, speaker
 from lenity.stages import Clock, Stages, trackers
-from lenity.terminal import bar
 from lenity.update.kl import controller
 
 
@@ -62,13 +62,14 @@ def _loop(config: RunConfig, run: RunFolder, processes: Processes, *, allow_chan
     engine = engines.load(config, world, processes)
     stages = Stages(config, run, world, trainer, constants, controller(config.kl), engine)
     start = done = stages.restore(allow_changes=allow_changes)
-    shown = config.logging.progress and processes.first
     if config.logging.progress:
         summary.show(config, world, trainer, start)
     with (
         trackers(config, processes) as log,
         stopping.gently(trainer.say, enabled=gently) as wish,
-        bar("aligning", config.iterations, start, shown=shown) as advance,
+        track(
+            "aligning", config.iterations, start, unit="iterations", settings=config.logging, shown=processes.first
+        ) as advance,
     ):
         spent, budget = run.tokens(), config.budget.tokens or math.inf
         while done < config.iterations and spent < budget:
@@ -94,7 +95,7 @@ def _loop(config: RunConfig, run: RunFolder, processes: Processes, *, allow_chan
             done, spent = done + 1, spent + row["tokens"]
             if done == config.iterations or spent >= budget or done % config.checkpoint.every == 0:
                 stages.save(done)
-            advance(1, description=summary.headline(row))
+            advance(1, summary.headline(row))
         stages.finish()
     return run
 
@@ -137,7 +138,9 @@ def _measure(config: RunConfig, world: World, processes: Processes) -> Standardi
     held_out = {name: spec.load(world.policy.device) for name, spec in config.held_out_rewards.items()}
     seeds.seed(config.seed, "calibrate")
     count = config.standardisation.prompts
-    with bar("calibrating rewards", count, shown=config.logging.progress and processes.first) as advance:
+    with track(
+        "calibrating rewards", count, unit="responses", settings=config.logging, shown=processes.first
+    ) as advance:
         rewards, tolerated = {**world.rewards, **held_out}, config.tolerance.unscored
         generator = world.generator(config)
         return measure(generator, rewards, world.prompts, count, advance, tolerated=tolerated, processes=processes)

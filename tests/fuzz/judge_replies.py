@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from fuzz.hostile import NUMBERS, edited, edits, values
 from lenity.judge.cache import Answer, Cache
-from lenity.judge.client import _read
+from lenity.judge.completion import fault, read
 from lenity.judge.reply import parse
 from lenity.judge.rubrics import message, take_apart
 
@@ -20,7 +20,24 @@ contents = (
     st.none()
     | values
     | st.text(alphabet=st.sampled_from("7 \n\ud800\udc00é\0"), max_size=4)
-    | st.sampled_from([" 7\n", "7/10", "１０", "٣", "+7", "07", "7.0", "\u20287", "10\ufeff", *NUMBERS])
+    | st.sampled_from(
+        [
+            {"error": [{}]},
+            [{"type": "text", "text": "7"}],
+            "<think>9</think>7",
+            "<think>9",
+            " 7\n",
+            "7/10",
+            "１０",
+            "٣",
+            "+7",
+            "07",
+            "7.0",
+            "\u20287",
+            "10\ufeff",
+            *NUMBERS,
+        ]
+    )
 )
 counts = st.none() | values | st.sampled_from([True, -1, 2**63, 10**30, float("inf")])
 
@@ -49,13 +66,14 @@ def read_reply(given: Any) -> None:
 
 
 def _answers(body: str) -> None:
-    found = _read(body)
+    found = read(body)
     if found is None:
+        assert len(fault(body).said) < 400
         return
-    text, *read = found
+    text, *counts = found
     score = parse(text)
-    assert score is None or (score in range(11) and str(score) == text.strip())
+    assert score is None or (score in range(11) and str(score) == text.rpartition("</think>")[2].strip())
     with Cache(Path(), write=False) as cache:  # in memory
-        answer = Answer(text, *read)
+        answer = Answer(text, *counts)
         cache.put("key", answer)
         assert cache.get("key") == answer

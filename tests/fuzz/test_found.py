@@ -20,7 +20,7 @@ from lenity.data import loading
 from lenity.data.preferences import load_labels, load_transcripts
 from lenity.errors import CheckpointError, ConfigError, DataError
 from lenity.judge.cache import Answer, Cache
-from lenity.judge.client import _read
+from lenity.judge.completion import read
 from lenity.manifest import check, write
 from lenity.pareto.weights import points
 
@@ -106,14 +106,14 @@ def test_a_label_as_long_as_a_book(monkeypatch):
 
 @pytest.mark.parametrize("usage", [{"prompt_tokens": 2**63}, {"prompt_tokens": -1}])
 def test_a_reply_that_cannot_be_kept_as_it_is(usage):
-    found = _read(json.dumps({"choices": [{"message": {"content": "7\ud800"}}], "usage": usage}))
+    found = read(json.dumps({"choices": [{"message": {"content": "7\ud800"}}], "usage": usage}))
     assert found == ("7?", None, None)
     with Cache(Path(), write=False) as cache:
         cache.put("key", Answer(*found))
 
 
 def test_a_reply_without_end_is_none():
-    assert _read("[" * 100_000) is None
+    assert read("[" * 100_000) is None
 
 
 @pytest.mark.parametrize("change", ["linked file", "linked folder", "pipe"])

@@ -26,6 +26,19 @@ def test_an_answer_is_on_disk_before_the_next_line(tmp_path):
         other.close()
 
 
+@pytest.mark.parametrize(
+    "error", ['unreadable: {"error": {"message": "busy"}}', '{"error": "busy"}', "[{'type': 'text', 'text': '7'}]"]
+)
+def test_an_error_that_an_earlier_release_kept_is_no_answer(tmp_path, error):
+    with Cache(tmp_path) as cache:
+        cache.put("a", Answer(error))
+    with Cache(tmp_path, write=False) as cache:
+        assert cache.get("a") is None
+    with Cache(tmp_path) as cache:
+        cache.put("a", ANSWER)
+        assert cache.get("a") == ANSWER
+
+
 def test_the_key_depends_on_the_whole_request_and_on_the_try():
     request = {"model": "m", "messages": [{"role": "user", "content": "ü"}], "temperature": 0.0, "seed": 1}
     others = [request | change for change in ({"model": "n"}, {"temperature": 0.5}, {"seed": 2}, {"messages": []})]

@@ -22,8 +22,16 @@ if TYPE_CHECKING:
     default=None,
     help="A protocol.yaml: decode, standardise and take the reference point as it says; other prompts and rewards are refused.",
 )
+@click.option("--logging.progress", "shown", type=bool, default=True, show_default=True, help="Show how far it is.")
+@click.option(
+    "--logging.every_seconds",
+    "every",
+    type=click.FloatRange(min=0, min_open=True),
+    default=None,
+    help="Between two lines of progress in a log file; default: as the runs' configurations say, else 30.",
+)
 @click.pass_context
-def command(context: click.Context, folder: Path, file: Path | None) -> None:
+def command(context: click.Context, folder: Path, file: Path | None, shown: bool, every: float | None) -> None:
     """Score the run or sweep FOLDER on held-out prompts, before and after alignment.
 
     Writes evaluation.parquet, a row a prompt, policy and reward, and protocol.yaml, what makes it comparable with others.
@@ -36,6 +44,7 @@ def command(context: click.Context, folder: Path, file: Path | None) -> None:
     from rich.console import Console
 
     from lenity import launch
+    from lenity.config.sections import Progress
     from lenity.evaluation import protocol
     from lenity.evaluation.folder import evaluate_all, runs_in
     from lenity.evaluation.score import evaluate
@@ -46,12 +55,13 @@ def command(context: click.Context, folder: Path, file: Path | None) -> None:
     given, runs = protocol.load(file) if file else None, runs_in(folder)
     change = partial(_changed, arguments=context.args, given=given)
     expected = {str(file): given} if given else {}
+    progress = Progress(progress=shown, every_seconds=every or runs[0].config.logging.every_seconds)
     if len(runs) == 1 and runs[0].path == folder:
-        frame = evaluate(runs[0], change(runs[0].config), expected=expected, progress=True)
+        frame = evaluate(runs[0], change(runs[0].config), expected=expected, progress=progress)
         if launch.leads():
             Console().print(table(frame, str(folder)))
         return
-    shared = evaluate_all(folder, expected if given or context.args else None, change)
+    shared = evaluate_all(folder, expected if given or context.args else None, change, progress)
     if launch.leads():
         click.echo(
             f"{len(runs)} runs on {shared.prompts.count} prompts: {folder / 'evaluation.parquet'}, {folder / protocol.FILE}. "

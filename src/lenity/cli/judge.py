@@ -45,6 +45,8 @@ def command(context: click.Context, folder: Path, dry_run: bool) -> None:
         raise StoppedError(
             "interrupted; every answer so far is kept.", f"This goes on: {again}", exit_code=130
         ) from None
+    if judged and judged.failure:
+        raise judged.failure
     if judged:
         _show(judged, folder)
 
@@ -62,6 +64,7 @@ def _show(judged: Judged, folder: Path) -> None:
     click.echo(
         f"{answers:,} answers, {found['from_cache']:,} of them from before; {found['parse_failures']:,} were no integer from 0 to 10"
         + (f" ({rate['value']:.1%} [{rate['low']:.1%}, {rate['high']:.1%}])" if answers else "")
+        + (f", {found['truncated']:,} of them cut by the limit of tokens" if found["truncated"] else "")
         + f"; {found['missing_scores']:,} of {found['questions']:,} scores are missing."
     )
     for reason, count in found["without_answer"].items():

@@ -104,10 +104,10 @@ def bandit(output: Path, weights: str, temperature: float, steps: int) -> None:
 
 def _followed(title: str, results: Iterable[T], total: int) -> list[T]:
     """All results, a bar showing how many are there."""
-    from lenity.terminal import bar
+    from lenity.progress import track
 
     found = []
-    with bar(title, total) as advance:
+    with track(title, total, unit="rules") as advance:
         for result in results:
             found.append(result)
             advance()

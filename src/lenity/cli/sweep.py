@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from lenity.config.run import RunConfig
+    from lenity.config.sections import Progress
     from lenity.sweep.placement import Placement
     from lenity.sweep.record import Outcome
 
@@ -133,12 +134,19 @@ def command(  # noqa: PLR0917 - click passes by name
     if dry_run:
         _estimate(configs, output, jobs or 1, console)
         return
-    carry_out = _write_jobs if executor == "slurm" else _run
-    context.exit(carry_out(configs, output, placement, console, allow_changes=allow_changes))
+    if executor == "slurm":
+        context.exit(_write_jobs(configs, output, placement, console, allow_changes=allow_changes))
+    context.exit(_run(configs, output, placement, console, sweep.run.logging, allow_changes=allow_changes))
 
 
 def _run(
-    configs: Sequence[RunConfig], output: Path, placement: Placement, console: Console, *, allow_changes: bool
+    configs: Sequence[RunConfig],
+    output: Path,
+    placement: Placement,
+    console: Console,
+    progress: Progress,
+    *,
+    allow_changes: bool,
 ) -> int:
     """Carry it out; the exit status."""
     from lenity.errors import StoppedError
@@ -147,7 +155,7 @@ def _run(
     try:
         outcomes = run_sweep(
             configs, output, placement.jobs or 1, placement.threads, allow_changes=allow_changes,
-            executor=placement.workers(output), retries=placement.losses,
+            executor=placement.workers(output), retries=placement.losses, progress=progress,
         )  # fmt: skip
     except KeyboardInterrupt:
         again = shlex.join(["lenity", *sys.argv[1:]])
@@ -190,7 +198,7 @@ def _estimate(configs: Sequence[RunConfig], output: Path, jobs: int, console: Co
     import os
 
     from lenity.errors import LenityError
-    from lenity.summary import duration
+    from lenity.progress import duration
     from lenity.sweep.estimate import estimate, probe
     from lenity.terminal import quiet
 

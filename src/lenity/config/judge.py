@@ -8,7 +8,7 @@ from pydantic import BeforeValidator, ConfigDict, Field, JsonValue
 
 from lenity.config.base import Section
 from lenity.config.load import listed
-from lenity.config.sections import Positive
+from lenity.config.sections import Positive, Progress
 
 
 def _names(value: Any) -> Any:
@@ -46,3 +46,4 @@ class JudgeConfig(Section):
     )
     input_price: float | None = Field(None, ge=0, description="of a million tokens read, for the estimate")
     output_price: float | None = Field(None, ge=0, description="of a million tokens written, for the estimate")
+    logging: Progress = Progress()

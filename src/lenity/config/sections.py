@@ -250,11 +250,20 @@ class Checkpoint(Section):
         return len(older) + len(written[-self.keep_last :])
 
 
-class Logging(Section):
+class Progress(Section):
+    """What is shown while the work goes on: a bar on a terminal, plain lines elsewhere."""
+
+    progress: bool = Field(True, description="show how far it is: a bar on a terminal, lines in a log file")
+    every_seconds: Positive = Field(30.0, description="between two lines of progress in a log file")
+
+
+SILENT = Progress(progress=False)
+
+
+class Logging(Progress):
     """`metrics.jsonl` is always written; trackers come on top."""
 
     trackers: list[Literal["tensorboard", "wandb", "trackio"]] = Field(
         [], description="also log to these, through accelerate"
     )
     samples: int = Field(4, ge=0, description="responses an iteration written to samples.jsonl")
-    progress: bool = Field(True, description="progress bar")

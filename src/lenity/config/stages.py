@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
 from lenity.config.base import Section
 from lenity.config.names import Inside
-from lenity.config.sections import Fraction, LoRA, Positive
+from lenity.config.sections import Fraction, LoRA, Positive, Progress
 
 Template = Literal["pair", "transcript", "response"]
 
@@ -84,7 +84,16 @@ class StageConfig(Section):
     non_finite_steps: int = Field(
         20, ge=0, description="optimizer steps whose gradient is not finite, each skipped, before the training stops"
     )
-    progress: bool = Field(True, description="progress bar")
+    logging: Progress = Progress()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _progress_in_logging(cls, data: Any) -> Any:
+        """``progress`` was a field of its own, and is read as that of ``logging``."""
+        if not isinstance(data, dict) or "progress" not in data:
+            return data
+        rest = {name: value for name, value in data.items() if name != "progress"}
+        return rest | {"logging": {"progress": data["progress"], **(data.get("logging") or {})}}
 
 
 class SFTConfig(StageConfig):

@@ -30,10 +30,10 @@ from lenity.metrics import conflict
 from lenity.models.precision import bfloat16_gain
 from lenity.pareto.confidence import Interval
 from lenity.processes import ALONE
+from lenity.progress import track
 from lenity.rollout import engines
 from lenity.run_folder import RunFolder
 from lenity.setup import Trainer, World, prepare
-from lenity.terminal import bar
 
 NORMAL_95 = 1.96
 
@@ -51,7 +51,7 @@ def measure(config: RunConfig, count: int) -> Figures:
     specs = {**config.rewards, **config.held_out_rewards}
     texts = [prompt + response for prompt, response in zip(rollouts.prompts, rollouts.responses, strict=True)]
     tokenizers, rewards, scores = {"policy": of_policy(world, texts)}, {}, {}
-    with bar("scoring", len(specs)) as advance:
+    with track("scoring", len(specs), unit="rewards") as advance:
         for name, spec in specs.items():
             reward = world.rewards.get(name) or spec.load(world.policy.device)
             rewards[name], scores[name] = measure_reward(spec, reward, rollouts.prompts, rollouts.responses)
@@ -87,7 +87,7 @@ def _answers(config: RunConfig, world: World, count: int) -> Rollouts:
     prompts = every(world.prompts, count)
     seeds.seed(config.seed, "calibrate")
     world.policy.eval()
-    with bar("answering", len(prompts)) as advance, world.policy.disable_adapter():
+    with track("answering", len(prompts), unit="responses") as advance, world.policy.disable_adapter():
         return world.generator(config).generate(prompts, advance)
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from lenity.config.sections import SILENT, Progress
 from lenity.processes import ALONE, Processes
+from lenity.progress import track
 from lenity.tokens import Span, encode_turns, split_at_turn
 
 
@@ -18,6 +20,7 @@ def log_ratios(
     *,
     processes: Processes = ALONE,
     batch_size: int = 16,
+    progress: Progress = SILENT,
 ) -> list[float]:
     """Sum over response tokens of log pi(token | shown) - log pi_ref(token | prompt), nats, one a response.
 
@@ -30,12 +33,14 @@ def log_ratios(
 
     def ratios(rows: Sequence[tuple[str, str, Any]]) -> list[float]:
         found: list[float] = []
-        for start in range(0, len(rows), batch_size):
-            read, asked, answers = zip(*rows[start : start + batch_size], strict=True)
-            aligned = _sums(model, tokenizer, read, answers)
-            with model.disable_adapter():
-                reference = _sums(model, tokenizer, asked, answers)
-            found += (aligned - reference).tolist()
+        with track("measuring KL", len(rows), unit="responses", settings=progress, shown=processes.first) as advance:
+            for start in range(0, len(rows), batch_size):
+                read, asked, answers = zip(*rows[start : start + batch_size], strict=True)
+                aligned = _sums(model, tokenizer, read, answers)
+                with model.disable_adapter():
+                    reference = _sums(model, tokenizer, asked, answers)
+                found += (aligned - reference).tolist()
+                advance(len(read))
         return found
 
     with torch.no_grad():

@@ -8,12 +8,13 @@ from pathlib import Path
 
 from lenity import launch
 from lenity.config.run import RunConfig
+from lenity.config.sections import Progress
 from lenity.errors import CheckpointError
 from lenity.evaluation import protocol
 from lenity.evaluation.protocol import Protocol
 from lenity.evaluation.score import FILE, evaluate, write
+from lenity.progress import track
 from lenity.run_folder import RunFolder
-from lenity.terminal import bar
 
 
 def runs_in(folder: Path) -> list[RunFolder]:
@@ -35,6 +36,7 @@ def evaluate_all(
     folder: Path,
     expected: Mapping[str, Protocol] | None = None,
     change: Callable[[RunConfig], RunConfig] = lambda config: config,
+    progress: Progress | None = None,
 ) -> Protocol:
     """Evaluate every finished run of a sweep folder, then :func:`gather` them.
 
@@ -42,13 +44,14 @@ def evaluate_all(
         folder: of the sweep.
         expected: by name, protocols that the runs must keep to; default: the folder's own, which others replace.
         change: gives a run's new configuration; its folder keeps it.
+        progress: whether to show how far it is, and how often; default: a line every 30 seconds.
 
     Raises:
         ProtocolError: a run would be measured otherwise, or otherwise than the first; its evaluation is left as it was.
     """
     runs = runs_in(folder)
     expected = protocol.frozen(folder) if expected is None else expected
-    with bar("evaluating", len(runs), shown=launch.leads()) as advance:
+    with track("evaluating", len(runs), unit="runs", settings=progress, shown=launch.leads()) as advance:
         for run in runs:
             evaluate(run, change(run.config), cache=folder, expected=expected)
             expected = expected or protocol.frozen(run.path)

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from lenity.config.run import RunConfig
+from lenity.config.sections import Progress
 from lenity.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -33,15 +34,22 @@ def held_out_prompts(config: RunConfig, tokenizer: Any, rewards: Mapping[str, An
 
 
 def generate(
-    model: Any, tokenizer: Any, prompts: Sequence[str], config: RunConfig, processes: Processes, *, title: str | None
+    model: Any,
+    tokenizer: Any,
+    prompts: Sequence[str],
+    config: RunConfig,
+    processes: Processes,
+    *,
+    title: str,
+    progress: Progress,
 ) -> list[Any]:
-    """Responses to ``prompts``, under a progress bar of that ``title``."""
+    """Responses to ``prompts``; ``title`` is what the progress is called."""
+    from lenity.progress import track
     from lenity.rollout.transformers import generate_texts
-    from lenity.terminal import bar
 
     model.eval()
     settings = config.evaluation
-    with bar(title or "", len(prompts), shown=title is not None and processes.first) as advance:
+    with track(title, len(prompts), unit="responses", settings=progress, shown=processes.first) as advance:
         responses: list[Any] = generate_texts(
             model,
             tokenizer,
@@ -56,7 +64,7 @@ def generate(
 
 def rows(
     policy: str, prompts: Sequence[str], responses: Sequence[Any], rewards: Mapping[str, Any], *,
-    config: RunConfig, standardiser: Standardiser, kl: Sequence[float], processes: Processes,
+    config: RunConfig, standardiser: Standardiser, kl: Sequence[float], processes: Processes, progress: Progress,
 ) -> pd.DataFrame:  # fmt: skip
     """The scored responses of one policy; rewards without constants get them from these responses.
 
@@ -65,6 +73,7 @@ def rows(
     """
     import pandas as pd
 
+    from lenity.progress import track
     from lenity.rewards.asking import score_all
 
     texts = [response.text for response in responses]
@@ -77,7 +86,11 @@ def rows(
         "finished": [response.finished for response in responses],
         "kl": list(kl),
     }
-    columns = score_all(rewards, prompts, texts, processes=processes)
+    columns: dict[str, list[float]] = {}
+    with track(f"scoring, {policy}", len(rewards), unit="rewards", settings=progress, shown=processes.first) as advance:
+        for name, reward in rewards.items():
+            columns |= score_all({name: reward}, prompts, texts, processes=processes)
+            advance()
     standardiser = standardiser.extended(columns)
     parts = []
     for name, raw in columns.items():

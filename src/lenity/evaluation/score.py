@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from lenity import launch
 from lenity.config.run import RunConfig
+from lenity.config.sections import SILENT, Progress
 from lenity.durable import replace_text, replacing, writing
 from lenity.evaluation import protocol
 from lenity.evaluation.answers import kept
@@ -36,7 +37,7 @@ def evaluate(
     *,
     cache: Path | None = None,
     expected: Mapping[str, Protocol] | None = None,
-    progress: bool = False,
+    progress: Progress = SILENT,
 ) -> pd.DataFrame:
     """Score a run on its held-out prompts; writes ``evaluation.parquet`` and ``protocol.yaml`` into its folder.
 
@@ -47,7 +48,7 @@ def evaluate(
         config: says how; kept in the run's folder. Default: as that says already.
         cache: folder in which runs of one sweep share the reference policy's rows; default: the run folder.
         expected: by name, protocols that the evaluation must keep to.
-        progress: show a progress bar.
+        progress: whether to show how far it is, and how often.
 
     Raises:
         FolderInUseError: the run is being trained, or evaluated, by another process.
@@ -66,7 +67,7 @@ def _evaluate(
     expected: Mapping[str, Protocol],
     processes: Processes,
     *,
-    progress: bool,
+    progress: Progress,
 ) -> pd.DataFrame:
     import pandas as pd
 
@@ -102,7 +103,7 @@ def reference_rows(
     processes: Processes,
     *,
     expected: Mapping[str, Protocol] | None = None,
-    progress: bool = False,
+    progress: Progress = SILENT,
 ) -> pd.DataFrame:
     """Rows of the policy with its adapter off, from ``cache`` where model, prompts, decoding, rewards and seed agree.
 
@@ -125,13 +126,12 @@ def reference_rows(
 
     def answer() -> list[Response]:
         with model.disable_adapter():
-            title = "answering, before" if progress else None
-            return generate(model, tokenizer, prompts, config, processes, title=title)
+            return generate(model, tokenizer, prompts, config, processes, title="answering, before", progress=progress)
 
     with kept(Path(cache), [*_answering(config), prompts], answer, processes) as responses:
         frame = rows(
             "reference", prompts, responses, rewards,
-            config=config, standardiser=standardiser, kl=[0.0] * len(prompts), processes=processes,
+            config=config, standardiser=standardiser, kl=[0.0] * len(prompts), processes=processes, progress=progress,
         )  # fmt: skip
         if processes.first:
             write(frame, file)
@@ -139,7 +139,7 @@ def reference_rows(
 
 
 def _aligned_rows(
-    run: RunFolder, config: RunConfig, standardiser: Standardiser, processes: Processes, progress: bool
+    run: RunFolder, config: RunConfig, standardiser: Standardiser, processes: Processes, progress: Progress
 ) -> pd.DataFrame:
     from lenity.evaluation.divergence import log_ratios
     from lenity.models.policy import load_aligned
@@ -150,13 +150,13 @@ def _aligned_rows(
     shown = config.method.shown(prompts, run)
 
     def answer() -> list[Response]:
-        return generate(model, tokenizer, shown, config, processes, title="answering, after" if progress else None)
+        return generate(model, tokenizer, shown, config, processes, title="answering, after", progress=progress)
 
     with kept(run.path, [*_answering(config), _identity(run.adapter), shown], answer, processes) as responses:
-        kl = log_ratios(model, tokenizer, shown, prompts, responses, processes=processes)
+        kl = log_ratios(model, tokenizer, shown, prompts, responses, processes=processes, progress=progress)
         return rows(
             "aligned", prompts, responses, rewards,
-            config=config, standardiser=standardiser, kl=kl, processes=processes,
+            config=config, standardiser=standardiser, kl=kl, processes=processes, progress=progress,
         )  # fmt: skip
 
 

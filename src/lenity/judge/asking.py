@@ -11,6 +11,16 @@ from lenity.judge.client import Client, UnansweredError
 from lenity.judge.questions import Question
 from lenity.judge.reply import parse
 
+FRUITLESS = 8  # questions without a score, before any has one, are enough to know
+
+
+class FruitlessError(Exception):
+    """The first questions, which are ``askings``, ended without a score."""
+
+    def __init__(self, askings: Sequence[Asking]) -> None:
+        super().__init__(len(askings))
+        self.askings = askings
+
 
 class Asking:
     """One question at one repeat, and the answers to it so far, first those that ``cache`` has."""
@@ -58,20 +68,30 @@ async def finish_all(
 ) -> None:
     """Finish all, ``concurrency`` at once. The first go alone until one is answered: a wrong key or address costs one request.
 
+    It stops where the first that end have no score, ``FRUITLESS`` of them; the answers so far are in the cache.
+
     Raises:
-        JudgeError: the endpoint refuses or is dead; the answers so far are in the cache.
+        JudgeError: the endpoint refuses or is dead.
+        FruitlessError: none of the first had a score.
     """
     queue = iter(askings)
+    ended: list[Asking] = []
+
+    async def finish(asking: Asking) -> None:
+        await asking.finish(client)
+        advance()
+        if not (asking.lost and client.known):  # what an earlier run asked in vain is all that this one asks
+            ended.append(asking)
+        if len(ended) == FRUITLESS and all(each.score is None for each in ended):
+            raise FruitlessError(ended)
 
     async def work() -> None:
         for asking in queue:
-            await asking.finish(client)
-            advance()
+            await finish(asking)
 
     async with client:
         for first in queue:
-            await first.finish(client)
-            advance()
+            await finish(first)
             if client.answered:
                 break
         tasks = [asyncio.ensure_future(work()) for _ in range(min(concurrency, len(askings)))]

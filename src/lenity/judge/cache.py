@@ -23,8 +23,13 @@ _SETUP = (
     "pragma synchronous = normal",
     """create table if not exists answers (key text primary key, answer text not null, prompt_tokens integer,
        completion_tokens integer, endpoint text not null, model text not null, time text not null default current_timestamp)""",
+    # earlier releases kept what an endpoint sends in place of an answer, and lists of parts as Python writes them
+    """create temp view broken as select key from answers
+       where answer glob 'unreadable: *' or answer glob '{"error"*' or answer glob '[[]{''*'""",
 )
-_GET = "select answer, prompt_tokens, completion_tokens, endpoint, model from answers where key = ?"
+_GET = """select answer, prompt_tokens, completion_tokens, endpoint, model from answers
+    where key = ? and not exists (select 1 from broken where broken.key = answers.key)"""
+_DROP = "delete from answers where key = ? and exists (select 1 from broken where broken.key = answers.key)"
 _PUT = "insert or ignore into answers (answer, prompt_tokens, completion_tokens, endpoint, model, key) values (?, ?, ?, ?, ?, ?)"
 
 
@@ -61,7 +66,7 @@ class Cache:
         self._connection.close()
 
     def get(self, key: str) -> Answer | None:
-        """The answer kept under ``key``."""
+        """The answer kept under ``key``; an error that an earlier release kept there is none, and is asked again."""
         with self._errors():
             row = self._connection.execute(_GET, [key]).fetchone()
         return Answer(*row) if row else None
@@ -69,6 +74,7 @@ class Cache:
     def put(self, key: str, answer: Answer) -> None:
         """Keep an answer; the first one under a key stays."""
         with self._errors():
+            self._connection.execute(_DROP, [key])
             self._connection.execute(_PUT, [*astuple(answer), key])
 
     @contextmanager

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import asyncio
 from collections.abc import Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, Self
 from lenity.config.judge import JudgeConfig
 from lenity.errors import JudgeError
 from lenity.judge.cache import Answer
+from lenity.judge.completion import Fault, fault
+from lenity.judge.completion import read as _read
 from lenity.judge.endpoint import Endpoint
 
 if TYPE_CHECKING:
@@ -22,6 +24,8 @@ _REMEDIES = {
     404: "Check --model and the path of --endpoint, which usually ends in /v1.",
 }
 _REFUSED = {400, 413, 422}
+_PASSING = {408, 409, 429}
+FIRST_WAIT, LONGEST_WAIT = 0.5, 8.0  # seconds, as the package waits
 
 
 class UnansweredError(Exception):
@@ -52,7 +56,7 @@ class Client:
         self._api = openai.AsyncOpenAI(
             api_key=endpoint.key, base_url=endpoint.url, timeout=config.timeout, max_retries=config.retries, http_client=http
         )  # fmt: skip
-        self._model, self._known, self._lost = config.model, known, 0
+        self._model, self.known, self._lost = config.model, known, 0
         self.answered = False
 
     async def __aenter__(self) -> Self:
@@ -83,23 +87,33 @@ class Client:
 
     def _bears(self, error: UnansweredError) -> bool:
         """Whether the endpoint may be fine; one that never answered is given up at once, unless it refuses a few requests."""
-        if error.refused and (self.answered or self._known):
+        if error.refused and (self.answered or self.known):
             return True
         self._lost += 1
         return self._lost < LOST_IN_A_ROW and (self.answered or error.refused)
 
     async def _readable(self, request: Mapping[str, Any]) -> Answer:
-        """An endpoint that has answered before may fail to; one that never has gets its retries, and is then none."""
-        hide = self._endpoint.hide  # before texts are cut, so that no part of the key is left
-        for _ in range(self._retries + 1):
-            body = await self._send(request)
-            found = _read(body)
-            if found or self.answered:
-                text, read, written = found or (f"unreadable: {hide(body)[:300]}", None, None)
-                return Answer(hide(text), read, written, self._endpoint.url, self._model)
-        raise UnansweredError(f"what it sends is no chat completion ({hide(body)[:80]!r})")
+        """What is no completion is asked for again, as the package does after a status that says so, and is never an answer."""
+        wrong = Fault("nothing was asked")
+        for attempt in range(self._retries + 1):
+            if attempt:
+                await asyncio.sleep(min(FIRST_WAIT * 2 ** (attempt - 1), LONGEST_WAIT))
+            found = self._read(await self._send(request))
+            if isinstance(found, Answer):
+                return found
+            wrong = found
+            if wrong.status is not None and wrong.status < 500 and wrong.status not in _PASSING:
+                raise self._refused(wrong.status, wrong.said)
+        raise UnansweredError(wrong.said)
 
-    async def _send(self, request: Mapping[str, Any]) -> str:
+    def _read(self, body: bytes) -> Answer | Fault:
+        hide = self._endpoint.hide  # before texts are cut, so that no part of the key is left
+        if found := _read(body):
+            text, read, written = found
+            return Answer(hide(text), read, written, self._endpoint.url, self._model)
+        return fault(body, hide)
+
+    async def _send(self, request: Mapping[str, Any]) -> bytes:
         rest = {name: value for name, value in request.items() if name not in {"model", "messages"}}
         try:
             raw = await self._api.chat.completions.with_raw_response.create(
@@ -110,11 +124,11 @@ class Client:
         except self._openai.APIConnectionError as error:
             raise UnansweredError(f"no connection ({type(error.__cause__ or error).__name__})") from None
         except self._openai.APIStatusError as error:
-            raise self._refused(error.status_code, error) from None
-        return str(raw.text)
+            raise self._refused(error.status_code, _said(error)) from None
+        return bytes(raw.content)
 
-    def _refused(self, status: int, error: APIError) -> Exception:
-        said = f"{status}: {self._endpoint.hide(' '.join(_said(error).split()))[:300]}"
+    def _refused(self, status: int, said: str) -> Exception:
+        said = f"{status}: {self._endpoint.hide(' '.join(said.split()))[:300]}"
         if status in _REMEDIES:
             return self._error(f"refuses ({said}).", _REMEDIES[status])
         return UnansweredError(said, refused=status in _REFUSED)
@@ -130,16 +144,3 @@ def _said(error: APIError) -> str:
     """The endpoint's own words where it gave any; releases of the package wrap them differently."""
     body = error.body
     return str(body["message"] if isinstance(body, Mapping) and body.get("message") else error.message)
-
-
-def _read(body: str) -> tuple[str, int | None, int | None] | None:
-    """Text and token counts of a chat completion; None of anything else."""
-    try:
-        data = json.loads(body)
-        text = data["choices"][0]["message"].get("content") or ""
-        usage = data.get("usage") or {}
-        counts = [usage.get(name) for name in ("prompt_tokens", "completion_tokens")]
-    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
-        return None
-    first, second = (count if isinstance(count, int) and 0 <= count < 2**63 else None for count in counts)
-    return str(text).encode(errors="replace").decode(), first, second  # half a character cannot be kept

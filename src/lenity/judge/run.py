@@ -11,16 +11,17 @@ from typing import TYPE_CHECKING, Any
 
 from lenity.config.judge import JudgeConfig
 from lenity.durable import replace_text, writing
-from lenity.errors import JudgeError
+from lenity.errors import DataError, JudgeError
 from lenity.evaluation.score import write
 from lenity.judge import endpoint, questions, tally
-from lenity.judge.asking import Asking, finish_all
+from lenity.judge.asking import Asking, FruitlessError, finish_all
 from lenity.judge.cache import Cache
 from lenity.judge.client import Client
 from lenity.judge.endpoint import Endpoint
 from lenity.judge.estimate import estimate
+from lenity.judge.failing import no_score
 from lenity.judge.rubrics import choose
-from lenity.terminal import bar
+from lenity.progress import track
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,11 +31,12 @@ TABLE, SUMMARY = "judge.parquet", "judge.json"
 
 @dataclass(frozen=True)
 class Judged:
-    """The runs' rows, the scores (see :func:`lenity.judge.tally.frame`), and the summary."""
+    """The runs' rows, the scores (see :func:`lenity.judge.tally.frame`), the summary, and why there is no score, where there is none."""
 
     runs: Mapping[str, pd.DataFrame]
     scores: pd.DataFrame
     summary: Mapping[str, Any]
+    failure: JudgeError | None = None
 
 
 def judge(
@@ -47,10 +49,11 @@ def judge(
         config: the judge.
         say: gets the estimate, before anything is asked.
         dry_run: stop after the estimate; None is returned and nothing written.
-        progress: show a bar.
+        progress: show how far it is.
 
     Raises:
-        JudgeError: the endpoint refuses or is dead; what was answered is kept.
+        DataError: there is nothing to judge.
+        JudgeError: the endpoint refuses or is dead, or the first questions get no score; what was answered is kept.
     """
     where = endpoint.find(config, key=not dry_run)
     if where.unencrypted:
@@ -58,13 +61,18 @@ def judge(
     runs = questions.read_runs(folder)
     rubrics = choose(config.objectives, questions.trained(runs), config.rubrics)
     asked = questions.questions(questions.distinct(runs, config.limit), rubrics)
+    if not asked:
+        raise DataError(
+            f"the evaluated runs in '{folder}' hold no response, so there is nothing to judge.", "Evaluate them again."
+        )
     with Cache(folder, write=not dry_run) as cache:
         askings = [Asking(question, repeat, config, cache) for question in asked for repeat in range(config.repeats)]
         say(estimate(askings, config))
         if dry_run:
             return None
         _finish(askings, where, config, progress)
-    found = Judged(runs, tally.frame(askings), tally.summary(askings, config, where.url, rubrics))
+    failure = None if any(asking.score is not None for asking in askings) else no_score(askings, config, where.url)
+    found = Judged(runs, tally.frame(askings), tally.summary(askings, config, where.url, rubrics), failure)
     with writing(folder):
         write(found.scores, folder / TABLE)
         replace_text(folder / SUMMARY, json.dumps(found.summary, indent=2, ensure_ascii=False) + "\n")
@@ -75,11 +83,12 @@ def _finish(askings: list[Asking], where: Endpoint, config: JudgeConfig, progres
     ahead = [asking for asking in askings if not asking.finished]
     if not ahead:
         return
-    with bar("judging", len(askings), done=len(askings) - len(ahead), shown=progress) as advance:
+    before = len(askings) - len(ahead)
+    with track("judging", len(askings), before, unit="questions", settings=config.logging, shown=progress) as advance:
         client = Client(where, config, known=any(asking.answers for asking in askings))
-        asyncio.run(finish_all(ahead, client, config.concurrency, advance))
+        try:
+            asyncio.run(finish_all(ahead, client, config.concurrency, advance))
+        except FruitlessError as error:
+            raise no_score(error.askings, config, where.url) from None
     if not any(asking.answers for asking in askings):
-        raise JudgeError(
-            f"the judge at {where.url}, model '{config.model}', answers no question: {ahead[0].lost}.",
-            "Check --model and the fields of the request, such as --max_tokens, --temperature and --extra.",
-        )
+        raise no_score(ahead, config, where.url)

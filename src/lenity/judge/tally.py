@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from lenity.config.judge import JudgeConfig
 from lenity.judge.asking import Asking
+from lenity.judge.reply import truncated
 from lenity.judge.rubrics import REMINDER, TEMPLATE
 
 if TYPE_CHECKING:
@@ -63,6 +64,7 @@ def summary(
         "from_cache": sum(asking.recalled for asking in askings),
         "parse_failures": failures,
         "parse_failure_rate": {"value": failures / len(answers) if answers else None, "low": low, "high": high},
+        "truncated": sum(truncated(answer.text) for answer in answers),
         "missing_scores": int(table["score"].isna().sum()),
         "without_answer": dict(lost),
         "prompt_tokens": sum(answer.prompt_tokens or 0 for answer in answers),

@@ -22,12 +22,12 @@ from lenity.methods.score_prompts import check_spelling, condition, original
 from lenity.methods.score_scale import Scale
 from lenity.models.policy import merged
 from lenity.models.window import readable
+from lenity.progress import track
 from lenity.rewards.asking import score_all
 from lenity.run_folder import RunFolder
 from lenity.setup import World, load_world
 from lenity.sft import arguments
 from lenity.stages import Clock
-from lenity.terminal import bar
 
 SCORED_AT_ONCE = 512
 
@@ -121,7 +121,7 @@ class _Training:
         size, tokens = self.config.rollout.generation_batch_size, 0
         responses: list[str] = []
         finished: list[bool] = []
-        with bar(title, len(prompts), shown=self.config.logging.progress) as advance:
+        with track(title, len(prompts), unit="responses", settings=self.config.logging) as advance:
             for start in range(0, len(prompts), size):
                 if tokens >= left:
                     break
@@ -135,7 +135,7 @@ class _Training:
     def _scored(self, examples: Examples) -> tuple[Examples, dict[str, Any]]:
         """The examples that have all their scores, with these; and what to report of the scoring."""
         config, parts = self.config, []
-        with bar("scoring", len(examples), shown=config.logging.progress) as advance:
+        with track("scoring", len(examples), unit="responses", settings=config.logging) as advance:
             for rows in np.array_split(np.arange(len(examples)), -(-len(examples) // SCORED_AT_ONCE)):
                 part = slice(rows[0], rows[-1] + 1)
                 columns = score_all(
@@ -163,8 +163,8 @@ class _Training:
         from datasets import Dataset
         from trl import SFTConfig, SFTTrainer
 
-        from lenity.training_bar import show_progress
         from lenity.training_guard import Guard
+        from lenity.training_progress import tracked
 
         config, scale = self.config, Scale.load(self.run)
         shown = [
@@ -187,10 +187,10 @@ class _Training:
             processing_class=self.world.tokenizer,
         )
         title = "learning scores" if number == 0 else f"round {number}: learning"
-        show_progress(trainer, title, config.logging.progress)
         guard = Guard(config.tolerance.non_finite_steps)
         trainer.add_callback(guard)
-        result = trainer.train()
+        with tracked(trainer, title, config.logging):
+            result = trainer.train()
         return {
             "loss": result.training_loss, "rows": len(rows), "too_long": len(examples) - len(rows),
             "non_finite_steps": guard.skipped,

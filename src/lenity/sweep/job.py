@@ -30,6 +30,7 @@ def main(arguments: Sequence[str]) -> int:
     data = json.loads((folder / TASKS).read_text(encoding="utf-8"))
     output = Path(data["output"])
     config = data["runs"][0 if which == SHARED else int(which)]
+    config["logging"]["progress"] = True  # into the job's log, which is its own
     os.environ.update(tasks.environment(data["threads"]))
     tasks.start(data["threads"])
     began = time.perf_counter()

@@ -1,4 +1,4 @@
-"""How a sweep goes while it runs: a live table on a terminal, elsewhere one line a finished run."""
+"""How a sweep goes while it runs: a live table on a terminal, elsewhere a line per finished run and one every so often."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from lenity.config.run import RunConfig
+from lenity.config.sections import Progress
+from lenity.progress import draws, duration, elapsed, ticking, write
 from lenity.sweep.pace import Pace, Underway
 from lenity.sweep.state import State, method_of, short, state
 
@@ -23,7 +25,11 @@ STATES = ("done", "running", "waiting", "failed")
 
 @contextmanager
 def watch(
-    configs: Sequence[RunConfig], jobs: int, kept: AbstractSet[str] = frozenset(), console: Console | None = None
+    configs: Sequence[RunConfig],
+    jobs: int,
+    kept: AbstractSet[str] = frozenset(),
+    console: Console | None = None,
+    settings: Progress | None = None,
 ) -> Iterator[Watch]:
     """Shows what the :class:`Watch` that it yields is told.
 
@@ -32,16 +38,19 @@ def watch(
         jobs: runs at once.
         kept: output folders of the runs that were done before.
         console: default: the standard output.
+        settings: whether to show how far it is, and how often a line; default: a line every 30 seconds.
     """
     from rich.console import Console
     from rich.live import Live
 
-    console = console or Console()
+    console, settings = console or Console(), settings or Progress()
     view = Watch(configs, jobs, kept, console)
-    if not console.is_terminal:
-        yield view
-        return
-    with Live(get_renderable=view.table, console=console, refresh_per_second=1):
+    shown: AbstractContextManager[object] = nullcontext()
+    if settings.progress and view.drawn:
+        shown = Live(get_renderable=view.table, console=console, refresh_per_second=1)
+    elif settings.progress:
+        shown = ticking(settings.every_seconds, view.tick)
+    with shown:
         yield view
 
 
@@ -53,11 +62,12 @@ class Watch:
         self._states = {config.output: "done" if config.output in kept else "waiting" for config in configs}
         self._running: dict[str, tuple[RunConfig, float, int]] = {}  # since when, and from which iteration on
         self._pace, self._note, self._ended = Pace(jobs), "", 0
+        self._begun, self.drawn = time.monotonic(), draws(console)
 
     def say(self, text: str) -> None:
         """What goes on besides the runs."""
         self._note = text
-        if text and not self._console.is_terminal:
+        if text and not self.drawn:
             self._console.print(text)
 
     def started(self, config: RunConfig) -> None:
@@ -77,11 +87,15 @@ class Watch:
         _, _, first = self._running.pop(config.output, (config, 0.0, 0))
         if not (outcome.error or first or config.output in self._kept):
             self._pace.learn(config, outcome.seconds)
-        if not self._console.is_terminal:
+        if not self.drawn:
             self._console.print(self._line(outcome), markup=False, highlight=False, soft_wrap=True)
 
+    def tick(self) -> None:
+        """Say how far the sweep is."""
+        write(self._head())
+
     def table(self) -> Any:
-        """A row a method, and below it the runs in progress and the time left."""
+        """How far it is and the time left, which a low terminal shows too; then a row per method, and the runs in progress."""
         from rich.console import Group
         from rich.table import Table
         from rich.text import Text
@@ -92,8 +106,14 @@ class Watch:
             table.add_column(name, justify="left" if name == "method" else "right")
         for method in dict.fromkeys(map(method_of, self._configs)):
             table.add_row(method, *(str(counts[method, name] or "–") for name in STATES))
-        now = [Text(_progress(config, state(config))) for config, _, _ in list(self._running.values())]
-        return Group(table, *now, Text(self._note or self._left(), style="bold"))
+        now = [_progress(config, state(config)) for config, _, _ in list(self._running.values())]
+        lines = [Text(line, no_wrap=True, overflow="ellipsis") for line in now]
+        return Group(Text(self._head(), style="bold"), table, *lines)
+
+    def _head(self) -> str:
+        now = Counter(self._states.values())
+        counts = f"{self._ended}/{len(self._states)} runs ended, {now['running']} running"
+        return f"{counts}, {elapsed(time.monotonic() - self._begun)}, {self._note or self._left()}"
 
     def _line(self, outcome: Outcome) -> str:
         what = "kept" if outcome.run in self._kept and not outcome.error else self._states[outcome.run]
@@ -101,8 +121,6 @@ class Watch:
         return text + (f" · {outcome.error.splitlines()[-1]}" if outcome.error else "")
 
     def _left(self) -> str:
-        from lenity.summary import duration
-
         now = time.monotonic()
         underway = [
             Underway(config, now - since, _share(state(config), first))

@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 
 from lenity.config.run import RunConfig
+from lenity.config.sections import Progress
 from lenity.errors import LenityError
 from lenity.lock import locked
 from lenity.sweep import tasks
@@ -32,6 +33,7 @@ def run_sweep(
     allow_changes: bool = False,
     executor: Executor | None = None,
     retries: int = 0,
+    progress: Progress | None = None,
 ) -> list[Outcome]:
     """Train and evaluate every configuration; writes ``sweep.json`` as runs end, then all evaluations as one file.
 
@@ -43,6 +45,7 @@ def run_sweep(
         allow_changes: runs that were begun with other settings go on with these.
         executor: carries out the runs; default: ``jobs`` processes of this machine, with ``threads`` each.
         retries: how often a run goes on from its last checkpoint after its process or machine was lost.
+        progress: whether to show how far it is, and how often a line; default: a line every 30 seconds.
 
     Raises:
         FolderInUseError: another sweep is at work in ``output``.
@@ -58,7 +61,7 @@ def run_sweep(
             _interrupted_by_sigterm(),
             _environment(tasks.environment(threads)),
             executor or Workers(jobs, partial(tasks.start, threads)) as started,
-            watch(configs, started.room, record.kept) as view,
+            watch(configs, started.room, record.kept, settings=progress) as view,
         ):
             workers = Retrying(started, retries, view.again)
             _prepare(configs[0], output, workers, view)

@@ -46,7 +46,7 @@ def prepare(data: dict[str, Any], output: str) -> None:
 
     config, expected = _on_whole_model(parse(RunConfig, data), Path(output)), protocol.frozen(Path(output))
     standardiser = calibrate(config, Path(output) / "standardisation.json").replaced(config.evaluation.standardisation)
-    start = reference_rows(config, standardiser, Path(output), ALONE, expected=expected)
+    start = reference_rows(config, standardiser, Path(output), ALONE, expected=expected, progress=config.logging)
     made = protocol.of_rows(config, standardiser.extended(raw_columns(start)), start)
     protocol.check_all(expected, made, "this sweep")
 
@@ -61,7 +61,7 @@ def align(data: dict[str, Any], output: str, allow_changes: bool = False) -> Non
     if _outdated(config):
         shutil.rmtree(RunFolder(config.output).adapter)
     run = train(config, resume=Path(config.output).exists(), allow_changes=allow_changes)
-    evaluate(run, cache=Path(output), expected=protocol.frozen(Path(output)))
+    evaluate(run, cache=Path(output), expected=protocol.frozen(Path(output)), progress=config.logging)
 
 
 def again(folder: str, lost: dict[str, Any] | None, why: str, function: Callable[..., None], *arguments: Any) -> None:

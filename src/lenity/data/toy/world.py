@@ -51,7 +51,7 @@ def build_world(
     Args:
         seed: of the data, the initial weights and the order of training.
         cache: folder for worlds; by default the user's cache directory.
-        progress: show a progress bar while training.
+        progress: show how far the training is.
         settings: sizes that differ from ``SETTINGS``, for quick trials.
 
     Raises:
@@ -102,15 +102,18 @@ def _content_hash(seed: int, settings: dict[str, int]) -> str:
 
 def _build(folder: Path, seed: int, settings: dict[str, int], progress: bool) -> None:
     import torch
-    from rich.progress import Progress
+
+    from lenity.progress import track
 
     start = time.perf_counter()
     steps = settings["transcripts"] // settings["batch"] * settings["policy_epochs"]
     steps += len(PREFERENCES) * (settings["pairs"] // settings["batch"]) * settings["reward_epochs"]
-    with torch.random.fork_rng(devices=[]), Progress(disable=not progress) as bar:
+    with (
+        torch.random.fork_rng(devices=[]),
+        track("building the toy world", steps, unit="steps", shown=progress) as advance,
+    ):
         torch.manual_seed(seed)
-        task = bar.add_task("building the toy world", total=steps)
-        report = _train_and_measure(folder, seed, settings, lambda: bar.advance(task))
+        report = _train_and_measure(folder, seed, settings, advance)
     report |= {"seed": seed, "settings": settings, "seconds": round(time.perf_counter() - start, 1)}
     (folder / "world.json").write_text(json.dumps(report, indent=2) + "\n")
 

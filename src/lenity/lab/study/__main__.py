@@ -37,13 +37,13 @@ def worlds(count: int, seed: int, families: str | None, output: Path) -> None:
     from lenity.config.load import listed
     from lenity.lab.study.part import measure, parts
     from lenity.lab.study.settings import settings
-    from lenity.terminal import bar
+    from lenity.progress import track
 
     torch.set_num_threads(1)  # the tensors are small
     chosen, wanted = settings(), parts(count, seed, *([listed(families)] if families else []))
-    with bar("climbing", len(chosen) * len(wanted)) as advance:
+    with track("climbing", len(chosen) * len(wanted), unit="settings") as advance:
         for part in wanted:
-            measure(part, chosen, output, lambda name: advance(1, description=name[:48].ljust(48)))
+            measure(part, chosen, output, lambda name: advance(1, name))
     click.echo(output)
 
 
@@ -69,10 +69,10 @@ def worlds(count: int, seed: int, families: str | None, output: Path) -> None:
 def page(measured: Path, sweeps: Path, output: Path) -> None:
     """Write the page from all that has been measured so far."""
     from lenity.lab.study.page import steps, write_page
-    from lenity.terminal import bar
+    from lenity.progress import track
 
-    with bar("writing the page", steps()) as advance:
-        files = write_page(measured, sweeps, output, lambda name: advance(1, description=name[:24].ljust(24)))
+    with track("writing the page", steps(), unit="parts") as advance:
+        files = write_page(measured, sweeps, output, lambda name: advance(1, name))
     for file in files:
         click.echo(file)
 
