@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from lenity.errors import ModelError
 
 TOKENS = 16  # of the comparison, evenly spaced over the vocabulary
-EXACT, ROUNDED = 1e-3, 0.1  # of the logits' norm: what merging in float32, or in fewer digits, may change
+EXACT, ROUNDED = 1e-4, 0.1  # of the logits' norm: what merging in float32, or in fewer digits, may change
 
 
 def merge(model: Any) -> Any:

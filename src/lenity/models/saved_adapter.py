@@ -115,5 +115,5 @@ def _rows(base: Any, folder: Path) -> Iterator[tuple[str, int]]:
     with safe_open(folder / WEIGHTS, framework="pt") as file:
         for name in file.keys():  # noqa: SIM118  # no mapping
             columns = name.endswith(".lora_embedding_A")
-            if name.startswith(names) and (columns or name.endswith(".weight") and ".lora_A." not in name):
+            if name.startswith(names) and (columns or (name.endswith(".weight") and ".lora_A." not in name)):
                 yield name, file.get_slice(name).get_shape()[1 if columns else 0]
