@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -53,15 +54,21 @@ def put_on(base: Any, folder: Path) -> Any:
     """
     from peft import PeftModel
 
+    settings = settings_of(folder)
     with loading("the adapter", str(folder), "train it"):
-        _resize(base, folder)
+        ends = _ends(base)
+        _resize(base, folder, ends)
         model = PeftModel.from_pretrained(base, folder)
         result = model.load_adapter(str(folder), "default")  # once more, for what it says of the names
-    lost = [name for name in result.unexpected_keys if name.startswith("base_model.")]
+    known = {field.name for field in fields(model.peft_config["default"])}
+    if later := {name: value for name, value in settings.items() if value and name not in known}:
+        raise ModelError(f"the adapter '{folder}' has settings that this peft does not know ({later}).", "Update peft.")
+    strange = [name for name in result.unexpected_keys if name.startswith(PREFIX)]
+    lost = [name for name in strange if not name.startswith(tuple(ends))]  # of which peft saves some twice
     if odd := [*result.missing_keys, *lost]:
         raise ModelError(
             f"the adapter '{folder}' and its base model do not have the same layers ({len(odd)} differ, such as {odd[0]}).",
-            "Name the base model that it was trained on in its adapter_config.json.",
+            f"Name the base model that it was trained on in its {SETTINGS}.",
         )
     return model
 
@@ -79,41 +86,48 @@ def refuse_injected(model: Any, field: str, name: str) -> None:
         )
 
 
-def _resize(base: Any, folder: Path) -> None:
+def _resize(base: Any, folder: Path, ends: Mapping[str, Any]) -> None:
     """As many rows in the embeddings as the adapter was trained with, and its tokenizer has tokens."""
     from transformers import AutoTokenizer
 
     rows, has_tokenizer = len(base.get_input_embeddings().weight), (folder / "tokenizer_config.json").is_file()
-    found = dict(_rows(base, folder))
+    found = {name: count for name, count in _rows(folder, tuple(ends)) if count != rows}
     wanted = max(found.values(), default=rows)
-    if wanted != rows:
-        if not has_tokenizer:
-            raise ModelError(
-                f"the adapter '{folder}' has {wanted} tokens and its base model {rows}, and no tokenizer is beside it.",
-                "Save the tokenizer that it was trained with into its folder.",
-            )
-        if not any("lora_" not in name for name in found):
-            raise ModelError(
-                f"the adapter '{folder}' has {wanted} tokens and its base model {rows}, and the embeddings of the new ones are missing.",
-                "Save it again with save_embedding_layers=True, or name the resized base model in its adapter_config.json.",
-            )
     if has_tokenizer and (tokens := len(AutoTokenizer.from_pretrained(folder))) > wanted:
         raise ModelError(
             f"the tokenizer beside the adapter '{folder}' has {tokens} tokens, and there are embeddings of {wanted}.",
             "Save the adapter again with save_embedding_layers=True, or its tokenizer without the new tokens.",
         )
-    if wanted != rows:
-        base.resize_token_embeddings(wanted, mean_resizing=False)
+    if not found:
+        return
+    what = f"the adapter '{folder}' has {wanted} tokens and its base model {rows}"
+    if not has_tokenizer:
+        raise ModelError(
+            f"{what}, and no tokenizer is beside it.", "Save the tokenizer that it was trained with into its folder."
+        )
+    whole = {
+        id(layer.weight) for end, layer in ends.items() if any(n.startswith(end) and "lora_" not in n for n in found)
+    }
+    if whole != {id(layer.weight) for layer in ends.values()}:
+        raise ModelError(
+            f"{what}, and the new rows of an embedding or the head are missing.",
+            f"Merge it where it was trained, or name the resized base model in its {SETTINGS}.",
+        )
+    base.resize_token_embeddings(wanted, mean_resizing=False)
 
 
-def _rows(base: Any, folder: Path) -> Iterator[tuple[str, int]]:
+def _ends(base: Any) -> dict[str, Any]:
+    """The embedding and the head, by how their names begin in an adapter's file."""
+    ends = [layer for layer in (base.get_input_embeddings(), base.get_output_embeddings()) if layer is not None]
+    return {f"{PREFIX}{name}.": layer for name, layer in base.named_modules() if any(layer is end for end in ends)}
+
+
+def _rows(folder: Path, ends: tuple[str, ...]) -> Iterator[tuple[str, int]]:
     """Of each tensor of the adapter that has a row, or column, per token: its name and how many."""
     from safetensors import safe_open
 
-    ends = [layer for layer in (base.get_input_embeddings(), base.get_output_embeddings()) if layer is not None]
-    names = tuple(f"{PREFIX}{name}." for name, layer in base.named_modules() if any(layer is end for end in ends))
     with safe_open(folder / WEIGHTS, framework="pt") as file:
         for name in file.keys():  # noqa: SIM118  # no mapping
             columns = name.endswith(".lora_embedding_A")
-            if name.startswith(names) and (columns or (name.endswith(".weight") and ".lora_A." not in name)):
+            if name.startswith(ends) and (columns or (name.endswith(".weight") and ".lora_A." not in name)):
                 yield name, file.get_slice(name).get_shape()[1 if columns else 0]

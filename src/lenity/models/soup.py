@@ -71,7 +71,9 @@ def save_soup(
         targets = sorted({target for config in configs.values() for target in config["target_modules"]})
         settings = configs[used[0]] | {"r": rank, "lora_alpha": rank, "use_rslora": False, "target_modules": targets}
     output.mkdir(parents=True, exist_ok=True)
-    save_file({key: value.contiguous() for key, value in (merged | embeddings).items()}, output / "adapter_model.safetensors")
+    save_file(
+        {key: value.contiguous() for key, value in (merged | embeddings).items()}, output / "adapter_model.safetensors"
+    )
     (output / "adapter_config.json").write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
 
 
