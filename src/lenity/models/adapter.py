@@ -36,7 +36,7 @@ def attach(
         lora: settings of the adapter.
         field: where they stand, for messages.
         task: peft's task type; None for a decoder without a head.
-        say: gets a sentence per kind of layer that ``all-linear`` leaves out.
+        say: gets a sentence about the layers that ``all-linear`` leaves out, and why.
 
     Raises:
         ModelError: a named layer is not in the model, or cannot have an adapter.
@@ -54,29 +54,25 @@ def attach(
     if adapted is None:
         wanted = {layer for layers in groups.values() for layer in layers}
         refused = _refused(model, lora, {kind: [x for x in layers if x in wanted] for kind, layers in kinds.items()})
-        if listed or not refused:
-            blamed = "; ".join(refused.values()) or problem
+        why = "; ".join(refused.values()) or problem
+        kept = [layer for kind, layers in kinds.items() if kind not in refused for layer in layers]
+        if lora.target_modules == ALL:
+            torch.set_rng_state(draws)
+            adapted, problem = _attempt(model, _settings(lora, task, target_modules=kept), {})
+        if adapted is None:
             raise ModelError(
-                f"{field} is {lora.target_modules!r}, which {type(model).__name__} cannot adapt: {blamed}.",
+                f"{field} is {lora.target_modules!r}, which {type(model).__name__} cannot adapt: {why}.",
                 f"Name other layers of this model, or '{ALL}'.",
             )
-        left_out = [layer for kind in refused for layer in kinds[kind]]
-        torch.set_rng_state(draws)
-        adapted, problem = _attempt(model, _settings(lora, task, exclude_modules=left_out), {})
-        if adapted is None:
-            raise ModelError(f"{field} is '{ALL}': no adapter fits {type(model).__name__} ({problem}).", "Name layers.")
-        settings = adapted.peft_config["default"]
-        settings.target_modules, settings.exclude_modules = set(adapted.base_model.targeted_module_names), None
-        for reason in refused.values():
-            say(f"{field} is '{ALL}', without {reason}.")
-    if not listed:
+        say(f"{field} is '{ALL}', without {why if refused else f'what is no linear layer ({why})'}.")
+    if lora.target_modules == ALL:
         _mention_tensors(adapted.get_base_model(), field, say)
     return adapted
 
 
 def named(model: Any, name: str) -> list[str]:
     """The modules of ``model`` that peft takes ``name`` for."""
-    return [module for module, _ in model.named_modules() if module == name or module.endswith(f".{name}")]
+    return [module for module, _ in model.named_modules() if f".{module}".endswith(f".{name}") and name]
 
 
 def within(lora: LoRA, model: Any, decoder: Any) -> LoRA:

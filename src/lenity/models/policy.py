@@ -34,7 +34,7 @@ def load_policy(
         policy: section of a run's configuration.
         device: where it will compute.
         sharded: leave it in the CPU's memory, from where it is sharded a layer at a time: a device need not hold it whole.
-        say: gets a sentence per kind of layer that ``all-linear`` leaves out.
+        say: gets a sentence about the layers that ``all-linear`` leaves out, and why.
 
     Raises:
         ModelError: the model cannot be loaded, or no layer takes the adapter.

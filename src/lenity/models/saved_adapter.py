@@ -62,7 +62,10 @@ def put_on(base: Any, folder: Path) -> Any:
         result = model.load_adapter(str(folder), "default")  # once more, for what it says of the names
     known = {field.name for field in fields(model.peft_config["default"])}
     if later := {name: value for name, value in settings.items() if value and name not in known}:
-        raise ModelError(f"the adapter '{folder}' has settings that this peft does not know ({later}).", "Update peft.")
+        raise ModelError(
+            f"the adapter '{folder}' has settings that this peft does not know ({later}).",
+            "Update peft, or take them out of its settings if they change no weight.",
+        )
     strange = [name for name in result.unexpected_keys if name.startswith(PREFIX)]
     lost = [name for name in strange if not name.startswith(tuple(ends))]  # of which peft saves some twice
     if odd := [*result.missing_keys, *lost]:
