@@ -47,7 +47,15 @@ def run(config: SFTConfig) -> dict[str, Any]:
     guard = Guard(config.non_finite_steps)
     trainer.add_callback(guard)
     start = time.perf_counter()
-    result = trainer.train()
+    try:
+        result = trainer.train()
+    except (AttributeError, TypeError, NotImplementedError) as error:
+        if trainer.state.global_step:
+            raise
+        raise ModelError(  # TRL computes the loss of a causal model by itself, for which not every architecture is made
+            f"TRL cannot fine-tune a {type(model).__name__} ({type(error).__name__}: {error}).",
+            "Choose another model, or another release of TRL.",
+        ) from error
     report |= {
         "data": str(read),
         "rows": len(rows),
