@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import fields
 
 import torch
-from transformers import LlamaConfig, LlamaForCausalLM
+from peft import LoraConfig, get_peft_model
+from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
 
 from lenity.advantages.credit import credit
 from lenity.aggregation import PLC
@@ -38,6 +39,40 @@ def save_model(folder, hidden=16, layers=2):
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder
+
+
+def save_tied(folder):
+    """The model of :func:`save_model` whose head is its embedding."""
+    model = LlamaForCausalLM.from_pretrained(save_model(folder))
+    model.config.tie_word_embeddings = True
+    model.lm_head.weight = model.model.embed_tokens.weight
+    with torch.no_grad():
+        model.lm_head.weight.mul_(20)
+    model.save_pretrained(folder)
+    return folder
+
+
+def save_adapter(model, folder, *, rows=None, tokenizer=False, **settings):
+    """A random adapter of ``model`` whose logits of :func:`ids` come back; with ``rows`` the embeddings are resized first."""
+    base = LlamaForCausalLM.from_pretrained(model)
+    if rows:
+        base.resize_token_embeddings(rows, mean_resizing=False)
+    torch.manual_seed(0)
+    adapted = get_peft_model(base, LoraConfig(**{"task_type": "CAUSAL_LM", "r": 4, "lora_alpha": 8} | settings)).eval()
+    with torch.no_grad():
+        for parameter in adapted.parameters():
+            if parameter.requires_grad:
+                parameter.normal_(std=0.3)
+    adapted.save_pretrained(folder)
+    if tokenizer:
+        AutoTokenizer.from_pretrained(model).save_pretrained(folder)
+    return logits(adapted)
+
+
+@torch.no_grad()
+def logits(model):
+    """Of every token of the model, one after the other in one sequence of up to 100."""
+    return model(input_ids=torch.arange(len(model.get_input_embeddings().weight))[None, -100:]).logits
 
 
 def settings(model, **changes):

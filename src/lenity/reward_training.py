@@ -42,12 +42,13 @@ def run(config: RewardTrainingConfig) -> dict[str, Any]:
 
     rows, held_out, read = _rows(config)
     start = time.perf_counter()
-    trainer, tokenizer = _trainer(config, rows)
+    report: dict[str, Any] = {}
+    trainer, tokenizer = _trainer(config, rows, report)
     guard = Guard(config.non_finite_steps)
     trainer.add_callback(guard)
     with tracked(trainer, "training the reward", config.logging):
         steps = trainer.train().global_step
-    report: dict[str, Any] = {"data": str(read), "rows": len(rows), "steps": steps, "non_finite_steps": guard.skipped}
+    report |= {"data": str(read), "rows": len(rows), "steps": steps, "non_finite_steps": guard.skipped}
     report["seconds"] = round(time.perf_counter() - start, 1)
     _write_settings(
         config, readable(config.max_length, trainer.model)
@@ -98,13 +99,17 @@ def _rows(config: RewardTrainingConfig) -> tuple[list[Any], list[Any], ReadRepor
     return rows, every(held_out, config.eval_limit), report
 
 
-def _trainer(config: RewardTrainingConfig, rows: list[Any]) -> tuple[Any, Any]:
+def _trainer(config: RewardTrainingConfig, rows: list[Any], report: dict[str, Any]) -> tuple[Any, Any]:
     from datasets import Dataset
+    from transformers import set_seed
 
     from lenity.models.scratch import build
 
     texts = [row.prompt + text for row in rows for text in _texts(row)]
     model, tokenizer = build(config, texts, num_labels=1 if config.pairs else 2)
+    if config.pairs:
+        set_seed(config.seed)  # as RewardTrainer does before it makes an adapter itself
+    model = sft.adapted(model, config, "SEQ_CLS", report)
     tokenizer.padding_side = padding_side(model)
     longest = readable(config.max_length, model)
     prompts = [row.prompt for row in rows]
@@ -133,16 +138,13 @@ def _pair_trainer(config: RewardTrainingConfig, model: Any, tokenizer: Any, data
 
     arguments = RewardConfig(**sft.arguments(config, len(data)), max_length=None)
     return RewardTrainer(
-        model=model, args=arguments, train_dataset=data, processing_class=tokenizer, peft_config=sft.adapter(config, "SEQ_CLS")
+        model=model, args=arguments, train_dataset=data, processing_class=tokenizer
     )  # fmt: skip
 
 
 def _label_trainer(config: RewardTrainingConfig, model: Any, tokenizer: Any, data: Any) -> Any:
-    from peft import get_peft_model
     from transformers import DataCollatorWithPadding, Trainer, TrainingArguments
 
-    if (adapter := sft.adapter(config, "SEQ_CLS")) is not None:
-        model = get_peft_model(model, adapter)
     arguments = TrainingArguments(**sft.arguments(config, len(data)))
     return Trainer(model=model, args=arguments, train_dataset=data, data_collator=DataCollatorWithPadding(tokenizer))
 

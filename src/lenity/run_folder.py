@@ -130,10 +130,11 @@ class RunFolder:
     def save_adapter(self, policy: Any) -> None:
         """Write ``adapter/``, whole or not at all."""
         for settings in policy.peft_config.values():
-            if isinstance(settings.target_modules, set):  # whose order is another in each process
-                settings.target_modules = sorted(settings.target_modules)
+            for field in ("target_modules", "target_parameters"):
+                if isinstance(names := getattr(settings, field, None), set):  # whose order is another in each process
+                    setattr(settings, field, sorted(names))
         with writing(self.path), replacing_folder(self.adapter) as partial:
-            policy.save_pretrained(partial, safe_serialization=True)
+            policy.save_pretrained(partial, safe_serialization=True, save_embedding_layers=False)  # of the base: frozen
 
     def amend(self, config: RunConfig) -> None:
         """Change how the run is evaluated or logged, in its ``config.yaml`` too.

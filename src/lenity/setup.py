@@ -52,9 +52,9 @@ class Trainer:
     say: Callable[[str], None]
 
 
-def load_world(config: RunConfig, device: torch.device) -> World:
-    """Models, rewards and prompts within every length window."""
-    policy, tokenizer = load_policy(config.policy, device, sharded=launch.reshards() is not None)
+def load_world(config: RunConfig, device: torch.device, say: Callable[[str], None] | None = None) -> World:
+    """Models, rewards and prompts within every length window; ``say`` gets what the adapter leaves out."""
+    policy, tokenizer = load_policy(config.policy, device, sharded=launch.reshards() is not None, say=say)
     check_head(policy)
     rewards = {name: spec.load(device) for name, spec in config.rewards.items()}
     prompts, report = load_prompts(
@@ -75,7 +75,8 @@ def prepare(config: RunConfig, run: RunFolder, processes: Processes) -> tuple[Ru
     with processes.first_before_others():
         config = config.model_copy(update={"policy": merged(config.policy, run.path / "base")})
     seeds.seed(config.seed, "setup")
-    world = load_world(config, processes.device)
+    say = speaker(config, run, processes)
+    world = load_world(config, processes.device, say)
     module = _actor_critic(config, world, processes)
     if (again := launch.reshards()) is None:
         module.to(processes.device)
@@ -84,7 +85,6 @@ def prepare(config: RunConfig, run: RunFolder, processes: Processes) -> tuple[Ru
 
         shard(module, processes.device, again=again)
     optimizer, schedule = _optimizer(config, module)
-    say = speaker(config, run, processes)
     update = Update(
         processes, module, optimizer, schedule, config.ppo, config.optimizer.max_grad_norm,
         Setbacks(config.ppo.mini_batch_size), config.tolerance, say,

@@ -17,7 +17,7 @@ from lenity.config.stages import SFTConfig, StageConfig
 from lenity.data.base import ASSISTANT
 from lenity.data.loading import every
 from lenity.data.preferences import load_transcripts
-from lenity.errors import DataError
+from lenity.errors import DataError, ModelError
 from lenity.models.window import readable
 from lenity.tokens import Span, encode_turns
 
@@ -41,20 +41,28 @@ def run(config: SFTConfig) -> dict[str, Any]:
     held_out = None
     if config.eval_data:
         held_out = encode(every(load_transcripts(config.eval_data)[0], config.eval_limit), tokenizer, longest)
+    report: dict[str, Any] = {}
     trainer = SFTTrainer(
-        model=model,
+        model=adapted(model, config, "CAUSAL_LM", report),
         args=Arguments(**arguments(config, len(rows)), max_length=None, dataset_kwargs={"skip_prepare_dataset": True}),
         train_dataset=Dataset.from_list(rows),
         eval_dataset=Dataset.from_list(held_out) if held_out else None,
         processing_class=tokenizer,
-        peft_config=adapter(config, "CAUSAL_LM"),
     )
     guard = Guard(config.non_finite_steps)
     trainer.add_callback(guard)
     start = time.perf_counter()
-    with tracked(trainer, "fine-tuning", config.logging):
-        result = trainer.train()
-    report: dict[str, Any] = {
+    try:
+        with tracked(trainer, "fine-tuning", config.logging):
+            result = trainer.train()
+    except (AttributeError, TypeError, NotImplementedError) as error:
+        if trainer.state.global_step:
+            raise
+        raise ModelError(  # TRL computes the loss of a causal model by itself, for which not every architecture is made
+            f"TRL cannot fine-tune a {type(model).__name__} ({type(error).__name__}: {error}).",
+            "Choose another model, or another release of TRL.",
+        ) from error
+    report |= {
         "data": str(read),
         "rows": len(rows),
         "parameters": sum(p.numel() for p in model.parameters()),
@@ -154,27 +162,41 @@ def arguments(config: StageConfig, rows: int) -> dict[str, Any]:
     }
 
 
-def adapter(config: StageConfig, task: str) -> Any:
-    """The LoRA of the configuration for PEFT, or None."""
-    if config.lora is None:
-        return None
-    from peft import LoraConfig
+def adapted(model: Any, config: StageConfig, task: str, report: dict[str, Any]) -> Any:
+    """``model`` with the LoRA of the configuration, or itself; ``report`` gets what ``all-linear`` leaves out.
 
-    lora = config.lora
-    return LoraConfig(
-        task_type=task, r=lora.r, lora_alpha=lora.alpha, lora_dropout=lora.dropout, target_modules=lora.target_modules
-    )
+    Raises:
+        ModelError: see :func:`lenity.models.adapter.attach`; also an adapter of the head of a model that TRL fine-tunes.
+    """
+    if config.lora is None:
+        return model
+    from lenity.models.adapter import attach
+
+    notes: list[str] = []
+    head = model.get_output_embeddings()
+    found = attach(model, config.lora, field="lora", task=task, say=notes.append)
+    if found.get_base_model().get_output_embeddings() is not head:
+        raise ModelError(
+            f"lora.target_modules is {config.lora.target_modules}, and TRL computes the loss from the head's weights past their adapter.",
+            "Leave the head out of them, or lora out, which trains all weights.",
+        )
+    if notes:
+        report["without_adapter"] = notes
+    return found
 
 
 def save(trainer: Any, tokenizer: Any, config: StageConfig, report: dict[str, Any]) -> Any:
     """Write the merged model, the tokenizer and the report; returns the model."""
+    from lenity.models.merge import merge
+    from lenity.models.merge import save as save_model
+
     model = trainer.accelerator.unwrap_model(trainer.model)
-    model = model.merge_and_unload() if config.lora else model
+    model = merge(model) if config.lora else model
     if config.trust_remote_code:
         report["trust_remote_code"] = True
     if trainer.is_world_process_zero():
         folder = Path(config.output)
-        model.save_pretrained(folder)
+        save_model(model, folder)
         tokenizer.save_pretrained(folder)
         (folder / "report.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
     return model

@@ -11,7 +11,7 @@ from typing import Any
 from lenity.config.base import Section
 from lenity.data.base import DATASETS, PromptSource
 from lenity.errors import RewardError
-from lenity.models.source import explain
+from lenity.models.source import loading
 from lenity.rewards.base import REWARDS, RewardSpec
 from lenity.rewards.reward_model import RewardModelSpec
 
@@ -66,10 +66,8 @@ def _commit(model: str, revision: str | None) -> str:
     """The commit that a hub name stands for now, which is the name of its folder in the cache."""
     from transformers.utils import cached_file
 
-    try:
+    with loading("reward model", model, "train it with `lenity reward`", RewardError):
         file = cached_file(model, "config.json", revision=revision)
-    except (OSError, ValueError) as error:
-        raise RewardError(*explain("reward model", model, error, "train it with `lenity reward`")) from error
     return Path(file).parent.name
 
 

@@ -100,13 +100,14 @@ def _merged(run: RunFolder, folder: Path) -> Iterator[tuple[str, Path | bytes]]:
     import torch
     from transformers import AutoConfig
 
+    from lenity.models.merge import merge, save
     from lenity.models.policy import load_aligned
 
     policy = run.config.policy
     model, tokenizer = load_aligned(run, torch.device("cpu"))
     trusted = policy.trust_remote_code
     stored = AutoConfig.from_pretrained(_base(run), revision=policy.revision, trust_remote_code=trusted).dtype
-    model.merge_and_unload().to(stored or model.dtype).save_pretrained(folder)
+    save(merge(model).to(stored or model.dtype), folder)
     tokenizer.save_pretrained(folder)
     for file in sorted(folder.iterdir()):
         text = file.suffix == ".json" and file.name not in {"tokenizer.json", "vocab.json"}

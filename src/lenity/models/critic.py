@@ -33,10 +33,9 @@ def separate_backbone(model: str | None, policy: Any, config: Any, device: Any, 
     The other arguments are those of :func:`lenity.models.policy.load_policy`.
 
     Raises:
-        ModelError: its vocabulary is not the policy's.
+        ModelError: its vocabulary is not the policy's, or it does not take the adapter.
     """
-    from peft import LoraConfig, get_peft_model
-
+    from lenity.models.adapter import attach, within
     from lenity.models.policy import load_base
 
     base = load_base(
@@ -48,11 +47,8 @@ def separate_backbone(model: str | None, policy: Any, config: Any, device: Any, 
             f"critic.model has {found} token embeddings, the policy {wanted}, whose tokens it reads.",
             "Name a model with the policy's tokenizer, or leave critic.model out.",
         )
-    lora = config.lora
-    settings = LoraConfig(
-        r=lora.r, lora_alpha=lora.alpha, lora_dropout=lora.dropout, target_modules=lora.target_modules
-    )
-    backbone = get_peft_model(backbone_of(base), settings)
+    decoder = backbone_of(base)
+    backbone = attach(decoder, within(config.lora, base, decoder), task=None)
     if config.checkpointing:
         recompute(backbone)
     return backbone
@@ -61,6 +57,9 @@ def separate_backbone(model: str | None, policy: Any, config: Any, device: Any, 
 def backbone_of(model: Any) -> Any:
     """The decoder without its language-model head."""
     backbone = getattr(model, model.base_model_prefix, None)
+    if backbone is None:  # some families' prefix is their place in a larger model
+        embedding = model.get_input_embeddings()
+        backbone = next((part for part in model.children() if embedding in [*part.modules()][1:]), None)
     if backbone is None or backbone is model:
         raise ModelError(
             f"{type(model).__name__} does not separate its decoder from its head.",

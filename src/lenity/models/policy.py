@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lenity.config.sections import Policy
 from lenity.durable import replacing_folder, writing
 from lenity.errors import ModelError
+from lenity.models.adapter import attach
 from lenity.models.attention import quicken
+from lenity.models.merge import merge, save
 from lenity.models.precision import dtype_of
 from lenity.models.recompute import recompute
-from lenity.models.source import explain
+from lenity.models.saved_adapter import is_adapter, put_on, refuse_injected, settings_of
+from lenity.models.source import loading
 from lenity.models.window import window
 
 UNLIMITED = int(1e30)  # what transformers has in place of a window
@@ -23,30 +26,21 @@ if TYPE_CHECKING:
     from lenity.run_folder import RunFolder
 
 
-def load_policy(policy: Policy, device: torch.device, *, sharded: bool = False) -> tuple[Any, Any]:
+def load_policy(
+    policy: Policy, device: torch.device, *, sharded: bool = False, say: Callable[[str], None] | None = None
+) -> tuple[Any, Any]:
     """The model with a fresh adapter (which changes nothing yet), and its tokenizer.
 
     Args:
         policy: section of a run's configuration.
         device: where it will compute.
         sharded: leave it in the CPU's memory, from where it is sharded a layer at a time: a device need not hold it whole.
+        say: gets a sentence about the layers that ``all-linear`` leaves out, and why.
 
     Raises:
         ModelError: the model cannot be loaded, or no layer takes the adapter.
     """
-    from peft import LoraConfig, get_peft_model
-
-    lora = policy.lora
-    settings = LoraConfig(
-        task_type="CAUSAL_LM", r=lora.r, lora_alpha=lora.alpha, lora_dropout=lora.dropout, target_modules=lora.target_modules
-    )  # fmt: skip
-    try:
-        model = get_peft_model(load_base(policy, device, sharded=sharded), settings)
-    except ValueError as error:
-        raise ModelError(
-            f"policy.lora.target_modules is {lora.target_modules!r}, which '{policy.model}' cannot adapt: {error}.",
-            "Name layers of this model, or 'all-linear'.",
-        ) from error
+    model = attach(load_base(policy, device, sharded=sharded), policy.lora, say=say)
     if policy.checkpointing:
         recompute(model)
     return model, _tokenizer_of(model, policy)
@@ -54,37 +48,32 @@ def load_policy(policy: Policy, device: torch.device, *, sharded: bool = False) 
 
 def load_aligned(run: RunFolder, device: torch.device) -> tuple[Any, Any]:
     """The policy of a finished run; ``model.disable_adapter()`` gives its reference."""
-    from peft import PeftModel
-
     policy = run.config.policy
     if not (run.adapter / "adapter_config.json").is_file():
         raise ModelError(
             f"'{run.path}' has no adapter yet.", f"Finish the run with `lenity train {run.path}/config.yaml --resume`."
         )
-    _check_adapter(run.adapter)
-    model = PeftModel.from_pretrained(load_base(policy, device), run.adapter)
+    settings_of(run.adapter)
+    model = put_on(load_base(policy, device), run.adapter)
     return model, _tokenizer_of(model, policy)
 
 
 def load_base(policy: Policy, device: torch.device, *, sharded: bool = False) -> Any:
     """The frozen causal language model; an adapter folder comes back merged into its base. See :func:`load_policy`."""
-    from peft import AutoPeftModelForCausalLM
-    from transformers import AutoModelForCausalLM, GenerationConfig
+    from transformers import GenerationConfig
 
     settings: dict[str, Any] = {
         "dtype": dtype_of(policy.dtype, device),
         "trust_remote_code": policy.trust_remote_code,
         "use_safetensors": True,
     }
-    try:
-        if is_adapter(policy.model):
-            _check_adapter(Path(policy.model))
-            model = AutoPeftModelForCausalLM.from_pretrained(policy.model, revision=policy.revision, **settings)
-            model = model.merge_and_unload()
-        else:
-            model = AutoModelForCausalLM.from_pretrained(policy.model, revision=policy.revision, **settings)
-    except (OSError, ValueError) as error:
-        raise ModelError(*explain("policy.model", policy.model, error, "train it with `lenity sft`")) from error
+    if is_adapter(policy.model):
+        adapter = settings_of(Path(policy.model))
+        name = str(adapter["base_model_name_or_path"])
+        field = f"the base model of the adapter '{policy.model}'"
+        model = merge(put_on(_whole(field, name, adapter.get("revision"), settings), Path(policy.model)))
+    else:
+        model = _whole("policy.model", policy.model, policy.revision, settings)
     # Of the model's habits in generation only its end tokens stay: a repetition penalty or a top-k of its own would sample from
     # another distribution than the one whose log-probs are taken.
     model.generation_config = GenerationConfig(eos_token_id=model.generation_config.eos_token_id)
@@ -93,21 +82,27 @@ def load_base(policy: Policy, device: torch.device, *, sharded: bool = False) ->
     return quicken(model.to(device))
 
 
+def _whole(field: str, name: str, revision: str | None, settings: dict[str, Any]) -> Any:
+    from transformers import AutoModelForCausalLM
+
+    with loading(field, name, "train it with `lenity sft`"):
+        model = AutoModelForCausalLM.from_pretrained(name, revision=revision, **settings)
+    refuse_injected(model, field, name)
+    return model
+
+
 def load_tokenizer(policy: Policy) -> Any:
     """The policy's tokenizer, padding on the left; the end token pads where there is no other (masks tell them apart)."""
     from transformers import AutoTokenizer
 
-    model = policy.model
+    model, revision = policy.model, policy.revision
     if is_adapter(model) and not (Path(model) / "tokenizer_config.json").is_file():
-        model = json.loads((Path(model) / "adapter_config.json").read_text(encoding="utf-8"))["base_model_name_or_path"]
-    try:
+        adapter = settings_of(Path(model))
+        model, revision = str(adapter["base_model_name_or_path"]), adapter.get("revision")
+    with loading("the tokenizer of policy.model", policy.model, "save the tokenizer beside the model"):
         tokenizer = AutoTokenizer.from_pretrained(
-            model, revision=policy.revision, trust_remote_code=policy.trust_remote_code, padding_side="left"
+            model, revision=revision, trust_remote_code=policy.trust_remote_code, padding_side="left"
         )
-    except (OSError, ValueError) as error:
-        raise ModelError(
-            *explain("the tokenizer of policy.model", policy.model, error, "save the tokenizer beside the model")
-        ) from error
     if tokenizer.eos_token_id is None:
         raise ModelError(
             f"the tokenizer of '{policy.model}' has no end-of-sequence token, so no response could end.",
@@ -137,21 +132,6 @@ def merged(policy: Policy, folder: Path) -> Policy:
     if not (folder / "config.json").is_file():
         model, tokenizer = load_base(policy, torch.device("cpu")), load_tokenizer(policy)
         with writing(folder), replacing_folder(folder) as partial:
-            model.save_pretrained(partial)
+            save(model, partial)
             tokenizer.save_pretrained(partial)
     return policy.model_copy(update={"model": str(folder), "revision": None})
-
-
-def is_adapter(model: str) -> bool:
-    """Whether a local folder holds an adapter and not a whole model."""
-    folder = Path(model)
-    return (folder / "adapter_config.json").is_file() and not (folder / "config.json").is_file()
-
-
-def _check_adapter(folder: Path) -> None:
-    """Without one, peft would go on to ``adapter_model.bin``, a pickle."""
-    if not (folder / "adapter_model.safetensors").is_file():
-        raise ModelError(
-            f"the adapter '{folder}' has no adapter_model.safetensors.",
-            "Weights must be safetensors; save it again with a recent peft.",
-        )

@@ -7,7 +7,8 @@ from typing import Any
 
 from lenity.config.stages import Scratch, StageConfig
 from lenity.errors import ModelError
-from lenity.models.source import explain
+from lenity.models.saved_adapter import refuse_injected
+from lenity.models.source import loading
 
 PAD, BOS, EOS = "<|pad|>", "<|bos|>", "<|eos|>"
 
@@ -96,7 +97,7 @@ def set_padding(model: Any, tokenizer: Any) -> None:
 
 
 def _load(auto: Any, name: Any, **options: Any) -> Any:
-    try:
-        return auto.from_pretrained(name, **options)
-    except (OSError, ValueError) as error:
-        raise ModelError(*explain("model", str(name), error, "give the sizes of a model from scratch")) from error
+    with loading("model", str(name), "give the sizes of a model from scratch"):
+        found = auto.from_pretrained(name, **options)
+    refuse_injected(found, "model", str(name))
+    return found

@@ -21,7 +21,8 @@ FREE = {  # settings that may differ from peft's defaults: they are read here, o
     "peft_version", "r", "revision", "target_modules", "task_type", "use_rslora",
 }  # fmt: skip
 KEEPS_BASE = (True, False, "gaussian")  # initial factors that leave the model's own weights as they are
-FACTORS = (".lora_A.weight", ".lora_B.weight")
+FIRST, SECOND = (".lora_A.weight", ".lora_embedding_A"), (".lora_B.weight", ".lora_embedding_B")
+EMBEDDINGS = ".base_layer.weight"  # peft saves the base model's own where an adapter stands on them
 
 
 def save_soup(
@@ -49,6 +50,7 @@ def save_soup(
     states = {name: load_file(adapters[name] / "adapter_model.safetensors") for name in used}
     for name in used:
         _refuse_special(adapters[name], configs[name], states[name])
+    embeddings = _embeddings(states)
     if len(bases := sorted({str(config["base_model_name_or_path"]) for config in configs.values()})) > 1:
         raise ModelError(
             f"adapters stand on different models: {', '.join(bases)}; a soup needs one. Where policy.model is itself an adapter, each run "
@@ -69,8 +71,24 @@ def save_soup(
         targets = sorted({target for config in configs.values() for target in config["target_modules"]})
         settings = configs[used[0]] | {"r": rank, "lora_alpha": rank, "use_rslora": False, "target_modules": targets}
     output.mkdir(parents=True, exist_ok=True)
-    save_file({key: value.contiguous() for key, value in merged.items()}, output / "adapter_model.safetensors")
+    save_file(
+        {key: value.contiguous() for key, value in (merged | embeddings).items()}, output / "adapter_model.safetensors"
+    )
     (output / "adapter_config.json").write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
+
+
+def _embeddings(states: Mapping[str, dict[str, Tensor]]) -> dict[str, Tensor]:
+    """The base model's own weights, taken out of the states, which must have the same."""
+    found: dict[str, Tensor] = {}
+    for name, state in states.items():
+        for key in [key for key in state if key.endswith(EMBEDDINGS)]:
+            value = state.pop(key)
+            if not torch.equal(found.setdefault(key, value), value):
+                raise ModelError(
+                    f"the adapter '{name}' stands on other weights of {key.removesuffix(EMBEDDINGS)} than another of the soup.",
+                    "Train all of them with one model as policy.model.",
+                )
+    return found
 
 
 def _checked(weights: Mapping[str, float], adapters: Mapping[str, Path]) -> dict[str, float]:
@@ -96,7 +114,7 @@ def _concatenated(
     shapes = {key: value.shape for state in states.values() for key, value in state.items()}
     merged = {}
     for key, shape in shapes.items():
-        is_first = key.endswith(FACTORS[0])
+        is_first = key.endswith(FIRST)
         parts = []
         for name, state in states.items():
             empty = (ranks[name], *shape[1:]) if is_first else (shape[0], ranks[name], *shape[2:])
@@ -134,7 +152,7 @@ def _refuse_special(folder: Path, config: dict[str, Any], state: dict[str, Tenso
     if special:
         found = ", ".join(f"{field} {config[field]!r}" for field in special)
         raise ModelError(f"'{folder}' has {found}; a soup of such adapters would be wrong.", "Train with plain LoRA.")
-    if other := [key for key in state if not key.endswith(FACTORS)]:
+    if other := [key for key in state if not key.endswith((*FIRST, *SECOND, EMBEDDINGS))]:
         raise ModelError(
             f"'{folder}' holds weights that are not LoRA factors ({other[0]}, ...); a soup would lose them.",
             "Train with plain LoRA.",

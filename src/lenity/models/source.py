@@ -2,7 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+from lenity.errors import LenityError, ModelError
+
+
+@contextmanager
+def loading(what: str, model: str, remedy: str, kind: type[LenityError] = ModelError) -> Iterator[None]:
+    """Turns whatever the libraries raise while they load a model's files into ``kind``, but for a lack of memory.
+
+    Args:
+        what: the field or role, such as ``policy.model``.
+        model: hub name or folder.
+        remedy: how a missing folder comes into being.
+        kind: of error.
+    """
+    try:
+        yield
+    except LenityError:
+        raise
+    except Exception as error:
+        from lenity.memory import ran_out
+
+        if ran_out(error):
+            raise
+        raise kind(*explain(what, model, error, remedy)) from error
 
 
 def explain(what: str, model: str, error: Exception, remedy: str) -> tuple[str, str]:
@@ -22,7 +48,7 @@ def explain(what: str, model: str, error: Exception, remedy: str) -> tuple[str, 
     )
     if is_path and not folder.is_dir():
         return f"{what} is '{model}', a folder that does not exist.", f"Check the path, or {remedy}."
-    if folder.is_dir() and not (folder / "config.json").is_file():
+    if folder.is_dir() and not any((folder / name).is_file() for name in ("config.json", "adapter_config.json")):
         return (
             f"{what} is '{model}', a folder that has no config.json.",
             f"Name the one that save_pretrained wrote, or {remedy}.",
@@ -34,6 +60,8 @@ def explain(what: str, model: str, error: Exception, remedy: str) -> tuple[str, 
         )
     lines = str(error).strip().splitlines()
     reason = lines[0] if lines else type(error).__name__
+    if lines and not isinstance(error, (OSError, ValueError)):
+        reason = f"{type(error).__name__}: {reason}"
     return (
         f"cannot load {what} '{model}': {reason}",
         "Weights must be safetensors; check the name, the revision and the connection.",

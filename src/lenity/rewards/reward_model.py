@@ -14,7 +14,7 @@ from lenity.config.sections import Precision
 from lenity.config.stages import Template
 from lenity.errors import RewardError
 from lenity.models.precision import dtype_of
-from lenity.models.source import explain
+from lenity.models.source import loading
 from lenity.models.window import last_position, readable, window
 from lenity.rewards.base import REWARDS, Reward, RewardSpec
 from lenity.rewards.templates import encode, padding_side
@@ -134,14 +134,12 @@ def _load(spec: RewardModelSpec, device: torch.device) -> tuple[Any, Any]:
     from lenity.models.attention import quicken
 
     trusted = spec.trust_remote_code
-    try:
+    with loading("reward model", spec.model, "train it with `lenity reward`", RewardError):
         tokenizer = AutoTokenizer.from_pretrained(spec.model, revision=spec.revision, trust_remote_code=trusted)
         model, found = AutoModelForSequenceClassification.from_pretrained(
             spec.model, revision=spec.revision, trust_remote_code=trusted, use_safetensors=True, output_loading_info=True,
             dtype=dtype_of(spec.dtype, device),
         )  # fmt: skip
-    except (OSError, ValueError) as error:
-        raise RewardError(*explain("reward model", spec.model, error, "train it with `lenity reward`")) from error
     if missing := sorted(found["missing_keys"]):
         raise RewardError(
             f"reward model '{spec.model}' has no trained weights for {', '.join(missing)}, so its scores would be random.",

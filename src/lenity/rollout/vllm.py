@@ -26,6 +26,7 @@ from lenity import memory
 from lenity.batch import Rollouts
 from lenity.config.run import RunConfig
 from lenity.errors import EngineError, LenityError
+from lenity.models.merge import adapts_tied
 from lenity.processes import Processes
 from lenity.rollout.answers import asked, from_lists
 from lenity.rollout.decoding import Sampling
@@ -69,6 +70,12 @@ class VLLMGenerator:
             raise EngineError(
                 f"rollout.vllm.load_adapter is false, and whole weights are sent by NCCL, which {processes.device} has not.",
                 "Set rollout.vllm.load_adapter to true, or train on a CUDA device.",
+            )
+        if adapts_tied(policy.get_base_model()):
+            raise EngineError(
+                f"policy.lora.target_modules is {config.policy.lora.target_modules}, and '{config.policy.model}' has its embedding as its "
+                "head: vLLM keeps one tensor for both, which the adapter makes two.",
+                "Leave the embedding and the head out of policy.lora.target_modules, or use rollout.engine lenity or continuous.",
             )
         self._together = processes.wait if settings.tensor_parallel > 1 else lambda: None
         adapters = served and settings.load_adapter
@@ -147,15 +154,19 @@ class Merged(torch.nn.Module):
         (policy,) = self._policy
         base = policy.get_base_model()
         for name, weight in base.named_parameters():
-            owner, adapted, last = name.rpartition(".base_layer.")
             if policy.base_model.prefix in name:
                 continue
-            if adapted and last == "weight":
-                layer = base.get_submodule(owner)
-                delta = sum(layer.get_delta_weight(adapter).float() for adapter in layer.active_adapters)
-                yield f"{owner}.{last}", (_gathered(weight).float() + delta).to(weight.dtype)
-            else:
-                yield name.replace(".base_layer.", "."), _gathered(weight)
+            owner, *inner = name.split(".base_layer")
+            layers = [base.get_submodule(owner + ".base_layer" * depth) for depth in range(len(inner))]
+            last = name.rpartition(".")[2]
+            deltas = [
+                layer.get_delta_weight(adapter).float()
+                for layer in layers  # one a parameter that peft adapts, such as fused experts
+                for adapter in layer.active_adapters
+                if getattr(layer, "parameter_name", "weight") == last
+            ]
+            whole = _gathered(weight)
+            yield owner + "".join(inner), (whole.float() + sum(deltas)).to(weight.dtype) if deltas else whole
 
 
 class AdapterServer(VLLMGeneration):  # type: ignore[misc]  # trl has no types
@@ -189,7 +200,7 @@ class AdapterServer(VLLMGeneration):  # type: ignore[misc]  # trl has no types
         folder = TemporaryDirectory(prefix=ADAPTER, dir=self.run.absolute())
         path = Path(folder.name)
         path.chmod(0o755)  # the server may run as another user
-        self.model.save_pretrained(path)
+        self.model.save_pretrained(path, save_embedding_layers=False)  # the base's, which vLLM refuses in an adapter
         self._ask("load_lora_adapter", {"lora_name": path.name, "lora_path": str(path)})
         if self.loaded is not None:
             self._ask("unload_lora_adapter", {"lora_name": Path(self.loaded.name).name})

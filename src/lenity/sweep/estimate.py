@@ -67,7 +67,7 @@ def probe(config: RunConfig, threads: int) -> Probe:
     """
     import torch
 
-    from lenity.models.policy import is_adapter
+    from lenity.models.saved_adapter import is_adapter
     from lenity.processes import ALONE
     from lenity.rollout import engines
     from lenity.run_folder import RunFolder
