@@ -49,6 +49,8 @@ def measure(config: RunConfig, count: int) -> Figures:
     engines.require(config)
     with TemporaryDirectory() as folder:
         config, world, trainer = prepare(config, RunFolder(folder), ALONE)
+    if config.rollout.engine != "vllm":  # which takes the memory of another model
+        engines.load(config, world, ALONE)
     rollouts = _answers(config, world, count)
     specs = {**config.rewards, **config.held_out_rewards}
     texts = [prompt + response for prompt, response in zip(rollouts.prompts, rollouts.responses, strict=True)]

@@ -22,7 +22,7 @@ Sample = Callable[[Int[Tensor, "B P"], Bool[Tensor, "B P"]], Int[Tensor, "B T"]]
 
 def limit(dtype: torch.dtype) -> float:
     """The relative difference, see :func:`apart`, that rounding alone makes; padding that is read makes one of about 1."""
-    return 2e-3 if dtype is torch.float32 else 5e-2
+    return 1e-4 if dtype is torch.float32 else 5e-2
 
 
 def apart(first: Float[Tensor, "*B V"], second: Float[Tensor, "*B V"]) -> float:
