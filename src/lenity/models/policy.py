@@ -10,6 +10,7 @@ from lenity.config.sections import Policy
 from lenity.durable import replacing_folder, writing
 from lenity.errors import ModelError
 from lenity.models.attention import quicken
+from lenity.models.padding import require_end
 from lenity.models.precision import dtype_of
 from lenity.models.recompute import recompute
 from lenity.models.source import explain
@@ -120,6 +121,7 @@ def load_tokenizer(policy: Policy) -> Any:
 def _tokenizer_of(model: Any, policy: Policy) -> Any:
     """The tokenizer, whose ``model_max_length`` is the window that the model itself has."""
     tokenizer = load_tokenizer(policy)
+    require_end(model, tokenizer, policy.model)
     window = getattr(model.get_base_model().config.get_text_config(), "max_position_embeddings", None)
     tokenizer.model_max_length = window or UNLIMITED
     return tokenizer
