@@ -15,7 +15,10 @@ from lenity.data.prompts import load_prompts, room_for_prompts, token_counters
 from lenity.errors import ConfigError
 from lenity.models.actor_critic import ActorCritic, check_head
 from lenity.models.critic import Heads, separate_backbone
+from lenity.models.logits import backbone_of
 from lenity.models.policy import load_policy, merged
+from lenity.models.probe import Batching, width_of
+from lenity.models.sharding import shard, whole
 from lenity.processes import Processes
 from lenity.rewards.base import Reward
 from lenity.rollout.transformers import TransformersGenerator
@@ -81,10 +84,10 @@ def prepare(config: RunConfig, run: RunFolder, processes: Processes) -> tuple[Ru
     if (again := launch.reshards()) is None:
         module.to(processes.device)
     else:
-        from lenity.models.sharding import shard
-
         shard(module, processes.device, again=again)
     optimizer, schedule = _optimizer(config, module)
+    with whole(module):
+        _say_batching(world.generator(config).batching(), say)
     update = Update(
         processes, module, optimizer, schedule, config.ppo, config.optimizer.max_grad_norm,
         Setbacks(config.ppo.mini_batch_size), config.tolerance, say,
@@ -104,14 +107,22 @@ def speaker(config: RunConfig, run: RunFolder, processes: Processes) -> Callable
     return say
 
 
+def _say_batching(batching: Batching, say: Callable[[str], None]) -> None:
+    if batching != "mixed":
+        which = "one by one" if batching == "single" else "in batches of prompts of equal length"
+        say(
+            f"The policy answers a prompt otherwise behind padding or in a batch, so prompts are answered {which}, which is slower."
+        )
+
+
 def _actor_critic(config: RunConfig, world: World, processes: Processes) -> ActorCritic:
     critic = None
     if config.critic.kind == "separate":
         critic = separate_backbone(
             config.critic.model, world.policy, config.policy, processes.device, sharded=launch.reshards() is not None
         )
-    config_of = (critic.get_base_model() if critic is not None else world.policy.get_base_model()).config
-    heads = Heads(config_of.get_text_config().hidden_size, config.critic.hidden_size, len(config.rewards))
+    width = width_of(backbone_of(world.policy.get_base_model()) if critic is None else critic.get_base_model())
+    heads = Heads(width, config.critic.hidden_size, len(config.rewards))
     return ActorCritic(
         world.policy,
         heads,

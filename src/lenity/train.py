@@ -59,7 +59,8 @@ def train(config: RunConfig, *, resume: bool = False, allow_changes: bool = Fals
 def _loop(config: RunConfig, run: RunFolder, processes: Processes, *, allow_changes: bool, gently: bool) -> RunFolder:
     config, world, trainer = prepare(config, run, processes)
     constants = _constants(config, run, world, trainer)
-    engine = engines.load(config, world, processes)
+    with nullcontext() if config.rollout.engine == "vllm" else whole(trainer.actor_critic):
+        engine = engines.load(config, world, processes)
     stages = Stages(config, run, world, trainer, constants, controller(config.kl), engine)
     start = done = stages.restore(allow_changes=allow_changes)
     if config.logging.progress:

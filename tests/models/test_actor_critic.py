@@ -121,12 +121,21 @@ def test_separate_critic_of_another_vocabulary_is_refused(tiny_model, tmp_path):
         separate_backbone(None, other, tiny.settings(tiny_model), torch.device("cpu"))
 
 
-def test_head_that_lenity_does_not_know_is_refused(tiny_model):
+def test_logits_that_do_not_come_of_the_last_states_alone_are_refused(tiny_model):
     module, _ = tiny.actor_critic(tiny_model)
-    check_head(module.policy)
-    head = module.policy.get_base_model().lm_head
-    module.policy.get_base_model().get_output_embeddings = lambda: lambda states: 3 * head(states)
-    with pytest.raises(ModelError, match="changes its logits"):
+    assert check_head(module.policy) == 0
+    model = module.policy.get_base_model()
+    plain = model.forward
+
+    def forward(input_ids, **options):
+        found = plain(input_ids, **options)
+        found.logits = found.logits + 0.05 * (input_ids % 2).unsqueeze(-1) * torch.arange(found.logits.shape[-1]).cos()
+        return found
+
+    model.forward = forward
+    with pytest.raises(
+        ModelError, match=r"LlamaForCausalLM does not make its logits .* differ from its own by up to 0\.\d+ nats"
+    ):
         check_head(module.policy)
 
 

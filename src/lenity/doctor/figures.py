@@ -9,6 +9,19 @@ from lenity.pareto.confidence import Interval
 
 
 @dataclass(frozen=True)
+class PolicyFigures:
+    """The policy on a few short rows.
+
+    Args:
+        gap: largest difference of the log-probs that training takes from those of the model's own logits, nats.
+        batching: prompts that it answers together as it answers each alone: of any lengths (mixed), of equal lengths, or single.
+    """
+
+    gap: float
+    batching: str
+
+
+@dataclass(frozen=True)
 class RewardFigures:
     """One reward on the reference policy's responses.
 
@@ -134,3 +147,4 @@ class Figures:
     correlations: tuple[Correlation, ...]
     conflict: ConflictFigures | None
     cost: CostFigures | None
+    policy: PolicyFigures = PolicyFigures(0.0, "mixed")

@@ -15,6 +15,7 @@ WELL = {
     "saturation": "rewards tell responses apart",
     "correlation": "objectives are neither the same nor opposites",
     "conflict": "objectives conflict on enough responses for leniency to matter",
+    "policy": "log-probs are those of the model's own logits, and prompts are answered together as each alone",
     "tokenizers": "tokenizers know the texts",
     "windows": "texts fit into the models",
     "prompts": "most rows are used",

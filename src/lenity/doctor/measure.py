@@ -22,11 +22,13 @@ from lenity.doctor.figures import (
     Correlation,
     CostFigures,
     Figures,
+    PolicyFigures,
     ResponseFigures,
 )
 from lenity.doctor.rewards import Array, measure_reward
 from lenity.doctor.texts import measure_prompts, of_policy, of_reward
 from lenity.metrics import conflict
+from lenity.models.actor_critic import check_head
 from lenity.models.precision import bfloat16_gain
 from lenity.pareto.confidence import Interval
 from lenity.processes import ALONE
@@ -47,6 +49,8 @@ def measure(config: RunConfig, count: int) -> Figures:
     engines.require(config)
     with TemporaryDirectory() as folder:
         config, world, trainer = prepare(config, RunFolder(folder), ALONE)
+    if config.rollout.engine != "vllm":  # which takes the memory of another model
+        engines.load(config, world, ALONE)
     rollouts = _answers(config, world, count)
     specs = {**config.rewards, **config.held_out_rewards}
     texts = [prompt + response for prompt, response in zip(rollouts.prompts, rollouts.responses, strict=True)]
@@ -69,6 +73,7 @@ def measure(config: RunConfig, count: int) -> Figures:
         correlations=tuple(Correlation(a, b, correlation(scores[a], scores[b])) for a, b in combinations(names, 2)),
         conflict=_conflict(config, scores),
         cost=_cost(config, world, trainer) if scorable else None,
+        policy=PolicyFigures(check_head(world.policy), world.generator(config).batching()),
     )
 
 

@@ -14,6 +14,11 @@ from lenity.doctor.finding import Finding
 from lenity.doctor.rewards import contrasts
 from lenity.pareto.confidence import Interval
 
+TOGETHER = {
+    "mixed": "prompts of any lengths are answered together",
+    "equal": "prompts of equal length are answered together",
+    "single": "prompts are answered one by one",
+}
 COLOURS = {"problem": "red", "warning": "yellow", "not measured": "cyan", "ok": "green"}
 
 
@@ -61,6 +66,7 @@ def _lines(figures: Figures) -> list[str]:
     prompts, answers = figures.prompts, figures.responses
     lengths = ", ".join(f"{name} {tokens}" for name, tokens in prompts.lengths.items())
     lines = [
+        f"policy: log-probs within {figures.policy.gap:.1g} nats of its own logits'; {TOGETHER[figures.policy.batching]}",
         f"prompts: {prompts.kept:,} of {prompts.read:,} rows; tokens: {lengths}",
         f"responses: {answers.tokens:.1f} tokens on average, {answers.cut:.0%} cut off at {answers.max_new_tokens}, {answers.empty:.0%} empty",
     ]

@@ -14,6 +14,16 @@ DROPPED, CUT, EMPTY = 0.2, 0.3, 0.2
 WINDOW = 0.05  # of texts longer than a reward model reads
 
 
+def policy(figures: Figures) -> Iterator[Finding]:
+    """A policy whose log-probs would be wrong is refused when it is loaded; one that needs batches of its own is slow."""
+    if (batching := figures.policy.batching) != "mixed":
+        how = "one by one" if batching == "single" else "in batches of prompts of equal length"
+        yield warning(
+            "policy",
+            f"it answers a prompt otherwise behind padding or in a batch, so prompts are answered {how}, which is slower. For speed, choose another model.",
+        )
+
+
 def tokenizers(figures: Figures) -> Iterator[Finding]:
     """What a model cannot read, it cannot answer or judge."""
     for name, found in figures.tokenizers.items():
@@ -40,12 +50,12 @@ def tokenizers(figures: Figures) -> Iterator[Finding]:
 
 def windows(figures: Figures) -> Iterator[Finding]:
     """Texts must fit into the models."""
-    policy, longest = figures.tokenizers["policy"].window, figures.prompts.lengths["longest"]
-    if policy is not None and (needed := longest + figures.responses.max_new_tokens) > policy:
+    window, longest = figures.tokenizers["policy"].window, figures.prompts.lengths["longest"]
+    if window is not None and (needed := longest + figures.responses.max_new_tokens) > window:
         yield problem(
             "window of policy",
-            f"the longest prompt and rollout.max_new_tokens take {needed} tokens, but the policy was made for {policy}; what lies beyond is noise or an "
-            f"error. Set prompts.max_tokens to {max(policy - figures.responses.max_new_tokens, 1)} or less.",
+            f"the longest prompt and rollout.max_new_tokens take {needed} tokens, but the policy was made for {window}; what lies beyond is noise or an "
+            f"error. Set prompts.max_tokens to {max(window - figures.responses.max_new_tokens, 1)} or less.",
         )
     for name, found in figures.tokenizers.items():
         if name != "policy" and found.beyond > WINDOW:
@@ -97,4 +107,4 @@ def cost(figures: Figures) -> Iterator[Finding]:
         )
 
 
-CHECKS: tuple[Check, ...] = (tokenizers, windows, prompts, responses, cost)
+CHECKS: tuple[Check, ...] = (policy, tokenizers, windows, prompts, responses, cost)

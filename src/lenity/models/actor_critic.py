@@ -15,7 +15,10 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from lenity.errors import ModelError
-from lenity.models.critic import Heads, backbone_of
+from lenity.memory import ran_out
+from lenity.models import probe
+from lenity.models.critic import Heads
+from lenity.models.logits import backbone_of, logits_of, replaced_backbone
 
 CHUNK = 2**24  # logits at once, 64 MiB in float32, a few of which exist together
 WIDTHS, ROWS = (
@@ -51,7 +54,7 @@ class ActorCritic(nn.Module):
         super().__init__()
         self.policy, self.heads, self.critic = policy, heads, critic
         self.detach, self.temperature = detach, temperature
-        self._states = torch.compile(_last_states, dynamic=True) if compiled else _last_states
+        self._states = torch.compile(last_states, dynamic=True) if compiled else last_states
 
     def forward(
         self,
@@ -120,39 +123,75 @@ class ActorCritic(nn.Module):
         return distribution.gather(-1, ids.unsqueeze(-1)).squeeze(-1), spread
 
 
-def logits_of(model: Any, states: Float[Tensor, "N H"]) -> Float[Tensor, "N V"]:
-    """The language-model head as the model itself applies it, in float32."""
-    logits: Tensor = model.get_output_embeddings()(states).float()
-    config = model.config
-    if scale := getattr(config, "logit_scale", None):
-        logits = logits * scale
-    if scale := getattr(config, "logits_scaling", None):
-        logits = logits / scale
-    if cap := getattr(config, "final_logit_softcapping", None):
-        logits = cap * torch.tanh(logits / cap)
-    return logits
-
-
 @torch.no_grad()
-def check_head(policy: Any) -> None:
-    """Compare with the model's own logits on a short sequence.
+def check_head(policy: Any) -> float:
+    """Compare the log-probs that training would take with the model's own, on short rows.
+
+    Returns:
+        The largest difference, nats.
 
     Raises:
-        ModelError: the model does something to its logits that :func:`logits_of` does not know.
+        ModelError: they differ, or a row has other ones than alone where tokens follow it.
     """
-    model = policy.get_base_model()
-    model.eval()
-    count = min(5, int(model.config.get_text_config().vocab_size))
-    ids = torch.arange(count, device=next(model.parameters()).device)[None]
-    own = model(input_ids=ids, attention_mask=torch.ones_like(ids)).logits[0].float()
-    ours = logits_of(model, _last_states(backbone_of(model), ids)[0])
-    error = (own - ours).abs().max().item() / max(own.abs().max().item(), 1e-6)
-    if not error < 0.05:  # bfloat16 differs in the third digit; a missing scale in the first
+    model = policy.get_base_model().eval()
+    rows = probe.rows(model, (probe.SHORT, probe.LONG, probe.LONG))
+    pairs = [_own_and_ours(model, row) for row in rows]
+    gap = max(_nats(own, ours) for own, ours in pairs)
+    if not gap <= (1e-4 if model.dtype is torch.float32 else 1e-2):
+        raise _head_error(model, f"log-probs of training would differ from its own by up to {gap:.2g} nats")
+    found, allowed = _followed(model, rows, [own for own, _ in pairs])
+    if not found <= allowed:
         raise ModelError(
-            f"{type(model).__name__} changes its logits after the head in a way Lenity does not know "
-            f"(relative difference {error:.2g}); its log-probs would be wrong.",
-            "Use a model whose logits are those of its head, scaled or capped as its configuration says.",
+            f"{type(model).__name__} gives a token other log-probs where others follow it or stand beside it "
+            f"(relative difference {found:.2g}), so that those of training would be wrong.",
+            "Choose a causal model for policy.model.",
         )
+    return gap
+
+
+def _own_and_ours(model: Any, ids: Int[Tensor, " T"]) -> tuple[Float[Tensor, "T V"], Float[Tensor, "T V"]]:
+    """The model's own logits, and those of :func:`logits_of` for the same states."""
+    states: list[Tensor] = []
+
+    def recorded(backbone: Any, *arguments: Any, **options: Any) -> Any:
+        found = backbone(*arguments, **options)
+        states.append(found[0])
+        return found
+
+    with replaced_backbone(model, recorded):
+        own = model(input_ids=ids[None], attention_mask=torch.ones_like(ids)[None]).logits[0].float()
+    try:
+        return own, logits_of(model, states[-1][0]).expand_as(own)
+    except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
+        if ran_out(error):
+            raise
+        raise _head_error(model, str(error)) from error
+
+
+def _followed(model: Any, rows: list[Tensor], alone: list[Tensor]) -> tuple[float, float]:
+    """How far log-probs of rows from the first column on, with other tokens behind the first, are from those of each alone.
+
+    Also how far they may be, as much as rounding moves them between batches.
+    """
+    short, long, other = rows
+    pair = torch.stack([long, other])
+    noise = probe.apart(alone[1], model(input_ids=pair, attention_mask=torch.ones_like(pair)).logits[0])
+    states = last_states(backbone_of(model), torch.stack([torch.cat([short, other[len(short) :]]), long]))
+    found = [probe.apart(own, logits_of(model, row[: len(own)])) for own, row in zip(alone, states, strict=False)]
+    rounding = probe.limit(model.dtype)
+    return max(found), min(max(rounding, 4 * noise), 4 * rounding)
+
+
+def _nats(one: Float[Tensor, "T V"], other: Float[Tensor, "T V"]) -> float:
+    one, other = one.log_softmax(-1), other.log_softmax(-1)
+    return float((one - other).abs().where(one != other, 0.0).max())  # a masked token is -inf in both
+
+
+def _head_error(model: Any, why: str) -> ModelError:
+    return ModelError(
+        f"{type(model).__name__} does not make its logits of its last hidden states alone: {why}.",
+        "Choose another model for policy.model.",
+    )
 
 
 def _aligned(
@@ -176,7 +215,8 @@ def _aligned(
     return ids, torch.nn.functional.pad(before, (0, -len(before) % ROWS))
 
 
-def _last_states(backbone: Any, ids: Tensor) -> Tensor:
+def last_states(backbone: Any, ids: Tensor) -> Tensor:
+    """Of rows that begin at the first column, where a causal model needs no mask; (B, W) to (B, W, H)."""
     states: Tensor = backbone(input_ids=ids, use_cache=False).last_hidden_state
     return states
 

@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from lenity.errors import ModelError
+from lenity.models.logits import backbone_of
 from lenity.models.recompute import recompute
 
 
@@ -51,18 +52,4 @@ def separate_backbone(model: str | None, policy: Any, config: Any, device: Any, 
     backbone = attach(decoder, within(config.lora, base, decoder), task=None)
     if config.checkpointing:
         recompute(backbone)
-    return backbone
-
-
-def backbone_of(model: Any) -> Any:
-    """The decoder without its language-model head."""
-    backbone = getattr(model, model.base_model_prefix, None)
-    if backbone is None:  # some families' prefix is their place in a larger model
-        embedding = model.get_input_embeddings()
-        backbone = next((part for part in model.children() if embedding in [*part.modules()][1:]), None)
-    if backbone is None or backbone is model:
-        raise ModelError(
-            f"{type(model).__name__} does not separate its decoder from its head.",
-            "Use a causal model of transformers.",
-        )
     return backbone

@@ -12,6 +12,7 @@ from lenity.errors import ModelError
 from lenity.models.adapter import attach
 from lenity.models.attention import quicken
 from lenity.models.merge import merge, save
+from lenity.models.padding import require_end
 from lenity.models.precision import dtype_of
 from lenity.models.recompute import recompute
 from lenity.models.saved_adapter import is_adapter, put_on, refuse_injected, settings_of
@@ -116,6 +117,7 @@ def load_tokenizer(policy: Policy) -> Any:
 def _tokenizer_of(model: Any, policy: Policy) -> Any:
     """The tokenizer, whose ``model_max_length`` is the window that the model itself has."""
     tokenizer = load_tokenizer(policy)
+    require_end(model, tokenizer, policy.model)
     tokenizer.model_max_length = window(model.get_base_model()) or UNLIMITED
     return tokenizer
 

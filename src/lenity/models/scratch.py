@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from lenity.config.stages import Scratch, StageConfig
-from lenity.errors import ModelError
+from lenity.models.padding import require_end
 from lenity.models.saved_adapter import refuse_injected
 from lenity.models.source import loading
 
@@ -83,17 +83,9 @@ def build(config: StageConfig, texts: Sequence[str], num_labels: int | None = No
         options = {"revision": config.revision, "trust_remote_code": config.trust_remote_code}
         tokenizer = _load(AutoTokenizer, name, **options)
         model = _load(auto, name, dtype=torch.float32, use_safetensors=True, **options, **extra, **fresh)
-    if tokenizer.eos_token_id is None:
-        raise ModelError(f"the tokenizer of '{name}' has no end-of-sequence token.", "Choose another model.")
-    set_padding(model, tokenizer)
-    return model, tokenizer
-
-
-def set_padding(model: Any, tokenizer: Any) -> None:
-    """A padding token for tokenizers without one (the end of sequence), known to the model too."""
-    if tokenizer.pad_token_id is None:
-        tokenizer.pad_token = tokenizer.eos_token or tokenizer.sep_token
+    require_end(model, tokenizer, str(name))
     model.config.pad_token_id = tokenizer.pad_token_id
+    return model, tokenizer
 
 
 def _load(auto: Any, name: Any, **options: Any) -> Any:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -21,6 +22,9 @@ from lenity.rewards.templates import encode, padding_side
 
 if TYPE_CHECKING:
     import torch
+    from torch import Tensor
+
+    from lenity.models.probe import Batching
 
 SETTINGS_FILE = "lenity_reward.json"  # `lenity reward` writes it beside the weights
 
@@ -62,13 +66,14 @@ class RewardModelSpec(RewardSpec):
                 f"Set label to 0..{outputs - 1}, the one whose score is better when higher.",
             )
         limit = self.max_length or stored.get("max_length") or _longest(model, tokenizer)
-        return RewardModel(
+        reward = RewardModel(
             model, tokenizer,
             template=self.template or stored.get("template", "transcript"), label=label,
             probability=(self.output or stored.get("output", "logit")) == "probability",
             sign=self.sign, max_length=readable(limit, model), most=last_position(model),
             batch_size=1 if tokenizer.pad_token_id is None else self.batch_size,
         )  # fmt: skip
+        return replace(reward, batching=reward.tolerates())
 
 
 REWARDS.register("model")(RewardModelSpec)
@@ -90,6 +95,7 @@ class RewardModel(Reward):
     max_length: int
     batch_size: int
     most: int | None = None
+    batching: Batching = "mixed"
 
     def score(self, prompts: Sequence[str], responses: Sequence[str]) -> list[float]:
         """One raw score a row, in order; NaN or infinite where the model's output is."""
@@ -100,10 +106,9 @@ class RewardModel(Reward):
         order = sorted(range(len(rows)), key=lambda i: -len(rows[i]["input_ids"]))
         scores = [0.0] * len(rows)
         with torch.inference_mode():
-            for start in range(0, len(order), self.batch_size):
-                chosen = order[start : start + self.batch_size]
-                batch = self._padded([rows[i] for i in chosen]).to(self.model.device)
-                for i, value in zip(chosen, self._outputs(batch).tolist(), strict=True):
+            for chosen in self._batches(order, rows):
+                values = self._outputs(self._padded([rows[i] for i in chosen])).tolist()
+                for i, value in zip(chosen, values, strict=True):
                     scores[i] = self.sign * value
         known = dict(zip(pairs, scores, strict=True))
         return [known[pair] for pair in zip(prompts, responses, strict=True)]
@@ -112,26 +117,61 @@ class RewardModel(Reward):
         """Length of each prompt in this model's tokens."""
         return [len(ids) for ids in self.tokenizer(list(prompts))["input_ids"]]
 
-    def _padded(self, rows: list[dict[str, list[int]]]) -> Any:
-        """To the next multiple of 8, which is faster, or to where the model's positions end."""
-        if self.batch_size == 1:
-            return self.tokenizer.pad(rows, padding=False, return_tensors="pt")
-        width = -(-len(rows[0]["input_ids"]) // 8) * 8
-        return self.tokenizer.pad(
-            rows, padding="max_length", max_length=min(width, self.most or width), return_tensors="pt"
-        )
+    def tolerates(self) -> Batching:
+        """Which texts score together as each scores alone: some models read padding, or have none."""
+        import torch
 
-    def _outputs(self, batch: Any) -> Any:
-        logits = self.model(**batch).logits.float()
+        from lenity.models.probe import limit
+
+        asked, said = "\n\nHuman: Hi there\n\nAssistant:", " Good morning to you, and what a day it is."
+        (short,) = encode(self.tokenizer, self.template, [asked], [" Yes."], self.max_length)
+        (long,) = encode(self.tokenizer, self.template, [asked * 3], [said * 3], self.max_length)
+        (other,) = encode(self.tokenizer, self.template, [asked * 3], [said * 3], len(short["input_ids"]))
+        if self.batch_size == 1 or len(other["input_ids"]) != len(short["input_ids"]):
+            return "single"
+        plain = replace(self, batching="single")
+        try:
+            with torch.inference_mode():
+                alone, unlike = (self._logits(plain._padded([row]))[0] for row in (short, long))
+                mixed = float((self._logits(self._padded([short, long]))[0] - alone).norm())
+                equal = float((self._logits(plain._padded([short, other]))[0] - alone).norm())
+        except Exception:  # a text that cannot be scored is reported where it is scored
+            return "single"
+        rounding = limit(self.model.dtype) * max(float((alone - unlike).norm()), float(alone.norm()) / 2)
+        return "mixed" if mixed <= max(rounding, 4 * equal) else "equal" if equal <= rounding else "single"
+
+    def _batches(self, order: list[int], rows: list[dict[str, list[int]]]) -> list[list[int]]:
+        """``order``, longest first, in parts that are scored together."""
+        groups, size = [order], 1 if self.batching == "single" else self.batch_size
+        if self.batching == "equal":
+            groups = [list(group) for _, group in groupby(order, key=lambda i: len(rows[i]["input_ids"]))]
+        return [group[start : start + size] for group in groups for start in range(0, len(group), size)]
+
+    def _padded(self, rows: list[dict[str, list[int]]]) -> Any:
+        """Mixed lengths to the next multiple of 8, which is faster, or to where the model's positions end."""
+        padding: dict[str, Any] = {"padding": False}
+        if self.batching == "mixed":
+            width = -(-max(len(row["input_ids"]) for row in rows) // 8) * 8
+            padding = {"padding": "max_length", "max_length": min(width, self.most or width)}
+        return self.tokenizer.pad(rows, return_tensors="pt", **padding).to(self.model.device)
+
+    def _outputs(self, batch: Any) -> Tensor:
+        logits = self._logits(batch)
         if self.probability:
             logits = logits.sigmoid() if logits.shape[-1] == 1 else logits.softmax(-1)
         return logits[:, self.label]
+
+    def _logits(self, batch: Any) -> Tensor:
+        """Of all labels, (B, L)."""
+        logits: Tensor = self.model(**batch).logits.float()
+        return logits
 
 
 def _load(spec: RewardModelSpec, device: torch.device) -> tuple[Any, Any]:
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
     from lenity.models.attention import quicken
+    from lenity.models.padding import set_padding
 
     trusted = spec.trust_remote_code
     with loading("reward model", spec.model, "train it with `lenity reward`", RewardError):
@@ -146,8 +186,7 @@ def _load(spec: RewardModelSpec, device: torch.device) -> tuple[Any, Any]:
             "Name a sequence-classification model, such as the output of `lenity reward`.",
         )
     # The end alone may pad where there is no padding token: the score is read before it, so a token that texts hold would move it.
-    if tokenizer.pad_token_id is None:
-        tokenizer.pad_token = tokenizer.eos_token
+    set_padding(model, tokenizer)
     model.config.get_text_config().pad_token_id = tokenizer.pad_token_id
     tokenizer.padding_side = padding_side(model)
     return quicken(model.to(device).eval()), tokenizer

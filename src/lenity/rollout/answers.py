@@ -55,7 +55,8 @@ def asked(
 def end_ids(model: Any, tokenizer: Any) -> tuple[int, ...]:
     """The tokenizer's end token and those the model's generation config adds (chat models end turns with others)."""
     configured = getattr(getattr(model, "generation_config", None), "eos_token_id", None)
-    return tuple(sorted({tokenizer.eos_token_id, *_as_list(configured)}))
+    vocabulary = model.config.get_text_config().vocab_size
+    return tuple(sorted({end for end in (tokenizer.eos_token_id, *_as_list(configured)) if end < vocabulary}))
 
 
 def assembled(asked: Asked, answers: list[Tensor], ends: Sequence[int], stops: StopStrings) -> Rollouts:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -19,7 +19,9 @@ from transformers.generation.continuous_batching.cb_logits_processors import Con
 from transformers.utils import is_flash_attn_2_available
 
 from lenity.batch import Rollouts
-from lenity.errors import EngineError
+from lenity.errors import EngineError, LenityError
+from lenity.memory import ran_out
+from lenity.models import probe
 from lenity.rollout.answers import asked, from_lists
 from lenity.rollout.decoding import Sampling, not_finite_error
 from lenity.rollout.draws import Draws
@@ -65,21 +67,38 @@ class ContinuousGenerator:
         """
         settings = self.sampling
         given = asked(self.tokenizer, list(prompts), self.model.device, settings.max_new_tokens)
-        with _explained(), _attention(self.model.get_base_model()) as model:
-            outputs = self._served(model, given.rows)
+        outputs = self._served(given.rows)
         answers, logprobs = [output.generated_tokens for output in outputs], [output.logprobs for output in outputs]
         if progress is not None:
             progress(len(answers))
         return from_lists(given, answers, logprobs, settings.ends, self.stop)
 
-    def _served(self, model: Any, rows: list[list[int]]) -> list[Any]:
-        try:
-            manager = model.init_continuous_batching(self._choices(), self._cache(len(rows), max(map(len, rows))))
-        except ValueError as error:
+    def check(self) -> None:
+        """Compare the log-probs of a few greedy answers with those of plain passes over each text alone.
+
+        Raises:
+            EngineError: they differ, or the engine does not run this model.
+        """
+        model = self.model.get_base_model()
+        greedy = replace(self.sampling, max_new_tokens=probe.STEPS, min_new_tokens=0, temperature=0.0, top_p=1.0)
+        rows = [row.tolist() for row in probe.rows(model, (probe.SHORT, probe.LONG, probe.SHORT + 4))]
+        with torch.random.fork_rng(), probe.evaluating(model):
+            outputs = replace(self, sampling=greedy, at_once=2)._served(rows)
+            errors = torch.cat([_errors(model, row, output) for row, output in zip(rows, outputs, strict=True)])
+        if not (error := float(errors.square().mean().sqrt())) <= probe.limit(model.dtype):
             raise EngineError(
-                f"rollout.engine is continuous, which does not run {type(model).__name__} ({error}).",
+                f"rollout.engine is continuous, which answers otherwise than {type(model).__name__} itself "
+                f"(relative difference of log-probs {error:.2g}).",
                 "Use rollout.engine lenity.",
-            ) from error
+            )
+
+    def _served(self, rows: list[list[int]]) -> list[Any]:
+        model = self.model.get_base_model()
+        with _explained(model), _attention(model):
+            return self._served_by(model, rows)
+
+    def _served_by(self, model: Any, rows: list[list[int]]) -> list[Any]:
+        manager = model.init_continuous_batching(self._choices(), self._cache(len(rows), max(map(len, rows))))
         if self.sampling.min_new_tokens:
             processors = manager.logit_processor
             processors.logits_processor.append(NoEndYet(self.sampling))
@@ -96,7 +115,7 @@ class ContinuousGenerator:
             manager.stop(block=True, hard_stop=len(found) < len(names))
             manager.destroy()
         fatal = manager.background_thread_status.fatal_error
-        if isinstance(fatal, RuntimeError):  # of memory, or of probabilities
+        if isinstance(fatal, RuntimeError):  # of memory, of probabilities, or of shapes
             raise fatal
         while (output := manager.get_result(timeout=0)) is not None:
             found[output.request_id] = output
@@ -104,7 +123,7 @@ class ContinuousGenerator:
             found[name].error if name in found else "no answer" for name in names if not _whole(found.get(name))
         ]:
             raise EngineError(
-                f"continuous batching left {len(failed)} of {len(names)} requests without a response ({failed[0]}).",
+                f"continuous batching left {len(failed)} of {len(names)} requests without a response ({_first_line(failed[0])}).",
                 "Use rollout.engine lenity, or another release of transformers.",
             ) from fatal
         return [found[name] for name in names]
@@ -159,29 +178,48 @@ class NoEndYet(ContinuousBatchingLogitsProcessor):  # type: ignore[misc]  # tran
 
 
 @contextmanager
-def _attention(model: Any) -> Iterator[Any]:
-    """``model`` with an attention that knows pages, and with its own again afterwards; an error is raised, not logged."""
+def _attention(model: Any) -> Iterator[None]:
+    """Inside, ``model`` has an attention that knows pages; afterwards its own again. An error is raised, not logged."""
     own, log = model.config._attn_implementation, logging.getLogger("ContinuousBatchingLogger")
     flash = model.device.type == "cuda" and model.dtype is torch.bfloat16 and is_flash_attn_2_available()
     level = log.level
     log.setLevel(logging.CRITICAL)
-    model.set_attn_implementation("flash_attention_2" if flash else "sdpa" if model._supports_sdpa else "eager")
     try:
-        yield model
+        model.set_attn_implementation("flash_attention_2" if flash else "sdpa" if model._supports_sdpa else "eager")
+        yield
     finally:
         model.set_attn_implementation(own)
         log.setLevel(level)
 
 
 @contextmanager
-def _explained() -> Iterator[None]:
-    """Turns torch's refusal to draw from what is no distribution into an error that says what to do."""
+def _explained(model: Any) -> Iterator[None]:
+    """Turns what torch and transformers raise, but for a lack of memory, into an error that says what to do."""
     try:
         yield
-    except RuntimeError as error:
-        if not any(sign in str(error) for sign in NO_PROBABILITIES):
+    except Exception as error:
+        if isinstance(error, LenityError) or ran_out(error):
             raise
-        raise not_finite_error(str(error).splitlines()[0]) from error
+        if isinstance(error, RuntimeError) and any(sign in str(error) for sign in NO_PROBABILITIES):
+            raise not_finite_error(_first_line(error)) from error
+        raise EngineError(
+            f"rollout.engine is continuous, which does not run {type(model).__name__} ({_first_line(error)}).",
+            "Use rollout.engine lenity.",
+        ) from error
+
+
+def _errors(model: Any, row: list[int], output: Any) -> Tensor:
+    """Of each greedy token's log-prob, and how far from the likeliest the token is, in standard deviations of log-probs, (2T,)."""
+    tokens = torch.tensor(output.generated_tokens, device=model.device)
+    ids = torch.cat([torch.tensor(row, device=model.device), tokens])[None]
+    logits = model(input_ids=ids, attention_mask=torch.ones_like(ids)).logits[0, len(row) - 1 : -1]
+    own = logits.float().log_softmax(-1)
+    chosen = own.gather(1, tokens.unsqueeze(1)).squeeze(1)
+    return torch.cat([chosen - torch.tensor(output.logprobs).to(chosen), own.amax(1) - chosen]) / own.std()
+
+
+def _first_line(error: Any) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 def _whole(output: Any) -> bool:

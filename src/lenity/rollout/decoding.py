@@ -47,7 +47,12 @@ def decodes(model: Any) -> bool:
     if not {"past_key_values", "position_ids", "logits_to_keep"} <= set(accepted):
         return False
     layers = DynamicCache(config=inner.config).layers
-    return bool(layers) and all(isinstance(layer, DynamicLayer) for layer in layers)
+    kinds = {kind for layer in layers for kind in type(layer).__mro__} - set(DynamicLayer.__mro__)
+    return (
+        bool(layers)
+        and all(isinstance(layer, DynamicLayer) for layer in layers)
+        and all(issubclass(kind, DynamicLayer) for kind in kinds)
+    )
 
 
 def decode(

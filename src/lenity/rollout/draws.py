@@ -24,6 +24,6 @@ class Draws:
         """From the random state as it is, for ``rows`` responses of at most ``tokens`` tokens."""
         return cls(torch.rand(tokens, rows, dtype=torch.float64))
 
-    def __getitem__(self, rows: slice) -> Draws:
+    def __getitem__(self, rows: slice | list[int]) -> Draws:
         """Those of some rows, the same whatever the others are."""
         return Draws(self.uniform[:, rows])

@@ -41,16 +41,18 @@ def require(config: RunConfig, processes: Processes | None = None) -> None:
 
 
 def load(config: RunConfig, world: World, processes: Processes) -> Generator:
-    """The engine, ready; it samples from the policy as it is whenever it is asked.
+    """The engine, ready; it samples from the policy, which must be whole, as it is whenever it is asked.
 
     Raises:
-        EngineError: it cannot be started or reached.
+        EngineError: it cannot be started or reached, or answers otherwise than the policy itself.
     """
     own = world.generator(config)
     if config.rollout.engine == "continuous":
         from lenity.rollout.continuous import ContinuousGenerator
 
-        return ContinuousGenerator(world.policy, world.tokenizer, own.sampling(), own.stop, own.batch_size)
+        engine = ContinuousGenerator(world.policy, world.tokenizer, own.sampling(), own.stop, own.batch_size)
+        engine.check()
+        return engine
     if config.rollout.engine == "vllm":
         try:
             from lenity.rollout.vllm import VLLMGenerator

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from lenity.batch import Rollouts, concatenate
+from lenity.models.probe import STEPS, Batching, batching_of
 from lenity.processes import ALONE, Processes
 from lenity.rollout.answers import asked, assembled, end_ids
 from lenity.rollout.base import generate
 from lenity.rollout.decoding import Sampling, decode, decodes, draw, not_finite_error
 from lenity.rollout.draws import Draws
 from lenity.rollout.stops import StopStrings
+from lenity.tokens import prompt_ids
 
 
 @dataclass(frozen=True)
@@ -60,22 +62,47 @@ class TransformersGenerator:
         Raises:
             DataError: a prompt leaves no room for the longest response in the model's window.
         """
-        parts = []
         draws = Draws.of(len(prompts), self.max_new_tokens) if draws is None else draws
-        for start in range(0, len(prompts), self.batch_size):
-            rows = slice(start, start + self.batch_size)
-            parts.append(self._generate(list(prompts[rows]), draws[rows]))
+        order, parts = [], []
+        for rows in self._batches(prompts):
+            parts.append(self._generate([prompts[row] for row in rows], draws[rows]))
+            order += rows
             if progress is not None:
-                progress(len(parts[-1]))
-        return concatenate(parts, self.tokenizer.pad_token_id)
+                progress(len(rows))
+        found = concatenate(parts, self.tokenizer.pad_token_id)
+        if order == list(range(len(order))):
+            return found
+        return found.select(torch.tensor(order, device=found.response_ids.device).argsort())  # as they were asked
+
+    def _batches(self, prompts: Sequence[str]) -> list[list[int]]:
+        """Rows of each batch: neighbours, or, where the model's answers depend on padding, of equal length."""
+        groups, size = [list(range(len(prompts)))], self.batch_size
+        if min(len(prompts), size) > 1 and (batching := self.batching()) != "mixed":
+            lengths = [len(ids) for ids in prompt_ids(self.tokenizer, prompts)]
+            groups = [[row for row in groups[0] if lengths[row] == length] for length in sorted(set(lengths))]
+            size = 1 if batching == "single" else size
+        return [group[start : start + size] for group in groups for start in range(0, len(group), size)]
+
+    def batching(self) -> Batching:
+        """Which prompts may share a batch, see :func:`lenity.models.probe.batching_of`."""
+
+        def sample(ids: Tensor, mask: Tensor) -> Tensor:
+            settings = replace(self.sampling(), max_new_tokens=STEPS, min_new_tokens=STEPS, temperature=0.0)
+            draws = Draws(torch.zeros(STEPS, len(ids), dtype=torch.float64))
+            return self._sampler(self.model, ids, mask, settings, StopStrings(self.tokenizer, ()), draws=draws)
+
+        return batching_of(self.model, self.tokenizer.pad_token_id, sample)
 
     @torch.no_grad()
     def _generate(self, prompts: list[str], draws: Draws) -> Rollouts:
         given = asked(self.tokenizer, prompts, self.model.device, self.max_new_tokens)
         stops, sampling = StopStrings(self.tokenizer, self.stop, given.rows), self.sampling()
-        sampler = decode if decodes(self.model) else _generate
-        answers = sampler(self.model, given.ids, given.mask, sampling, stops, draws=draws)
+        answers = self._sampler(self.model, given.ids, given.mask, sampling, stops, draws=draws)
         return assembled(given, list(answers), sampling.ends, stops)
+
+    @property
+    def _sampler(self) -> Callable[..., Tensor]:
+        return decode if decodes(self.model) else _generate
 
     def sampling(self) -> Sampling:
         """How tokens are chosen."""

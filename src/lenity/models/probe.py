@@ -1,0 +1,115 @@
+"""Short passes at start that show whether a row is answered alike alone, beside others and behind padding. No random state is used."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Literal
+from weakref import WeakKeyDictionary
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from lenity.errors import EngineError
+
+SHORT, LONG, STEPS = 3, 13, 4  # tokens of the rows, and of their answers
+Batching = Literal["mixed", "equal", "single"]  # prompts of any lengths together, of equal lengths, or one by one
+_batching: WeakKeyDictionary[Any, Batching] = WeakKeyDictionary()  # by model
+
+Sample = Callable[[Int[Tensor, "B P"], Bool[Tensor, "B P"]], Int[Tensor, "B T"]]
+
+
+def limit(dtype: torch.dtype) -> float:
+    """The relative difference, see :func:`apart`, that rounding alone makes; padding that is read makes one of about 1."""
+    return 1e-4 if dtype is torch.float32 else 5e-2
+
+
+def apart(first: Float[Tensor, "*B V"], second: Float[Tensor, "*B V"]) -> float:
+    """Root mean square difference of the log-probs of two sets of logits, in standard deviations of the first's."""
+    one, two = first.float().log_softmax(-1), second.float().log_softmax(-1)
+    there = torch.minimum(one, two) > -1e4  # some models mask a part of the vocabulary
+    one, two = one[there], two[there]
+    return float((one - two).square().mean().sqrt() / one.std().clamp(min=1e-9))
+
+
+def rows(model: Any, lengths: Sequence[int]) -> list[Tensor]:
+    """Token ids, (length,) each, the same whenever they are asked for, none of which the configuration names as special."""
+    configs = (model.config, model.config.get_text_config())
+    named = [value for config in configs for name, value in config.to_dict().items() if "token_i" in name]
+    special = {i for value in named for i in (value if isinstance(value, list) else [value])}
+    window = getattr(configs[1], "max_position_embeddings", None) or LONG + STEPS
+    lengths = [min(length, max(window - STEPS, 1)) for length in lengths]
+    vocabulary = torch.arange(int(configs[1].vocab_size))
+    plain = vocabulary[[i not in special for i in vocabulary.tolist()]]
+    chosen = plain[torch.randint(len(plain), (sum(lengths),), generator=torch.Generator().manual_seed(0))]
+    return list(chosen.to(next(model.parameters()).device).split(lengths))
+
+
+def width_of(backbone: Any) -> int:
+    """Of its last hidden states; some models project them, so that it is not the ``hidden_size`` of their layers."""
+    with evaluating(backbone):
+        ids = torch.zeros(1, 1, dtype=torch.long, device=next(backbone.parameters()).device)
+        return int(backbone(input_ids=ids, use_cache=False)[0].shape[-1])
+
+
+@contextmanager
+def evaluating(model: Any) -> Iterator[Any]:
+    """Inside, without dropout and gradients; afterwards each part is in its own mode again."""
+    modes = [(part, part.training) for part in model.modules()]
+    model.eval()
+    try:
+        with torch.no_grad():
+            yield model
+    finally:
+        for part, training in modes:
+            part.training = training
+
+
+def batching_of(model: Any, pad: int, sample: Sample) -> Batching:
+    """Which prompts ``model`` answers in one batch as it answers each alone; found out once per model.
+
+    Each logit that a token was sampled from is compared with those of a plain pass over that prompt and its answer alone.
+
+    Args:
+        model: a causal model of transformers, or a ``PeftModel`` of one.
+        pad: what is fed in place of missing tokens.
+        sample: answers of ``STEPS`` tokens to prompts that are padded on the left.
+
+    Raises:
+        EngineError: it samples from another distribution than its own even when it answers one prompt alone.
+    """
+    inner = model.get_base_model() if hasattr(model, "get_base_model") else model
+    if inner not in _batching:
+        short, other, long = rows(inner, (SHORT, SHORT, LONG))
+        with evaluating(inner):
+            single, equal, mixed = (
+                _error(inner, batch, pad, sample) for batch in ([short], [short, other], [short, long])
+            )
+        rounding = limit(inner.dtype)
+        if not single <= 4 * rounding:
+            raise EngineError(
+                f"{type(inner).__name__} generates token by token from another distribution than that of a pass over the whole text "
+                f"(relative difference of log-probs {single:.2g}).",
+                "Choose another model for policy.model, or another release of transformers.",
+            )
+        allowed = max(rounding, 4 * single)
+        _batching[inner] = "mixed" if mixed <= allowed else "equal" if equal <= allowed else "single"
+    return _batching[inner]
+
+
+def _error(model: Any, batch: list[Tensor], pad: int, sample: Sample) -> float:
+    """How far the logits from which the first row's answer was sampled are from those of the row alone, see :func:`apart`."""
+    width, row = max(map(len, batch)), batch[0]
+    ids = torch.stack([torch.nn.functional.pad(each, (width - len(each), 0), value=pad) for each in batch])
+    lengths = torch.tensor([len(each) for each in batch], device=ids.device)
+    mask = torch.arange(width, device=ids.device) >= width - lengths.unsqueeze(1)
+    used: list[Tensor] = []
+    hook = model.register_forward_hook(lambda *passed: used.append(passed[-1].logits[0, -1].float().clone()))
+    try:
+        answer = sample(ids, mask)[0]
+    finally:
+        hook.remove()
+    text = torch.cat([row, answer])[None]
+    own = model(input_ids=text, attention_mask=torch.ones_like(text)).logits[0, len(row) - 1 : -1]
+    return apart(own, torch.stack(used))
