@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 
-import families
 import pytest
 import torch
 from peft import LoraConfig, get_peft_model
 
+import families
 import tiny
 from lenity.batch import Rollouts
 from lenity.data.toy.training import make_tokenizer
@@ -20,7 +20,7 @@ from lenity.models.logits import backbone_of, logits_of
 from lenity.rollout.draws import Draws
 from lenity.rollout.transformers import TransformersGenerator
 
-BATCHING = {"rwkv": "single", "bart": "equal"}
+BATCHING = {"rwkv": "single", "bart": "equal", "xlstm": "equal"}
 CAUSAL = sorted(set(families.FAMILIES) - {"roberta"})
 PROMPTS = ["\n\nHuman: " + "sure " * n + "\n\nAssistant:" for n in (1, 9, 2, 1, 5)]
 

@@ -43,7 +43,7 @@ def rows(model: Any, lengths: Sequence[int]) -> list[Tensor]:
     vocabulary = torch.arange(int(configs[1].vocab_size))
     plain = vocabulary[[i not in special for i in vocabulary.tolist()]]
     chosen = plain[torch.randint(len(plain), (sum(lengths),), generator=torch.Generator().manual_seed(0))]
-    return list(chosen.to(next(model.parameters()).device).split(lengths))
+    return list(torch.split(chosen.to(next(model.parameters()).device), lengths))
 
 
 def width_of(backbone: Any) -> int:

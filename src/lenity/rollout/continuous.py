@@ -213,7 +213,7 @@ def _errors(model: Any, row: list[int], output: Any) -> Tensor:
     tokens = torch.tensor(output.generated_tokens, device=model.device)
     ids = torch.cat([torch.tensor(row, device=model.device), tokens])[None]
     logits = model(input_ids=ids, attention_mask=torch.ones_like(ids)).logits[0, len(row) - 1 : -1]
-    own = logits.float().log_softmax(-1)
+    own: Tensor = logits.float().log_softmax(-1)
     chosen = own.gather(1, tokens.unsqueeze(1)).squeeze(1)
     return torch.cat([chosen - torch.tensor(output.logprobs).to(chosen), own.amax(1) - chosen]) / own.std()
 
