@@ -83,7 +83,7 @@ async def finish_all(
         if not (asking.lost and client.known):  # what an earlier run asked in vain is all that this one asks
             ended.append(asking)
         if len(ended) == FRUITLESS and all(each.score is None for each in ended):
-            raise FruitlessError(ended)
+            raise FruitlessError(list(ended))
 
     async def work() -> None:
         for asking in queue:
