@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import pytest
 import torch
+from peft import LoraConfig, get_peft_model
+from transformers import LlamaConfig, LlamaForCausalLM
 
 from lenity import sft
 from lenity.data.prompts import token_counters
 from lenity.errors import ModelError
+from lenity.evaluation.divergence import log_ratios
 from lenity.methods.examples import Examples, encode
 from lenity.rollout.answers import asked
+from lenity.rollout.transformers import Response
 from lenity.sft import IGNORED
 from lenity.tokens import affixes, prompt_ids
 from tokenizer_shapes import SHAPES, TEXTS
@@ -119,6 +123,28 @@ def test_scored_examples_are_tokenised_as_a_whole(tokenizer):
     assert cut == {name: ids[:-1] for name, ids in ended.items()}
     before = len(tokenizer(prompt)["input_ids"]) - 1
     assert ended["labels"] == [IGNORED] * before + ended["input_ids"][before:]
+
+
+@torch.no_grad()
+def test_the_divergence_is_over_the_tokens_of_a_rollout(tokenizer):
+    """Of what follows the prompt in the whole text, as tokens that were generated one after another."""
+    torch.manual_seed(0)
+    sizes = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
+    model = LlamaForCausalLM(LlamaConfig(vocab_size=len(tokenizer), **sizes))
+    policy = get_peft_model(model, LoraConfig(r=2, target_modules="all-linear", init_lora_weights=False))
+    prompt, answers = "\n\nHuman: ok\n\nAssistant:", [Response(" Bye for now.", 0, True), Response(" Bye", 0, False)]
+    found = log_ratios(policy, tokenizer, [prompt] * 2, [prompt] * 2, answers)
+    before = len(tokenizer(prompt)["input_ids"]) - 1
+    for answer, value in zip(answers, found, strict=True):
+        ids = tokenizer(prompt + answer.text, return_tensors="pt")["input_ids"]
+        ids = ids if answer.finished else ids[:, :-1]
+        sums = []
+        for _ in range(2):
+            chances = policy(ids).logits[0, :-1].log_softmax(-1).gather(-1, ids[0, 1:, None])
+            sums.append(float(chances[before - 1 :].sum()))
+            policy.base_model.disable_adapter_layers()
+        policy.base_model.enable_adapter_layers()
+        assert value == pytest.approx(sums[0] - sums[1], abs=1e-4)
 
 
 class Scrambled(Slow):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 
 import pytest
@@ -24,9 +25,12 @@ from transformers import (
 )
 
 import tiny
+from lenity import reward_training, sft
+from lenity.config.load import parse
+from lenity.config.stages import RewardTrainingConfig, SFTConfig
 from lenity.models.policy import load_policy
 from lenity.models.window import last_position, readable, window
-from lenity.rewards.reward_model import RewardModelSpec
+from lenity.rewards.reward_model import SETTINGS_FILE, RewardModelSpec
 from lenity.rollout.decoding import decodes
 from lenity.rollout.transformers import TransformersGenerator
 from lenity.tokens import prompt_ids
@@ -135,3 +139,23 @@ def test_a_policy_that_counts_from_behind_its_padding_reads_as_it_was_made_to(to
             assert token == int(logits.argmax()) != PAD
             ids.append(token)
     assert len(set(batch.response_ids.flatten().tolist())) > 2
+
+
+LONG = "\n\nHuman: ok\n\nAssistant: Bye" + " for now" * 40
+
+
+@pytest.mark.parametrize("kind", ["reward", "sft"])
+def test_training_reads_no_more_than_a_model_can(tokenizer, tmp_path, kind):
+    """Where max_length, 512, is beyond a table of 31 positions."""
+    auto = AutoModelForSequenceClassification if kind == "reward" else AutoModelForCausalLM
+    auto.from_config(FAMILIES["gpt2"][0]).save_pretrained(tmp_path / "base")
+    tokenizer.save_pretrained(tmp_path / "base")
+    rows = [{"text": f"{LONG} ok{' then' * i}", "label": i % 2} for i in range(16)]
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    data, settings = {"dataset": str(tmp_path / "rows.jsonl")}, {"output": str(tmp_path / "out"), "progress": False}
+    settings |= {"model": str(tmp_path / "base"), "max_steps": 1}
+    if kind == "sft":
+        assert sft.run(parse(SFTConfig, settings | {"data": data}))["rows"] == 16
+        return
+    reward_training.run(parse(RewardTrainingConfig, settings | {"labels": data, "eval_labels": data}))
+    assert json.loads((tmp_path / "out" / SETTINGS_FILE).read_text())["max_length"] == 31
