@@ -273,3 +273,17 @@ def test_whole_weights_for_vllm_are_those_of_the_merged_model(tmp_path, targets)
         copy.load_state_dict(dict(Merged(policy).named_parameters()))
     torch.testing.assert_close(tiny.logits(copy), wanted, rtol=1e-4, atol=1e-3)
     torch.testing.assert_close(tiny.logits(policy), wanted, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "targets", ["all-linear", ["q_proj"], ["q_proj", "embed_tokens"], ["model.embed_tokens"], ["lm_head"]]
+)
+def test_the_card_has_no_recipe_that_would_merge_another_model(tmp_path, targets):
+    from lenity.card.usage import usage
+
+    lora = {"r": 4, "alpha": 8, "target_modules": targets}
+    text = "\n".join(
+        usage(tiny.run_config("m", tmp_path, policy={"model": "m", "lora": lora}), "me/it", "base", merged=False)
+    )
+    plain = targets in ("all-linear", ["q_proj"])
+    assert ("model.merge_and_unload().save_pretrained" in text) == plain and ("--merge` unties them" in text) != plain

@@ -7,6 +7,7 @@ import shlex
 
 from lenity.config.run import RunConfig
 
+ENDS = {"embed_tokens", "lm_head", "wte", "embed_in", "embed_out", "word_embeddings"}  # as transformers names them
 QUESTION = "\n\nHuman: How do I boil an egg?\n\nAssistant:"
 
 
@@ -35,7 +36,21 @@ def usage(config: RunConfig, model: str, base: str, *, merged: bool, prompt: str
         "print(tokenizer.decode(answer, skip_special_tokens=True))",
         "```",
         "",
-        *_serving(model, base, merged=merged),
+        *(_apart() if not merged and _on_ends(config) else _serving(model, base, merged=merged)),
+    ]
+
+
+def _on_ends(config: RunConfig) -> bool:
+    """Whether the adapter stands on the embedding or the head by name; all-linear takes neither."""
+    targets = config.policy.lora.target_modules
+    return isinstance(targets, list) and any(name.rpartition(".")[2] in ENDS for name in targets)
+
+
+def _apart() -> list[str]:
+    """What to do where ``merge_and_unload`` alone may give another model."""
+    return [
+        "The adapter changes the embedding or the head. Where the base model has one tensor for both, peft's `merge_and_unload` changes "
+        "the other too; `lenity push RUN REPOSITORY --merge` unties them first.",
     ]
 
 
