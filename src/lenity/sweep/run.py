@@ -32,6 +32,7 @@ def run_sweep(
     allow_changes: bool = False,
     executor: Executor | None = None,
     retries: int = 0,
+    made_for: Mapping[str, Sequence[str]] | None = None,
 ) -> list[Outcome]:
     """Train and evaluate every configuration; writes ``sweep.json`` as runs end, then all evaluations as one file.
 
@@ -43,6 +44,7 @@ def run_sweep(
         allow_changes: runs that were begun with other settings go on with these.
         executor: carries out the runs; default: ``jobs`` processes of this machine, with ``threads`` each.
         retries: how often a run goes on from its last checkpoint after its process or machine was lost.
+        made_for: from :func:`lenity.sweep.plan.made_for`, for the record; default: every run was asked for.
 
     Raises:
         FolderInUseError: another sweep is at work in ``output``.
@@ -53,7 +55,7 @@ def run_sweep(
 
     threads = threads or max(1, (os.cpu_count() or 1) // jobs)
     with locked(output):
-        record = Record(output, configs)
+        record = Record(output, configs, made_for)
         with (
             _interrupted_by_sigterm(),
             _environment(tasks.environment(threads)),
