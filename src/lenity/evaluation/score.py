@@ -166,7 +166,7 @@ def _aligned_rows(
 
 def _labelled(frame: pd.DataFrame, config: RunConfig) -> pd.DataFrame:
     """With the method's name, the weights and the seed as the first columns."""
-    names = {"method": _name(config), "weights": json.dumps(config.weights), "seed": config.seed}
+    names: dict[str, str | int] = {"method": _name(config), "weights": json.dumps(config.weights), "seed": config.seed}
     frame = frame.drop(columns=[name for name in names if name in frame])
     for place, (name, value) in enumerate(names.items()):
         frame.insert(place, name, value)

@@ -70,9 +70,10 @@ def _alone(evidence: Evidence) -> list[Sign]:
 def _unpaired(evidence: Evidence) -> list[Sign]:
     """Runs of compared methods that enter no figure, as no other method has their weights and seed, or seeds are incomplete there."""
     main = evidence.main
+    every: list[Comparison | Pair] = [*main.all, *main.pairs]
     used = {
         (method, json.dumps(weights, sort_keys=True), seed)
-        for found in [*main.all, *main.pairs]
+        for found in every
         for method in _names(found)
         for weights in found.weights
         for seed in found.seeds

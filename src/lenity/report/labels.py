@@ -22,6 +22,7 @@ FIELDS_LEFT_OUT = {
     "policy.model", "policy.revision", "standardisation.file", "method.label", "method.source", "method.solo"
 }  # fmt: skip
 MOST, SHORTEST, LONGEST = 3, 3, 24  # settings in a name; characters of a setting's name, and of its value
+VAGUE = {"name", "kind", "type"}  # alone
 UNKNOWN = "unknown"
 Settings = dict[str, Any]
 
@@ -73,8 +74,8 @@ def names(bases: Sequence[str], found: Sequence[Settings]) -> tuple[list[str], l
             details[i] = _said({field: field for field in differing}, found[i])
             more = f" + {len(differing) - len(shown)} more" if len(shown) < len(differing) else ""
             titles[i] = ", ".join(filter(None, [name, _said(short, found[i])])) + more
-            number = 2
-            while taken.setdefault(titles[i], details[i]) != details[i]:
+            number, own = 2, repr([found[i].get(field) for field in differing])
+            while taken.setdefault(titles[i], own) != own:
                 titles[i], number = f"{titles[i].partition(' #')[0]} #{number}", number + 1
     return titles, details
 
@@ -101,11 +102,13 @@ def _few(fields: Sequence[str], found: Sequence[Settings]) -> list[str]:
 
 
 def _short(fields: Sequence[str], every: set[str]) -> dict[str, str]:
-    """The last parts of each field, as many as no other field ends in."""
+    """The last parts of each field, as many as no other field ends in and as say what is meant."""
     ends = Counter(end for field in every for end in _ends(field))
-    return {
-        field: next((end for end in _ends(field) if ends[end] == 1 and len(end) >= SHORTEST), field) for field in fields
-    }
+
+    def clear(end: str) -> bool:
+        return ends[end] == 1 and len(end) >= SHORTEST and end not in VAGUE
+
+    return {field: next(filter(clear, _ends(field)), field) for field in fields}
 
 
 def _ends(field: str) -> list[str]:

@@ -113,7 +113,7 @@ def note(comparison: Comparison) -> str:
     if comparison.unasked:
         missing += f" {comparison.unasked} more were not asked (limit {comparison.prompts + comparison.missing})."
     return (
-        f"By {comparison.view.name}: {len(comparison.weights)} weights, {seeds} seed{'s' if seeds > 1 else ''}, {comparison.prompts} held-out "
+        f"By {comparison.view.name}: {count(len(comparison.weights), 'weight')}, {count(seeds, 'seed')}, {comparison.prompts} held-out "
         f"prompts.{missing} The scalarised value is the mean over weights w of Σ w_k times the standardised reward of k (0 is the reference "
         f"policy on average). Hypervolume is on standardised {', '.join(comparison.objectives)} above ({point}), {rule}, "
         "mean over seeds. Brackets are 95 % bootstrap intervals over prompts"

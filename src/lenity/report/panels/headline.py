@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from lenity.report.comparison import MAIN, Comparison, Summary
 from lenity.report.evidence import Evidence
 from lenity.report.panels.bars import verdict
-from lenity.report.panels.base import signed
+from lenity.report.panels.base import signed, weights_text
 from lenity.report.spots import Spot
 from lenity.report.tables import count
 
@@ -49,21 +49,23 @@ def _differences(evidence: Evidence) -> list[tuple[str, str]]:
 
 def sentences(comparison: Comparison, spots: Sequence[Spot]) -> list[str]:
     """Who is better in one view, at each set of weights and seeds that methods share, and what is not compared."""
-    found = [sentence(one, spots) for one in comparison.all]
+    found = [sentence(one, spots, named=len(comparison.all) > 1) for one in comparison.all]
     apart = [f"{pair.method} and {pair.baseline}" for pair in comparison.pairs if not pair.weights]
     if comparison.methods and apart:
         found.append(f"By {comparison.view.name}: {_and(apart)} share no weights and seeds, so they are not compared.")
     return found
 
 
-def sentence(comparison: Comparison, spots: Sequence[Spot]) -> str:
-    """Who is better in one comparison."""
+def sentence(comparison: Comparison, spots: Sequence[Spot], *, named: bool = False) -> str:
+    """Who is better in one comparison; with the weights where they are to be ``named`` and are few."""
     view = f"By {comparison.view.name}"
     if not comparison.methods:
         return f"{view}: the methods share no weights and seeds, so nothing is compared."
     if len(comparison.methods) == 1:
         return f"{view}: {comparison.methods[0].method} alone, over the reference policy: {_alone(comparison, spots)}."
     size = f"{count(len(comparison.weights), 'weighting')}, {count(len(comparison.seeds), 'seed')}, {comparison.prompts} prompts"
+    if named and len(comparison.weights) <= FEW:
+        size += f"; at {', or '.join(map(weights_text, comparison.weights))}"
     others = [found for found in comparison.methods if found.over]
     groups: dict[tuple[str, ...], list[Summary]] = {}
     for found in others:
