@@ -12,7 +12,7 @@ from lenity.report.evidence import Evidence
 from lenity.report.judge import JUDGE, JUDGED
 from lenity.report.panels.base import weights_text
 from lenity.report.signs import MOST_NAMED, Sign
-from lenity.report.tables import count
+from lenity.report.tables import count, listed
 
 
 def left_out(evidence: Evidence) -> list[Sign]:
@@ -64,7 +64,7 @@ def _alone(evidence: Evidence) -> list[Sign]:
     compared = {one.method for one in evidence.main.everyone}
     left = [method for method in dict.fromkeys(run.method for run in evidence.runs) if method not in compared]
     look = "They share no weights and seeds with another method; their points are drawn, but no figure is given."
-    return [Sign("Methods are left out of the comparison", ", ".join(left), look)] if left else []
+    return [Sign("Methods are left out of the comparison", listed(left), look)] if left else []
 
 
 def _unpaired(evidence: Evidence) -> list[Sign]:

@@ -8,7 +8,7 @@ from lenity.report.collect import Run
 from lenity.report.comparison import Comparison
 from lenity.report.evidence import Evidence
 from lenity.report.panels.base import weights_text
-from lenity.report.tables import Table, count
+from lenity.report.tables import Table, count, listed
 
 MOST = 6  # weights named in a cell
 CAPTION = "Which weights and seeds each method has, and the comparison in which it stands first."
@@ -58,5 +58,5 @@ def _compared(method: str, main: Comparison) -> str:
         if method in names:
             size = f"{count(len(found.weights), 'weighting')}, {count(len(found.seeds), 'seed')}"
             others = [name for name in names if name != method]
-            return f"{size}, with {', '.join(others)}" if others else f"{size}, alone"
+            return f"{size}, with {listed(others)}" if others else f"{size}, alone"
     return "no: it shares no weights and seeds with another method"

@@ -63,8 +63,17 @@ def pairs(comparison: Comparison) -> Table:
 
 def heading(comparison: Comparison) -> str:
     """Where the methods of a comparison are compared, and which they are."""
-    names = ", ".join(found.method for found in comparison.methods)
+    names = listed([found.method for found in comparison.methods])
     return f"At {count(len(comparison.weights), 'weighting')} and {count(len(comparison.seeds), 'seed')}: {names}"
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names side by side, apart by semicolons where one of them has a comma.
+
+    >>> listed(["plc", "linear"]), listed(["plc, clip 0.1", "linear"])
+    ('plc, linear', 'plc, clip 0.1; linear')
+    """
+    return ("; " if any("," in name for name in names) else ", ").join(names)
 
 
 def count(number: int, word: str) -> str:

@@ -9,7 +9,7 @@ from lenity.report.evidence import Evidence
 from lenity.report.panels.bars import verdict
 from lenity.report.panels.base import signed, weights_text
 from lenity.report.spots import Spot
-from lenity.report.tables import count
+from lenity.report.tables import count, listed
 
 FEW = 5  # methods whose intervals a sentence can hold
 
@@ -21,7 +21,7 @@ def setting(evidence: Evidence) -> list[tuple[str, str]]:
     weights = {tuple(sorted(run.weights.items())) for run in runs}
     seeds = sorted({run.seed for run in runs})
     return [
-        ("Methods", ", ".join(methods)),
+        ("Methods", listed(methods)),
         *_made_for(evidence),
         *_differences(evidence),
         ("Objectives", ", ".join(runs[0].weights)),
@@ -102,4 +102,4 @@ def _alone(comparison: Comparison, spots: Sequence[Spot]) -> str:
 
 
 def _and(words: Sequence[str]) -> str:
-    return " and ".join(filter(None, [", ".join(words[:-1]), *words[-1:]]))
+    return " and ".join(filter(None, [listed(words[:-1]), *words[-1:]]))
