@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pandas as pd
 import pytest
 import yaml
 from click.testing import CliRunner
@@ -12,7 +13,7 @@ from lenity.report.collect import read_runs
 from lenity.report.coverage import left_out
 from lenity.report.evidence import gather
 from lenity.report.labels import names
-from made_up import write_run
+from made_up import write_judge, write_run
 
 WEIGHTS = {"a": 0.5, "b": 0.5}
 
@@ -137,3 +138,19 @@ def test_the_same_run_named_twice_counts_once_and_a_copy_is_refused(tmp_path):
     two = write(tmp_path / "two")
     with pytest.raises(CheckpointError, match=r"are both plc · a0\.5 b0\.5 with seed 0"):
         read_runs(one, two)
+
+
+@pytest.mark.parametrize(("other", "views"), [(0.0, 2), (1.0, 1)])
+def test_scores_of_two_judges_are_left_out_and_said(tmp_path, other, views):
+    """The second folder was judged as the first was, or otherwise."""
+    folders = []
+    for number, value in enumerate((1e-5, 1e-3)):
+        folders.append(tmp_path / f"sweep{number}")
+        write(folders[-1] / "runs" / "plc" / "a", **rate(value))
+        write_judge(folders[-1], lambda *_: 1.0)
+    table = pd.read_parquet(folders[1] / "judge.parquet")
+    table.assign(score=table["score"] + other).to_parquet(folders[1] / "judge.parquet")
+    evidence = gather(folders, output=tmp_path)
+    assert len(evidence.comparisons) == views
+    told = [sign.where for sign in left_out(evidence) if sign.what == "The judge's scores are left out"]
+    assert len(told) == 2 - views and all("sweep0" in where and "sweep1" in where for where in told)
