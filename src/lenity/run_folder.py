@@ -29,6 +29,7 @@ FREE_TO_CHANGE = {
     "logging",
     *EVALUATED,
 }  # training goes the same way with any of them
+FREE_FIELD = "method.label"  # likewise
 NOTES = "notes.log"
 
 
@@ -185,7 +186,9 @@ class RunFolder:
                 "Choose another --output.",
             )
         changed = changes(self.config.dump(), config.dump())
-        breaking = [text for field, text in changed.items() if field.split(".")[0] not in FREE_TO_CHANGE]
+        breaking = [
+            text for field, text in changed.items() if field != FREE_FIELD and field.split(".")[0] not in FREE_TO_CHANGE
+        ]
         if breaking and not allow_changes:
             raise CheckpointError(
                 f"'{self.path}' was begun with other settings and would not end as it would have: {'; '.join(breaking)}.",

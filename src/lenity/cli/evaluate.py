@@ -35,7 +35,7 @@ def command(context: click.Context, folder: Path, file: Path | None, shown: bool
     """Score the run or sweep FOLDER on held-out prompts, before and after alignment.
 
     Writes evaluation.parquet, a row a prompt, policy and reward, and protocol.yaml, what makes it comparable with others.
-    Fields of `evaluation`, `held_out_prompts` and `held_out_rewards` are overridden, and kept in the runs' config.yaml; with
+    Fields of `evaluation`, `held_out_prompts` and `held_out_rewards`, and method.label, are overridden, and kept in the runs' config.yaml; with
     them or --protocol, all runs are measured anew where that changes something, and the sweep's protocol.yaml is replaced.
     Interrupted, the same command goes on where it was. Several processes share the work: accelerate launch --module lenity evaluate FOLDER.
 
@@ -74,14 +74,15 @@ def _changed(config: RunConfig, arguments: list[str], given: Protocol | None) ->
     from lenity.config.load import override, parse
     from lenity.config.run import RunConfig
     from lenity.errors import ConfigError
-    from lenity.run_folder import EVALUATED
+    from lenity.run_folder import EVALUATED, FREE_FIELD, changes
 
     before = config.dump()
     taken = {"evaluation": before["evaluation"] | given.evaluation()} if given else {}
     data = override(before | taken, arguments)
-    if other := [name for name in data if data[name] != before.get(name) and name not in EVALUATED]:
+    differing = [field for field in changes(before, data) if field != FREE_FIELD]
+    if other := [name for field in differing if (name := field.split(".")[0]) not in EVALUATED]:
         raise ConfigError(
             f"--{other[0]} cannot be changed after training.",
-            f"Leave it out; `lenity evaluate` takes fields of {', '.join(EVALUATED)}.",
+            f"Leave it out; `lenity evaluate` takes fields of {', '.join(EVALUATED)}, and {FREE_FIELD}.",
         )
     return parse(RunConfig, data, source="the command line")

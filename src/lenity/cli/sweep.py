@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -120,7 +120,7 @@ def command(  # noqa: PLR0917 - click passes by name
     from lenity.config.sweep import load_sweep
     from lenity.pareto import weights
     from lenity.sweep.placement import Placement
-    from lenity.sweep.plan import plan
+    from lenity.sweep.plan import made_for, plan
     from lenity.sweep.table import table
 
     placement = Placement(executor, jobs, cpus, gpus, retries, address)
@@ -134,20 +134,17 @@ def command(  # noqa: PLR0917 - click passes by name
     if dry_run:
         _estimate(configs, output, jobs or 1, console)
         return
+    brought = made_for(configs, sweep.methods, where)
     if executor == "slurm":
-        context.exit(_write_jobs(configs, output, placement, console, allow_changes=allow_changes))
-    context.exit(_run(configs, output, placement, console, sweep.run.logging, allow_changes=allow_changes))
+        context.exit(_write_jobs(configs, output, placement, console, allow_changes=allow_changes, made_for=brought))
+    logging = sweep.run.logging
+    context.exit(_run(configs, output, placement, console, logging, allow_changes=allow_changes, made_for=brought))
 
 
 def _run(
-    configs: Sequence[RunConfig],
-    output: Path,
-    placement: Placement,
-    console: Console,
-    progress: Progress,
-    *,
-    allow_changes: bool,
-) -> int:
+    configs: Sequence[RunConfig], output: Path, placement: Placement, console: Console, progress: Progress, *,
+    allow_changes: bool, made_for: Mapping[str, Sequence[str]],
+) -> int:  # fmt: skip
     """Carry it out; the exit status."""
     from lenity.errors import StoppedError
     from lenity.sweep.run import run_sweep
@@ -155,7 +152,7 @@ def _run(
     try:
         outcomes = run_sweep(
             configs, output, placement.jobs or 1, placement.threads, allow_changes=allow_changes,
-            executor=placement.workers(output), retries=placement.losses, progress=progress,
+            executor=placement.workers(output), retries=placement.losses, progress=progress, made_for=made_for,
         )  # fmt: skip
     except KeyboardInterrupt:
         again = shlex.join(["lenity", *sys.argv[1:]])
@@ -164,12 +161,13 @@ def _run(
 
 
 def _write_jobs(
-    configs: Sequence[RunConfig], output: Path, placement: Placement, console: Console, *, allow_changes: bool
-) -> int:
+    configs: Sequence[RunConfig], output: Path, placement: Placement, console: Console, *, allow_changes: bool,
+    made_for: Mapping[str, Sequence[str]],
+) -> int:  # fmt: skip
     """Collect what Slurm has done and write the jobs that are left; the exit status."""
     from lenity.sweep.slurm import write_and_collect
 
-    found = write_and_collect(configs, output, placement, allow_changes=allow_changes)
+    found = write_and_collect(configs, output, placement, allow_changes=allow_changes, made_for=made_for)
     status = _failures(found.outcomes, console)
     done = len(configs) - found.left
     lines = [f"failed, what all runs share: {found.shared}"] if found.shared else []

@@ -86,7 +86,11 @@ def _evaluate(
         run.amend(config)
     if frame is None:
         aligned = _aligned_rows(run, config, standardiser, processes, progress)
-        frame = _label(pd.concat([start, aligned], ignore_index=True), config)
+        frame = _labelled(pd.concat([start, aligned], ignore_index=True), config)
+        if processes.first:
+            _keep(run, key, frame)
+    elif frame["method"].iloc[0] != _name(config):  # the method has another label now
+        frame = _labelled(frame, config)
         if processes.first:
             _keep(run, key, frame)
     if processes.first:
@@ -160,15 +164,20 @@ def _aligned_rows(
         )  # fmt: skip
 
 
-def _label(frame: pd.DataFrame, config: RunConfig) -> pd.DataFrame:
+def _labelled(frame: pd.DataFrame, config: RunConfig) -> pd.DataFrame:
+    """With the method's name, the weights and the seed as the first columns."""
+    names: dict[str, str | int] = {"method": _name(config), "weights": json.dumps(config.weights), "seed": config.seed}
+    frame = frame.drop(columns=[name for name in names if name in frame])
+    for place, (name, value) in enumerate(names.items()):
+        frame.insert(place, name, value)
+    return frame
+
+
+def _name(config: RunConfig) -> str:
     from lenity.aggregation.base import RULES
     from lenity.config.base import member_name
 
-    frame = frame.copy()
-    frame.insert(0, "seed", config.seed)
-    frame.insert(0, "weights", json.dumps(config.weights))
-    frame.insert(0, "method", member_name(config.method, RULES))
-    return frame
+    return member_name(config.method, RULES)
 
 
 def _kept(run: RunFolder, key: str) -> pd.DataFrame | None:
@@ -191,7 +200,8 @@ def _keep(run: RunFolder, key: str, frame: pd.DataFrame) -> None:
 
 def _run_key(run: RunFolder, config: RunConfig, standardiser: Standardiser) -> str:
     """:func:`_key` with the adapter and, where prompts may say them, the weights."""
-    asked = [config.weights, config.dump()["method"]] if config.method.builds else []
+    method = config.dump()["method"] | {"label": None}  # a name, which makes no other responses
+    asked = [config.weights, method] if config.method.builds else []
     return _key(config, standardiser, [_identity(run.adapter), *asked])
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,18 +18,25 @@ from lenity.evaluation import protocol
 from lenity.evaluation.protocol import Protocol
 from lenity.evaluation.table import paired
 from lenity.pareto.weights import label
+from lenity.report import judge, labels, places, records
+from lenity.report.judge import JUDGE
 from lenity.run_folder import RunFolder
 
 if TYPE_CHECKING:
     import pandas as pd
 
 Array = NDArray[np.float64]
-JUDGED, JUDGE = "judge.parquet", "judge: "
+EVALUATION = "evaluation.parquet"
 
 
 @dataclass(frozen=True)
 class Run:
-    """One evaluated run."""
+    """One evaluated run.
+
+    ``method`` is the name that it is compared under and ``differs`` the settings in which it differs from others of its label or
+    method; ``made_for`` names the methods that it was made for where it was not asked for itself, which is a guess where it is not
+    ``recorded``.
+    """
 
     path: Path
     method: str
@@ -39,6 +46,9 @@ class Run:
     metrics: list[dict[str, Any]]
     config: dict[str, Any]
     protocol: Protocol | None = None
+    differs: str = ""
+    made_for: tuple[str, ...] = ()
+    recorded: bool = True
 
     @property
     def name(self) -> str:
@@ -58,8 +68,15 @@ class Run:
 
     def scores(self, columns: Sequence[str], policy: str = "aligned", column: str = "standardised") -> Array:
         """(prompts, K) in the order of prompt ids."""
-        scores: Array = paired(self.frame, policy, list(columns), column)[1]
-        return scores
+        key = (*columns, policy, column)
+        if key not in self._scores:
+            self._scores[key] = paired(self.frame, policy, list(columns), column)[1]
+        return self._scores[key]
+
+    @cached_property
+    def _scores(self) -> dict[tuple[str, ...], Array]:
+        """What was asked for before; pairs of methods ask again and again."""
+        return {}
 
 
 @dataclass(frozen=True)
@@ -80,72 +97,100 @@ class Best:
     front: Array
 
 
-def read_runs(folder: str | Path) -> list[Run]:
-    """The evaluated runs in ``folder``, which is one itself or holds them at any depth; with the judge's scores, where there are.
+def read_runs(*folders: str | Path) -> list[Run]:
+    """The runs of :func:`read_all` that were asked for; all where none was."""
+    found = read_all(*folders)
+    return [run for run in found if not run.made_for] or found
+
+
+def read_all(*folders: str | Path) -> list[Run]:
+    """The evaluated runs in ``folders``, each of which is one itself or holds them at any depth; with the judge's scores, where there are.
+
+    A folder that is a run counts as asked for. Weights that are the same but for rounding are one. The only run of
+    a method that the weights do not enter stands at all weights.
 
     Raises:
-        CheckpointError: there is none, or two are of one method, weights and seed.
+        CheckpointError: a folder has none, or two are of one name, weights and seed.
     """
-    import pandas as pd
+    found: dict[Path, Run] = {}
+    judged = judge.scores(list(map(Path, folders)))
+    for folder in sorted(map(Path, folders), key=lambda folder: not _evaluated(folder)):  # as a run of its own first
+        for run in _read_folder(folder, judged):
+            found.setdefault(run.path.resolve(), run)
+    order = {Path(folder).resolve(): i for i, folder in enumerate(folders)}
+    runs = sorted(
+        found.values(),
+        key=lambda run: min(order.get(part, len(order)) for part in (run.path.resolve(), *run.path.resolve().parents)),
+    )
+    runs = places.spread(places.matched(_named(runs)), {run.path for run in runs if labels.weight_free(run.config)})
+    _refuse_twins(runs)
+    return runs
 
-    folder = Path(folder)
-    judged = pd.read_parquet(folder / JUDGED) if (folder / JUDGED).is_file() else None
-    files = sorted(file for file in folder.rglob("evaluation.parquet") if (file.parent / "config.yaml").is_file())
+
+def _read_folder(folder: Path, judged: pd.DataFrame | None) -> list[Run]:
+    """In the order of the plans of the sweeps in it."""
+    files = sorted(file for file in folder.rglob(EVALUATION) if _evaluated(file.parent))
     if not files:
         raise CheckpointError(
             f"'{folder}' holds no evaluated run.",
             "Give a run or sweep folder, after `lenity evaluate RUN` or `lenity sweep`.",
         )
-    order = _planned(folder)
-    found = [_read(file.parent, judged) for file in files]
-    _refuse_twins(found)
-    return sorted(found, key=lambda run: order.get(run.path.parts[-2:], len(order)))
+    sweeps: dict[Path | None, list[Path]] = {}
+    for file in files:
+        sweeps.setdefault(records.sweep_of(file.parent, folder), []).append(file.parent)
+    found = []
+    for sweep, runs in sweeps.items():
+        known = records.entries(sweep) if sweep else {}
+        helpers, order = records.made_for(runs, known) if sweep else {}, {run: i for i, run in enumerate(known)}
+        runs.sort(key=lambda run: order.get(run.absolute().parts[-2:], len(order)))
+        found += [
+            replace(
+                _read(run, judged),
+                made_for=helpers.get(run, ()),
+                recorded=not sweep or records.noted(run, known) is not None,
+            )
+            for run in runs
+        ]
+    return found
+
+
+def _evaluated(folder: Path) -> bool:
+    return (folder / EVALUATION).is_file() and (folder / "config.yaml").is_file()
+
+
+def _named(runs: Sequence[Run]) -> list[Run]:
+    """With the names that tell their settings apart."""
+    settings = [labels.settings(run.config, run.path) for run in runs]
+    titles, details = labels.names([run.method for run in runs], settings)
+    return [
+        replace(run, method=title, differs=differs) for run, title, differs in zip(runs, titles, details, strict=True)
+    ]
 
 
 def _refuse_twins(runs: Sequence[Run]) -> None:
     """A run that is there twice would count twice."""
-    places: dict[tuple[str, str, int], Path] = {}
+    known: dict[tuple[str, places.Place], Path] = {}
     for run in runs:
-        other = places.setdefault((run.method, json.dumps(run.weights, sort_keys=True), run.seed), run.path)
+        other = known.setdefault((run.method, places.place(run)), run.path)
         if other != run.path:
             raise CheckpointError(
                 f"'{other}' and '{run.path}' are both {run.name} with seed {run.seed}.",
-                "Move one of them out of the folder.",
+                "Move one of them out of the folder, or name the other runs alone; their settings are the same.",
             )
 
 
 def _read(folder: Path, judged: pd.DataFrame | None) -> Run:
     import pandas as pd
 
-    frame = pd.read_parquet(folder / "evaluation.parquet")
-    first = frame.iloc[0]
+    frame = pd.read_parquet(folder / EVALUATION)
+    first, config = frame.iloc[0], yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
     return Run(
-        folder, str(first["method"]), json.loads(first["weights"]), int(first["seed"]),
-        frame if judged is None else with_judge(frame, judged),
+        folder, labels.base(config, str(first["method"])), json.loads(first["weights"]), int(first["seed"]),
+        frame if judged is None else judge.with_scores(frame, judged),
         RunFolder(folder).metrics(),
-        yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8")),
+        config,
         protocol.load(folder) if (folder / protocol.FILE).is_file() else None,
     )  # fmt: skip
-
-
-def with_judge(frame: pd.DataFrame, judged: pd.DataFrame) -> pd.DataFrame:
-    """Rows of the judge's scores beside the rewards', as ``judge: <objective>``; standardised on the reference policy's.
-
-    A run of which a response to one of the judged prompts was not asked about is newer than the judging; it gets none.
-    """
-    import pandas as pd
-
-    each = frame.drop_duplicates(["policy", "prompt_id"]).drop(columns=["objective", "held_out", "raw", "standardised"])
-    scores = judged[["prompt_id", "response", "objective", "score"]].rename(columns={"score": "raw"})
-    rows = each.merge(scores, on=["prompt_id", "response"])
-    answered = len(rows.drop_duplicates(["policy", "prompt_id"]))
-    if rows.empty or answered < each["prompt_id"].isin(judged["prompt_id"]).sum():
-        return frame
-    start = rows[rows["policy"] == "reference"].groupby("objective")["raw"]
-    mean, std = (rows["objective"].map(figure) for figure in (start.mean(), start.std()))
-    rows["standardised"] = (rows["raw"] - mean) / std.where(std > 0, 1.0)
-    rows["objective"], rows["held_out"] = JUDGE + rows["objective"], True
-    return pd.concat([frame, rows], ignore_index=True)
 
 
 def views(runs: Sequence[Run]) -> list[View]:
@@ -172,23 +217,6 @@ def measuring(runs: Sequence[Run]) -> dict[str, str]:
 
 def _common(runs: Sequence[Run]) -> set[str]:
     return set.intersection(*(run.columns for run in runs))
-
-
-def _planned(folder: Path) -> dict[tuple[str, ...], int]:
-    """Place of each (method, weights) in the sweep's plan; empty outside a sweep."""
-    return {Path(entry["run"]).parts[-2:]: place for place, entry in enumerate(_outcomes(folder))}
-
-
-def read_failures(folder: Path) -> dict[str, str]:
-    """The first line of the error of each run of the sweep that failed, by method and weights."""
-    failed = [entry for entry in _outcomes(folder) if entry.get("error")]
-    return {"/".join(Path(entry["run"]).parts[-2:]): entry["error"].partition("\n")[0][:200] for entry in failed}
-
-
-def _outcomes(folder: Path) -> list[dict[str, Any]]:
-    """How each run of a sweep ended; empty outside a sweep."""
-    file = folder / "sweep.json"
-    return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else []
 
 
 def read_best(folder: str | Path) -> Best | None:

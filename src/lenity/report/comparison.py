@@ -1,10 +1,10 @@
-"""Methods side by side over the same weights and seeds, in one view: every figure with its interval, rewards, cost."""
+"""Methods side by side at the weights and seeds that they share, in one view: every figure with its interval, rewards, cost."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,10 +18,12 @@ from lenity.pareto.metrics import hypervolume
 from lenity.pareto.weights import label
 from lenity.report.collect import Best, Run, View
 from lenity.report.cost import Cost, cost
-from lenity.report.grid import Grid
+from lenity.report.grid import Grid, check_prompts
+from lenity.report.places import Block, blocks, of_methods, pairs, place
 
 Array = NDArray[np.float64]
 BASELINES = ("morlhf", "linear")
+MAIN = ("scalarised value", "hypervolume")  # both: more is better
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,7 @@ class Summary:
 
 @dataclass(frozen=True)
 class Point:
-    """Raw rewards of one method at one weighting, mean over seeds, by objective."""
+    """Raw rewards of one method at one of its weightings, mean over its seeds, by objective."""
 
     method: str
     weights: dict[str, float]
@@ -50,10 +52,12 @@ class Point:
 
 @dataclass(frozen=True)
 class Comparison:
-    """The methods that share most weights and seeds; others are left out.
+    """Methods at the weights and seeds that they share.
 
     ``reference`` is the hypervolume's reference point by ``rule``, standardised; ``missing`` counts prompts left out because some
     response to them has no score, ``unasked`` those that the judge was not asked about; ``best`` is the hypervolume of the known best policies at the same weights.
+    ``others`` are comparisons at places that fewer methods, or others, share; ``pairs`` those of every two methods that do not have
+    the same places.
     """
 
     view: View
@@ -70,6 +74,32 @@ class Comparison:
     points: list[Point]
     start: dict[str, Interval]
     best: float | None
+    others: list[Comparison] = field(default_factory=list)
+    pairs: list[Pair] = field(default_factory=list)
+
+    @property
+    def everyone(self) -> list[Summary]:
+        """Each method of any of :attr:`all`, where it stands first."""
+        found: dict[str, Summary] = {}
+        for summary in (summary for one in self.all for summary in one.methods):
+            found.setdefault(summary.method, summary)
+        return list(found.values())
+
+    @property
+    def all(self) -> list[Comparison]:
+        """This one and the others."""
+        return [self, *self.others]
+
+
+@dataclass(frozen=True)
+class Pair:
+    """By how much ``method`` exceeds ``baseline`` at the places that the two share; nothing where they share none."""
+
+    method: str
+    baseline: str
+    weights: list[dict[str, float]]
+    seeds: list[int]
+    over: dict[str, Interval]
 
 
 def compare(
@@ -91,19 +121,30 @@ def compare(
         ProtocolError: runs were measured differently; the message names the field.
     """
     check(runs)
-    grid = Grid.of(runs, list(view.columns.values()))
-    sets = {method: grid.stack(method) for method in grid.methods}
-    start = grid.start()
-    point = _reference(sets, start, rule) if reference is None else np.asarray(reference, dtype=np.float64)
+    columns, sets = list(view.columns.values()), of_methods(runs)
+    check_prompts(runs, columns)
+    grids = [Grid.of(runs, columns, block) for block in blocks(sets) or [Block((), (), ())]]
+    point = _reference(grids, rule) if reference is None else np.asarray(reference, dtype=np.float64)
+    found = [_compared(runs, view, grid, point=point, rule=rule, best=best, draws=draws) for grid in grids]
+    apart = [_pair(Grid.of(runs, columns, block), view, point, draws) for block in pairs(sets)]
+    return replace(found[0], others=found[1:], pairs=apart)
+
+
+def _compared(
+    runs: Sequence[Run], view: View, grid: Grid, *, point: Array, rule: protocol.Rule, best: Best | None, draws: int
+) -> Comparison:
+    """The methods of ``grid``."""
     objectives = list(view.columns)
-    share = np.array([[weights[name] for name in objectives] for weights in grid.weights])
-    drawn = _figures(sets, share=share, start=start, point=point, objectives=objectives, draws=draws) if sets else None
-    baseline = next((name for name in (*BASELINES, *reversed(grid.methods)) if name in grid.methods), None)
+    drawn = _figures(grid, point, objectives, draws) if grid.methods else None
+    baseline, every = (
+        against(grid.methods) if grid.methods else None,
+        [measure.name for measure in measures(objectives)],
+    )
     summaries = [
         Summary(
-            method, _intervals(drawn, grid.methods, method, None, objectives),
-            _intervals(drawn, grid.methods, method, baseline, objectives) if method != baseline else {},
-            cost([run for run in runs if run.method == method], runs),
+            method, _intervals(drawn, grid.methods, method, None, names=every),
+            _intervals(drawn, grid.methods, method, baseline, names=every) if method != baseline else {},
+            cost([run for run in runs if run.method == method]),
         )
         for method in grid.methods
         if drawn is not None
@@ -111,9 +152,30 @@ def compare(
     raw = grid.start("raw")
     return Comparison(
         view, objectives, rule, point.tolist(), grid.weights, grid.seeds, grid.prompts, grid.missing, grid.unasked, baseline, summaries,
-        _points(grid, objectives), {name: confidence.mean(raw[0, 0, :, k]) for k, name in enumerate(objectives)},
+        _points(runs, grid, objectives), {name: confidence.mean(raw[0, 0, :, k]) for k, name in enumerate(objectives)},
         _best_volume(runs[0], view, best, point, grid.weights),
     )  # fmt: skip
+
+
+def against(methods: Sequence[str]) -> str:
+    """The method that the others of ``methods`` are compared with.
+
+    >>> against(["plc", "linear, clip 0.1", "soups:exact"]), against(["plc", "solo"])
+    ('linear, clip 0.1', 'solo')
+    """
+    named = (method for name in BASELINES for method in methods if method == name or method.startswith(f"{name}, "))
+    return next(named, methods[-1])
+
+
+def _pair(grid: Grid, view: View, point: Array, draws: int) -> Pair:
+    """The two methods of ``grid``."""
+    baseline, objectives = against(grid.methods), list(view.columns)
+    (method,) = (name for name in grid.methods if name != baseline)
+    over = {}
+    if grid.weights:
+        drawn = _figures(grid, point, objectives, draws, MAIN)
+        over = _intervals(drawn, grid.methods, method, baseline, names=MAIN)
+    return Pair(method, baseline, grid.weights, grid.seeds, over)
 
 
 def check(runs: Sequence[Run]) -> None:
@@ -123,31 +185,31 @@ def check(runs: Sequence[Run]) -> None:
         merged(known)
 
 
-def _reference(sets: dict[str, Array], start: Array, rule: protocol.Rule) -> Array:
+def _reference(grids: Sequence[Grid], rule: protocol.Rule) -> Array:
+    """For all of ``grids``, so that their hypervolumes compare."""
     if rule == "nadir":
-        lowest: Array = np.min([found.mean(2).min((0, 1)) for found in sets.values()], axis=0)
+        means = [grid.stack(method).mean(2).min((0, 1)) for grid in grids for method in grid.methods]
+        lowest: Array = np.min(means, axis=0)
         return lowest
-    fixed: Array = start[0, 0].mean(0) - protocol.MARGIN
+    fixed: Array = grids[0].start()[0, 0].mean(0) - protocol.MARGIN
     return fixed
 
 
-def _figures(
-    sets: dict[str, Array], *, share: Array, start: Array, point: Array, objectives: list[str], draws: int
-) -> Drawn:
-    """All figures of all methods from the same resamples, method by method."""
-    every = measures(objectives)
+def _figures(grid: Grid, point: Array, objectives: list[str], draws: int, names: Sequence[str] = ()) -> Drawn:
+    """Figures of all methods from the same resamples, method by method; those of these names, all where there are none."""
+    every = [measure for measure in measures(objectives) if not names or measure.name in names]
+    share = np.array([[weights[name] for name in objectives] for weights in grid.weights])
 
     def figures(origin: Array, *means: Array) -> list[float]:
-        found = fronts(dict(zip(sets, means, strict=True)), share, origin[0], point)
+        found = fronts(dict(zip(grid.methods, means, strict=True)), share, origin[0], point)
         return [measure.value(front) for front in found.values() for measure in every]
 
-    return confidence.bootstrap(figures, [start, *sets.values()], draws)
+    return confidence.bootstrap(figures, [grid.start(), *map(grid.stack, grid.methods)], draws)
 
 
 def _intervals(
-    drawn: Drawn, methods: list[str], method: str, baseline: str | None, objectives: list[str]
+    drawn: Drawn, methods: list[str], method: str, baseline: str | None, *, names: Sequence[str]
 ) -> dict[str, Interval]:
-    names = [measure.name for measure in measures(objectives)]
     own = methods.index(method) * len(names)
     if baseline is None:
         return {name: drawn.interval(own + i) for i, name in enumerate(names)}
@@ -155,15 +217,20 @@ def _intervals(
     return {name: drawn.difference(own + i, other + i) for i, name in enumerate(names)}
 
 
-def _points(grid: Grid, objectives: list[str]) -> list[Point]:
+def _points(runs: Sequence[Run], grid: Grid, objectives: list[str]) -> list[Point]:
+    """Every method at each of its weights, compared or not, over the prompts that are compared and for which it has all scores."""
+    groups: dict[tuple[str, str], list[Run]] = {}
+    for run in sorted(runs, key=lambda run: run.seed):
+        groups.setdefault((run.method, place(run)[0]), []).append(run)
     found = []
-    for method in grid.methods:
-        raw = grid.stack(method, "raw")
-        drawn = confidence.bootstrap(lambda means: means.flatten(), [raw])
-        for at, weights in enumerate(grid.weights):
-            place = at * len(objectives)
-            rewards = {name: drawn.interval(place + k) for k, name in enumerate(objectives)}
-            found.append(Point(method, weights, rewards))
+    for method, text in dict.fromkeys((run.method, place(run)[0]) for run in runs):
+        group = groups[method, text]
+        raw = np.array([[run.scores(grid.columns, column="raw")] for run in group])  # (seeds, 1, prompts, K)
+        known = grid.complete & np.isfinite(raw).all((0, 1, 3))
+        if known.any():
+            drawn = confidence.bootstrap(lambda means: means.flatten(), [raw[:, :, known]])
+            rewards = {name: drawn.interval(k) for k, name in enumerate(objectives)}
+            found.append(Point(method, group[0].weights, rewards))
     return found
 
 

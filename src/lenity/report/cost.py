@@ -23,17 +23,16 @@ class Cost:
     seconds: float
 
 
-def cost(runs: Sequence[Run], every: Sequence[Run] = ()) -> Cost:
+def cost(runs: Sequence[Run]) -> Cost:
     """Of the trainings behind ``runs``, each counted once, divided by the number of seeds.
 
-    ``every`` are the runs in which trainings are looked for first, so that a folder can be read from anywhere.
+    What a run was made from is looked for beside it first, so that a folder can be read from anywhere.
     """
-    known = {run.path.parts[-2:]: run.metrics for run in [*every, *runs]}
-    trainings: dict[tuple[str, ...], list[dict[str, Any]]] = {}
+    trainings: dict[Path, list[dict[str, Any]]] = {}
     for run in runs:
-        for source in [run.path] if run.metrics else map(Path, _sources(run)):
-            place = source.parts[-2:]
-            trainings[place] = known[place] if place in known else RunFolder(source).metrics()
+        for source in [run.path] if run.metrics else _sources(run):
+            if source.resolve() not in trainings:
+                trainings[source.resolve()] = RunFolder(source).metrics()
     rows = [row for found in trainings.values() for row in found]
     found = {field.name: sum(float(row.get(field.name, 0)) for row in rows) for field in fields(Cost)[1:-1]}
     seconds = sum(sum(row.get("seconds", {}).values()) for row in rows)
@@ -43,9 +42,10 @@ def cost(runs: Sequence[Run], every: Sequence[Run] = ()) -> Cost:
     )
 
 
-def _sources(run: Run) -> tuple[str, ...]:
+def _sources(run: Run) -> list[Path]:
     from lenity.aggregation.base import RULES
     from lenity.config.base import parse_member
 
-    sources: tuple[str, ...] = parse_member(run.config.get("method", "linear"), RULES, "name").sources
-    return sources
+    beside = run.path.absolute().parents[1]
+    places = map(Path, parse_member(run.config.get("method", "linear"), RULES, "name").sources)
+    return [own if (own := beside.joinpath(*place.parts[-2:])).is_dir() else place for place in places]

@@ -42,11 +42,17 @@ def draw(evidence: Evidence, scores: Scores) -> Drawn:
         found += space(evidence, view, by_view[view.name], before, scaled)
         found += fronts(evidence, view, by_view[view.name], before)
     for one in evidence.comparisons:
-        found += bars(one, styles)
+        for place, part in enumerate(one.all):
+            found += bars(part, styles, metrics_section(place))
     found += [*training(evidence), *negotiation(evidence)]
     for one in evidence.comparisons:
         found += ridges(evidence, one.view, by_view[one.view.name], scores)
     return Drawn(_distinct(found), by_view)
+
+
+def metrics_section(place: int) -> str:
+    """Where the bars of a view's comparison are shown, by its place among those of the view."""
+    return f"metrics-{place + 1}" if place else "metrics"
 
 
 def _distinct(figures: Sequence[Figure]) -> list[Figure]:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from lenity.errors import ProtocolError
 from lenity.evaluation.table import paired
 from lenity.report.collect import Run
+from lenity.report.places import Block, blocks, of_methods, place
 
 Array = NDArray[np.float64]
 
@@ -29,21 +30,14 @@ class Grid:
     asked: NDArray[np.bool_]
 
     @classmethod
-    def of(cls, runs: Sequence[Run], columns: list[str]) -> Grid:
-        """Methods with fewer than half of the most places are left out; the others are compared where all of them are."""
-        _check_prompts(runs, columns)
-        places: dict[str, set[tuple[str, int]]] = {}
-        for run in runs:
-            places.setdefault(run.method, set()).add(_where(run))
-        most = max(map(len, places.values()))
-        methods = [method for method, found in places.items() if 2 * len(found) >= most]
-        common = set.intersection(*(places[method] for method in methods))
-        seeds = sorted({seed for _, seed in common})
-        order = {_where(run)[0]: run.weights for run in runs}
-        kept = [text for text in order if seeds and all((text, seed) in common for seed in seeds)]
-        methods = methods if kept else []
-        found = {(run.method, *_where(run)): run for run in runs}
-        compared = [found[method, text, seed] for method in methods for text in kept for seed in seeds] or list(runs)
+    def of(cls, runs: Sequence[Run], columns: list[str], block: Block | None = None) -> Grid:
+        """At the places of ``block``; default: the largest, see :func:`lenity.report.places.blocks`; empty where nothing is shared."""
+        if block is None:
+            check_prompts(runs, columns)
+            block = next(iter(blocks(of_methods(runs))), Block((), (), ()))
+        found = {(run.method, *place(run)): run for run in runs}
+        weights = {place(run)[0]: run.weights for run in runs if place(run)[0] in block.weights}
+        compared = [found[method, *where] for method in block.methods for where in block.places] or list(runs)
         complete = np.asarray(np.isfinite(runs[0].scores(columns, "reference")).all(axis=1))
         for run in compared:
             complete &= np.isfinite(run.scores(columns)).all(axis=1)
@@ -51,7 +45,10 @@ class Grid:
             raise ProtocolError(
                 f"no prompt has a score of {', '.join(columns)} for every response.", "Score them again."
             )
-        return cls(methods, [order[text] for text in kept], seeds, columns, found, complete, _asked(runs[0], columns))
+        seeds = list(block.seeds)
+        return cls(
+            list(block.methods), list(weights.values()), seeds, columns, found, complete, _asked(runs[0], columns)
+        )
 
     @property
     def prompts(self) -> int:
@@ -83,10 +80,6 @@ class Grid:
         return np.broadcast_to(scores, (max(len(self.seeds), 1), 1, *scores.shape))
 
 
-def _where(run: Run) -> tuple[str, int]:
-    return json.dumps(run.weights, sort_keys=True), run.seed
-
-
 def _asked(run: Run, columns: list[str]) -> NDArray[np.bool_]:
     """The prompts of which there are scores, missing ones too, (prompts,)."""
     frame = run.frame
@@ -94,7 +87,7 @@ def _asked(run: Run, columns: list[str]) -> NDArray[np.bool_]:
     return np.array([prompt in rated for prompt in paired(frame, "reference", columns)[0]])
 
 
-def _check_prompts(runs: Sequence[Run], columns: list[str]) -> None:
+def check_prompts(runs: Sequence[Run], columns: list[str]) -> None:
     """Also for runs without a protocol: prompts and the reference policy's scores must be the same."""
     ids, start = paired(runs[0].frame, "reference", columns)
     for run in runs:

@@ -14,8 +14,10 @@ from lenity.pareto.confidence import Interval
 from lenity.report import collect, tables
 from lenity.report.collect import Run
 from lenity.report.comparison import Comparison
+from lenity.report.coverage import left_out
 from lenity.report.evidence import Evidence
 from lenity.report.figures import smooth
+from lenity.report.presence import CAPTION, presence
 
 MANY = 16  # runs; more are told by the tables above
 
@@ -25,7 +27,13 @@ def write_markdown(evidence: Evidence, file: str | Path) -> Path:
     file, runs = Path(file), evidence.runs
     file.parent.mkdir(parents=True, exist_ok=True)
     pictures = _pictures(runs, file)
-    parts = [f"# {inline(file.stem)}", _setting(evidence), _reward_models(runs)]
+    parts = [
+        f"# {inline(file.stem)}",
+        _setting(evidence),
+        f"## What each method has\n\n{CAPTION}",
+        tables.markdown(presence(evidence)),
+    ]
+    parts += [*_left_out(evidence), _reward_models(runs)]
     for comparison in evidence.comparisons:
         parts += _comparison(comparison)
     if evidence.main.methods:
@@ -86,12 +94,22 @@ def _reward_models(runs: Sequence[Run]) -> str:
     return "## Reward models\n\n" + tables.markdown((headings, rows))
 
 
-def _comparison(found: Comparison) -> list[str]:
-    if not found.methods:
+def _left_out(evidence: Evidence) -> list[str]:
+    lines = [f"- **{inline(sign.what)}.** {inline(sign.where)}. {inline(sign.look)}" for sign in left_out(evidence)]
+    return ["## What is left out", "\n".join(lines)] if lines else []
+
+
+def _comparison(view: Comparison) -> list[str]:
+    if not view.methods:
         return []
-    parts = [f"## By {found.view.name}", inline(tables.note(found)), tables.markdown(tables.methods(found))]
-    parts += [tables.markdown(tables.figures(found)), tables.markdown(tables.differences(found))]
-    return [*parts, "Mean raw reward, mean over seeds.", tables.markdown(tables.rewards(found))]
+    parts = [f"## By {view.view.name}"]
+    for found in view.all:
+        parts += [f"### {inline(tables.heading(found))}"] if len(view.all) > 1 else []
+        parts += [inline(tables.note(found)), tables.markdown(tables.methods(found))]
+        parts += [tables.markdown(tables.figures(found)), tables.markdown(tables.differences(found))]
+    if view.pairs:
+        parts += ["### Methods that do not have the same weights and seeds", tables.markdown(tables.pairs(view))]
+    return [*parts, "Mean raw reward, mean over seeds.", tables.markdown(tables.rewards(view))]
 
 
 def _changes(runs: Sequence[Run]) -> str:

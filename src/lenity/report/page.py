@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 from lenity.report import cases, warnings
+from lenity.report.comparison import Comparison
 from lenity.report.embedded import as_json
 from lenity.report.evidence import Evidence
-from lenity.report.figures import Drawn, draw
+from lenity.report.figures import Drawn, draw, metrics_section
 from lenity.report.lighter import lighter
 from lenity.report.panels import headline, record
-from lenity.report.panels.bars import differences, verdict
+from lenity.report.panels.bars import differences, pairs, verdict
 from lenity.report.panels.base import Cell, Figure, Table, signed, weights_text, with_bracket
 from lenity.report.panels.looks import DARK, looks
 from lenity.report.panels.static import static, static_title
+from lenity.report.presence import CAPTION, presence
 from lenity.report.scores import Scores
+from lenity.report.signs import MOST_NAMED
+from lenity.report.tables import heading
 
 MOST = 7_950_000  # bytes; plotly.js takes 4.8 million of them
 SCRIPTS = ("theme", "figures", "tabs", "points", "cases")
@@ -41,14 +46,20 @@ def write_page(evidence: Evidence, *, samples: bool = True, title: str | None = 
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     ).from_string(part("template.html"))
     content = _content(evidence, scores, drawn, samples)
-    content["title"] = title or f"Alignment report: {evidence.folder.resolve().name}"
+    content["title"] = title or f"Alignment report: {_names(evidence.read)}"
     text = template.render(content)
     if samples:
         content["data"] |= _texts(evidence, scores, MOST - len(text.encode()))
         text = template.render(content)
     file = evidence.folder / "report.html"
+    evidence.folder.mkdir(parents=True, exist_ok=True)
     file.write_text(text, encoding="utf-8")
     return file
+
+
+def _names(folders: Sequence[Path]) -> str:
+    more = f" and {len(folders) - MOST_NAMED} more" if len(folders) > MOST_NAMED else ""
+    return ", ".join(folder.resolve().name for folder in folders[:MOST_NAMED]) + more
 
 
 def part(name: str) -> str:
@@ -60,16 +71,31 @@ def _content(evidence: Evidence, scores: Scores, drawn: Drawn, samples: bool) ->
     comparisons = evidence.comparisons
     return {
         "setting": headline.setting(evidence),
-        "sentences": [headline.sentence(one, drawn.spots[one.view.name]) for one in comparisons],
+        "sentences": [text for one in comparisons for text in headline.sentences(one, drawn.spots[one.view.name])],
         "views": [one.view.name for one in comparisons], "main": evidence.main.view.name,
         "figures": drawn.figures, "looks": looks(run.method for run in evidence.runs), "known_best": evidence.best is not None,
-        "points": points_table(drawn, evidence), "differences": {one.view.name: differences(one) for one in comparisons if one.methods},
+        "points": points_table(drawn, evidence), "metrics": {one.view.name: _metrics(one) for one in comparisons if one.methods}, "presence": _presence(evidence),
+        "pairs": {one.view.name: pairs(one) for one in comparisons if one.pairs},
         "static": static(evidence, scores), "static_title": static_title(evidence.main), "budget": record.budget(evidence.main), "protocol": record.protocol(evidence),
         "signs": warnings.signs(evidence, scores), "samples": samples, "rules": cases.RULES,
         "several_seeds": len({run.seed for run in evidence.runs}) > 1, "objectives": list(evidence.runs[0].weights),
         "single": len(evidence.runs) == 1,
         **_scripts(), "data": _data(evidence, drawn), "styles": part("static/page.css"),
     }  # fmt: skip
+
+
+def _metrics(comparison: Comparison) -> list[tuple[str, str, Table]]:
+    """At each set of weights and seeds that methods share: heading, where there are several, section of the bars, and differences."""
+    several = len(comparison.all) > 1
+    return [
+        (heading(one) if several else "", metrics_section(place), differences(one))
+        for place, one in enumerate(comparison.all)
+    ]
+
+
+def _presence(evidence: Evidence) -> Table:
+    headings, rows = presence(evidence)
+    return Table(headings, [list(map(Cell, row)) for row in rows], CAPTION)
 
 
 def _scripts() -> dict[str, Any]:

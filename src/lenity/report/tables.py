@@ -9,13 +9,13 @@ from lenity.evaluation.protocol import MARGIN
 from lenity.markdown import inline
 from lenity.pareto.confidence import Interval
 from lenity.pareto.measures import Measure, measures
-from lenity.report.comparison import Comparison
+from lenity.report.comparison import MAIN, Comparison
 
 Table = tuple[list[str], list[list[str]]]
 PASSES = "Forward and backward passes are those of the update alone, each over one mini-batch, counted on one process."
 
 
-def methods(comparison: Comparison, names: Sequence[str] = ("scalarised value", "hypervolume")) -> Table:
+def methods(comparison: Comparison, names: Sequence[str] = MAIN) -> Table:
     """Figures of these names, each with what it is over the baseline."""
     by_name = {measure.name: measure for measure in measures(comparison.objectives)}
     rows = []
@@ -32,22 +32,14 @@ def methods(comparison: Comparison, names: Sequence[str] = ("scalarised value", 
 
 def figures(comparison: Comparison) -> Table:
     """The other figures of every method."""
-    rest = [
-        measure
-        for measure in measures(comparison.objectives)
-        if measure.name not in {"scalarised value", "hypervolume"}
-    ]
+    rest = [measure for measure in measures(comparison.objectives) if measure.name not in MAIN]
     rows = [[found.method, *(str(found.figures[measure.name]) for measure in rest)] for found in comparison.methods]
     return ["method", *map(_arrow, rest)], rows
 
 
 def differences(comparison: Comparison) -> Table:
     """What every other figure is over the baseline's."""
-    rest = [
-        measure
-        for measure in measures(comparison.objectives)
-        if measure.name not in {"scalarised value", "hypervolume"}
-    ]
+    rest = [measure for measure in measures(comparison.objectives) if measure.name not in MAIN]
     rows = [
         [found.method, *(_over(found.over[measure.name], measure) for measure in rest)]
         for found in comparison.methods
@@ -56,11 +48,48 @@ def differences(comparison: Comparison) -> Table:
     return [f"over {comparison.baseline}", *map(_arrow, rest)], rows
 
 
+def pairs(comparison: Comparison) -> Table:
+    """The main figures of every two methods that do not have the same weights and seeds, over those that the two share."""
+    by_name = {measure.name: measure for measure in measures(comparison.objectives)}
+    rows = []
+    for pair in comparison.pairs:
+        shared = (
+            f"{count(len(pair.weights), 'weighting')}, {count(len(pair.seeds), 'seed')}" if pair.weights else "none"
+        )
+        cells = [_over(pair.over.get(name), by_name[name]) for name in MAIN]
+        rows.append([f"{pair.method} over {pair.baseline}", shared, *cells])
+    return ["pair by pair", "shared", *(_arrow(by_name[name]) for name in MAIN)], rows
+
+
+def heading(comparison: Comparison) -> str:
+    """Where the methods of a comparison are compared, and which they are."""
+    names = listed([found.method for found in comparison.methods])
+    return f"At {count(len(comparison.weights), 'weighting')} and {count(len(comparison.seeds), 'seed')}: {names}"
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names side by side, apart by semicolons where one of them has a comma.
+
+    >>> listed(["plc", "linear"]), listed(["plc, clip 0.1", "linear"])
+    ('plc, linear', 'plc, clip 0.1; linear')
+    """
+    return ("; " if any("," in name for name in names) else ", ").join(names)
+
+
+def count(number: int, word: str) -> str:
+    """A number of things.
+
+    >>> count(1, "seed"), count(2, "seed")
+    ('1 seed', '2 seeds')
+    """
+    return f"{number} {word}{'' if number == 1 else 's'}"
+
+
 def costs(comparison: Comparison) -> Table:
     """What each method's front took, one seed."""
     headings = ["method", "trainings", "tokens", "reward calls", "forward", "backward", "seconds"]
     rows = []
-    for found in comparison.methods:
+    for found in comparison.everyone:
         cost = found.cost
         counts = (cost.tokens, cost.reward_calls, cost.forward_passes, cost.backward_passes, cost.seconds)
         rows.append([found.method, f"{cost.runs:g}", *(f"{count:,.0f}" for count in counts)])
@@ -70,7 +99,7 @@ def costs(comparison: Comparison) -> Table:
 def rewards(comparison: Comparison) -> Table:
     """Raw reward of every objective at every weighting; one row for a method that gives one policy for all of them."""
     rows = [["reference policy", *(str(comparison.start[name]) for name in comparison.objectives)]]
-    for method in (found.method for found in comparison.methods):
+    for method in dict.fromkeys(point.method for point in comparison.points):
         cells = {
             point.name: [str(point.rewards[name]) for name in comparison.objectives]
             for point in comparison.points
@@ -93,7 +122,7 @@ def note(comparison: Comparison) -> str:
     if comparison.unasked:
         missing += f" {comparison.unasked} more were not asked (limit {comparison.prompts + comparison.missing})."
     return (
-        f"By {comparison.view.name}: {len(comparison.weights)} weights, {seeds} seed{'s' if seeds > 1 else ''}, {comparison.prompts} held-out "
+        f"By {comparison.view.name}: {count(len(comparison.weights), 'weight')}, {count(seeds, 'seed')}, {comparison.prompts} held-out "
         f"prompts.{missing} The scalarised value is the mean over weights w of Σ w_k times the standardised reward of k (0 is the reference "
         f"policy on average). Hypervolume is on standardised {', '.join(comparison.objectives)} above ({point}), {rule}, "
         "mean over seeds. Brackets are 95 % bootstrap intervals over prompts"

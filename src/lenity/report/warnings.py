@@ -8,10 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lenity.pareto.confidence import Interval
-from lenity.report.collect import JUDGE, measuring
+from lenity.report.collect import measuring
 from lenity.report.comparison import Comparison
 from lenity.report.coverage import left_out
 from lenity.report.evidence import Evidence
+from lenity.report.judge import JUDGE
 from lenity.report.panels.base import signed, weights_text, with_bracket
 from lenity.report.resamples import intervals
 from lenity.report.scores import Scores

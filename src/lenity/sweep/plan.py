@@ -61,6 +61,28 @@ def plan(
     return sorted(runs, key=lambda run: bool(run.method.sources))
 
 
+def made_for(
+    configs: Sequence[RunConfig], methods: Sequence[str | Rule], points: Sequence[Point]
+) -> dict[str, list[str]]:
+    """The methods that need each run of the plan that was not asked for, neither its method nor it at these weights, by its output."""
+    asked = {member_name(parse_member(method, RULES, "name"), RULES) for method in methods}
+    places = {_key(config, point) for config in configs[:1] for point in points}
+    found: dict[str, list[str]] = {}
+    for config in configs:
+        if member_name(config.method, RULES) not in asked or _key(config, config.weights) not in places:
+            users = (member_name(other.method, RULES) for other in configs if needs(other, config))
+            found[config.output] = list(dict.fromkeys(users))
+    return found
+
+
+def needs(user: RunConfig, run: RunConfig) -> bool:
+    """Whether ``user`` cannot be made without ``run``; one that would train the same itself can."""
+    rules = (rule for rule, _ in user.method.alone().needed(list(user.rewards), [user.weights]))
+    needed = {member_name(parse_member(rule, RULES, "name"), RULES) for rule in rules}
+    taken = {Path(source).parts[-2:] for source in user.method.sources}
+    return member_name(run.method, RULES) in needed and Path(run.output).parts[-2:] in taken
+
+
 @dataclass(frozen=True)
 class _Draft:
     """Makes the runs of one seed; ``names`` are the folders of points."""

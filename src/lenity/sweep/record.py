@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -17,30 +17,38 @@ FILE = "sweep.json"
 
 @dataclass(frozen=True)
 class Outcome:
-    """How one run of a sweep ended."""
+    """How one run of a sweep ended; ``made_for`` names the methods that it was made for where it was not asked for itself, and is
+    None where the record does not say.
+    """
 
     run: str
     seconds: float
     error: str | None = None
+    made_for: Sequence[str] | None = None
 
 
 class Record:
-    """An entry a run, in the order of the plan; those of an earlier call stand until their run ends again."""
+    """One entry per run, in the order of the plan; those of an earlier call stand until their run ends again, after the plan's."""
 
-    def __init__(self, output: Path, configs: Sequence[RunConfig]) -> None:
+    def __init__(
+        self, output: Path, configs: Sequence[RunConfig], made_for: Mapping[str, Sequence[str]] | None = None
+    ) -> None:
         self._file, self._runs = output / FILE, [config.output for config in configs]
-        self._earlier = _read(self._file)
+        self._earlier, self._made_for = _read(self._file), made_for or {}
         self._ended: dict[str, Outcome] = {}
         self.kept = {config.output for config in configs if done(config)}
 
     def add(self, outcome: Outcome) -> Outcome:
-        """Write it; a run that was done before this call keeps the seconds that it took then."""
+        """Write it; a run that was done before this call keeps the seconds that it took then, one that was once asked for stays so."""
         before = self._earlier.get(outcome.run)
+        asked = before is not None and before.made_for == []
+        outcome = replace(outcome, made_for=[] if asked else list(self._made_for.get(outcome.run, [])))
         if before and outcome.run in self.kept and outcome.error is None:
             outcome = replace(outcome, seconds=before.seconds)
         self._ended[outcome.run] = outcome
         found = self._earlier | self._ended
-        entries = [asdict(found[run]) for run in self._runs if run in found]
+        order = dict.fromkeys([*self._runs, *self._earlier])
+        entries = [asdict(found[run]) for run in order if run in found]
         replace_text(self._file, json.dumps(entries, indent=2) + "\n")
         return outcome
 

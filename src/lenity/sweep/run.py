@@ -34,6 +34,7 @@ def run_sweep(
     executor: Executor | None = None,
     retries: int = 0,
     progress: Progress | None = None,
+    made_for: Mapping[str, Sequence[str]] | None = None,
 ) -> list[Outcome]:
     """Train and evaluate every configuration; writes ``sweep.json`` as runs end, then all evaluations as one file.
 
@@ -46,6 +47,7 @@ def run_sweep(
         executor: carries out the runs; default: ``jobs`` processes of this machine, with ``threads`` each.
         retries: how often a run goes on from its last checkpoint after its process or machine was lost.
         progress: whether to show how far it is, and how often a line; default: a line every 30 seconds.
+        made_for: from :func:`lenity.sweep.plan.made_for`, for the record; default: every run was asked for.
 
     Raises:
         FolderInUseError: another sweep is at work in ``output``.
@@ -56,7 +58,7 @@ def run_sweep(
 
     threads = threads or max(1, (os.cpu_count() or 1) // jobs)
     with locked(output):
-        record = Record(output, configs)
+        record = Record(output, configs, made_for)
         with (
             _interrupted_by_sigterm(),
             _environment(tasks.environment(threads)),

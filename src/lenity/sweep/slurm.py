@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,8 +28,9 @@ class Collected:
 
 
 def write_and_collect(
-    configs: Sequence[RunConfig], output: Path, placement: Placement, *, allow_changes: bool = False
-) -> Collected:
+    configs: Sequence[RunConfig], output: Path, placement: Placement, *, allow_changes: bool = False,
+    made_for: Mapping[str, Sequence[str]] | None = None,
+) -> Collected:  # fmt: skip
     """Gather what jobs have finished into ``sweep.json`` and one file of evaluations, and write the jobs for the rest.
 
     Each call that leaves something to do makes a folder of its own, ``output/slurm/<n>``, so that jobs which wait in the queue
@@ -41,7 +42,7 @@ def write_and_collect(
     from lenity.evaluation.folder import gather
 
     with locked(output):
-        record = Record(output, configs)
+        record = Record(output, configs, made_for)
         for config in configs:
             if config.output in record.kept:
                 record.add(found(output, config.output) or Outcome(config.output, 0.0))

@@ -6,20 +6,23 @@ import math
 
 from lenity.pareto.confidence import Interval
 from lenity.pareto.measures import Measure, measures
-from lenity.report.comparison import Comparison
-from lenity.report.panels.base import Cell, Choice, Figure, Table, bracket, number, rounded, signed, slug
+from lenity.report.comparison import MAIN, Comparison
+from lenity.report.panels.base import Cell, Choice, Figure, Table, bracket, number, rounded, signed, slug, weights_text
 from lenity.report.panels.looks import MUTED, TEXT, Look, axis, layout
+from lenity.report.tables import count
 
+MOST = 6  # shared weights named
 ARROWS = {1: " ↑", -1: " ↓", 0: ""}
 SAY = {1: "more is better", -1: "less is better", 0: "neither more nor less is better"}
 
 
-def bars(comparison: Comparison, styles: dict[str, Look]) -> list[Figure]:
+def bars(comparison: Comparison, styles: dict[str, Look], section: str = "metrics") -> list[Figure]:
     """One figure a measure: a bar for each method, with its interval."""
-    return [_bar(comparison, measure, styles) for measure in measures(comparison.objectives) if comparison.methods]
+    every = measures(comparison.objectives) if comparison.methods else []
+    return [_bar(comparison, measure, styles, section) for measure in every]
 
 
-def _bar(comparison: Comparison, measure: Measure, styles: dict[str, Look]) -> Figure:
+def _bar(comparison: Comparison, measure: Measure, styles: dict[str, Look], section: str) -> Figure:
     found = [(one.method, one.figures[measure.name]) for one in comparison.methods]
     known = [interval for _, interval in found]
     whiskers = {
@@ -43,7 +46,7 @@ def _bar(comparison: Comparison, measure: Measure, styles: dict[str, Look]) -> F
         annotations=blank, shapes=_best(comparison, measure), margin={"l": 10, "r": 14, "t": 6, "b": 22},
     )  # fmt: skip
     return Figure(
-        "metrics", slug("metrics", comparison.view.name, measure.name), measure.name + ARROWS[measure.better],
+        section, slug(section, comparison.view.name, measure.name), measure.name + ARROWS[measure.better],
         [Choice("", [trace], axes)], comparison.view.name, height=46 + 26 * len(found),
         note=SAY[measure.better] + ("; the dotted line is the exact best at these weights" if _best(comparison, measure) else ""),
     )  # fmt: skip
@@ -72,6 +75,21 @@ def differences(comparison: Comparison) -> Table:
     names = [found.method for found in comparison.methods]
     caption = f"Value with its interval; below, the difference from {comparison.baseline} with its paired interval, grey where that includes 0."
     return Table(["measure", *names], rows, caption)
+
+
+def pairs(comparison: Comparison) -> Table:
+    """The main figures of every two methods that do not have the same weights and seeds, over those that the two share, paired."""
+    rows = []
+    for pair in comparison.pairs:
+        shared = f"{'; '.join(map(weights_text, pair.weights[:MOST]))}{' …' if len(pair.weights) > MOST else ''}"
+        size = f"{count(len(pair.weights), 'weighting')}, {count(len(pair.seeds), 'seed')}" if pair.weights else "none"
+        row = [Cell(f"{pair.method} over {pair.baseline}"), Cell(size, shared)]
+        for name in MAIN:
+            over = pair.over.get(name)
+            row.append(Cell("–") if over is None else Cell(_over(over), "", verdict(over, 1)))
+        rows.append(row)
+    caption = "Pair by pair, at the weights and seeds that the two share: the paired difference with its interval, grey where that includes 0."
+    return Table(["pair", "shared", *(f"{name} ↑" for name in MAIN)], rows, caption)
 
 
 def _over(over: Interval) -> str:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from lenity.report.comparison import Comparison, Summary
+from lenity.report.comparison import MAIN, Comparison, Summary
 from lenity.report.evidence import Evidence
 from lenity.report.panels.bars import verdict
-from lenity.report.panels.base import signed
+from lenity.report.panels.base import signed, weights_text
 from lenity.report.spots import Spot
+from lenity.report.tables import count, listed
 
-MAIN = ("scalarised value", "hypervolume")  # both: more is better
 FEW = 5  # methods whose intervals a sentence can hold
 
 
@@ -21,23 +21,51 @@ def setting(evidence: Evidence) -> list[tuple[str, str]]:
     weights = {tuple(sorted(run.weights.items())) for run in runs}
     seeds = sorted({run.seed for run in runs})
     return [
-        ("Methods", ", ".join(methods)),
+        ("Methods", listed(methods)),
+        *_made_for(evidence),
+        *_differences(evidence),
         ("Objectives", ", ".join(runs[0].weights)),
-        ("Policies", f"{len(runs)}, at {_count(len(weights), 'weighting')}"),
+        ("Policies", f"{len({run.path for run in runs})}, at {count(len(weights), 'weighting')}"),
         ("Seeds", ", ".join(map(str, seeds))),
         ("Prompts", f"{runs[0].frame['prompt_id'].nunique()}, held out from training"),
         ("Views", ", ".join(one.view.name for one in evidence.comparisons)),
     ]
 
 
-def sentence(comparison: Comparison, spots: Sequence[Spot]) -> str:
-    """Who is better in one view."""
+def _made_for(evidence: Evidence) -> list[tuple[str, str]]:
+    """Runs that are no method of the comparison."""
+    users: dict[str, dict[str, None]] = {}
+    for run in evidence.helpers:
+        users.setdefault(run.method, {}).update(dict.fromkeys(run.made_for))
+    told = [f"{method} ({', '.join(names)})" for method, names in users.items()]
+    return [("Not compared, as made for other methods alone", "; ".join(told))] if told else []
+
+
+def _differences(evidence: Evidence) -> list[tuple[str, str]]:
+    """The settings that tell runs of one method apart."""
+    told = {run.method: run.differs for run in evidence.runs if run.differs}
+    return [("Settings that differ", "; ".join(f"{method}: {text}" for method, text in told.items()))] if told else []
+
+
+def sentences(comparison: Comparison, spots: Sequence[Spot]) -> list[str]:
+    """Who is better in one view, at each set of weights and seeds that methods share, and what is not compared."""
+    found = [sentence(one, spots, named=len(comparison.all) > 1) for one in comparison.all]
+    apart = [f"{pair.method} and {pair.baseline}" for pair in comparison.pairs if not pair.weights]
+    if comparison.methods and apart:
+        found.append(f"By {comparison.view.name}: {_and(apart)} share no weights and seeds, so they are not compared.")
+    return found
+
+
+def sentence(comparison: Comparison, spots: Sequence[Spot], *, named: bool = False) -> str:
+    """Who is better in one comparison; with the weights where they are to be ``named`` and are few."""
     view = f"By {comparison.view.name}"
     if not comparison.methods:
         return f"{view}: the methods share no weights and seeds, so nothing is compared."
     if len(comparison.methods) == 1:
         return f"{view}: {comparison.methods[0].method} alone, over the reference policy: {_alone(comparison, spots)}."
-    size = f"{_count(len(comparison.weights), 'weighting')}, {_count(len(comparison.seeds), 'seed')}, {comparison.prompts} prompts"
+    size = f"{count(len(comparison.weights), 'weighting')}, {count(len(comparison.seeds), 'seed')}, {comparison.prompts} prompts"
+    if named and len(comparison.weights) <= FEW:
+        size += f"; at {', or '.join(map(weights_text, comparison.weights))}"
     others = [found for found in comparison.methods if found.over]
     groups: dict[tuple[str, ...], list[Summary]] = {}
     for found in others:
@@ -68,14 +96,10 @@ def _alone(comparison: Comparison, spots: Sequence[Spot]) -> str:
     for k, name in enumerate(comparison.objectives):
         words = [verdict(spot.gain[k], 1) for spot in own]
         parts.append(
-            f"{name} better at {words.count('better')} and worse at {words.count('worse')} of {_count(len(own), 'weighting')}"
+            f"{name} better at {words.count('better')} and worse at {words.count('worse')} of {count(len(own), 'weighting')}"
         )
     return "; ".join(parts)
 
 
 def _and(words: Sequence[str]) -> str:
-    return " and ".join(filter(None, [", ".join(words[:-1]), *words[-1:]]))
-
-
-def _count(number: int, word: str) -> str:
-    return f"{number} {word}{'' if number == 1 else 's'}"
+    return " and ".join(filter(None, [listed(words[:-1]), *words[-1:]]))

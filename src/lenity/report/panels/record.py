@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from lenity.evaluation.protocol import FRONT_RULE, MARGIN, Protocol
+from lenity.report import judge
 from lenity.report.comparison import Comparison
 from lenity.report.evidence import Evidence
 from lenity.report.panels.base import Cell, Table, number, settings_text, weights_text
@@ -18,7 +19,7 @@ def budget(comparison: Comparison) -> Table | None:
         return None
     headings = ["method", "trainings", "tokens generated", "reward calls", "forward passes", "backward passes", "time"]
     rows = []
-    for found in comparison.methods:
+    for found in comparison.everyone:
         cost = found.cost
         counts = (cost.tokens, cost.reward_calls, cost.forward_passes, cost.backward_passes)
         cells = [f"{cost.runs:g}", *(f"{count:,.0f}" for count in counts), duration(cost.seconds)]
@@ -53,7 +54,7 @@ def protocol(evidence: Evidence) -> list[tuple[str, str]]:
     shown = "; ".join(map(weights_text, weights[:MOST_WEIGHTS]))
     more = f"; and {len(weights) - MOST_WEIGHTS} more" if len(weights) > MOST_WEIGHTS else ""
     return [
-        *measured, *judging(evidence.folder), *points,
+        *measured, *judging(judge.folder_of(evidence.read)), *points,
         ("Reference front", f"{known.reference_front if known else FRONT_RULE}, found anew in each resample"),
         ("Weights", shown + more), ("Seeds", _seeds(evidence)),
         ("Intervals", "95 %, bootstrap over prompts" + (" and seeds" if len(evidence.main.seeds) > 1 else "") + ", 1000 resamples, the same for all methods"),
