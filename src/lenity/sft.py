@@ -14,6 +14,7 @@ from lenity.config.stages import SFTConfig, StageConfig
 from lenity.data.base import ASSISTANT
 from lenity.data.loading import every
 from lenity.data.preferences import load_transcripts
+from lenity.data.seen import check_split, unseen
 from lenity.errors import DataError
 
 IGNORED = -100
@@ -29,12 +30,15 @@ def run(config: SFTConfig) -> dict[str, Any]:
     from lenity.training_bar import show_progress
     from lenity.training_guard import Guard
 
+    check_split(config.eval_data, config.data, ("eval_data", "data"))
     texts, read = load_transcripts(config.data)
     model, tokenizer = build(config, texts)
     rows = encode(texts, tokenizer, config.max_length)
     held_out = None
     if config.eval_data:
-        held_out = encode(every(load_transcripts(config.eval_data)[0], config.eval_limit), tokenizer, config.max_length)
+        found, _ = load_transcripts(config.eval_data)
+        fresh = unseen(found, texts, lambda text: [text], "eval_data")
+        held_out = encode(every(fresh, config.eval_limit), tokenizer, config.max_length)
     trainer = SFTTrainer(
         model=model,
         args=Arguments(**arguments(config, len(rows)), max_length=None, dataset_kwargs={"skip_prepare_dataset": True}),
@@ -59,7 +63,8 @@ def run(config: SFTConfig) -> dict[str, Any]:
     }
     if held_out:
         loss = trainer.evaluate()["eval_loss"]
-        report |= {"eval_rows": len(held_out), "eval_loss": loss, "eval_perplexity": math.exp(min(loss, 50))}
+        report |= {"eval_rows": len(held_out), "eval_rows_trained_on": len(found) - len(fresh)}
+        report |= {"eval_loss": loss, "eval_perplexity": math.exp(min(loss, 50))}
     save(trainer, tokenizer, config, report)
     return report
 

@@ -69,6 +69,16 @@ class PromptFigures:
 
 
 @dataclass(frozen=True)
+class HeldOutFigures:
+    """Distinct held-out prompts, how many of them training uses too, rows that repeat another, and why training data cannot be read."""
+
+    prompts: int
+    trained_on: int
+    repeated: int
+    unread: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class ResponseFigures:
     """The reference policy's responses; ``cut`` is the share that neither ended nor met a stop string."""
 
@@ -134,3 +144,4 @@ class Figures:
     correlations: tuple[Correlation, ...]
     conflict: ConflictFigures | None
     cost: CostFigures | None
+    held_out: HeldOutFigures | None = None

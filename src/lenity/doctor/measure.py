@@ -25,7 +25,8 @@ from lenity.doctor.figures import (
     ResponseFigures,
 )
 from lenity.doctor.rewards import Array, measure_reward
-from lenity.doctor.texts import measure_prompts, of_policy, of_reward
+from lenity.doctor.texts import measure_held_out, measure_prompts, of_policy, of_reward
+from lenity.evaluation.trained import Trained
 from lenity.metrics import conflict
 from lenity.models.precision import bfloat16_gain
 from lenity.pareto.confidence import Interval
@@ -45,6 +46,7 @@ def measure(config: RunConfig, count: int) -> Figures:
         LenityError: a model, a reward or the prompts cannot be loaded.
     """
     engines.require(config)
+    trained = Trained.of([config])
     with TemporaryDirectory() as folder:
         config, world, trainer = prepare(config, RunFolder(folder), ALONE)
     rollouts = _answers(config, world, count)
@@ -69,6 +71,7 @@ def measure(config: RunConfig, count: int) -> Figures:
         correlations=tuple(Correlation(a, b, correlation(scores[a], scores[b])) for a, b in combinations(names, 2)),
         conflict=_conflict(config, scores),
         cost=_cost(config, world, trainer) if scorable else None,
+        held_out=measure_held_out(config, trained),
     )
 
 

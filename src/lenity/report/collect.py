@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 
 from lenity.errors import CheckpointError
 from lenity.evaluation import protocol
+from lenity.evaluation.places import FILE, evaluated
 from lenity.evaluation.protocol import Protocol
 from lenity.evaluation.table import paired
 from lenity.pareto.weights import label
-from lenity.run_folder import RunFolder
+from lenity.run_folder import SETTINGS, RunFolder
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,6 +40,7 @@ class Run:
     metrics: list[dict[str, Any]]
     config: dict[str, Any]
     protocol: Protocol | None = None
+    iteration: int | None = None  # of the checkpoint that was evaluated; None where the run was finished
 
     @property
     def name(self) -> str:
@@ -90,14 +92,8 @@ def read_runs(folder: str | Path) -> list[Run]:
 
     folder = Path(folder)
     judged = pd.read_parquet(folder / JUDGED) if (folder / JUDGED).is_file() else None
-    files = sorted(file for file in folder.rglob("evaluation.parquet") if (file.parent / "config.yaml").is_file())
-    if not files:
-        raise CheckpointError(
-            f"'{folder}' holds no evaluated run.",
-            "Give a run or sweep folder, after `lenity evaluate RUN` or `lenity sweep`.",
-        )
     order = _planned(folder)
-    found = [_read(file.parent, judged) for file in files]
+    found = [_read(run, place, judged) for run, place in evaluated(folder)]
     _refuse_twins(found)
     return sorted(found, key=lambda run: order.get(run.path.parts[-2:], len(order)))
 
@@ -114,17 +110,19 @@ def _refuse_twins(runs: Sequence[Run]) -> None:
             )
 
 
-def _read(folder: Path, judged: pd.DataFrame | None) -> Run:
+def _read(run: Path, place: Path, judged: pd.DataFrame | None) -> Run:
     import pandas as pd
 
-    frame = pd.read_parquet(folder / "evaluation.parquet")
+    frame = pd.read_parquet(place / FILE)
     first = frame.iloc[0]
+    iteration = int(first["iteration"]) if "iteration" in frame else None
     return Run(
-        folder, str(first["method"]), json.loads(first["weights"]), int(first["seed"]),
+        run, str(first["method"]), json.loads(first["weights"]), int(first["seed"]),
         frame if judged is None else with_judge(frame, judged),
-        RunFolder(folder).metrics(),
-        yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8")),
-        protocol.load(folder) if (folder / protocol.FILE).is_file() else None,
+        RunFolder(run).metrics()[:iteration],
+        yaml.safe_load((place / SETTINGS).read_text(encoding="utf-8")),
+        protocol.load(place) if (place / protocol.FILE).is_file() else None,
+        iteration,
     )  # fmt: skip
 
 

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from lenity.config.run import RunConfig
 from lenity.durable import replace_text
@@ -39,7 +40,9 @@ def write_and_collect(
         FolderInUseError: another sweep is at work in ``output``.
     """
     from lenity.evaluation.folder import gather
+    from lenity.evaluation.trained import Trained
 
+    trained = Trained.of(configs).dump()
     with locked(output):
         record = Record(output, configs)
         for config in configs:
@@ -50,16 +53,17 @@ def write_and_collect(
         if good := [Path(outcome.run) for outcome in record.outcomes if outcome.error is None]:
             gather(good, output)
         left = [config for config in configs if config.output not in record.kept]
-        commands = _write(left, output, placement, allow_changes=allow_changes) if left else []
+        how = {"allow_changes": allow_changes, "trained": trained}
+        commands = _write(left, output, placement, how) if left else []
         shared = found(output, SHARED)
         return Collected(record.outcomes, len(left), commands, shared.error if shared and left else None)
 
 
-def _write(configs: Sequence[RunConfig], output: Path, placement: Placement, *, allow_changes: bool) -> list[str]:
-    """The scripts; the commands that submit them, in order."""
+def _write(configs: Sequence[RunConfig], output: Path, placement: Placement, how: dict[str, Any]) -> list[str]:
+    """The scripts; the commands that submit them, in order. ``how`` is what :func:`tasks.align` takes too."""
     folder = _next(output / FOLDER)
     data = {
-        "output": str(output), "threads": placement.threads, "allow_changes": allow_changes, "runs": [config.dump() for config in configs],
+        "output": str(output), "threads": placement.threads, **how, "runs": [config.dump() for config in configs],
     }  # fmt: skip
     replace_text(folder / TASKS, json.dumps(data) + "\n")
     commands, after = [_script(folder, SHARED, placement)], f"afterok:${{{SHARED}%;*}}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +32,13 @@ def start(threads: int) -> None:
     quiet()  # many workers, one terminal
 
 
-def prepare(data: dict[str, Any], output: str) -> None:
+def prepare(data: dict[str, Any], output: str, trained: Sequence[dict[str, Any]] = ()) -> None:
     """A whole model where the policy is an adapter, the standardisation constants, the reference policy's held-out rows.
+
+    Args:
+        data: a run's configuration.
+        output: the sweep folder.
+        trained: what all runs are trained on, see :meth:`lenity.evaluation.trained.Trained.dump`.
 
     Raises:
         ProtocolError: the runs would be measured otherwise than the sweep's ``protocol.yaml`` says; nothing was trained.
@@ -41,27 +46,32 @@ def prepare(data: dict[str, Any], output: str) -> None:
     from lenity.evaluation import protocol
     from lenity.evaluation.rows import raw_columns
     from lenity.evaluation.score import reference_rows
+    from lenity.evaluation.trained import Trained
     from lenity.processes import ALONE
     from lenity.train import calibrate
 
     config, expected = _on_whole_model(parse(RunConfig, data), Path(output)), protocol.frozen(Path(output))
     standardiser = calibrate(config, Path(output) / "standardisation.json").replaced(config.evaluation.standardisation)
-    start = reference_rows(config, standardiser, Path(output), ALONE, expected=expected)
-    made = protocol.of_rows(config, standardiser.extended(raw_columns(start)), start)
+    everything = Trained.parse([*Trained.of([config]).dump(), *trained])
+    start, held_out = reference_rows(config, standardiser, Path(output), ALONE, trained=everything, expected=expected)
+    made = protocol.of_rows(config, standardiser.extended(raw_columns(start)), start, held_out)
     protocol.check_all(expected, made, "this sweep")
 
 
-def align(data: dict[str, Any], output: str, allow_changes: bool = False) -> None:
-    """Train, from where the run stopped, and evaluate."""
+def align(
+    data: dict[str, Any], output: str, allow_changes: bool = False, trained: Sequence[dict[str, Any]] = ()
+) -> None:
+    """Train, from where the run stopped, and evaluate; ``trained`` as in :func:`prepare`."""
     from lenity.evaluation import protocol
     from lenity.evaluation.score import evaluate
+    from lenity.evaluation.trained import Trained
     from lenity.train import train
 
     config = _on_whole_model(parse(RunConfig, data), Path(output))
     if _outdated(config):
         shutil.rmtree(RunFolder(config.output).adapter)
     run = train(config, resume=Path(config.output).exists(), allow_changes=allow_changes)
-    evaluate(run, cache=Path(output), expected=protocol.frozen(Path(output)))
+    evaluate(run, cache=Path(output), expected=protocol.frozen(Path(output)), trained=Trained.parse(trained))
 
 
 def again(folder: str, lost: dict[str, Any] | None, why: str, function: Callable[..., None], *arguments: Any) -> None:
