@@ -25,6 +25,21 @@ def say(text: str) -> None:
 
 
 @contextmanager
+def working(text: str) -> Iterator[None]:
+    """Shows that work goes on which says nothing itself: a spinner on a terminal, elsewhere a line at once."""
+    import rich
+
+    console = rich.get_console()
+    if console.is_terminal:
+        with console.status(text):
+            yield
+    else:
+        console.print(text, markup=False, highlight=False, soft_wrap=True)
+        console.file.flush()
+        yield
+
+
+@contextmanager
 def bar(description: str, total: int, done: int = 0, *, shown: bool = True) -> Iterator[Callable[..., None]]:
     """A progress bar with time left; yields ``advance(steps=1, description=None)``."""
     from rich.progress import (

@@ -71,6 +71,10 @@ def command(context: click.Context, folder: Path, file: Path | None, checkpoint:
         if launch.leads():
             Console().print(table(frame, str(place)))
             _caution(protocol.load(place))
+            if which is not None:
+                click.echo(
+                    f"This is {frame['method'].iloc[0]}: {place / 'evaluation.parquet'}. Next: lenity report {folder}"
+                )
         return
     shared = evaluate_all(folder, expected if given or context.args else None, change, strict=strict)
     if launch.leads():

@@ -60,7 +60,7 @@ def evaluate_all(
     """
     runs = runs_in(folder)
     expected = protocol.frozen(folder) if expected is None else expected
-    trained = Trained.of(change(run.config) for run in runs)
+    trained = Trained.of((change(run.config) for run in runs), folder)
     with bar("evaluating", len(runs), shown=launch.leads()) as advance:
         for run in runs:
             evaluate(run, change(run.config), cache=folder, expected=expected, trained=trained, strict=strict)

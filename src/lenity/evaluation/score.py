@@ -69,7 +69,7 @@ def evaluate(
             ``evaluations/iteration_NNNNNN`` in the run's folder, with the configuration, and the rows name the iteration. The run may be training.
         cache: folder in which runs of one sweep share the reference policy's rows; default: the run folder.
         expected: by name, protocols that the evaluation must keep to.
-        trained: training prompts to leave out, of all runs that are compared; default: those of ``run`` alone.
+        trained: training prompts to leave out, of all runs that are compared; default: those of ``run``, and of the sweep in ``cache``.
         strict: refuse held-out prompts that were trained on.
         progress: show a progress bar.
 
@@ -84,9 +84,8 @@ def evaluate(
         subject = Subject.of(run, checkpoint, processes)
         with locked(subject.path) if processes.first else nullcontext():
             chosen = config or run.config
-            own = Trained.of([chosen])
-            both = Trained.parse([*own.dump(), *trained.dump()]) if trained else own
-            asked = _Asked(chosen, cache or run.path, both, processes, expected or {}, strict, progress)
+            trained = trained or Trained.of([chosen], cache)
+            asked = _Asked(chosen, cache or run.path, trained, processes, expected or {}, strict, progress)
             return _evaluate(subject, asked)
 
 

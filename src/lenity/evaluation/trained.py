@@ -16,10 +16,11 @@ from lenity.config.stages import Pairs
 from lenity.data.base import DATASETS, PromptSource
 from lenity.data.preferences import load_pairs
 from lenity.data.seen import check_split, seen
+from lenity.durable import replace_text, writing
 from lenity.errors import DataError
 from lenity.evaluation.fingerprint import prompts_identity
 
-PAIRS = "pairs"
+FILE, PAIRS = "trained_on.json", "pairs"
 
 
 @dataclass(frozen=True)
@@ -29,13 +30,18 @@ class Trained:
     sources: tuple[PromptSource | Pairs, ...]
 
     @classmethod
-    def of(cls, configs: Iterable[RunConfig]) -> Trained:
-        """Of all ``configs`` together, and of the runs that they are made from.
+    def of(cls, configs: Iterable[RunConfig], folder: Path | None = None) -> Trained:
+        """Of all ``configs`` together and the runs that they are made from; also of the sweep that works in ``folder``.
 
         Raises:
             ConfigError: held-out and training prompts are one single file under two split names.
         """
-        return cls.parse([entry for config in configs for entry in map(_dump, _sources(config))])
+        configs = list(configs)
+        for config in configs:
+            _check_splits(config)
+        file = folder / FILE if folder else None
+        shared = json.loads(file.read_text(encoding="utf-8")) if file and file.is_file() else []
+        return cls.parse([*shared, *(entry for config in configs for entry in map(_dump, _sources(config)))])
 
     @classmethod
     def parse(cls, entries: Sequence[dict[str, Any]]) -> Trained:
@@ -46,6 +52,12 @@ class Trained:
     def dump(self) -> list[dict[str, Any]]:
         """The sources as plain data."""
         return [_dump(source) for source in self.sources]
+
+    def share(self, folder: Path) -> None:
+        """Let every run of the sweep in ``folder`` be evaluated without these prompts."""
+        everything = self.parse([*self.of([], folder).dump(), *self.dump()])
+        with writing(folder):
+            replace_text(folder / FILE, json.dumps(everything.dump(), indent=2, ensure_ascii=False) + "\n")
 
     @cached_property
     def identity(self) -> str:
@@ -66,16 +78,19 @@ class Trained:
 
 
 def _sources(config: RunConfig) -> Iterator[PromptSource | Pairs]:
-    check_split(config.held_out_prompts, config.prompts, ("held_out_prompts", "prompts"))
-    yield config.prompts
-    for pairs in config.method.examples:
-        check_split(config.held_out_prompts, pairs, ("held_out_prompts", "the method's pairs"))
-        yield pairs
     from lenity.run_folder import RunFolder
 
+    yield config.prompts
+    yield from config.method.examples
     for folder in config.method.sources:
         if (Path(folder) / "config.yaml").is_file():
             yield from _sources(RunFolder(folder).config)
+
+
+def _check_splits(config: RunConfig) -> None:
+    check_split(config.held_out_prompts, config.prompts, ("held_out_prompts", "prompts"))
+    for pairs in config.method.examples:
+        check_split(config.held_out_prompts, pairs, ("held_out_prompts", "the method's pairs"))
 
 
 def _prompts(source: PromptSource | Pairs) -> list[str]:

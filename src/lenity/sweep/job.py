@@ -34,9 +34,9 @@ def main(arguments: Sequence[str]) -> int:
     tasks.start(data["threads"])
     began = time.perf_counter()
     if which == SHARED:
-        run, error = SHARED, attempt(tasks.prepare, (config, str(output), data["trained"]))
+        run, error = SHARED, attempt(tasks.prepare, (config, str(output)))
     else:
-        run, error = config["output"], _align(config, output, data["allow_changes"], data["trained"])
+        run, error = config["output"], _align(config, output, allow_changes=data["allow_changes"])
     outcome = Outcome(run, round(time.perf_counter() - began, 1), error)
     file = _file(output, run)
     file.parent.mkdir(parents=True, exist_ok=True)
@@ -45,8 +45,8 @@ def main(arguments: Sequence[str]) -> int:
     return int(error is not None)
 
 
-def _align(config: dict[str, Any], output: Path, *how: Any) -> str | None:
-    run, work = config["output"], (config, str(output), *how)
+def _align(config: dict[str, Any], output: Path, *, allow_changes: bool) -> str | None:
+    run, work = config["output"], (config, str(output), allow_changes)
     restarts = int(os.environ.get("SLURM_RESTART_COUNT", "0"))
     if not restarts:
         return attempt(tasks.align, work)

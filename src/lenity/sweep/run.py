@@ -9,7 +9,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from lenity.config.run import RunConfig
 from lenity.errors import LenityError
@@ -20,6 +19,7 @@ from lenity.sweep.live import Watch, watch
 from lenity.sweep.record import Outcome, Record
 from lenity.sweep.retries import Retrying
 from lenity.sweep.workers import Workers
+from lenity.terminal import say
 
 SHARED = "what all runs share"
 
@@ -53,9 +53,10 @@ def run_sweep(
     from lenity.evaluation.folder import gather
     from lenity.evaluation.trained import Trained
 
-    trained = Trained.of(configs).dump()
+    trained = Trained.of(configs)
     threads = threads or max(1, (os.cpu_count() or 1) // jobs)
     with locked(output):
+        trained.share(output)
         record = Record(output, configs)
         with (
             _interrupted_by_sigterm(),
@@ -64,16 +65,18 @@ def run_sweep(
             watch(configs, started.room, record.kept) as view,
         ):
             workers = Retrying(started, retries, view.again)
-            _prepare(configs[0], output, trained, workers, view)
-            _carry_out(configs, output, workers, record, view, how=(allow_changes, trained))
-        if good := [Path(outcome.run) for outcome in record.outcomes if outcome.error is None]:
-            gather(good, output)
+            _prepare(configs[0], output, workers, view)
+            _carry_out(configs, output, workers, record, view, allow_changes=allow_changes)
+            good = [Path(outcome.run) for outcome in record.outcomes if outcome.error is None]
+            view.say(f"all ended; gathering the evaluations of {len(good)} runs" if good else "all ended")
+        if good and (caution := gather(good, output).caution):
+            say(caution)
         return record.outcomes
 
 
-def _prepare(config: RunConfig, output: Path, trained: list[dict[str, Any]], workers: Retrying, view: Watch) -> None:
+def _prepare(config: RunConfig, output: Path, workers: Retrying, view: Watch) -> None:
     view.say("measuring the constants of standardisation and the reference policy")
-    workers.submit(SHARED, tasks.prepare, config.dump(), str(output), trained)
+    workers.submit(SHARED, tasks.prepare, config.dump(), str(output))
     while not (answers := workers.wait(1)):
         pass
     if error := answers[0].error:
@@ -82,15 +85,9 @@ def _prepare(config: RunConfig, output: Path, trained: list[dict[str, Any]], wor
 
 
 def _carry_out(
-    configs: Sequence[RunConfig],
-    output: Path,
-    workers: Retrying,
-    record: Record,
-    view: Watch,
-    *,
-    how: tuple[bool, list[dict[str, Any]]],
+    configs: Sequence[RunConfig], output: Path, workers: Retrying, record: Record, view: Watch, *, allow_changes: bool
 ) -> None:
-    """Give out runs as workers are free and what the runs are made from is there; ``how`` is what :func:`tasks.align` takes too."""
+    """Give out runs as workers are free and what the runs are made from is there."""
     by_output = {config.output: config for config in configs}
     waiting = list(configs)
     while waiting or workers.busy:
@@ -101,7 +98,7 @@ def _carry_out(
             elif workers.free and not any(map(record.awaits, config.method.sources)):
                 waiting.remove(config)
                 view.started(config)
-                workers.submit(config.output, tasks.align, config.dump(), str(output), *how)
+                workers.submit(config.output, tasks.align, config.dump(), str(output), allow_changes)
         for answer in workers.wait(1):
             outcome = record.add(Outcome(answer.task, round(answer.seconds, 1), answer.error))
             view.ended(by_output[answer.task], outcome)

@@ -8,7 +8,6 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from lenity.config.run import RunConfig
 from lenity.durable import replace_text
@@ -16,6 +15,7 @@ from lenity.lock import locked
 from lenity.sweep.job import FOLDER, SHARED, TASKS, found
 from lenity.sweep.placement import Placement
 from lenity.sweep.record import Outcome, Record
+from lenity.terminal import say
 
 
 @dataclass(frozen=True)
@@ -42,28 +42,29 @@ def write_and_collect(
     from lenity.evaluation.folder import gather
     from lenity.evaluation.trained import Trained
 
-    trained = Trained.of(configs).dump()
+    trained = Trained.of(configs)
     with locked(output):
+        trained.share(output)
         record = Record(output, configs)
         for config in configs:
             if config.output in record.kept:
                 record.add(found(output, config.output) or Outcome(config.output, 0.0))
             elif (outcome := found(output, config.output)) and outcome.error:
                 record.add(outcome)
-        if good := [Path(outcome.run) for outcome in record.outcomes if outcome.error is None]:
-            gather(good, output)
+        good = [Path(outcome.run) for outcome in record.outcomes if outcome.error is None]
+        if good and (caution := gather(good, output).caution):
+            say(caution)
         left = [config for config in configs if config.output not in record.kept]
-        how = {"allow_changes": allow_changes, "trained": trained}
-        commands = _write(left, output, placement, how) if left else []
+        commands = _write(left, output, placement, allow_changes=allow_changes) if left else []
         shared = found(output, SHARED)
         return Collected(record.outcomes, len(left), commands, shared.error if shared and left else None)
 
 
-def _write(configs: Sequence[RunConfig], output: Path, placement: Placement, how: dict[str, Any]) -> list[str]:
-    """The scripts; the commands that submit them, in order. ``how`` is what :func:`tasks.align` takes too."""
+def _write(configs: Sequence[RunConfig], output: Path, placement: Placement, *, allow_changes: bool) -> list[str]:
+    """The scripts; the commands that submit them, in order."""
     folder = _next(output / FOLDER)
     data = {
-        "output": str(output), "threads": placement.threads, **how, "runs": [config.dump() for config in configs],
+        "output": str(output), "threads": placement.threads, "allow_changes": allow_changes, "runs": [config.dump() for config in configs],
     }  # fmt: skip
     replace_text(folder / TASKS, json.dumps(data) + "\n")
     commands, after = [_script(folder, SHARED, placement)], f"afterok:${{{SHARED}%;*}}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -32,13 +32,8 @@ def start(threads: int) -> None:
     quiet()  # many workers, one terminal
 
 
-def prepare(data: dict[str, Any], output: str, trained: Sequence[dict[str, Any]] = ()) -> None:
+def prepare(data: dict[str, Any], output: str) -> None:
     """A whole model where the policy is an adapter, the standardisation constants, the reference policy's held-out rows.
-
-    Args:
-        data: a run's configuration.
-        output: the sweep folder.
-        trained: what all runs are trained on, see :meth:`lenity.evaluation.trained.Trained.dump`.
 
     Raises:
         ProtocolError: the runs would be measured otherwise than the sweep's ``protocol.yaml`` says; nothing was trained.
@@ -52,26 +47,23 @@ def prepare(data: dict[str, Any], output: str, trained: Sequence[dict[str, Any]]
 
     config, expected = _on_whole_model(parse(RunConfig, data), Path(output)), protocol.frozen(Path(output))
     standardiser = calibrate(config, Path(output) / "standardisation.json").replaced(config.evaluation.standardisation)
-    everything = Trained.parse([*Trained.of([config]).dump(), *trained])
-    start, held_out = reference_rows(config, standardiser, Path(output), ALONE, trained=everything, expected=expected)
+    trained = Trained.of([config], Path(output))
+    start, held_out = reference_rows(config, standardiser, Path(output), ALONE, trained=trained, expected=expected)
     made = protocol.of_rows(config, standardiser.extended(raw_columns(start)), start, held_out)
     protocol.check_all(expected, made, "this sweep")
 
 
-def align(
-    data: dict[str, Any], output: str, allow_changes: bool = False, trained: Sequence[dict[str, Any]] = ()
-) -> None:
-    """Train, from where the run stopped, and evaluate; ``trained`` as in :func:`prepare`."""
+def align(data: dict[str, Any], output: str, allow_changes: bool = False) -> None:
+    """Train, from where the run stopped, and evaluate."""
     from lenity.evaluation import protocol
     from lenity.evaluation.score import evaluate
-    from lenity.evaluation.trained import Trained
     from lenity.train import train
 
     config = _on_whole_model(parse(RunConfig, data), Path(output))
     if _outdated(config):
         shutil.rmtree(RunFolder(config.output).adapter)
     run = train(config, resume=Path(config.output).exists(), allow_changes=allow_changes)
-    evaluate(run, cache=Path(output), expected=protocol.frozen(Path(output)), trained=Trained.parse(trained))
+    evaluate(run, cache=Path(output), expected=protocol.frozen(Path(output)))
 
 
 def again(folder: str, lost: dict[str, Any] | None, why: str, function: Callable[..., None], *arguments: Any) -> None:
