@@ -19,11 +19,12 @@ from lenity.errors import ConfigError, DataError
 from lenity.evaluation import protocol
 from lenity.evaluation.folder import evaluate_all
 from lenity.evaluation.score import evaluate
+from lenity.evaluation.trained import Trained
 from lenity.report.collect import read_runs
 from lenity.report.evidence import gather
 from lenity.report.markdown import write_markdown
 from lenity.report.page import write_page
-from lenity.run_folder import save_config
+from lenity.run_folder import RunFolder, save_config
 from lenity.sweep import tasks
 from lenity.train import train
 
@@ -192,8 +193,6 @@ def test_pairs_that_a_method_learns_from_are_trained_on(tiny_model, tmp_path):
     )
     method = {"name": "ric", "offline": {"pairs": {"dataset": str(pairs)}}}
     config = settings(tiny_model, tmp_path, write(tmp_path / "held_out.jsonl", FRESH), method=method)
-    from lenity.evaluation.trained import Trained
-
     prompts, _ = config.held_out_prompts.read()
     known, unread = Trained.of([config]).among(prompts)
     assert (len(known), unread) == (1, [])
@@ -218,3 +217,25 @@ def test_the_doctor_counts_them(run, tmp_path, strict, level, status):
     assert finding["level"] == level and finding["text"].startswith("3 of 9 are among the training prompts")
     assert "held-out prompts: 9, of which 3 are trained on" in result.output
     assert status is None or result.exit_code == status
+
+
+def test_a_sweep_leaves_out_what_any_of_its_methods_learns_from(tiny_model, tmp_path):
+    """One task of a sweep is evaluated as if it knew the data of the others, also where that came with a later call."""
+    config = settings(tiny_model, tmp_path, write(tmp_path / "held_out.jsonl", FRESH))
+    output = tmp_path / "sweep"
+    output.mkdir()
+    Trained.of([config]).share(output)
+    other = config.model_copy(update={"prompts": columns(tmp_path, FRESH[:2])})
+    Trained.of([other]).share(output)
+    constants = {"file": str(output / "standardisation.json"), "prompts": 8}
+    one = parse(RunConfig, config.dump() | {"output": str(output / "runs" / "one"), "standardisation": constants})
+    tasks.prepare(one.dump(), str(output))
+    tasks.align(one.dump(), str(output))
+    run = RunFolder(output / "runs" / "one")
+    assert answered(pd.read_parquet(run.path / "evaluation.parquet")) == set(FRESH[2:])
+    assert len(list(output.glob("reference-*.parquet"))) == 1, "shared"
+    assert evaluate_all(output).trained_on == 2
+
+
+def columns(folder, prompts):
+    return tiny.run_config("m", folder, prompts=write(folder / "other.jsonl", prompts)).prompts
