@@ -99,3 +99,25 @@ def test_a_pair_template_for_a_model_with_token_types_is_refused(tmp_path):
         reward_training.run(
             config(tmp_path, model=str(tmp_path / "bert"), pairs=write(tmp_path, pairs(20)), template="pair")
         )
+
+
+def test_held_out_pairs_with_a_text_that_is_trained_on_are_left_out_and_counted(tmp_path):
+    """The same pair, the pair turned round, and one of its texts beside another."""
+    trained = list(pairs(20))
+    first, second = trained[0], trained[1]
+    other = {"chosen": f"{PROMPT.format(90)} aye", "rejected": f"{PROMPT.format(90)} nay"}
+    turned = {"chosen": second["rejected"], "rejected": second["chosen"]}
+    half = {"chosen": first["chosen"] + " ", "rejected": f"{PROMPT.format(0)} something else"}
+    (tmp_path / "other").mkdir()
+    found = config(
+        tmp_path, pairs=write(tmp_path, trained), eval_pairs=write(tmp_path / "other", [first, turned, half, other])
+    )
+    rows, held_out, _, left_out = reward_training._rows(found)
+    assert len(rows) == 20 and left_out == 3
+    assert [row.chosen for row in held_out] == [" aye"]
+
+
+def test_two_split_names_of_one_file_are_refused(tmp_path):
+    source = write(tmp_path, list(pairs(4)))
+    with pytest.raises(ConfigError, match=r"eval_pairs.split is 'test' and pairs.split 'train'"):
+        reward_training.run(config(tmp_path, pairs=source, eval_pairs=source | {"split": "test"}))

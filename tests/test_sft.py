@@ -45,6 +45,8 @@ def test_a_long_transcript_keeps_the_turns_that_fit():
 
 def test_from_scratch_the_loss_falls_and_the_folder_loads(tmp_path):
     rows = [TEXT, TEXT.replace("ducks", "goats")] * 16
+    held_out = [TEXT.replace("sure but", "sure sure but"), f"{TEXT} ", TEXT]  # the last two are trained on
+    (tmp_path / "held_out.jsonl").write_text("".join(json.dumps({"text": text}) + "\n" for text in held_out))
     report = sft.run(
         config(
             tmp_path,
@@ -52,9 +54,10 @@ def test_from_scratch_the_loss_falls_and_the_folder_loads(tmp_path):
             epochs=20,
             batch_size=8,
             learning_rate=2e-2,
-            eval_data={"dataset": str(tmp_path / "rows.jsonl")},
+            eval_data={"dataset": str(tmp_path / "held_out.jsonl")},
         )
     )
+    assert (report["eval_rows"], report["eval_rows_trained_on"]) == (1, 2)
     assert report["eval_loss"] < 0.7 * report["train_loss"]
     model, tokenizer = (kind.from_pretrained(tmp_path / "out") for kind in (AutoModelForCausalLM, AutoTokenizer))
     assert model.get_input_embeddings().weight.shape[0] == len(tokenizer) <= 300
@@ -110,3 +113,24 @@ def test_too_many_such_losses_stop_the_training(tmp_path, monkeypatch):
     with pytest.raises(NumericalError, match=r"2 optimizer steps were not finite.*such as model\."):
         sft.run(config(tmp_path, [TEXT] * 16, epochs=3, batch_size=8, non_finite_steps=1))
     assert not (tmp_path / "out" / "model.safetensors").exists()
+
+
+@pytest.mark.parametrize(
+    ("split", "kind", "message"),
+    [
+        ("train", DataError, "eval_data: all of the 4 are among the training data"),
+        ("test", ConfigError, "eval_data.split is 'test' and data.split 'train', but '.*rows.jsonl' is one file"),
+    ],
+)
+def test_a_held_out_loss_on_the_training_rows_is_refused(tmp_path, split, kind, message):
+    own = {"dataset": str(tmp_path / "rows.jsonl"), "split": split}
+    with pytest.raises(kind, match=message):
+        sft.run(config(tmp_path, [TEXT] * 4, eval_data=own))
+
+
+def test_slices_of_one_file_are_disjoint(tmp_path):
+    rows = [TEXT.replace("ducks", word) for word in ("ducks", "goats", "cats", "dogs", "birds")]
+    own = {"dataset": str(tmp_path / "rows.jsonl")}
+    halves = {"data": own | {"split": "train[:80%]"}, "eval_data": own | {"split": "train[80%:]"}}
+    report = sft.run(config(tmp_path, rows, **halves))
+    assert (report["rows"], report["eval_rows"], report["eval_rows_trained_on"]) == (4, 1, 0)

@@ -66,7 +66,7 @@ class Checkpoint:
 
     def save(self, folder: Path, settings: Settings) -> Path:
         """Write ``folder/iteration_NNNNNN``, whole or not at all, and remove the checkpoints that ``settings`` does not keep."""
-        final = folder / f"{PREFIX}{self.iteration:06d}"
+        final = path_of(folder, self.iteration)
         with writing(folder), replacing_folder(final) as partial:
             for name in TENSORS:
                 save_file(
@@ -102,7 +102,7 @@ class Checkpoint:
         Raises:
             CheckpointError: they are of another model or adapter.
         """
-        if _shapes(self.weights) != _shapes(trained(module)):
+        if shapes(self.weights) != shapes(trained(module)):
             raise CheckpointError(
                 f"the checkpoint of iteration {self.iteration} is of another model or adapter.",
                 "Resume with the settings it was made with.",
@@ -143,12 +143,23 @@ def newest(folder: Path, iterations: int, say: Callable[[str], None]) -> Checkpo
     return None
 
 
+def path_of(folder: Path, iteration: int) -> Path:
+    """Where the checkpoint of ``iteration`` is in the ``folder`` of all."""
+    return folder / f"{PREFIX}{iteration:06d}"
+
+
+def written(folder: Path) -> list[int]:
+    """Of the checkpoints that are there, in order."""
+    return [_iteration(found) for found in _all(folder)]
+
+
 def trained(module: nn.Module) -> dict[str, Tensor]:
     """The parameters that training changes, by name."""
     return {name: value.detach().contiguous() for name, value in module.named_parameters() if value.requires_grad}
 
 
-def _shapes(tensors: Mapping[str, Tensor]) -> dict[str, torch.Size]:
+def shapes(tensors: Mapping[str, Tensor]) -> dict[str, torch.Size]:
+    """The shape of each."""
     return {name: value.shape for name, value in tensors.items()}
 
 

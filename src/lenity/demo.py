@@ -60,10 +60,9 @@ def demo(output: Path, seed: int = 0, jobs: int = 2, iterations: int = 40) -> Pa
     from lenity.data.toy import known_front
     from lenity.data.toy.scores import PREFERENCES
     from lenity.data.toy.world import build_world
-    from lenity.report.evidence import gather
-    from lenity.report.page import write_page
     from lenity.sweep.plan import plan
     from lenity.sweep.run import run_sweep
+    from lenity.terminal import working
 
     console = Console()
     world = build_world(seed)
@@ -76,9 +75,14 @@ def demo(output: Path, seed: int = 0, jobs: int = 2, iterations: int = 40) -> Pa
             f"{len(failed)} of {len(outcomes)} runs failed; the first, {failed[0].run}: {failed[0].error}",
             "The same command runs them again; finished ones are kept.",
         )
-    evidence = gather(output)
+    with working("comparing the methods: every figure over 1,000 resamples of the prompts"):
+        from lenity.report.evidence import gather
+        from lenity.report.page import write_page
+
+        evidence = gather(output)
     print_tables(console, evidence.runs, evidence.main)
-    file = write_page(evidence, title="Lenity demo: the toy world")
+    with working("writing the report"):
+        file = write_page(evidence, title="Lenity demo: the toy world")
     console.print(f"Report: {file.resolve()}", soft_wrap=True, highlight=False)
     return file
 

@@ -17,6 +17,7 @@ from lenity.config.stages import RewardTrainingConfig
 from lenity.data.base import ReadReport
 from lenity.data.loading import every
 from lenity.data.preferences import Labelled, Pair, load_labels, load_pairs
+from lenity.data.seen import check_split, unseen
 from lenity.errors import RewardError
 from lenity.models.window import readable
 from lenity.pareto import confidence
@@ -40,7 +41,7 @@ def run(config: RewardTrainingConfig) -> dict[str, Any]:
     from lenity.training_guard import Guard
     from lenity.training_progress import tracked
 
-    rows, held_out, read = _rows(config)
+    rows, held_out, read, left_out = _rows(config)
     start = time.perf_counter()
     report: dict[str, Any] = {}
     trainer, tokenizer = _trainer(config, rows, report)
@@ -54,7 +55,9 @@ def run(config: RewardTrainingConfig) -> dict[str, Any]:
         config, readable(config.max_length, trainer.model)
     )  # before the weights: a folder with weights is complete
     model = sft.save(trainer, tokenizer, config, report)
-    report |= {"parameters": model.num_parameters()} | _measure(config, held_out, model.device)
+    report |= {"parameters": model.num_parameters(), "held_out_rows_trained_on": left_out} | _measure(
+        config, held_out, model.device
+    )
     (Path(config.output) / "report.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
     return report
 
@@ -85,18 +88,20 @@ def split(items: Sequence[Any], share: float) -> tuple[list[Any], list[Any]]:
     return [item for key, item in pairs if key not in chosen], [item for key, item in pairs if key in chosen]
 
 
-def _rows(config: RewardTrainingConfig) -> tuple[list[Any], list[Any], ReadReport]:
+def _rows(config: RewardTrainingConfig) -> tuple[list[Any], list[Any], ReadReport, int]:
+    """Training rows, held-out rows, what was read, and how many held-out rows are left out since training has one of their texts."""
     source, other = config.pairs or config.labels, config.eval_pairs or config.eval_labels
+    fields = ("eval_pairs", "pairs") if config.pairs else ("eval_labels", "labels")
     load: Any = load_pairs if config.pairs else load_labels
+    check_split(other, source, fields)
     rows, report = load(source)
-    if other is not None:
-        return rows, every(load(other)[0], config.eval_limit), report
-    rows, held_out = split(rows, config.holdout)
+    rows, held_out = (rows, load(other)[0]) if other is not None else split(rows, config.holdout)
     if not rows:
         raise RewardError(
             f"holdout is {config.holdout}, which leaves nothing to train on in {report}.", "Lower it or add data."
         )
-    return rows, every(held_out, config.eval_limit), report
+    fresh = unseen(held_out, [text for row in rows for text in _whole(row)], _whole, fields[0])
+    return rows, every(fresh, config.eval_limit), report, len(held_out) - len(fresh)
 
 
 def _trainer(config: RewardTrainingConfig, rows: list[Any], report: dict[str, Any]) -> tuple[Any, Any]:
@@ -151,6 +156,10 @@ def _label_trainer(config: RewardTrainingConfig, model: Any, tokenizer: Any, dat
 
 def _texts(row: Pair | Labelled) -> tuple[str, ...]:
     return (row.chosen, row.rejected) if isinstance(row, Pair) else (row.response,)
+
+
+def _whole(row: Pair | Labelled) -> list[str]:
+    return [row.prompt + text for text in _texts(row)]
 
 
 def _measure(config: RewardTrainingConfig, held_out: list[Any], device: Any) -> dict[str, Any]:

@@ -30,7 +30,7 @@ FREE_TO_CHANGE = {
     *EVALUATED,
 }  # training goes the same way with any of them
 FREE_FIELD = "method.label"  # likewise
-NOTES = "notes.log"
+NOTES, SETTINGS = "notes.log", "config.yaml"
 
 
 class RunFolder:
@@ -67,7 +67,7 @@ class RunFolder:
             clear(run.path, run.checkpoints)
             if not run.started:  # what a run that failed at its start left behind
                 (run.path / "standardisation.json").unlink(missing_ok=True)
-            replace_text(run._settings, _yaml(config))
+            save_config(run.path, config)
         run.__dict__.pop("config", None)
         return run
 
@@ -145,7 +145,7 @@ class RunFolder:
         """
         self._check_changes(config, False, self.note)
         with writing(self.path):
-            replace_text(self._settings, _yaml(config))
+            save_config(self.path, config)
         self.__dict__["config"] = config
 
     def take(self, source: str | Path, *names: str) -> None:
@@ -177,7 +177,7 @@ class RunFolder:
 
     @property
     def _settings(self) -> Path:
-        return self.path / "config.yaml"
+        return self.path / SETTINGS
 
     def _check_changes(self, config: RunConfig, allow_changes: bool, say: Callable[[str], None]) -> None:
         if list(self.config.rewards) != list(config.rewards):
@@ -215,8 +215,9 @@ def changes(before: Any, now: Any, field: str = "") -> dict[str, str]:
     return found
 
 
-def _yaml(config: RunConfig) -> str:
-    return yaml.safe_dump(config.dump(), sort_keys=False, allow_unicode=True)
+def save_config(folder: Path, config: RunConfig) -> None:
+    """Write ``config.yaml``."""
+    replace_text(folder / SETTINGS, yaml.safe_dump(config.dump(), sort_keys=False, allow_unicode=True))
 
 
 def _link(source: str | Path, target: str | Path) -> None:

@@ -17,6 +17,7 @@ from lenity.config.stages import SFTConfig, StageConfig
 from lenity.data.base import ASSISTANT
 from lenity.data.loading import every
 from lenity.data.preferences import load_transcripts
+from lenity.data.seen import check_split, unseen
 from lenity.errors import DataError, ModelError
 from lenity.models.window import readable
 from lenity.tokens import Span, encode_turns
@@ -34,13 +35,16 @@ def run(config: SFTConfig) -> dict[str, Any]:
     from lenity.training_guard import Guard
     from lenity.training_progress import tracked
 
+    check_split(config.eval_data, config.data, ("eval_data", "data"))
     texts, read = load_transcripts(config.data)
     model, tokenizer = build(config, texts)
     longest = readable(config.max_length, model)
     rows = encode(texts, tokenizer, longest)
     held_out = None
     if config.eval_data:
-        held_out = encode(every(load_transcripts(config.eval_data)[0], config.eval_limit), tokenizer, longest)
+        found, _ = load_transcripts(config.eval_data)
+        fresh = unseen(found, texts, lambda text: [text], "eval_data")
+        held_out = encode(every(fresh, config.eval_limit), tokenizer, longest)
     report: dict[str, Any] = {}
     trainer = SFTTrainer(
         model=adapted(model, config, "CAUSAL_LM", report),
@@ -74,7 +78,8 @@ def run(config: SFTConfig) -> dict[str, Any]:
     if held_out:
         with tracked(trainer, "measuring", config.logging):
             loss = trainer.evaluate()["eval_loss"]
-        report |= {"eval_rows": len(held_out), "eval_loss": loss, "eval_perplexity": math.exp(min(loss, 50))}
+        report |= {"eval_rows": len(held_out), "eval_rows_trained_on": len(found) - len(fresh)}
+        report |= {"eval_loss": loss, "eval_perplexity": math.exp(min(loss, 50))}
     save(trainer, tokenizer, config, report)
     return report
 

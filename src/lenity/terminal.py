@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 
@@ -20,6 +22,21 @@ def say(text: str) -> None:
     import rich
 
     rich.get_console().print(text, style="yellow", markup=False, highlight=False)
+
+
+@contextmanager
+def working(text: str) -> Iterator[None]:
+    """Shows that work goes on which says nothing itself: a spinner on a terminal, elsewhere a line at once."""
+    import rich
+
+    console = rich.get_console()
+    if console.is_terminal:
+        with console.status(text):
+            yield
+    else:
+        console.print(text, markup=False, highlight=False, soft_wrap=True)
+        console.file.flush()
+        yield
 
 
 def show_report(output: str, report: dict[str, Any]) -> None:

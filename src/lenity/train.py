@@ -10,6 +10,7 @@ import torch
 
 from lenity import card, launch, seeds, stopping, summary
 from lenity.config.run import RunConfig
+from lenity.data.seen import check_split
 from lenity.errors import ConfigError, StoppedError
 from lenity.lock import locked
 from lenity.models.sharding import whole
@@ -40,6 +41,7 @@ def train(config: RunConfig, *, resume: bool = False, allow_changes: bool = Fals
         StoppedError: a signal ended the run.
         LenityError: see its other subclasses.
     """
+    check_split(config.held_out_prompts, config.prompts, ("held_out_prompts", "prompts"))
     config = config.model_copy(update={"method": config.method.fresh(list(config.rewards))})
     processes = launch.meet(config.tolerance.silence)
     engines.require(config, processes)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from lenity.config.run import RunConfig
+    from lenity.config.stages import Pairs
     from lenity.run_folder import RunFolder
 
 RULES: Registry[Rule] = Registry(
@@ -83,6 +84,11 @@ class Rule(Section, abc.ABC):
     @property
     def sources(self) -> tuple[str, ...]:
         """Run folders that this run is made from."""
+        return ()
+
+    @property
+    def examples(self) -> tuple[Pairs, ...]:
+        """Data that the policy learns from beside the run's ``prompts``."""
         return ()
 
     def alone(self) -> Self:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from lenity.card.public import public
 from lenity.config.run import RunConfig
-from lenity.evaluation import protocol, score, table
+from lenity.evaluation import places, protocol, table
 from lenity.markdown import inline
 from lenity.pareto.confidence import Interval
 
@@ -29,8 +29,8 @@ class Results:
         """Of a run that `lenity evaluate` has seen since its adapter was written; else None."""
         import pandas as pd
 
-        file, weights = run.path / score.FILE, run.adapter / "adapter_model.safetensors"
-        whole = file.is_file() and (run.path / score.NOTE).is_file() and (run.path / protocol.FILE).is_file()
+        file, weights = run.path / places.FILE, run.adapter / "adapter_model.safetensors"
+        whole = file.is_file() and (run.path / places.NOTE).is_file() and (run.path / protocol.FILE).is_file()
         if not whole or file.stat().st_mtime < weights.stat().st_mtime:
             return None
         frame = pd.read_parquet(file)
@@ -55,6 +55,7 @@ class Results:
                 f"Mean raw scores over {self.protocol.prompts.count} prompts, with 95 % intervals from a bootstrap over prompts; differences are "
                 f"paired by prompt. One training seed ({config.seed}): the intervals do not say what another would give. "
                 f"KL to the reference policy: {self.kl} nats a response."
+                + (f" {self.protocol.caution}" if self.protocol.trained_on else "")
             ),
             "",
             "## Protocol",

@@ -15,8 +15,9 @@ import click
 @click.option(
     "--json", "file", type=click.Path(path_type=Path), default=None, help="Write all figures and findings here."
 )
+@click.option("--strict", is_flag=True, help="Held-out prompts that are trained on are a problem, not a warning.")
 @click.pass_context
-def command(context: click.Context, config: str, count: int, file: Path | None) -> None:
+def command(context: click.Context, config: str, count: int, file: Path | None, strict: bool) -> None:
     """Examine the models, rewards and prompts of the run CONFIG, and say what to change.
 
     The reference policy answers some prompts; nothing is trained. Ends with status 1 where there is a problem. Every field of
@@ -35,7 +36,7 @@ def command(context: click.Context, config: str, count: int, file: Path | None) 
 
     quiet()
     figures = measure(run, count)
-    findings = judge(figures)
+    findings = judge(figures, strict=strict)
     show(figures, findings)
     if file:
         write(figures, findings, file)

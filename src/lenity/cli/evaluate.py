@@ -11,6 +11,8 @@ import click
 if TYPE_CHECKING:
     from lenity.config.run import RunConfig
     from lenity.evaluation.protocol import Protocol
+    from lenity.evaluation.subject import Which
+    from lenity.run_folder import RunFolder
 
 
 @click.command(context_settings={"ignore_unknown_options": True, "allow_extra_args": True})
@@ -22,6 +24,17 @@ if TYPE_CHECKING:
     default=None,
     help="A protocol.yaml: decode, standardise and take the reference point as it says; other prompts and rewards are refused.",
 )
+@click.option(
+    "--checkpoint",
+    default=None,
+    metavar="newest|N",
+    help="Evaluate the policy of one run's newest checkpoint, or of its checkpoint of iteration N; the run need not be finished.",
+)
+@click.option(
+    "--strict",
+    is_flag=True,
+    help="Refuse held-out prompts that were trained on; without it they are left out and counted.",
+)
 @click.option("--logging.progress", "shown", type=bool, default=True, show_default=True, help="Show how far it is.")
 @click.option(
     "--logging.every_seconds",
@@ -31,13 +44,25 @@ if TYPE_CHECKING:
     help="Between two lines of progress in a log file; default: as the runs' configurations say, else 30.",
 )
 @click.pass_context
-def command(context: click.Context, folder: Path, file: Path | None, shown: bool, every: float | None) -> None:
+def command(
+    context: click.Context,
+    folder: Path,
+    file: Path | None,
+    checkpoint: str | None,
+    *,
+    strict: bool,
+    shown: bool,
+    every: float | None,
+) -> None:
     """Score the run or sweep FOLDER on held-out prompts, before and after alignment.
 
     Writes evaluation.parquet, a row a prompt, policy and reward, and protocol.yaml, what makes it comparable with others.
     Fields of `evaluation`, `held_out_prompts` and `held_out_rewards`, and method.label, are overridden, and kept in the runs' config.yaml; with
     them or --protocol, all runs are measured anew where that changes something, and the sweep's protocol.yaml is replaced.
     Interrupted, the same command goes on where it was. Several processes share the work: accelerate launch --module lenity evaluate FOLDER.
+
+    An interrupted run is evaluated from a checkpoint: lenity evaluate runs/mine --checkpoint newest. Its rows name the iteration, and are
+    kept apart in the run's folder `evaluations`, with the configuration; the run goes on as if nothing had been.
 
     Example: lenity evaluate runs/mine --evaluation.temperature 0 --held_out_rewards.other '{kind: gpt2-large-helpful}'
     """
@@ -47,26 +72,65 @@ def command(context: click.Context, folder: Path, file: Path | None, shown: bool
     from lenity.config.sections import Progress
     from lenity.evaluation import protocol
     from lenity.evaluation.folder import evaluate_all, runs_in
+    from lenity.evaluation.places import checkpoint_place
     from lenity.evaluation.score import evaluate
     from lenity.evaluation.table import table
     from lenity.terminal import quiet
 
     quiet()
-    given, runs = protocol.load(file) if file else None, runs_in(folder)
+    given, which = protocol.load(file) if file else None, _which(checkpoint)
+    runs = runs_in(folder) if which is None else [_one_run(folder)]
     change = partial(_changed, arguments=context.args, given=given)
     expected = {str(file): given} if given else {}
     progress = Progress(progress=shown, every_seconds=every or runs[0].config.logging.every_seconds)
     if len(runs) == 1 and runs[0].path == folder:
-        frame = evaluate(runs[0], change(runs[0].config), expected=expected, progress=progress)
+        own = change(runs[0].config)
+        frame = evaluate(runs[0], own, checkpoint=which, expected=expected, strict=strict, progress=progress)
+        place = folder if which is None else checkpoint_place(folder, int(frame["iteration"].iloc[0]))
         if launch.leads():
-            Console().print(table(frame, str(folder)))
+            Console().print(table(frame, str(place)))
+            _caution(protocol.load(place))
+            if which is not None:
+                click.echo(
+                    f"This is {frame['method'].iloc[0]}: {place / 'evaluation.parquet'}. Next: lenity report {folder}"
+                )
         return
-    shared = evaluate_all(folder, expected if given or context.args else None, change, progress)
+    shared = evaluate_all(folder, expected if given or context.args else None, change, strict=strict, progress=progress)
     if launch.leads():
+        _caution(shared)
         click.echo(
             f"{len(runs)} runs on {shared.prompts.count} prompts: {folder / 'evaluation.parquet'}, {folder / protocol.FILE}. "
             f"Next: lenity report {folder}"
         )
+
+
+def _caution(used: Protocol) -> None:
+    """Say what to know of prompts that were trained on."""
+    if used.caution:
+        click.echo(used.caution)
+
+
+def _which(checkpoint: str | None) -> Which | None:
+    """``newest`` or an iteration."""
+    from lenity.errors import ConfigError
+
+    if checkpoint is None or checkpoint == "newest":
+        return checkpoint  # type: ignore[return-value]
+    if not checkpoint.isdecimal():
+        raise ConfigError(f"--checkpoint is '{checkpoint}'.", "Give newest, or the iteration of a checkpoint.")
+    return int(checkpoint)
+
+
+def _one_run(folder: Path) -> RunFolder:
+    from lenity.errors import CheckpointError
+    from lenity.run_folder import SETTINGS, RunFolder
+
+    if not (folder / SETTINGS).is_file():
+        raise CheckpointError(
+            f"--checkpoint is of one run, and '{folder}' is no run's folder: it has no {SETTINGS}.",
+            "Give the folder of one run.",
+        )
+    return RunFolder(folder)
 
 
 def _changed(config: RunConfig, arguments: list[str], given: Protocol | None) -> RunConfig:

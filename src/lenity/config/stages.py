@@ -16,6 +16,7 @@ Template = Literal["pair", "transcript", "response"]
 class Rows(Section):
     """Where training rows come from."""
 
+    places = ("dataset",)
     dataset: str = Field(description="hub name, local folder, or .jsonl/.json/.csv/.tsv(.gz)/.parquet file")
     subset: Inside | list[Inside] | None = Field(None, description="sub-folder of the data set, or several")
     split: str = Field("train", description="split of the data set")

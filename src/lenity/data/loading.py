@@ -29,7 +29,7 @@ def load_columns(
         dataset: hub name, local folder, or a ``.jsonl``, ``.json``, ``.csv``, ``.tsv`` (also ``.gz``) or ``.parquet`` file.
         columns: columns wanted; another data set than expected raises with the columns it has.
         subset: sub-folder of the data set (``data_dir``).
-        split: split of the data set; a single file is one split whatever its name.
+        split: split of the data set, or a slice of one such as ``train[:90%]``; a single file is one split whatever its name.
         text: those of ``columns`` that must hold text (default: all); other rows, also those with half of a surrogate pair, are
             dropped and counted.
 
@@ -39,6 +39,8 @@ def load_columns(
     place = dataset + (f"/{subset}" if subset else "") + f" ({split})"
     texts = text or columns
     names, rows = _rows(dataset, columns, texts, subset, split)
+    if "[" in split and is_file(dataset):
+        rows = _sliced(rows, split)
     missing = [name for name in columns if name not in names]
     if names and missing:
         raise DataError(
@@ -69,6 +71,31 @@ def every(items: Sequence[Any], limit: int | None) -> list[Any]:
     if limit is None or limit >= len(items):
         return list(items)
     return [items[i * len(items) // limit] for i in range(limit)]
+
+
+def is_file(dataset: str) -> bool:
+    """Whether it is a single file, whose rows are the same by any split name."""
+    return Path(dataset).expanduser().is_file()
+
+
+def split_names(split: str) -> set[str]:
+    """The splits that an expression takes rows from.
+
+    >>> sorted(split_names("train[:10%]+test"))
+    ['test', 'train']
+    """
+    return {part.partition("[")[0].strip() for part in split.split("+")}
+
+
+def _sliced(rows: list[dict[str, Any]], split: str) -> list[dict[str, Any]]:
+    """The rows of a file that ``split`` names, as ``datasets`` counts them in a split of that name."""
+    from datasets import ReadInstruction
+
+    try:
+        parts = ReadInstruction.from_spec(split).to_absolute(dict.fromkeys(split_names(split), len(rows)))
+    except (ValueError, AssertionError) as error:
+        raise DataError(f"split is '{split}', which is no slice: {error}.", "Write it as train[:90%].") from error
+    return [row for part in parts for row in rows[part.from_ : part.to]]
 
 
 def _rows(

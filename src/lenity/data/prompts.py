@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from typing import Any
 
 from lenity.data.base import ASSISTANT, HUMAN, PromptSource, ReadReport
 from lenity.data.loading import every
+from lenity.data.seen import none_left, same
 from lenity.errors import ConfigError, DataError
 from lenity.tokens import prompt_ids
 
@@ -15,10 +16,14 @@ POLICY = "the policy"
 OUTER = re.compile(r"\A[\s\ufeff]+|[\s\ufeff]+\Z")  # white space, and what some editors begin a file with
 BEGIN = re.compile(r"\A[\s\ufeff]*(?=Human:)")
 ASKED = re.compile(r"\s*[\r\n]\s*Assistant:\Z")  # an assistant's turn that is to begin
+TRAINED_ON = "among the training prompts"
 
 
 def load_prompts(
-    source: PromptSource, token_counts: Mapping[str, Callable[[Sequence[str]], list[int]]], room: int | None = None
+    source: PromptSource,
+    token_counts: Mapping[str, Callable[[Sequence[str]], list[int]]],
+    room: int | None = None,
+    trained_on: Callable[[Sequence[str]], Set[str]] | None = None,
 ) -> tuple[list[str], ReadReport]:
     """Read, de-duplicate, apply the length window under each named counter, then ``limit`` by even steps.
 
@@ -26,6 +31,7 @@ def load_prompts(
         source: the data set's settings.
         token_counts: lengths in tokens by who counts them: the policy and each reward model.
         room: most tokens of the policy's that a prompt may have beside a response, see :func:`room_for_prompts`; None for any.
+        trained_on: of held-out prompts, the :func:`lenity.data.seen.same` of those to leave out and count.
 
     Raises:
         DataError: nothing is left.
@@ -33,7 +39,11 @@ def load_prompts(
     prompts, report = source.read()
     distinct = list(dict.fromkeys(prompts))
     report.drop("repeated", len(prompts) - len(distinct))
-    prompts = distinct
+    known = trained_on(distinct) if trained_on else frozenset()
+    prompts = [prompt for prompt in distinct if same(prompt) not in known] if known else distinct
+    report.drop(TRAINED_ON, len(distinct) - len(prompts))
+    if distinct and not prompts:
+        raise none_left(report.source, len(distinct))
     for name, count in token_counts.items():
         lengths = count(prompts)
         longest = source.max_tokens if room is None or name != POLICY else min(source.max_tokens, room)

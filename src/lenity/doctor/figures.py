@@ -82,6 +82,16 @@ class PromptFigures:
 
 
 @dataclass(frozen=True)
+class HeldOutFigures:
+    """Distinct held-out prompts, how many of them training uses too, rows that repeat another, and why training data cannot be read."""
+
+    prompts: int
+    trained_on: int
+    repeated: int
+    unread: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class ResponseFigures:
     """The reference policy's responses; ``cut`` is the share that neither ended nor met a stop string."""
 
@@ -148,3 +158,4 @@ class Figures:
     conflict: ConflictFigures | None
     cost: CostFigures | None
     policy: PolicyFigures = PolicyFigures(0.0, "mixed")
+    held_out: HeldOutFigures | None = None

@@ -26,7 +26,8 @@ from lenity.doctor.figures import (
     ResponseFigures,
 )
 from lenity.doctor.rewards import Array, measure_reward
-from lenity.doctor.texts import measure_prompts, of_policy, of_reward
+from lenity.doctor.texts import measure_held_out, measure_prompts, of_policy, of_reward
+from lenity.evaluation.trained import Trained
 from lenity.metrics import conflict
 from lenity.models.actor_critic import check_head
 from lenity.models.precision import bfloat16_gain
@@ -47,6 +48,7 @@ def measure(config: RunConfig, count: int) -> Figures:
         LenityError: a model, a reward or the prompts cannot be loaded.
     """
     engines.require(config)
+    trained = Trained.of([config])
     with TemporaryDirectory() as folder:
         config, world, trainer = prepare(config, RunFolder(folder), ALONE)
     if config.rollout.engine != "vllm":  # which takes the memory of another model
@@ -74,6 +76,7 @@ def measure(config: RunConfig, count: int) -> Figures:
         conflict=_conflict(config, scores),
         cost=_cost(config, world, trainer) if scorable else None,
         policy=PolicyFigures(check_head(world.policy), world.generator(config).batching()),
+        held_out=measure_held_out(config, trained),
     )
 
 

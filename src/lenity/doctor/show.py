@@ -65,9 +65,17 @@ def _rewards(figures: Figures) -> Any:
 def _lines(figures: Figures) -> list[str]:
     prompts, answers = figures.prompts, figures.responses
     lengths = ", ".join(f"{name} {tokens}" for name, tokens in prompts.lengths.items())
+    held_out = figures.held_out
     lines = [
         f"policy: log-probs within {figures.policy.gap:.1g} nats of its own logits'; {TOGETHER[figures.policy.batching]}",
         f"prompts: {prompts.kept:,} of {prompts.read:,} rows; tokens: {lengths}",
+        *(
+            [
+                f"held-out prompts: {held_out.prompts:,}, of which {held_out.trained_on:,} are trained on; {held_out.repeated:,} more rows repeat one"
+            ]
+            if held_out
+            else []
+        ),
         f"responses: {answers.tokens:.1f} tokens on average, {answers.cut:.0%} cut off at {answers.max_new_tokens}, {answers.empty:.0%} empty",
     ]
     lines += [

@@ -11,6 +11,7 @@ UNKNOWN, FEW_UNKNOWN = 0.1, 0.01
 FAITHFUL = 0.9  # texts that come back from the tokenizer
 SHREDDED = 4.0  # tokens a word
 DROPPED, CUT, EMPTY = 0.2, 0.3, 0.2
+HELD_OUT = "held-out prompts"
 WINDOW = 0.05  # of texts longer than a reward model reads
 
 
@@ -79,6 +80,22 @@ def prompts(figures: Figures) -> Iterator[Finding]:
         )
 
 
+def held_out(figures: Figures) -> Iterator[Finding]:
+    """What was trained on says nothing of other prompts."""
+    found = figures.held_out
+    if found is None:
+        return
+    if found.unread:
+        yield warning(HELD_OUT, f"they cannot be compared with the training prompts: {found.unread[0]}")
+    if found.trained_on:
+        level = problem if found.trained_on == found.prompts else warning
+        yield level(
+            HELD_OUT,
+            f"{found.trained_on:,} of {found.prompts:,} are among the training prompts; `lenity evaluate` leaves them out. Name prompts that "
+            "training does not use.",
+        )
+
+
 def responses(figures: Figures) -> Iterator[Finding]:
     """Rewards should see whole responses."""
     found = figures.responses
@@ -107,4 +124,4 @@ def cost(figures: Figures) -> Iterator[Finding]:
         )
 
 
-CHECKS: tuple[Check, ...] = (policy, tokenizers, windows, prompts, responses, cost)
+CHECKS: tuple[Check, ...] = (policy, tokenizers, windows, prompts, held_out, responses, cost)

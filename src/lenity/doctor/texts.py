@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 
 from lenity.config.run import RunConfig
-from lenity.doctor.figures import PromptFigures, TokenizerFigures
+from lenity.data.seen import same
+from lenity.doctor.figures import HeldOutFigures, PromptFigures, TokenizerFigures
+from lenity.evaluation.trained import Trained
 from lenity.models.window import window
 from lenity.rewards.base import Reward
 from lenity.setup import World
@@ -55,6 +57,17 @@ def measure_prompts(config: RunConfig, world: World) -> PromptFigures:
         lengths={name: int(np.quantile(lengths, at)) for name, at in QUANTILES.items()},
         max_tokens=config.prompts.max_tokens,
     )
+
+
+def measure_held_out(config: RunConfig, trained: Trained) -> HeldOutFigures | None:
+    """How many held-out prompts are trained on; None where there are none."""
+    if config.held_out_prompts is None:
+        return None
+    prompts, _ = config.held_out_prompts.read()
+    distinct = list(dict.fromkeys(prompts))
+    known, unread = trained.among(distinct)
+    both = sum(same(prompt) in known for prompt in distinct)
+    return HeldOutFigures(len(distinct), both, len(prompts) - len(distinct), tuple(unread))
 
 
 def _plain(text: str) -> str:

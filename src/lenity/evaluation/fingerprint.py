@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from lenity.config.base import Section
+from lenity.config.stages import Pairs
 from lenity.data.base import DATASETS, PromptSource
 from lenity.errors import RewardError
 from lenity.models.source import loading
@@ -34,9 +35,10 @@ def reward_identity(spec: RewardSpec) -> dict[str, Any]:
     return found
 
 
-def prompts_identity(source: PromptSource) -> dict[str, Any]:
-    """Settings of a prompt source, its local file or folder replaced by a hash."""
-    return {"reader": DATASETS.name_of(type(source)), **_by_contents(source, data_fingerprint)}
+def prompts_identity(source: PromptSource | Pairs) -> dict[str, Any]:
+    """Settings of a source of prompts, its local file or folder replaced by a hash."""
+    reader = "pairs" if isinstance(source, Pairs) else DATASETS.name_of(type(source))
+    return {"reader": reader, **_by_contents(source, data_fingerprint)}
 
 
 def fingerprint(path: str | Path) -> str:

@@ -11,8 +11,10 @@ from lenity.config.run import RunConfig
 from lenity.config.sections import Progress
 from lenity.errors import CheckpointError
 from lenity.evaluation import protocol
+from lenity.evaluation.places import FILE
 from lenity.evaluation.protocol import Protocol
-from lenity.evaluation.score import FILE, evaluate, write
+from lenity.evaluation.score import evaluate, write
+from lenity.evaluation.trained import Trained
 from lenity.progress import track
 from lenity.run_folder import RunFolder
 
@@ -26,8 +28,14 @@ def runs_in(folder: Path) -> list[RunFolder]:
     found = [RunFolder(file.parent) for file in sorted(folder.rglob("config.yaml"))]
     finished = [run for run in found if run.finished]
     if not finished:
+        from lenity.checkpoint import written
+
+        begun = [run.path for run in found if written(run.checkpoints)]
         raise CheckpointError(
-            f"'{folder}' holds no finished run.", "Give a run or sweep folder, after `lenity train` or `lenity sweep`."
+            f"'{folder}' holds no finished run.",
+            f"Finish it with --resume, or evaluate what it has so far: lenity evaluate {begun[0]} --checkpoint newest"
+            if begun
+            else "Give a run or sweep folder, after `lenity train` or `lenity sweep`.",
         )
     return finished
 
@@ -37,23 +45,28 @@ def evaluate_all(
     expected: Mapping[str, Protocol] | None = None,
     change: Callable[[RunConfig], RunConfig] = lambda config: config,
     progress: Progress | None = None,
+    *,
+    strict: bool = False,
 ) -> Protocol:
-    """Evaluate every finished run of a sweep folder, then :func:`gather` them.
+    """Evaluate every finished run of a sweep folder on what none of them was trained on, then :func:`gather` them.
 
     Args:
         folder: of the sweep.
         expected: by name, protocols that the runs must keep to; default: the folder's own, which others replace.
         change: gives a run's new configuration; its folder keeps it.
         progress: whether to show how far it is, and how often; default: a line every 30 seconds.
+        strict: refuse held-out prompts that any was trained on.
 
     Raises:
+        DataError: no held-out prompt is left, or ``strict`` refuses them.
         ProtocolError: a run would be measured otherwise, or otherwise than the first; its evaluation is left as it was.
     """
     runs = runs_in(folder)
     expected = protocol.frozen(folder) if expected is None else expected
+    trained = Trained.of((change(run.config) for run in runs), folder)
     with track("evaluating", len(runs), unit="runs", settings=progress, shown=launch.leads()) as advance:
         for run in runs:
-            evaluate(run, change(run.config), cache=folder, expected=expected)
+            evaluate(run, change(run.config), cache=folder, expected=expected, trained=trained, strict=strict)
             expected = expected or protocol.frozen(run.path)
             advance()
     return gather([run.path for run in runs], folder)
@@ -81,4 +94,9 @@ def merged(protocols: Mapping[str, Protocol]) -> Protocol:
         protocol.check_same(protocols[first], protocols[other], (first, other))
     weights = {json.dumps(point, sort_keys=True): point for one in protocols.values() for point in one.weights}
     seeds = sorted({seed for one in protocols.values() for seed in one.seeds})
-    return protocols[first].model_copy(update={"weights": list(weights.values()), "seeds": seeds})
+    counts = [one.trained_on for one in protocols.values()]
+    known = [count for count in counts if count is not None]
+    trained_on = max(known) if len(known) == len(counts) else None
+    return protocols[first].model_copy(
+        update={"weights": list(weights.values()), "seeds": seeds, "trained_on": trained_on}
+    )

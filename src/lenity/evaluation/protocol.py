@@ -15,6 +15,7 @@ from lenity.config.load import parse, read_yaml
 from lenity.config.sections import Reference
 from lenity.errors import ProtocolError
 from lenity.evaluation.fingerprint import reward_identity
+from lenity.evaluation.held_out import HeldOut, known_left_out
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -49,6 +50,9 @@ class Protocol(Section):
     reference_front: str = FRONT_RULE
     weights: list[dict[str, float]] = Field([])
     seeds: list[int] = Field([])
+    trained_on: int | None = Field(
+        None, description="held-out prompts that are left out for being among the training prompts; null: not known"
+    )
 
     def evaluation(self) -> dict[str, Any]:
         """Fields of a run's ``evaluation`` that measure it in this way, on the same prompts by the same rewards."""
@@ -58,6 +62,17 @@ class Protocol(Section):
             "standardisation": self.standardisation,
             "reference": self.reference.model_dump(),
         }
+
+    @property
+    def caution(self) -> str | None:
+        """What to know of prompts that were trained on; None where none was."""
+        if self.trained_on is None:
+            return "Whether any of the held-out prompts was trained on is not known: the training prompts could not be read."
+        return (
+            f"{self.trained_on:,} of the held-out prompts are among the training prompts; they are left out."
+            if self.trained_on
+            else None
+        )
 
     def save(self, folder: Path) -> None:
         """Write ``protocol.yaml``, whole or not at all."""
@@ -77,7 +92,9 @@ def frozen(folder: Path) -> dict[str, Protocol]:
     return {str(folder / FILE): load(folder)} if (folder / FILE).is_file() else {}
 
 
-def of_run(config: RunConfig, standardiser: Standardiser, prompts: Sequence[str]) -> Protocol:
+def of_run(
+    config: RunConfig, standardiser: Standardiser, prompts: Sequence[str], held_out: HeldOut | None = None
+) -> Protocol:
     """How one run is evaluated on ``prompts``; rewards that are scaled by the reference policy's responses have no constants yet."""
     rewards = {**config.rewards, **config.held_out_rewards}
     return Protocol(
@@ -92,17 +109,26 @@ def of_run(config: RunConfig, standardiser: Standardiser, prompts: Sequence[str]
         reference=config.evaluation.reference,
         weights=[config.weights],
         seeds=[config.seed],
+        trained_on=known_left_out(held_out),
     )  # fmt: skip
 
 
-def of_rows(config: RunConfig, standardiser: Standardiser, start: pd.DataFrame) -> Protocol:
+def of_rows(
+    config: RunConfig, standardiser: Standardiser, start: pd.DataFrame, held_out: HeldOut | None = None
+) -> Protocol:
     """How one run is evaluated; ``start`` are the reference policy's rows."""
-    made = of_run(config, standardiser, start.drop_duplicates("prompt_id")["prompt"].tolist())
+    made = of_run(config, standardiser, prompts_of(start), held_out)
     if made.reference.point:
         return made
     means = start.groupby("objective", sort=False)["standardised"].mean()
     point = {str(name): float(mean) - MARGIN for name, mean in means.items()}
     return made.model_copy(update={"reference": made.reference.model_copy(update={"point": point})})
+
+
+def prompts_of(rows: pd.DataFrame) -> list[str]:
+    """The prompts of one policy's rows, in order."""
+    prompts: list[str] = rows.drop_duplicates("prompt_id")["prompt"].tolist()
+    return prompts
 
 
 def check_same(first: Protocol, second: Protocol, names: tuple[str, str], fields: Sequence[str] = MEASURED) -> None:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from lenity.config.run import RunConfig
 from lenity.config.sections import Progress
-from lenity.errors import ConfigError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -16,21 +15,6 @@ if TYPE_CHECKING:
 
     from lenity.processes import Processes
     from lenity.rewards.standardise import Standardiser
-
-
-def held_out_prompts(config: RunConfig, tokenizer: Any, rewards: Mapping[str, Any]) -> list[str]:
-    """The evaluation prompts: distinct, within the length windows, ``evaluation.limit`` of them at even steps."""
-    from lenity.data.loading import every
-    from lenity.data.prompts import load_prompts, room_for_prompts, token_counters
-
-    if config.held_out_prompts is None:
-        raise ConfigError(
-            "held_out_prompts is not set, so there is nothing to evaluate on.",
-            "Name prompts that training does not use.",
-        )
-    room = room_for_prompts(tokenizer, config.evaluation.decoding(config.rollout)["max_new_tokens"])
-    prompts, _ = load_prompts(config.held_out_prompts, token_counters(tokenizer, rewards), room)
-    return every(prompts, config.evaluation.limit)
 
 
 def generate(

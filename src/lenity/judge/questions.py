@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from lenity.config.judge import JudgeConfig
 from lenity.data.loading import every
-from lenity.errors import CheckpointError, DataError
+from lenity.errors import DataError
+from lenity.evaluation.places import FILE, evaluated
 from lenity.judge.rubrics import REMINDER, message
 
 if TYPE_CHECKING:
@@ -49,15 +50,10 @@ def read_runs(folder: Path) -> dict[str, pd.DataFrame]:
     """
     import pandas as pd
 
-    files = sorted(file for file in folder.rglob("evaluation.parquet") if (file.parent / "config.yaml").is_file())
-    if not files:
-        raise CheckpointError(
-            f"'{folder}' holds no evaluated run.",
-            "Give a run or sweep folder, after `lenity evaluate RUN` or `lenity sweep`.",
-        )
     columns = ["policy", "prompt_id", "prompt", "response", "objective", "held_out"]
-    names = [folder.name if file.parent == folder else str(file.parent.relative_to(folder)) for file in files]
-    return {name: pd.read_parquet(file, columns=columns) for name, file in zip(names, files, strict=True)}
+    places = [place for _, place in evaluated(folder)]
+    names = [folder.name if place == folder else str(place.relative_to(folder)) for place in places]
+    return {name: pd.read_parquet(place / FILE, columns=columns) for name, place in zip(names, places, strict=True)}
 
 
 def trained(runs: Mapping[str, pd.DataFrame]) -> list[str]:

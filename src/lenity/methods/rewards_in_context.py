@@ -76,6 +76,11 @@ class RewardsInContext(WeightFree):
         """Always: it trains without the loop."""
         return True
 
+    @property
+    def examples(self) -> tuple[Pairs, ...]:
+        """Those of the offline stage, where they are not the policy's own answers."""
+        return (self.offline.pairs,) if self.offline.pairs else ()
+
     def build(self, config: RunConfig, run: RunFolder) -> None:
         """Train, or take what ``source`` trained.
 

@@ -15,18 +15,18 @@ from numpy.typing import NDArray
 
 from lenity.errors import CheckpointError
 from lenity.evaluation import protocol
+from lenity.evaluation.places import FILE, evaluated
 from lenity.evaluation.protocol import Protocol
 from lenity.evaluation.table import paired
 from lenity.pareto.weights import label
 from lenity.report import judge, labels, places, records
 from lenity.report.judge import JUDGE
-from lenity.run_folder import RunFolder
+from lenity.run_folder import SETTINGS, RunFolder
 
 if TYPE_CHECKING:
     import pandas as pd
 
 Array = NDArray[np.float64]
-EVALUATION = "evaluation.parquet"
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,7 @@ class Run:
     differs: str = ""
     made_for: tuple[str, ...] = ()
     recorded: bool = True
+    iteration: int | None = None  # of the checkpoint that was evaluated; None where the run was finished
 
     @property
     def name(self) -> str:
@@ -129,15 +130,10 @@ def read_all(*folders: str | Path) -> list[Run]:
 
 def _read_folder(folder: Path, judged: pd.DataFrame | None) -> list[Run]:
     """In the order of the plans of the sweeps in it."""
-    files = sorted(file for file in folder.rglob(EVALUATION) if _evaluated(file.parent))
-    if not files:
-        raise CheckpointError(
-            f"'{folder}' holds no evaluated run.",
-            "Give a run or sweep folder, after `lenity evaluate RUN` or `lenity sweep`.",
-        )
+    where = dict(evaluated(folder))
     sweeps: dict[Path | None, list[Path]] = {}
-    for file in files:
-        sweeps.setdefault(records.sweep_of(file.parent, folder), []).append(file.parent)
+    for run in where:
+        sweeps.setdefault(records.sweep_of(run, folder), []).append(run)
     found = []
     for sweep, runs in sweeps.items():
         known = records.entries(sweep) if sweep else {}
@@ -145,7 +141,7 @@ def _read_folder(folder: Path, judged: pd.DataFrame | None) -> list[Run]:
         runs.sort(key=lambda run: order.get(run.absolute().parts[-2:], len(order)))
         found += [
             replace(
-                _read(run, judged),
+                _read(run, where[run], judged),
                 made_for=helpers.get(run, ()),
                 recorded=not sweep or records.noted(run, known) is not None,
             )
@@ -155,7 +151,7 @@ def _read_folder(folder: Path, judged: pd.DataFrame | None) -> list[Run]:
 
 
 def _evaluated(folder: Path) -> bool:
-    return (folder / EVALUATION).is_file() and (folder / "config.yaml").is_file()
+    return (folder / FILE).is_file() and (folder / SETTINGS).is_file()
 
 
 def _named(runs: Sequence[Run]) -> list[Run]:
@@ -179,17 +175,22 @@ def _refuse_twins(runs: Sequence[Run]) -> None:
             )
 
 
-def _read(folder: Path, judged: pd.DataFrame | None) -> Run:
+def _read(run: Path, place: Path, judged: pd.DataFrame | None) -> Run:
     import pandas as pd
 
-    frame = pd.read_parquet(folder / EVALUATION)
-    first, config = frame.iloc[0], yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
+    frame = pd.read_parquet(place / FILE)
+    first, config = frame.iloc[0], yaml.safe_load((place / SETTINGS).read_text(encoding="utf-8"))
+    iteration = int(first["iteration"]) if "iteration" in frame else None
+    name = labels.base(config, str(first["method"]))
+    if iteration is not None:
+        name += f", iteration {iteration} of {config['iterations']}"
     return Run(
-        folder, labels.base(config, str(first["method"])), json.loads(first["weights"]), int(first["seed"]),
+        run, name, json.loads(first["weights"]), int(first["seed"]),
         frame if judged is None else judge.with_scores(frame, judged),
-        RunFolder(folder).metrics(),
+        RunFolder(run).metrics()[:iteration],
         config,
-        protocol.load(folder) if (folder / protocol.FILE).is_file() else None,
+        protocol.load(place) if (place / protocol.FILE).is_file() else None,
+        iteration=iteration,
     )  # fmt: skip
 
 

@@ -59,6 +59,7 @@ def _setting(evidence: Evidence) -> str:
             f" Measured on {evidence.protocol.prompts.count} prompts (sha256 {evidence.protocol.prompts.sha256[:12]}), temperature "
             f"{decoding['temperature']:g}, top-p {decoding['top_p']:g}, at most {decoding['max_new_tokens']} tokens."
         )
+        text += f" {evidence.protocol.caution}" if evidence.protocol.caution else ""
     return inline(text)
 
 

@@ -35,10 +35,12 @@ def failures(folders: Sequence[Path]) -> dict[str, str]:
 
 
 def unfinished(folders: Sequence[Path]) -> list[str]:
-    """The runs at any depth that have begun and were never evaluated, by method and weights."""
+    """The runs at any depth that have begun and were never evaluated, nor any of their checkpoints, by method and weights."""
     files = sorted(file for folder in folders for file in folder.rglob("config.yaml"))
     begun = [file.parent for file in files if not (file.parent / "evaluation.parquet").is_file()]
-    return ["/".join(run.absolute().parts[-2:]) for run in dict.fromkeys(begun) if RunFolder(run).started]
+
+
+XX
 
 
 def made_for(runs: Sequence[Path], known: Entries) -> dict[Path, tuple[str, ...]]:

@@ -47,7 +47,7 @@ def signs(evidence: Evidence, scores: Scores) -> list[Sign]:
     return [
         *_of_runs(evidence, scores), *rising(evidence, scores), *left_out(evidence),
         *(sign for comparison in evidence.comparisons for sign in _of_comparison(comparison)),
-        *_of_seeds(evidence), *_of_tokens(evidence),
+        *_of_seeds(evidence), *_of_tokens(evidence), *_of_prompts(evidence), *_unfinished(evidence),
     ]  # fmt: skip
 
 
@@ -125,6 +125,25 @@ def _of_seeds(evidence: Evidence) -> list[Sign]:
         return []
     look = "Intervals are over prompts alone and say nothing of training again; sweep with --seeds 0,1,2."
     return [Sign("One seed", f"seed {seeds[0]}", look)]
+
+
+def _of_prompts(evidence: Evidence) -> list[Sign]:
+    """Prompts that were trained on, and left out."""
+    known = evidence.protocol or next((run.protocol for run in evidence.runs if run.protocol), None)
+    if known is None or not known.trained_on:
+        return []
+    return [Sign("Held-out prompts that were trained on", str(known.caution), "No figure here includes them.")]
+
+
+def _unfinished(evidence: Evidence) -> list[Sign]:
+    """Policies of checkpoints."""
+    where = [f"{run.name}, seed {run.seed}" for run in evidence.runs if run.iteration is not None]
+    look = "Finish these runs and evaluate them again for the figures of the whole training."
+    return (
+        [Sign("Policies of runs that were not finished when they were evaluated", "; ".join(where), look)]
+        if where
+        else []
+    )
 
 
 def _of_tokens(evidence: Evidence) -> list[Sign]:

@@ -20,6 +20,7 @@ from lenity.sweep.live import Watch, watch
 from lenity.sweep.record import Outcome, Record
 from lenity.sweep.retries import Retrying
 from lenity.sweep.workers import Workers
+from lenity.terminal import say
 
 SHARED = "what all runs share"
 
@@ -55,9 +56,12 @@ def run_sweep(
         KeyboardInterrupt: also on SIGTERM; the workers have ended.
     """
     from lenity.evaluation.folder import gather
+    from lenity.evaluation.trained import Trained
 
+    trained = Trained.of(configs)
     threads = threads or max(1, (os.cpu_count() or 1) // jobs)
     with locked(output):
+        trained.share(output)
         record = Record(output, configs, made_for)
         with (
             _interrupted_by_sigterm(),
@@ -68,8 +72,10 @@ def run_sweep(
             workers = Retrying(started, retries, view.again)
             _prepare(configs[0], output, workers, view)
             _carry_out(configs, output, workers, record, view, allow_changes=allow_changes)
-        if good := [Path(outcome.run) for outcome in record.outcomes if outcome.error is None]:
-            gather(good, output)
+            good = [Path(outcome.run) for outcome in record.outcomes if outcome.error is None]
+            view.say(f"all ended; gathering the evaluations of {len(good)} runs" if good else "all ended")
+        if good and (caution := gather(good, output).caution):
+            say(caution)
         return record.outcomes
 
 

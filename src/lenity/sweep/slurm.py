@@ -15,6 +15,7 @@ from lenity.lock import locked
 from lenity.sweep.job import FOLDER, SHARED, TASKS, found
 from lenity.sweep.placement import Placement
 from lenity.sweep.record import Outcome, Record
+from lenity.terminal import say
 
 
 @dataclass(frozen=True)
@@ -40,16 +41,20 @@ def write_and_collect(
         FolderInUseError: another sweep is at work in ``output``.
     """
     from lenity.evaluation.folder import gather
+    from lenity.evaluation.trained import Trained
 
+    trained = Trained.of(configs)
     with locked(output):
+        trained.share(output)
         record = Record(output, configs, made_for)
         for config in configs:
             if config.output in record.kept:
                 record.add(found(output, config.output) or Outcome(config.output, 0.0))
             elif (outcome := found(output, config.output)) and outcome.error:
                 record.add(outcome)
-        if good := [Path(outcome.run) for outcome in record.outcomes if outcome.error is None]:
-            gather(good, output)
+        good = [Path(outcome.run) for outcome in record.outcomes if outcome.error is None]
+        if good and (caution := gather(good, output).caution):
+            say(caution)
         left = [config for config in configs if config.output not in record.kept]
         commands = _write(left, output, placement, allow_changes=allow_changes) if left else []
         shared = found(output, SHARED)

@@ -41,13 +41,17 @@ def prepare(data: dict[str, Any], output: str) -> None:
     from lenity.evaluation import protocol
     from lenity.evaluation.rows import raw_columns
     from lenity.evaluation.score import reference_rows
+    from lenity.evaluation.trained import Trained
     from lenity.processes import ALONE
     from lenity.train import calibrate
 
     config, expected = _on_whole_model(parse(RunConfig, data), Path(output)), protocol.frozen(Path(output))
     standardiser = calibrate(config, Path(output) / "standardisation.json").replaced(config.evaluation.standardisation)
-    start = reference_rows(config, standardiser, Path(output), ALONE, expected=expected, progress=config.logging)
-    made = protocol.of_rows(config, standardiser.extended(raw_columns(start)), start)
+    trained = Trained.of([config], Path(output))
+    start, held_out = reference_rows(
+        config, standardiser, Path(output), ALONE, trained=trained, expected=expected, progress=config.logging
+    )
+    made = protocol.of_rows(config, standardiser.extended(raw_columns(start)), start, held_out)
     protocol.check_all(expected, made, "this sweep")
 
 

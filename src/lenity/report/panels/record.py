@@ -76,6 +76,7 @@ def _measured(known: Protocol) -> list[tuple[str, str]]:
     ]
     return [
         ("Prompts", f"{known.prompts.count}, sha256 {known.prompts.sha256}"),
+        ("Prompts trained on", known.caution or "None is among the training prompts."),
         ("Decoding", settings_text(known.decoding)),
         *((f"Reward {name}", settings_text(settings)) for name, settings in known.rewards.items()),
         ("Standardisation", "; ".join(constants)),

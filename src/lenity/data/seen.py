@@ -1,0 +1,75 @@
+"""Held-out rows that training has seen: how two texts are the same, and files that are split by name alone."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Callable, Iterable, Sequence
+from itertools import product
+from pathlib import Path
+from typing import TypeVar
+
+from lenity.config.stages import Rows
+from lenity.data.base import PromptSource
+from lenity.data.loading import is_file, split_names
+from lenity.errors import ConfigError, DataError
+
+T = TypeVar("T")
+
+
+def same(text: str) -> str:
+    r"""What texts share that are the same but for white space and for how Unicode composes their characters.
+
+    >>> same("\n\nHuman: Hi  there\n\nAssistant:") == same("\n\nHuman:  Hi there \n\nAssistant:")
+    True
+    """
+    return " ".join(unicodedata.normalize("NFC", text).split())
+
+
+def seen(texts: Iterable[str], trained: Iterable[str]) -> set[str]:
+    """The :func:`same` of those ``texts`` that are among the ``trained`` ones, which are gone through one by one."""
+    return {same(text) for text in texts}.intersection(map(same, trained))
+
+
+def unseen(items: Sequence[T], trained: Iterable[str], texts: Callable[[T], Sequence[str]], field: str) -> list[T]:
+    """The held-out ``items`` none of whose ``texts`` training has seen.
+
+    Raises:
+        DataError: none is left.
+    """
+    known = seen((text for item in items for text in texts(item)), trained)
+    kept = [item for item in items if known.isdisjoint(map(same, texts(item)))]
+    if items and not kept:
+        raise none_left(field, len(items))
+    return kept
+
+
+def none_left(field: str, count: int) -> DataError:
+    """The error of a held-out set that is all trained on."""
+    return DataError(
+        f"{field}: all of the {count:,} are among the training data.", "Name data that training does not use."
+    )
+
+
+def check_split(
+    held_out: PromptSource | Rows | None, trained: PromptSource | Rows | None, fields: tuple[str, str]
+) -> None:
+    """Refuse two split names of one single file, which has the same rows by either.
+
+    Args:
+        held_out: held-out data.
+        trained: training data.
+        fields: of the two in the configuration.
+
+    Raises:
+        ConfigError: names the fields and the file.
+    """
+    if held_out is None or trained is None or split_names(held_out.split) == split_names(trained.split):
+        return
+    both = product(*([str(getattr(source, name)) for name in source.places] for source in (held_out, trained)))
+    for ours, theirs in both:
+        if is_file(ours) and is_file(theirs) and Path(ours).expanduser().samefile(Path(theirs).expanduser()):
+            raise ConfigError(
+                f"{fields[0]}.split is '{held_out.split}' and {fields[1]}.split '{trained.split}', but '{ours}' is one file, whose "
+                "rows are the same by any name.",
+                "Name another file, or slices of one split such as train[:90%] and train[90%:].",
+            )

@@ -1,0 +1,93 @@
+"""The prompts of an evaluation, and the record of which rows are not among them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Self
+
+from lenity.config.run import RunConfig
+from lenity.errors import ConfigError, DataError
+from lenity.evaluation.trained import Trained
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """What became of the held-out rows.
+
+    Args:
+        source: names the data set.
+        read: rows.
+        kept: prompts that are answered.
+        dropped: rows by the reason for which they are not.
+        trained_on: prompts that are left out for being among the training prompts.
+        unread: why training prompts cannot be read; then there may be more of them.
+    """
+
+    source: str
+    read: int
+    kept: int
+    dropped: dict[str, int] = field(default_factory=dict)
+    trained_on: int = 0
+    unread: list[str] = field(default_factory=list)
+
+    @classmethod
+    def parse(cls, data: Mapping[str, Any] | None) -> Self | None:
+        """The inverse of :meth:`dump`; None where there is no record."""
+        return cls(**data) if data else None
+
+    def dump(self) -> dict[str, Any]:
+        """Plain data."""
+        return asdict(self)
+
+
+def held_out_prompts(
+    config: RunConfig, tokenizer: Any, rewards: Mapping[str, Any], trained: Trained
+) -> tuple[list[str], HeldOut]:
+    """The evaluation prompts: not trained on, distinct, within the length windows, ``evaluation.limit`` of them at even steps.
+
+    Raises:
+        ConfigError: ``held_out_prompts`` is not set.
+        DataError: no prompt is left.
+    """
+    from lenity.data.loading import every
+    from lenity.data.prompts import TRAINED_ON, load_prompts, room_for_prompts, token_counters
+
+    if config.held_out_prompts is None:
+        raise ConfigError(
+            "held_out_prompts is not set, so there is nothing to evaluate on.",
+            "Name prompts that training does not use.",
+        )
+    room = room_for_prompts(tokenizer, config.evaluation.decoding(config.rollout)["max_new_tokens"])
+    unread: list[str] = []
+
+    def trained_on(prompts: Any) -> set[str]:
+        known, reasons = trained.among(prompts)
+        unread.extend(reasons)
+        return known
+
+    prompts, report = load_prompts(config.held_out_prompts, token_counters(tokenizer, rewards), room, trained_on)
+    kept = every(prompts, config.evaluation.limit)
+    report.drop("beyond evaluation.limit", len(prompts) - len(kept))
+    left_out = report.dropped.get(TRAINED_ON, 0)
+    return kept, HeldOut(report.source, report.read, len(kept), dict(report.dropped), left_out, unread)
+
+
+def known_left_out(held_out: HeldOut | None) -> int | None:
+    """How many prompts are left out for being trained on; None where that could not be found out."""
+    return None if held_out is None or held_out.unread else held_out.trained_on
+
+
+def refuse_trained_on(held_out: HeldOut | None) -> None:
+    """Raise ``DataError`` where held-out prompts were trained on, or where that could not be found out."""
+    if held_out is None or held_out.unread:
+        why = held_out.unread[0] if held_out else "the evaluation is older than this check."
+        raise DataError(
+            f"held_out_prompts cannot be compared with the training prompts: {why}",
+            "Put the training prompts back, or leave out --strict.",
+        )
+    if held_out.trained_on:
+        raise DataError(
+            f"{held_out.trained_on:,} of the prompts of held_out_prompts ({held_out.source}) are among the training prompts.",
+            "Remove them there, or leave out --strict: they are then left out of the evaluation and counted.",
+        )

@@ -1,0 +1,109 @@
+"""What runs were trained on, so that they are not evaluated on any of it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from lenity.config.base import dump_member, parse_member
+from lenity.config.run import RunConfig
+from lenity.config.stages import Pairs
+from lenity.data.base import DATASETS, PromptSource
+from lenity.data.preferences import load_pairs
+from lenity.data.seen import check_split, seen
+from lenity.durable import replace_text, writing
+from lenity.errors import DataError
+from lenity.evaluation.fingerprint import prompts_identity
+
+FILE, PAIRS = "trained_on.json", "pairs"
+
+
+@dataclass(frozen=True)
+class Trained:
+    """Where the prompts of one or several runs' training come from: whole, before length windows and ``limit``."""
+
+    sources: tuple[PromptSource | Pairs, ...]
+
+    @classmethod
+    def of(cls, configs: Iterable[RunConfig], folder: Path | None = None) -> Trained:
+        """Of all ``configs`` together and the runs that they are made from; also of the sweep that works in ``folder``.
+
+        Raises:
+            ConfigError: held-out and training prompts are one single file under two split names.
+        """
+        configs = list(configs)
+        for config in configs:
+            _check_splits(config)
+        file = folder / FILE if folder else None
+        shared = json.loads(file.read_text(encoding="utf-8")) if file and file.is_file() else []
+        return cls.parse([*shared, *(entry for config in configs for entry in map(_dump, _sources(config)))])
+
+    @classmethod
+    def parse(cls, entries: Sequence[dict[str, Any]]) -> Trained:
+        """The inverse of :meth:`dump`; an entry that is there twice counts once."""
+        distinct = {json.dumps(entry, sort_keys=True): entry for entry in entries}
+        return cls(tuple(_parse(distinct[key]) for key in sorted(distinct)))
+
+    def dump(self) -> list[dict[str, Any]]:
+        """The sources as plain data."""
+        return [_dump(source) for source in self.sources]
+
+    def share(self, folder: Path) -> None:
+        """Let every run of the sweep in ``folder`` be evaluated without these prompts."""
+        everything = self.parse([*self.of([], folder).dump(), *self.dump()])
+        with writing(folder):
+            replace_text(folder / FILE, json.dumps(everything.dump(), indent=2, ensure_ascii=False) + "\n")
+
+    @cached_property
+    def identity(self) -> str:
+        """A hash of the sources' settings and of what local files hold."""
+        found = [prompts_identity(source) for source in self.sources]
+        return hashlib.sha256(json.dumps(found, sort_keys=True).encode()).hexdigest()[:16]
+
+    def among(self, prompts: Sequence[str]) -> tuple[set[str], list[str]]:
+        """The :func:`lenity.data.seen.same` of those ``prompts`` that were trained on, and why a source cannot be read."""
+        found: set[str] = set()
+        unread = []
+        for source in self.sources:
+            try:
+                found |= seen(prompts, _prompts(source))
+            except DataError as error:
+                unread.append(error.what)
+        return found, unread
+
+
+def _sources(config: RunConfig) -> Iterator[PromptSource | Pairs]:
+    from lenity.run_folder import RunFolder
+
+    yield config.prompts
+    yield from config.method.examples
+    for folder in config.method.sources:
+        if (Path(folder) / "config.yaml").is_file():
+            yield from _sources(RunFolder(folder).config)
+
+
+def _check_splits(config: RunConfig) -> None:
+    check_split(config.held_out_prompts, config.prompts, ("held_out_prompts", "prompts"))
+    for pairs in config.method.examples:
+        check_split(config.held_out_prompts, pairs, ("held_out_prompts", "the method's pairs"))
+
+
+def _prompts(source: PromptSource | Pairs) -> list[str]:
+    return [pair.prompt for pair in load_pairs(source)[0]] if isinstance(source, Pairs) else source.read()[0]
+
+
+def _dump(source: PromptSource | Pairs) -> dict[str, Any]:
+    return (
+        {PAIRS: source.model_dump(mode="json")}
+        if isinstance(source, Pairs)
+        else dump_member(source, DATASETS, "reader")
+    )
+
+
+def _parse(entry: dict[str, Any]) -> Any:
+    return Pairs.model_validate(entry[PAIRS]) if PAIRS in entry else parse_member(entry, DATASETS, "reader")
