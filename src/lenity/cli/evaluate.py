@@ -61,10 +61,10 @@ def command(context: click.Context, folder: Path, file: Path | None) -> None:
 
 def _changed(config: RunConfig, arguments: list[str], given: Protocol | None) -> RunConfig:
     """``config`` with the way of evaluation that ``given`` says, then with ``arguments``."""
+    from lenity.changes import EVALUATED
     from lenity.config.load import override, parse
     from lenity.config.run import RunConfig
     from lenity.errors import ConfigError
-    from lenity.run_folder import EVALUATED
 
     before = config.dump()
     taken = {"evaluation": before["evaluation"] | given.evaluation()} if given else {}

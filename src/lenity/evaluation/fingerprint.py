@@ -25,7 +25,7 @@ def reward_identity(spec: RewardSpec) -> dict[str, Any]:
     Raises:
         RewardError: the hub has no such model, and neither has the cache.
     """
-    found = {"kind": REWARDS.name_of(type(spec)), **_by_contents(spec, fingerprint)}
+    found = {"kind": REWARDS.name_of(type(spec)), **by_contents(spec, fingerprint)}
     found.pop("timeout", None)  # patience does not change a score
     if found.get("dtype") == "auto":
         del found["dtype"]  # what a protocol without the field means
@@ -36,7 +36,7 @@ def reward_identity(spec: RewardSpec) -> dict[str, Any]:
 
 def prompts_identity(source: PromptSource) -> dict[str, Any]:
     """Settings of a prompt source, its local file or folder replaced by a hash."""
-    return {"reader": DATASETS.name_of(type(source)), **_by_contents(source, data_fingerprint)}
+    return {"reader": DATASETS.name_of(type(source)), **by_contents(source, data_fingerprint)}
 
 
 def fingerprint(path: str | Path) -> str:
@@ -51,7 +51,7 @@ def data_fingerprint(path: str | Path) -> str:
     return _content(path) if path.is_file() else _contents(path, (f for f in path.rglob("*") if f.suffix in DATA))
 
 
-def _by_contents(section: Section, fingerprint: Callable[[str], str]) -> dict[str, Any]:
+def by_contents(section: Section, fingerprint: Callable[[str], str]) -> dict[str, Any]:
     """Its fields, those of ``places`` that are there replaced by their hash; what follows a colon stays."""
     found = section.model_dump(mode="json")
     for name in section.places:
