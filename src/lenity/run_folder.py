@@ -162,6 +162,16 @@ class RunFolder:
         self._check_changes(config, False)
         self.take_on(config, self.note)
 
+    def as_trained(self, config: RunConfig) -> RunConfig:
+        """``config``, but of a run that is :meth:`trained` the sections that could do nothing any more as they were; a note says so."""
+        if not (self.started and self.trained(config)):
+            return config
+        before, now = self.config.dump(), config.dump()
+        refused = in_vain(self, config, changes(before, now))
+        for text in refused.values():
+            self.note(f"Not changed: {text}.")
+        return parse(RunConfig, now | {field.split(".")[0]: before[field.split(".")[0]] for field in refused})
+
     def take(self, source: str | Path, *names: str) -> None:
         """Use the adapter of the finished run ``source``, and its files of these ``names``; links where the disk can.
 
