@@ -71,11 +71,12 @@ class Inverse(GradientRule):
 @pytest.fixture(scope="module", autouse=True)
 def registered():
     """As an entry point of the other package would."""
-    known = dict(RULES._members)
-    for name, kind in {"running": Running, "anew": Anew, "inverse": Inverse}.items():
+    rules = {"running": Running, "anew": Anew, "inverse": Inverse}
+    for name, kind in rules.items():
         RULES.register(name)(kind)
     yield
-    RULES._members = known
+    for name in rules:
+        del RULES._members[name]
 
 
 @pytest.mark.parametrize("name", ["running", "anew", "inverse"])
@@ -112,7 +113,7 @@ def test_another_rule_begins_without_the_memory_and_says_so(tiny_model, tmp_path
     config = tiny.run_config(tiny_model, run.path, iterations=3, method={"name": "inverse"})
     assert train(config, resume=True, allow_changes=True).finished
     notes = (run.path / "notes.log").read_text()
-    assert "The method is another, so what the one before remembered is left behind." in notes
+    assert "What rule Running remembered is left out: the rule is Inverse." in notes
     assert list(load_file(run.checkpoints / "iteration_000003" / "rule.safetensors")) == ["lengths"]
 
 

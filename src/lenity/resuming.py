@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from lenity.aggregation.base import RULES, Rule
-from lenity.config.base import dump_member, member_name
+from lenity.aggregation.base import RULES
+from lenity.config.base import dump_member
 from lenity.config.load import parse
 from lenity.config.run import RunConfig
 from lenity.update.schedule import rate
@@ -28,12 +28,6 @@ def made_with(state: Mapping[str, Any], recorded: RunConfig) -> RunConfig:
     return parse(RunConfig, recorded.dump() | state.get("settings", {}), source="the checkpoint")
 
 
-def fits(before: Rule, now: Rule) -> bool:
-    """Whether one rule can go on with what the other remembers."""
-    one, two = (member_name(rule.model_copy(update={"label": None}), RULES) for rule in (before, now))
-    return type(before) is type(now) and one == two
-
-
 def outlook(before: RunConfig, now: RunConfig, iterations: int, tokens: int) -> str | None:
     """What becomes of the learning rate and of what a rule schedules; None where they go on as they would have.
 
@@ -48,7 +42,8 @@ def outlook(before: RunConfig, now: RunConfig, iterations: int, tokens: int) -> 
     if iterations >= now.iterations or not (longer or then != here):
         return None
     texts = [
-        f"{name.replace('_', ' ')} {value:.3g}" + (f" (it had come to {then[name]:.3g})" if name in then else "")
+        f"{name.replace('_', ' ')} {value:.3g}"
+        + (f" (it had come to {then[name]:.3g})" if then.get(name, value) != value else "")
         for name, value in here.items()
     ]
     return f"Iteration {iterations + 1} of {now.iterations} begins with {', '.join(texts)}."

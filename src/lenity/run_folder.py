@@ -222,7 +222,7 @@ class RunFolder:
         if refused := in_vain(self, config, changed):
             raise CheckpointError(
                 f"'{self.path}' cannot go on with what would not take effect there: {'; '.join(refused.values())}.",
-                "Leave that as it was, or choose another --output.",
+                "Leave that as it was, choose another --output, or, where nothing is left to train, ask for more iterations too.",
             )
 
 

@@ -203,10 +203,10 @@ class Stages:
 
     def _remind(self, before: Rule, memory: Mapping[str, Tensor]) -> None:
         """Give the rule what it remembered; what another rule did is of no use to it."""
-        if resuming.fits(before, self.config.method):
+        if before.kind == self.config.method.kind:
             self.config.method.restore(memory)
         elif memory:
-            self.trainer.say("The method is another, so what the one before remembered is left behind.")
+            self.trainer.say(f"What rule {before.kind} remembered is left out: the rule is {self.config.method.kind}.")
 
     def _check_processes(self, before: int, done: int, allow_changes: bool) -> None:
         if before == (now := self.trainer.processes.count):

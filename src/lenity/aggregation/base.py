@@ -67,6 +67,11 @@ class Rule(Section, abc.ABC):
         """The rule as a training of ``objectives`` starts with it; ``ConfigError`` where its settings do not allow one."""
         return self
 
+    @property
+    def kind(self) -> str:
+        """Class and main setting: what one rule of a kind remembers, another of it can go on with."""
+        return type(self).__name__ + (f":{getattr(self, self.shorthand)}" if self.shorthand else "")
+
     def state(self) -> dict[str, Tensor]:
         """What the rule remembers of the steps so far, for a checkpoint; most remember nothing."""
         return {}

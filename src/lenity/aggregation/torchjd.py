@@ -77,7 +77,7 @@ class TorchJD(WeightFree, GradientRule):
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
         """Put them back, once there is a Jacobian: some aggregators make what they need at their first call, in its shape."""
-        self._saved = dict(state)
+        self._saved = {name: value.clone() for name, value in state.items()}  # aggregators change theirs in place
 
     def _go_on(self, matrix: Tensor) -> None:
         """Have the aggregator see ``matrix`` once, and then forget it for what was saved."""
