@@ -122,3 +122,9 @@ def test_the_same_rule_with_another_setting_keeps_it(tiny_model, tmp_path):
     config = tiny.run_config(tiny_model, run.path, iterations=3, method={"name": "running", "leniency": 0.5})
     train(config, resume=True, allow_changes=True)
     assert load_file(RunFolder(run.path).checkpoints / "iteration_000003" / "rule.safetensors")["seen"] == 3
+
+
+def test_two_trainings_with_one_rule_do_not_teach_each_other(tiny_model, tmp_path):
+    rule = Running()
+    first, second = (train(tiny.run_config(tiny_model, tmp_path / name, method=rule)) for name in ("first", "second"))
+    assert rows(first) == rows(second)

@@ -11,7 +11,7 @@ from lenity.config.load import parse
 from lenity.config.run import RunConfig
 from lenity.update.schedule import rate
 
-KEPT = ("iterations", "ppo", "kl", "optimizer", "budget")  # and the method, and rollout.batch_size
+KEPT = ("iterations", "weights", "ppo", "kl", "optimizer", "budget")  # and the method, and rollout.batch_size
 
 
 def settings(config: RunConfig) -> dict[str, Any]:
@@ -25,7 +25,7 @@ def settings(config: RunConfig) -> dict[str, Any]:
 
 def made_with(state: Mapping[str, Any], recorded: RunConfig) -> RunConfig:
     """The configuration that a checkpoint was made with; where an older one does not say, what is ``recorded`` of the run."""
-    return parse(RunConfig, recorded.dump() | state.get("settings", {}), source="the checkpoint")
+    return parse(RunConfig, recorded.dump() | {"preset": None} | state.get("settings", {}), source="the checkpoint")
 
 
 def outlook(before: RunConfig, now: RunConfig, iterations: int, tokens: int) -> str | None:

@@ -203,7 +203,7 @@ class Stages:
 
     def _remind(self, before: Rule, memory: Mapping[str, Tensor]) -> None:
         """Give the rule what it remembered; what another rule did is of no use to it."""
-        if before.kind == self.config.method.kind:
+        if memory and before.kind == self.config.method.kind:
             self.config.method.restore(memory)
         elif memory:
             self.trainer.say(f"What rule {before.kind} remembered is left out: the rule is {self.config.method.kind}.")

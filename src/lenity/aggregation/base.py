@@ -57,15 +57,18 @@ class Rule(Section, abc.ABC):
     def during(self, progress: float) -> Iterator[Self]:
         """The rule :meth:`at` ``progress``, with this rule's memory; what it learns inside, this rule then remembers."""
         now = self.at(progress)
-        if now is not self:
-            now.restore(self.state())
+        if now is not self and (known := self.state()):
+            now.restore(known)
         yield now
-        if now is not self:
-            self.restore(now.state())
+        if now is not self and (known := now.state()):
+            self.restore(known)
 
     def fresh(self, objectives: Sequence[str]) -> Self:
-        """The rule as a training of ``objectives`` starts with it; ``ConfigError`` where its settings do not allow one."""
-        return self
+        """The rule as a training of ``objectives`` starts with it; ``ConfigError`` where its settings do not allow one.
+
+        What this training teaches it, no other that is given the same rule begins with.
+        """
+        return self.model_copy(deep=True) if self.__private_attributes__ else self
 
     @property
     def kind(self) -> str:
