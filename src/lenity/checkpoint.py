@@ -1,4 +1,6 @@
-"""State at an iteration boundary: trained weights, optimizer, schedule, KL controller, the rule's own. Tensors and JSON alone.
+"""State at an iteration boundary: trained weights, moments, KL controller, the rule's own. Tensors and JSON alone.
+
+What the configuration says is not state: learning rates, betas and the like are those of the run that goes on.
 
 Random numbers need no state: every stage of every iteration starts from its own seed. Neither does the data cursor, which is
 a function of the iteration. The standardisation constants stand in the run folder.
@@ -36,7 +38,7 @@ class Checkpoint:
         weights: what training changes, by parameter.
         optimizer: its tensors, ``<parameter>.<name>``.
         rule: tensors of a rule that keeps a state.
-        state: plain data: the optimizer's groups, the schedule, beta and so on.
+        state: plain data: beta, the settings that it came from, and so on.
     """
 
     iteration: int
@@ -62,7 +64,7 @@ class Checkpoint:
             )
         found = optimizer.state_dict()
         tensors = {f"{i}.{name}": value for i, entry in found["state"].items() for name, value in entry.items()}
-        return cls(iteration, weights, tensors, rule, {**state, "optimizer": found["param_groups"]})
+        return cls(iteration, weights, tensors, rule, state)
 
     def save(self, folder: Path, settings: Settings) -> Path:
         """Write ``folder/iteration_NNNNNN``, whole or not at all, and remove the checkpoints that ``settings`` does not keep."""
@@ -97,22 +99,24 @@ class Checkpoint:
             raise CheckpointError(f"checkpoint '{folder}' cannot be read ({error}).", manifest.REMEDY) from error
 
     def restore(self, module: nn.Module, optimizer: Any) -> None:
-        """Put weights and optimizer back.
+        """Put weights and the optimizer's moments back; its settings stay.
 
         Raises:
             CheckpointError: they are of another model or adapter.
         """
-        if shapes(self.weights) != shapes(trained(module)):
+        saved, present = shapes(self.weights), shapes(trained(module))
+        if other := [name for name in saved | present if saved.get(name) != present.get(name)]:
             raise CheckpointError(
-                f"the checkpoint of iteration {self.iteration} is of another model or adapter.",
-                "Resume with the settings it was made with.",
+                f"the checkpoint of iteration {self.iteration} is of another model or adapter: of the tensors of both "
+                f"{len(other)} differ, '{other[0]}' first.",
+                "Resume with the policy and critic (policy.model, policy.lora, critic) that it was made with.",
             )
         module.load_state_dict(dict(self.weights), strict=False)
         entries: dict[int, dict[str, Tensor]] = {}
         for key, value in self.optimizer.items():
             index, _, name = key.partition(".")
             entries.setdefault(int(index), {})[name] = value
-        optimizer.load_state_dict({"state": entries, "param_groups": self.state["optimizer"]})
+        optimizer.load_state_dict({"state": entries, "param_groups": optimizer.state_dict()["param_groups"]})
 
 
 def newest(folder: Path, iterations: int, say: Callable[[str], None]) -> Checkpoint | None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from lenity.changes import breaking, changes, in_vain
 from lenity.config.load import parse, read_yaml
 from lenity.config.run import RunConfig
 from lenity.durable import append_text, clear, replace_bytes, replace_text, replacing_folder, writing
@@ -21,15 +22,6 @@ from lenity.errors import CheckpointError
 if TYPE_CHECKING:
     from lenity.rewards.standardise import Standardiser
 
-EVALUATED = ("evaluation", "held_out_prompts", "held_out_rewards")  # what says how a run is evaluated
-FREE_TO_CHANGE = {
-    "output",
-    "checkpoint",
-    "tolerance",
-    "logging",
-    *EVALUATED,
-}  # training goes the same way with any of them
-FREE_FIELD = "method.label"  # likewise
 NOTES, SETTINGS = "notes.log", "config.yaml"
 
 
@@ -43,33 +35,46 @@ class RunFolder:
     def open(
         cls, config: RunConfig, resume: bool, *, allow_changes: bool = False, say: Callable[[str], None] | None = None
     ) -> RunFolder:
-        """The folder ``config.output``, made and holding ``config.yaml``.
+        """The folder ``config.output``, made and holding ``config.yaml``: :meth:`entered` and :meth:`take_on` in one."""
+        run = cls.entered(config, resume, allow_changes=allow_changes)
+        run.take_on(config, say or run.note)
+        return run
+
+    @classmethod
+    def entered(cls, config: RunConfig, resume: bool, *, allow_changes: bool = False) -> RunFolder:
+        """The folder ``config.output``, made; the settings of a run that is there already stay on record as they were.
 
         Args:
             config: of the run.
             resume: a run that is there already goes on.
             allow_changes: also with settings other than it has begun with.
-            say: gets each setting that differs; default: :meth:`note`.
 
         Raises:
             CheckpointError: it holds a run already and ``resume`` is off, or what is there cannot go on as ``config`` says.
         """
         run = cls(config.output)
-        if run.started:
+        if started := run.started:
             if not resume:
                 raise CheckpointError(
                     f"output '{run.path}' already holds a run.",
                     "Add --resume to go on with it, or choose another --output.",
                 )
-            run._check_changes(config, allow_changes, say or run.note)
+            run._check_changes(config, allow_changes)
         with writing(run.path):
             run.path.mkdir(parents=True, exist_ok=True)
             clear(run.path, run.checkpoints)
-            if not run.started:  # what a run that failed at its start left behind
+            if not started:  # what a run that failed at its start left behind
                 (run.path / "standardisation.json").unlink(missing_ok=True)
-            save_config(run.path, config)
-        run.__dict__.pop("config", None)
+                run._record(config)
         return run
+
+    def take_on(self, config: RunConfig, say: Callable[[str], None]) -> None:
+        """Put ``config`` on record, once a run can go on with it; ``say`` gets each setting that differs."""
+        for field, text in changes(self.config.dump(), config.dump()).items():
+            if field != "output":  # the folder was moved, or is named from another place
+                say(f"Changed after iteration {len(self.metrics())}: {text}.")
+        with writing(self.path):
+            self._record(config)
 
     @cached_property
     def config(self) -> RunConfig:
@@ -96,12 +101,24 @@ class RunFolder:
     @property
     def finished(self) -> bool:
         """Whether all iterations ran, or the budget is spent, and the adapter and the model card are there."""
-        rows, budget = self.metrics(), self.config.budget.tokens
-        trained = len(rows) >= self.config.iterations or (budget is not None and self.tokens() >= budget)
+        return self.ended(self.config)
+
+    def ended(self, config: RunConfig) -> bool:
+        """Whether it is :attr:`finished` by the measure of ``config``."""
         made = (self.adapter / "adapter_config.json").is_file() and (
             self.path / "README.md"
         ).is_file()  # the card comes last
-        return made and (trained or self.config.method.builds)
+        return made and (config.method.builds or _reached(config, self.metrics()))
+
+    def trained(self, config: RunConfig) -> bool:
+        """Whether ``config`` leaves nothing to train: it has ended, or its last checkpoint is that of the end."""
+        return self.ended(config) or (not config.method.builds and _reached(config, self.metrics()[: self.saved]))
+
+    @property
+    def saved(self) -> int:
+        """The iteration of the newest checkpoint that is on record; 0 where there is none."""
+        found = [int(place.name.rpartition("_")[2]) for place in self.checkpoints.glob("iteration_*[0-9]")]
+        return max((iteration for iteration in found if iteration <= len(self.metrics())), default=0)
 
     def standardiser(self) -> Standardiser:
         """The frozen constants."""
@@ -143,10 +160,18 @@ class RunFolder:
         Raises:
             CheckpointError: ``config`` is another run.
         """
-        self._check_changes(config, False, self.note)
-        with writing(self.path):
-            save_config(self.path, config)
-        self.__dict__["config"] = config
+        self._check_changes(config, False)
+        self.take_on(config, self.note)
+
+    def as_trained(self, config: RunConfig) -> RunConfig:
+        """``config``, but of a run that is :meth:`trained` the sections that could do nothing any more as they were; a note says so."""
+        if not (self.started and self.trained(config)):
+            return config
+        before, now = self.config.dump(), config.dump()
+        refused = in_vain(self, config, changes(before, now))
+        for text in refused.values():
+            self.note(f"Not changed: {text}.")
+        return parse(RunConfig, now | {field.split(".")[0]: before[field.split(".")[0]] for field in refused})
 
     def take(self, source: str | Path, *names: str) -> None:
         """Use the adapter of the finished run ``source``, and its files of these ``names``; links where the disk can.
@@ -179,40 +204,32 @@ class RunFolder:
     def _settings(self) -> Path:
         return self.path / SETTINGS
 
-    def _check_changes(self, config: RunConfig, allow_changes: bool, say: Callable[[str], None]) -> None:
+    def _record(self, config: RunConfig) -> None:
+        save_config(self.path, config)
+        self.__dict__["config"] = config
+
+    def _check_changes(self, config: RunConfig, allow_changes: bool) -> None:
         if list(self.config.rewards) != list(config.rewards):
             raise CheckpointError(
                 f"'{self.path}' holds a run with the objectives {list(self.config.rewards)}, not {list(config.rewards)}.",
                 "Choose another --output.",
             )
         changed = changes(self.config.dump(), config.dump())
-        breaking = [
-            text for field, text in changed.items() if field != FREE_FIELD and field.split(".")[0] not in FREE_TO_CHANGE
-        ]
-        if breaking and not allow_changes:
+        if (found := breaking(changed)) and not allow_changes:
             raise CheckpointError(
-                f"'{self.path}' was begun with other settings and would not end as it would have: {'; '.join(breaking)}.",
+                f"'{self.path}' was begun with other settings and would not end as it would have: {'; '.join(found.values())}.",
                 "Resume with the same settings, add --allow-changes to go on with these, or choose another --output.",
             )
-        changed.pop("output", None)  # the folder was moved, or is named from another place
-        for text in changed.values():
-            say(f"Changed after iteration {len(self.metrics())}: {text}.")
+        if refused := in_vain(self, config, changed):
+            raise CheckpointError(
+                f"'{self.path}' cannot go on with what would not take effect there: {'; '.join(refused.values())}.",
+                "Leave that as it was, choose another --output, or, where nothing is left to train, ask for more iterations too.",
+            )
 
 
-def changes(before: Any, now: Any, field: str = "") -> dict[str, str]:
-    """Where two configurations differ: the field, and what it was and is.
-
-    >>> changes({"seed": 0, "ppo": {"clip": 0.2, "lam": 1}}, {"seed": 0, "ppo": {"clip": 0.1, "lam": 1}})
-    {'ppo.clip': 'ppo.clip was 0.2 and is 0.1'}
-    """
-    if before == now:
-        return {}
-    if not (isinstance(before, dict) and isinstance(now, dict)):
-        return {field: f"{field} was {before!r} and is {now!r}"}
-    found: dict[str, str] = {}
-    for key in [*before, *(key for key in now if key not in before)]:
-        found |= changes(before.get(key), now.get(key), f"{field}.{key}" if field else key)
-    return found
+def _reached(config: RunConfig, rows: Sequence[Mapping[str, Any]]) -> bool:
+    budget = config.budget.tokens
+    return len(rows) >= config.iterations or (budget is not None and sum(int(row["tokens"]) for row in rows) >= budget)
 
 
 def save_config(folder: Path, config: RunConfig) -> None:

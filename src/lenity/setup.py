@@ -23,6 +23,7 @@ from lenity.processes import Processes
 from lenity.rewards.base import Reward
 from lenity.rollout.transformers import TransformersGenerator
 from lenity.run_folder import RunFolder
+from lenity.update.schedule import schedule_of
 from lenity.update.step import Setbacks, Update
 
 
@@ -85,11 +86,11 @@ def prepare(config: RunConfig, run: RunFolder, processes: Processes) -> tuple[Ru
         module.to(processes.device)
     else:
         shard(module, processes.device, again=again)
-    optimizer, schedule = _optimizer(config, module)
+    optimizer = _optimizer(config, module)
     with whole(module):
         _say_batching(world.generator(config).batching(), say)
     update = Update(
-        processes, module, optimizer, schedule, config.ppo, config.optimizer.max_grad_norm,
+        processes, module, optimizer, schedule_of(config, optimizer), config.ppo, config.optimizer.max_grad_norm,
         Setbacks(config.ppo.mini_batch_size), config.tolerance, say,
     )  # fmt: skip
     return config, world, Trainer(processes, module, update, say)
@@ -133,27 +134,18 @@ def _actor_critic(config: RunConfig, world: World, processes: Processes) -> Acto
     )
 
 
-def _optimizer(config: RunConfig, module: ActorCritic) -> tuple[Any, Any]:
-    from transformers import get_cosine_with_min_lr_schedule_with_warmup
-
-    settings, ppo = config.optimizer, config.ppo
+def _optimizer(config: RunConfig, module: ActorCritic) -> torch.optim.Optimizer:
+    settings = config.optimizer
     policy = [p for p in module.policy.parameters() if p.requires_grad]
     critic = [p for name, p in module.named_parameters() if p.requires_grad and not name.startswith("policy.")]
     groups: list[dict[str, Any]] = [
         {"params": policy},
         {"params": critic, "lr": settings.critic_learning_rate or settings.learning_rate},
     ]
-    optimizer = torch.optim.AdamW(
+    return torch.optim.AdamW(
         groups,
         lr=settings.learning_rate,
         betas=settings.betas,
         weight_decay=settings.weight_decay,
         fused=True,
     )
-    window = ppo.mini_batch_size * ppo.accumulation
-    steps = config.iterations * ppo.epochs * -(-config.rollout.batch_size // window)
-    warmup = settings.warmup_steps if settings.warmup_steps >= 1 else settings.warmup_steps * steps
-    schedule = get_cosine_with_min_lr_schedule_with_warmup(
-        optimizer, min(round(warmup), steps), steps, min_lr_rate=settings.final_fraction
-    )
-    return optimizer, schedule

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from torch import Tensor
 
-from lenity import card, memory, metrics, seeds
+from lenity import card, memory, metrics, resuming, seeds
 from lenity.advantages.credit import credit
 from lenity.advantages.importance import engine_gap
 from lenity.aggregation import Rule
@@ -28,7 +28,8 @@ from lenity.rewards.standardise import Standardiser
 from lenity.rollout.base import Generator, generate
 from lenity.run_folder import RunFolder
 from lenity.setup import Trainer, World
-from lenity.update.kl import AdaptiveKL, FixedKL
+from lenity.update.kl import AdaptiveKL, FixedKL, resumed
+from lenity.update.schedule import advance, steps
 
 Log = Callable[[dict[str, float], int], None]  # numbers by name, and the iteration that they are of
 
@@ -109,7 +110,10 @@ class Stages:
         """Train on the batch and move beta; what to report of the iteration."""
         row = metrics.measure(credited, entropy, self.config.objectives)
         row |= engine_gap(credited, self.config.ppo.importance_cap)
-        row |= {"kl_coefficient": self.kl.coefficient, "learning_rate": self.trainer.update.schedule.get_last_lr()[0]}
+        row |= {
+            "kl_coefficient": self.kl.coefficient,
+            "learning_rate": self.trainer.update.optimizer.param_groups[0]["lr"],
+        }
         weights = self.config.objectives.weight_vector(credited.raw.device)
         row |= self.trainer.update(credited, lambda epoch: self._seed("update", iteration, epoch), rule, weights)
         if "combination" in row:
@@ -145,7 +149,7 @@ class Stages:
         update = self.trainer.update
         state = {
             "kl_coefficient": self.kl.coefficient,
-            "schedule": update.schedule.state_dict(),
+            "settings": resuming.settings(self.config),
             "setbacks": asdict(update.setbacks),
             "processes": self.trainer.processes.count,
         }
@@ -163,10 +167,11 @@ class Stages:
                 self.save(done)
             raise
 
-    def restore(self, *, allow_changes: bool) -> int:
-        """Go back to the newest whole checkpoint; how many iterations are done.
+    def restore(self, given: RunConfig, *, allow_changes: bool) -> int:
+        """Go back to the newest whole checkpoint, and put the settings on record; how many iterations are done.
 
         Args:
+            given: the configuration as the user gave it.
             allow_changes: also where it is of another number of processes, whose sums differ in their last digit.
 
         Raises:
@@ -174,18 +179,34 @@ class Stages:
         """
         found = newest(self.run.checkpoints, len(self.run.metrics()), self.trainer.say)
         done = found.iteration if found else 0
+        before = resuming.made_with(found.state, self.run.config) if found else self.config
         if found:
             self._check_processes(int(found.state.get("processes", 1)), done, allow_changes)
-            found.restore(self.trainer.actor_critic, self.trainer.update.optimizer)
-            self.trainer.update.schedule.load_state_dict(found.state["schedule"])
-            self.trainer.update.setbacks.restore(found.state["setbacks"])
-            self.kl.coefficient = found.state["kl_coefficient"]
-            self.config.method.restore(found.rule)
-        self.trainer.processes.wait()  # all have read the rows
+            self._go_back(found, before)
+        self.trainer.processes.wait()  # all have read the rows, and the settings as they were
         if self.trainer.processes.first:
             self.run.truncate(done)
+            self.run.take_on(given, self.trainer.say)
         self.trainer.processes.wait()  # all count the tokens of the same rows
+        if text := resuming.outlook(before, self.config, done, self.run.tokens()):
+            self.trainer.say(text)
         return done
+
+    def _go_back(self, found: Checkpoint, before: RunConfig) -> None:
+        """State from the checkpoint; settings from the configuration, where they are others than ``before`` too."""
+        update, now = self.trainer.update, self.config
+        found.restore(self.trainer.actor_critic, update.optimizer)
+        advance(update.schedule, steps(now, found.iteration))
+        update.setbacks.restore(found.state["setbacks"], resized=before.ppo.mini_batch_size != now.ppo.mini_batch_size)
+        self.kl.coefficient = resumed(before.kl, now.kl, found.state["kl_coefficient"])
+        self._remind(before.method, found.rule)
+
+    def _remind(self, before: Rule, memory: Mapping[str, Tensor]) -> None:
+        """Give the rule what it remembered; what another rule did is of no use to it."""
+        if memory and before.kind == self.config.method.kind:
+            self.config.method.restore(memory)
+        elif memory:
+            self.trainer.say(f"What rule {before.kind} remembered is left out: the rule is {self.config.method.kind}.")
 
     def _check_processes(self, before: int, done: int, allow_changes: bool) -> None:
         if before == (now := self.trainer.processes.count):

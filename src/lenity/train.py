@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -49,22 +48,24 @@ def train(config: RunConfig, *, resume: bool = False, allow_changes: bool = Fals
         with processes.first_before_others():
             run = RunFolder(config.output)
             if processes.first:
-                say = speaker(config, run, processes)
-                run = RunFolder.open(config, resume, allow_changes=allow_changes, say=say)
-        if resume and run.finished:
-            return run
-        if config.method.builds:
-            return _build(config, run, processes.count)
+                run = RunFolder.entered(config, resume, allow_changes=allow_changes)
+        ended = resume and run.ended(config)
+        if ended or config.method.builds:
+            processes.wait()  # all have read the settings as they were
+            if processes.first:
+                run.take_on(config, speaker(config, run, processes))
+            return run if ended else _build(config, run, processes.count)
         return _loop(config, run, processes, allow_changes=allow_changes, gently=gently)
 
 
 def _loop(config: RunConfig, run: RunFolder, processes: Processes, *, allow_changes: bool, gently: bool) -> RunFolder:
+    given = config
     config, world, trainer = prepare(config, run, processes)
     constants = _constants(config, run, world, trainer)
     with nullcontext() if config.rollout.engine == "vllm" else whole(trainer.actor_critic):
         engine = engines.load(config, world, processes)
     stages = Stages(config, run, world, trainer, constants, controller(config.kl), engine)
-    start = done = stages.restore(allow_changes=allow_changes)
+    start = done = stages.restore(given, allow_changes=allow_changes)
     if config.logging.progress:
         summary.show(config, world, trainer, start)
     with (
@@ -74,7 +75,7 @@ def _loop(config: RunConfig, run: RunFolder, processes: Processes, *, allow_chan
             "aligning", config.iterations, start, unit="iterations", settings=config.logging, shown=processes.first
         ) as advance,
     ):
-        spent, budget = run.tokens(), config.budget.tokens or math.inf
+        spent, budget = run.tokens(), config.budget.tokens or float("inf")
         while done < config.iterations and spent < budget:
             if processes.any(wish.came is not None):
                 if done > start:
@@ -89,11 +90,11 @@ def _loop(config: RunConfig, run: RunFolder, processes: Processes, *, allow_chan
                 rollouts = stages.generate(iteration)
             with clock("score"):
                 scored = stages.score(rollouts, iteration)
-            rule = config.method.at(max(iteration / config.iterations, spent / budget))
-            with clock("credit"):
-                credited, entropy = stages.credit(scored, rule)
-            with clock("update"):
-                row = stages.update(credited, entropy, rule, iteration)
+            with config.method.during(config.progress(iteration, spent)) as rule:
+                with clock("credit"):
+                    credited, entropy = stages.credit(scored, rule)
+                with clock("update"):
+                    row = stages.update(credited, entropy, rule, iteration)
             row = stages.record(row, credited, clock, iteration, log)
             done, spent = done + 1, spent + row["tokens"]
             if done == config.iterations or spent >= budget or done % config.checkpoint.every == 0:
@@ -134,7 +135,7 @@ def _constants(config: RunConfig, run: RunFolder, world: World, trainer: Trainer
         if processes.first:
             found.save(own)
         processes.wait()
-    return _read(config, own)
+    return _read(config, own, own=True)
 
 
 def _measure(config: RunConfig, world: World, processes: Processes) -> Standardiser:
@@ -149,7 +150,8 @@ def _measure(config: RunConfig, world: World, processes: Processes) -> Standardi
         return measure(generator, rewards, world.prompts, count, advance, tolerated=tolerated, processes=processes)
 
 
-def _read(config: RunConfig, file: Path) -> Standardiser:
+def _read(config: RunConfig, file: Path, *, own: bool = False) -> Standardiser:
+    """Constants in ``file``; a run's ``own`` may lack a held-out reward that was named later, which evaluation finds."""
     found = Standardiser.load(file)
-    found.require([*config.rewards, *config.held_out_rewards], str(file))
+    found.require([*config.rewards, *(() if own else config.held_out_rewards)], str(file))
     return found

@@ -122,6 +122,25 @@ def test_a_restored_aggregator_goes_on_as_if_it_had_never_stopped(name):
         assert not all(torch.equal(ours, theirs) for ours, theirs in zip(anew, expected, strict=True))
 
 
+def test_a_restored_aggregator_has_the_arguments_of_today():
+    """GradVac's wanted cosines come back; how fast they follow the gradients' is what is asked for now."""
+    steps = [torch.randn(3, 11, generator=torch.Generator().manual_seed(seed)) for seed in range(3)]
+    old = TorchJD(aggregator="GradVac", arguments={"beta": 0.5}).fresh("abc")
+    for step in steps[:2]:
+        old.combination(step, WEIGHTS)
+    saved = old.state()
+    assert [value.shape for value in saved.values()] == [(3, 3)], "nothing but the cosines"
+    moved = {}
+    for beta in (0.5, 0.01):
+        torch.manual_seed(0)
+        again = TorchJD(aggregator="GradVac", arguments={"beta": beta}).fresh("abc")
+        again.restore(saved)
+        again.combination(steps[2], WEIGHTS)
+        assert again._instance.beta == beta
+        moved[beta] = max(float((value - saved[name]).abs().max()) for name, value in again.state().items())
+    assert 0 < moved[0.01] < 0.1 * moved[0.5]
+
+
 def test_a_method_without_shorthand_takes_nothing_after_a_colon(tmp_path):
     with pytest.raises(ConfigError, match="takes nothing after a colon"):
         tiny.run_config("m", tmp_path, method="plc:net")

@@ -140,6 +140,43 @@ def test_a_rule_follows_the_steps_and_its_memory_is_in_checkpoints(tiny_model, t
     assert again.rule._seen.tolist() == made.rule._seen.tolist() == [4]
 
 
+class Fading(AdvantageRule):
+    """Its schedule makes a copy, which is what counts; how often it was asked is what its mask depends on."""
+
+    strength: float = 1.0
+    _seen: float = PrivateAttr(0.0)
+
+    def at(self, progress):
+        return self.model_copy(update={"strength": 1 - progress})
+
+    def mask(self, advantages, weights):
+        return torch.where(advantages < 0, 1 - self.strength * self._seen / 8, 1.0)
+
+    def rectify(self, advantages, weights):
+        self._seen = self._seen + 1
+        return super().rectify(advantages, weights)
+
+    def state(self):
+        return {"seen": torch.tensor(self._seen)}
+
+    def restore(self, state):
+        self._seen = float(state["seen"])
+
+
+def test_a_rule_whose_schedule_makes_copies_remembers_too(tiny_model, tmp_path):
+    steps = {"max_steps": 4, "save_strategy": "steps", "save_steps": 2}
+    made = trainer(tiny_model, tmp_path, [length, share], rule=Fading(), **steps)
+    made.train()
+    again = trainer(tiny_model, tmp_path, [length, share], rule=Fading(), **steps)
+    again.train(resume_from_checkpoint=str(tmp_path / "checkpoint-2"))
+    assert again.rule._seen == made.rule._seen == 4
+    assert torch.equal(again.ours, made.ours), "the last batch's advantages"
+    with pytest.warns(UserWarning, match="the memory of rule Fading in it is left out: the rule is Counting"):
+        other = trainer(tiny_model, tmp_path, [length, share], rule=Counting(), **steps)
+        other.train(resume_from_checkpoint=str(tmp_path / "checkpoint-2"))
+    assert other.rule._seen.tolist() == [2]
+
+
 def test_evaluation_has_advantages_of_its_own_and_teaches_the_rule_nothing(tiny_model, tmp_path):
     made = trainer(
         tiny_model, tmp_path, [length, share], rule=Counting(), eval_dataset=True, per_device_eval_batch_size=8,

@@ -13,6 +13,8 @@ from safetensors.torch import load_file
 from transformers import AutoTokenizer
 
 import tiny
+from lenity.config.load import parse
+from lenity.config.run import RunConfig
 from lenity.data.toy.examples import pairs
 from lenity.data.toy.prompts import ToyPrompts
 from lenity.errors import CheckpointError, DataError
@@ -77,6 +79,33 @@ def test_a_run_stopped_between_the_stages_goes_on_as_if_it_were_not(straight, ti
     cut.truncate(1)
     again = train(straight.config.model_copy(update={"output": str(cut.path)}), resume=True)
     torch.testing.assert_close(adapter(again), adapter(straight), rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("part", ["offline", "rewards", "rounds", "online"])
+def test_a_change_of_what_is_done_is_refused_and_of_what_is_left_takes_effect(straight, tmp_path, part):
+    cut = RunFolder(shutil.copytree(straight.path, tmp_path / "run"))
+    shutil.rmtree(cut.adapter)
+    if part != "rounds":
+        shutil.rmtree(cut.path / "stages" / "2")
+        cut.truncate(1)
+    data = straight.config.dump() | {"output": str(cut.path)}
+    if part == "rewards":
+        (cut.path / "standardisation.json").unlink()  # the scores of the offline examples stay
+        data["rewards"]["helpful"]["sign"] = -1
+    else:
+        name, change = {
+            "offline": ("offline", {"steps": 9}),
+            "rounds": ("online", {"steps": 5}),
+            "online": ("online", {"steps": 5}),
+        }[part]
+        data["method"][name] |= change
+    if part == "online":
+        again = train(parse(RunConfig, data), resume=True, allow_changes=True)
+        assert [row["backward_passes"] for row in again.metrics()][1] == 5
+        return
+    with pytest.raises(CheckpointError, match=r"(method\.o|rewards\.helpful\.sign).* \(this part is done\)"):
+        train(parse(RunConfig, data), resume=True, allow_changes=True)
+    assert RunFolder(cut.path).config == straight.config
 
 
 def test_other_weights_take_the_adapter_and_ask_for_other_scores(straight, tiny_model, tmp_path):

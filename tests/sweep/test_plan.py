@@ -97,3 +97,33 @@ def test_a_shared_corner_is_the_one_trained_apart(method, tiny_model, tmp_path):
     changed = apart[0].model_copy(update={"ppo": config.ppo.model_copy(update={"epochs": 1})})
     with pytest.raises(CheckpointError, match=r"ppo\.epochs was 2 and is 1"):
         tasks.align(changed.dump(), str(tmp_path))
+
+
+def test_a_change_reaches_the_runs_that_have_not_ended_and_the_others_say_that_they_stay(tiny_model, tmp_path):
+    """A sweep goes on with a smaller mini-batch; what was trained before keeps its settings on record, and is evaluated."""
+    config = tiny.run_config(tiny_model, "unused", iterations=2)
+    ended, begun = plan(config, ["plc"], points(list(config.rewards), ["helpful", "centre"]), tmp_path)
+    tasks.prepare(ended.dump(), str(tmp_path))
+    for run in (ended, begun):
+        tasks.align(run.dump(), str(tmp_path))
+    shutil.rmtree(RunFolder(begun.output).adapter)
+    shutil.rmtree(RunFolder(begun.output).checkpoints / "iteration_000002")
+    changed = config.model_copy(update={"ppo": config.ppo.model_copy(update={"mini_batch_size": 2})})
+    for run in plan(changed, ["plc"], points(list(config.rewards), ["helpful", "centre"]), tmp_path):
+        tasks.align(run.dump(), str(tmp_path), allow_changes=True)
+    assert [RunFolder(run.output).config.ppo.mini_batch_size for run in (ended, begun)] == [4, 2]
+    note = (RunFolder(ended.output).path / "notes.log").read_text()
+    assert "Not changed: ppo.mini_batch_size was 4 and is 2 (nothing is left to train)." in note
+    assert (RunFolder(begun.output).path / "evaluation.parquet").is_file()
+
+
+def test_a_sweep_that_is_begun_refuses_to_calibrate_otherwise(tiny_model, tmp_path):
+    config = tiny.run_config(tiny_model, "unused", iterations=1)
+    where = points(list(config.rewards), ["centre"])
+    (run,) = plan(config, ["plc"], where, tmp_path)
+    tasks.prepare(run.dump(), str(tmp_path))
+    tasks.align(run.dump(), str(tmp_path))
+    more = config.model_copy(update={"standardisation": config.standardisation.model_copy(update={"prompts": 40})})
+    (again,) = plan(more, ["plc"], where, tmp_path)
+    with pytest.raises(CheckpointError, match=r"standardisation\.prompts was 32 and is 40"):
+        tasks.align(again.dump(), str(tmp_path))

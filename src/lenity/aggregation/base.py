@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
@@ -50,12 +51,30 @@ class Rule(Section, abc.ABC):
     )
 
     def at(self, progress: float) -> Self:
-        """The rule at a fraction ``progress`` in [0, 1] of training."""
+        """The rule at a fraction ``progress`` in [0, 1] of training; a copy need not look after what it remembers."""
         return self
 
+    @contextmanager
+    def during(self, progress: float) -> Iterator[Self]:
+        """The rule :meth:`at` ``progress``, with this rule's memory; what it learns inside, this rule then remembers."""
+        now = self.at(progress)
+        if now is not self and (known := self.state()):
+            now.restore(known)
+        yield now
+        if now is not self and (known := now.state()):
+            self.restore(known)
+
     def fresh(self, objectives: Sequence[str]) -> Self:
-        """The rule as a training of ``objectives`` starts with it; ``ConfigError`` where its settings do not allow one."""
-        return self
+        """The rule as a training of ``objectives`` starts with it; ``ConfigError`` where its settings do not allow one.
+
+        What this training teaches it, no other that is given the same rule begins with.
+        """
+        return self.model_copy(deep=True) if self.__private_attributes__ else self
+
+    @property
+    def kind(self) -> str:
+        """Class and main setting: what one rule of a kind remembers, another of it can go on with."""
+        return type(self).__name__ + (f":{getattr(self, self.shorthand)}" if self.shorthand else "")
 
     def state(self) -> dict[str, Tensor]:
         """What the rule remembers of the steps so far, for a checkpoint; most remember nothing."""
@@ -63,6 +82,10 @@ class Rule(Section, abc.ABC):
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
         """Take back what :meth:`state` gave, on a :meth:`fresh` rule."""
+
+    def settled(self, rows: int) -> tuple[str, ...]:
+        """Sections of the configuration that no longer do anything once ``metrics.jsonl`` has ``rows`` rows."""
+        return ()
 
     def check_weights(self, weights: Mapping[str, float]) -> None:
         """Raise ``WrongWeightsError`` where the method cannot be run at these preference weights."""

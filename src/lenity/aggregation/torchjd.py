@@ -32,6 +32,7 @@ class TorchJD(WeightFree, GradientRule):
     aggregator: str = Field("UPGrad", pattern=r"^\w+$", description="class of torchjd.aggregation")
     arguments: dict[str, JsonValue] = Field({}, description="its constructor's arguments")
     _instance: Any = PrivateAttr(None)
+    _anew: dict[str, Any] = PrivateAttr(default_factory=dict)
     _saved: dict[str, Any] = PrivateAttr(default_factory=dict)
 
     def fresh(self, objectives: Sequence[str]) -> Self:
@@ -41,7 +42,8 @@ class TorchJD(WeightFree, GradientRule):
             ConfigError: no such aggregator, wrong arguments, a package it needs is missing, or it weighs no rows.
         """
         copy = self.model_copy()
-        copy._instance, copy._saved = self._make(len(objectives)), {}
+        copy._saved = {}
+        copy._begin(len(objectives))
         return copy
 
     def combination(self, jacobian: Tensor, weights: Tensor) -> Tensor:
@@ -55,8 +57,9 @@ class TorchJD(WeightFree, GradientRule):
         longest = jacobian.norm(dim=1).max()
         if len(jacobian) == 1 or not longest > 0:
             return weights.new_full((len(jacobian),), float(longest > 0)).to(jacobian)
-        aggregator = self._instance or self._make(len(jacobian))
-        self._instance = aggregator  # some keep state from one step to the next
+        if self._instance is None:
+            self._begin(len(jacobian))
+        aggregator = self._instance  # some keep state from one step to the next
         if not self.weight_free:
             aggregator.pref_vector = weights.to(device=jacobian.device, dtype=torch.float64)
         # thresholds inside the library are absolute, ours are then relative; products of unlike lengths need the double range
@@ -67,20 +70,14 @@ class TorchJD(WeightFree, GradientRule):
         return found.to(jacobian)
 
     def state(self) -> dict[str, Tensor]:
-        """Numbers, arrays and tensors that the aggregator keeps (NashMTL, GradVac, ...), by module and name."""
-        import torch
-
+        """What the aggregator has come to keep (NashMTL, GradVac, ...), by module and name; its settings are none of it."""
         if self._saved:
             return dict(self._saved)
-        return {
-            f"{place}.{name}": torch.as_tensor(value, dtype=torch.float64 if isinstance(value, float) else None).clone()
-            for place, module in self._modules()
-            for name, value in _kept(module).items()
-        }
+        return {name: value for name, value in self._numbers().items() if not _equal(value, self._anew.get(name))}
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
         """Put them back, once there is a Jacobian: some aggregators make what they need at their first call, in its shape."""
-        self._saved = dict(state)
+        self._saved = {name: value.clone() for name, value in state.items()}  # aggregators change theirs in place
 
     def _go_on(self, matrix: Tensor) -> None:
         """Have the aggregator see ``matrix`` once, and then forget it for what was saved."""
@@ -88,10 +85,25 @@ class TorchJD(WeightFree, GradientRule):
 
         with torch.random.fork_rng():
             self._instance.weighting(matrix)
+        known = self._anew | self._saved
         for place, module in self._modules():
             for name, value in _kept(module).items():
-                setattr(module, name, _like(value, self._saved.get(f"{place}.{name}")))
+                setattr(module, name, _like(value, known.get(f"{place}.{name}")))
         self._saved = {}
+
+    def _begin(self, objectives: int) -> None:
+        self._instance = self._make(objectives)
+        self._anew = self._numbers()
+
+    def _numbers(self) -> dict[str, Tensor]:
+        """Copies of the numbers, arrays and tensors in the aggregator as it is."""
+        import torch
+
+        return {
+            f"{place}.{name}": torch.as_tensor(value, dtype=torch.float64 if isinstance(value, float) else None).clone()
+            for place, module in self._modules()
+            for name, value in _kept(module).items()
+        }
 
     def _modules(self) -> list[tuple[str, Any]]:
         return list(self._instance.named_modules()) if self._instance is not None else []
@@ -139,6 +151,12 @@ def _kept(module: Any) -> dict[str, Any]:
 
     plain = {name: value for name, value in vars(module).items() if isinstance(value, (bool, int, float, np.ndarray))}
     return plain | dict(module.named_buffers(recurse=False))
+
+
+def _equal(one: Tensor, other: Tensor | None) -> bool:
+    import torch
+
+    return other is not None and one.dtype == other.dtype and torch.equal(one, other)
 
 
 def _like(value: Any, saved: Tensor | None) -> Any:

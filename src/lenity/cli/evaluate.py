@@ -135,18 +135,18 @@ def _one_run(folder: Path) -> RunFolder:
 
 def _changed(config: RunConfig, arguments: list[str], given: Protocol | None) -> RunConfig:
     """``config`` with the way of evaluation that ``given`` says, then with ``arguments``."""
+    from lenity.changes import EVALUATED, LABEL, changes
     from lenity.config.load import override, parse
     from lenity.config.run import RunConfig
     from lenity.errors import ConfigError
-    from lenity.run_folder import EVALUATED, FREE_FIELD, changes
 
     before = config.dump()
     taken = {"evaluation": before["evaluation"] | given.evaluation()} if given else {}
     data = override(before | taken, arguments)
-    differing = [field for field in changes(before, data) if field != FREE_FIELD]
+    differing = [field for field in changes(before, data) if field != LABEL]
     if other := [name for field in differing if (name := field.split(".")[0]) not in EVALUATED]:
         raise ConfigError(
             f"--{other[0]} cannot be changed after training.",
-            f"Leave it out; `lenity evaluate` takes fields of {', '.join(EVALUATED)}, and {FREE_FIELD}.",
+            f"Leave it out; `lenity evaluate` takes fields of {', '.join(EVALUATED)}, and {LABEL}.",
         )
     return parse(RunConfig, data, source="the command line")

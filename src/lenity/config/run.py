@@ -124,6 +124,10 @@ class RunConfig(Section):
         """Names in the order of ``rewards``, and weights by name."""
         return Objectives(tuple(self.rewards), self.weights)
 
+    def progress(self, iterations: int, tokens: int) -> float:
+        """The fraction of training that is done after so many iterations and generated tokens."""
+        return max(iterations / self.iterations, tokens / self.budget.tokens if self.budget.tokens else 0.0)
+
     def dump(self) -> dict[str, Any]:
         """Plain data that :func:`lenity.config.load.parse` reads back to the same configuration."""
         return self.model_dump(mode="json")

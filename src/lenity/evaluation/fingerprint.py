@@ -26,7 +26,7 @@ def reward_identity(spec: RewardSpec) -> dict[str, Any]:
     Raises:
         RewardError: the hub has no such model, and neither has the cache.
     """
-    found = {"kind": REWARDS.name_of(type(spec)), **_by_contents(spec, fingerprint)}
+    found = {"kind": REWARDS.name_of(type(spec)), **by_contents(spec, fingerprint)}
     found.pop("timeout", None)  # patience does not change a score
     if found.get("dtype") == "auto":
         del found["dtype"]  # what a protocol without the field means
@@ -38,7 +38,7 @@ def reward_identity(spec: RewardSpec) -> dict[str, Any]:
 def prompts_identity(source: PromptSource | Pairs) -> dict[str, Any]:
     """Settings of a source of prompts, its local file or folder replaced by a hash."""
     reader = "pairs" if isinstance(source, Pairs) else DATASETS.name_of(type(source))
-    return {"reader": reader, **_by_contents(source, data_fingerprint)}
+    return {"reader": reader, **by_contents(source, data_fingerprint)}
 
 
 def fingerprint(path: str | Path) -> str:
@@ -53,7 +53,7 @@ def data_fingerprint(path: str | Path) -> str:
     return _content(path) if path.is_file() else _contents(path, (f for f in path.rglob("*") if f.suffix in DATA))
 
 
-def _by_contents(section: Section, fingerprint: Callable[[str], str]) -> dict[str, Any]:
+def by_contents(section: Section, fingerprint: Callable[[str], str]) -> dict[str, Any]:
     """Its fields, those of ``places`` that are there replaced by their hash; what follows a colon stays."""
     found = section.model_dump(mode="json")
     for name in section.places:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import torch
@@ -9,7 +10,7 @@ from transformers import TrainerCallback
 
 from lenity.aggregation import Rule
 
-PLACE = "lenity_rule"
+PLACE, KIND = "lenity_rule", "lenity_rule_kind"
 
 
 class RuleMemory(TrainerCallback):  # type: ignore[misc]  # transformers has no types
@@ -19,8 +20,15 @@ class RuleMemory(TrainerCallback):  # type: ignore[misc]  # transformers has no 
         self._rule = rule
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        """Give the rule what a checkpoint kept."""
-        if kept := state.stateful_callbacks.get(PLACE):
+        """Give the rule what a checkpoint kept, unless another rule did."""
+        kept = state.stateful_callbacks.get(PLACE, {})
+        if (kind := state.stateful_callbacks.get(KIND, self._rule.kind)) != self._rule.kind:
+            warnings.warn(
+                f"The checkpoint is of another rule; the memory of rule {kind} in it is left out: the rule is {self._rule.kind}.",
+                stacklevel=2,
+            )
+            state.stateful_callbacks.pop(PLACE, None)
+        elif kept:
             self._rule.restore(
                 {
                     name: torch.tensor(found["values"], dtype=getattr(torch, found["dtype"]))
@@ -31,6 +39,7 @@ class RuleMemory(TrainerCallback):  # type: ignore[misc]  # transformers has no 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Write down what the rule remembers, if it does."""
         if kept := self._rule.state():
+            state.stateful_callbacks[KIND] = self._rule.kind
             state.stateful_callbacks[PLACE] = {
                 name: {"dtype": str(value.dtype).removeprefix("torch."), "values": value.tolist()}
                 for name, value in kept.items()

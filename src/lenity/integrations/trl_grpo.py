@@ -90,11 +90,12 @@ class PLCGRPOTrainer(GRPOTrainer):  # type: ignore[misc]  # TRL has no types
         whiten = self.multi_objective_aggregation == "normalize_then_sum"
         rule = self.rule if training else copy.deepcopy(self.rule)  # evaluation teaches a rule nothing
         weights = self.objectives.weight_vector(self._rewards.device)
-        found = agree(
-            self._rewards, rule.at(self.state.global_step / max(self.state.max_steps, 1)), weights,
-            size=self.num_generations if training else self.num_generations_eval,
-            scale="group" if whiten else self.scale_rewards, whiten=whiten,
-        )  # fmt: skip
+        with rule.during(self.state.global_step / max(self.state.max_steps, 1)) as now:
+            found = agree(
+                self._rewards, now, weights,
+                size=self.num_generations if training else self.num_generations_eval,
+                scale="group" if whiten else self.scale_rewards, whiten=whiten,
+            )  # fmt: skip
         rows, first = len(batch["advantages"]), self.accelerator.process_index * len(batch["advantages"])
         batch["advantages"] = found.rectified[first : first + rows]
         _replace_last(self._logs["advantages"], found.rectified.tolist())

@@ -55,7 +55,8 @@ def ascend(
         point = worlds.at(theta)
         if standardised:
             point = point.standardised()
-        direction = update(rule.at(step / steps), point, weights, moving if isinstance(rule, GradientRule) else None)
+        with rule.during(step / steps) as now:
+            direction = update(now, point, weights, moving if isinstance(rule, GradientRule) else None)
         if watch:
             watch(step, theta, point, direction)
         moving = direction.abs().amax(1) > STILL

@@ -81,6 +81,13 @@ class RewardsInContext(WeightFree):
         """Those of the offline stage, where they are not the policy's own answers."""
         return (self.offline.pairs,) if self.offline.pairs else ()
 
+    def settled(self, rows: int) -> tuple[str, ...]:
+        """What the offline stage was made with, once it is done; after the last stage all that training reads."""
+        over = (
+            ("seed", "policy", "prompts", "weights", "rollout", "method", "budget") if rows > self.online.rounds else ()
+        )
+        return ("rewards", "method.offline", *over) if rows else ()
+
     def build(self, config: RunConfig, run: RunFolder) -> None:
         """Train, or take what ``source`` trained.
 

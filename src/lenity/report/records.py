@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from lenity.errors import LenityError
+from lenity.evaluation.places import CHECKPOINTS
 from lenity.run_folder import RunFolder
 
 FILE = "sweep.json"
@@ -37,10 +38,9 @@ def failures(folders: Sequence[Path]) -> dict[str, str]:
 def unfinished(folders: Sequence[Path]) -> list[str]:
     """The runs at any depth that have begun and were never evaluated, nor any of their checkpoints, by method and weights."""
     files = sorted(file for folder in folders for file in folder.rglob("config.yaml"))
-    begun = [file.parent for file in files if not (file.parent / "evaluation.parquet").is_file()]
-
-
-XX
+    runs = dict.fromkeys(file.parent for file in files if file.parent.parent.name != CHECKPOINTS)
+    begun = [run for run in runs if RunFolder(run).started and not any(run.rglob("evaluation.parquet"))]
+    return ["/".join(run.absolute().parts[-2:]) for run in begun]
 
 
 def made_for(runs: Sequence[Path], known: Entries) -> dict[Path, tuple[str, ...]]:

@@ -167,10 +167,11 @@ def _spared(run: RunConfig, runs: Sequence[RunConfig]) -> RunConfig:
 
 
 def _begun(run: RunConfig) -> RunConfig:
-    """``run`` as it was begun, where it was: made from the same runs, with the same constants."""
+    """``run`` as it was begun, where it was: made from the same runs, with the constants of the same file."""
     folder = RunFolder(run.output)
     with contextlib.suppress(LenityError):  # the run itself will say what is wrong with its folder
         if folder.started and folder.config.method.alone() == run.method.alone():
-            kept = {"method": folder.config.method, "standardisation": folder.config.standardisation}
+            file = {"file": folder.config.standardisation.file}
+            kept = {"method": folder.config.method, "standardisation": run.standardisation.model_copy(update=file)}
             return run.model_copy(update=kept)
     return run

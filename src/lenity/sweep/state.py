@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from lenity.aggregation.base import RULES
+from lenity.changes import EVALUATED
 from lenity.config.base import member_name
 from lenity.config.run import RunConfig
 from lenity.errors import LenityError
-from lenity.run_folder import EVALUATED, RunFolder
+from lenity.run_folder import RunFolder
 
 
 @dataclass(frozen=True)

@@ -56,7 +56,7 @@ def prepare(data: dict[str, Any], output: str) -> None:
 
 
 def align(data: dict[str, Any], output: str, allow_changes: bool = False) -> None:
-    """Train, from where the run stopped, and evaluate."""
+    """Train, from where the run stopped, and evaluate; with ``allow_changes`` a run that has ended stays as it was trained."""
     from lenity.evaluation import protocol
     from lenity.evaluation.score import evaluate
     from lenity.train import train
@@ -64,6 +64,8 @@ def align(data: dict[str, Any], output: str, allow_changes: bool = False) -> Non
     config = _on_whole_model(parse(RunConfig, data), Path(output))
     if _outdated(config):
         shutil.rmtree(RunFolder(config.output).adapter)
+    if allow_changes:
+        config = RunFolder(config.output).as_trained(config)
     run = train(config, resume=Path(config.output).exists(), allow_changes=allow_changes)
     evaluate(run, cache=Path(output), expected=protocol.frozen(Path(output)), progress=config.logging)
 

@@ -45,3 +45,13 @@ def controller(settings: KL) -> FixedKL | AdaptiveKL:
     if settings.kind == "fixed":
         return FixedKL(settings.coefficient)
     return AdaptiveKL(settings.coefficient, settings.target, settings.horizon)
+
+
+def resumed(before: KL, now: KL, coefficient: float) -> float:
+    """The beta of a run that goes on: the ``coefficient`` it had come to, unless the settings that this came from changed.
+
+    >>> resumed(KL(coefficient=0.1), KL(coefficient=0.1, target=9), 0.07), resumed(KL(coefficient=0.1), KL(coefficient=0.2), 0.07)
+    (0.07, 0.2)
+    """
+    same = before.kind == now.kind == "adaptive" and before.coefficient == now.coefficient
+    return coefficient if same else now.coefficient

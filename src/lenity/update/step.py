@@ -37,9 +37,9 @@ class Setbacks:
     micro_batch: int
     non_finite_steps: int = 0
 
-    def restore(self, saved: Mapping[str, int]) -> None:
-        """Take what a checkpoint says; a mini-batch that was made smaller since stays so."""
-        self.micro_batch = min(self.micro_batch, saved["micro_batch"])
+    def restore(self, saved: Mapping[str, int], *, resized: bool) -> None:
+        """Take what a checkpoint says; where ``ppo.mini_batch_size`` has been ``resized`` since, the memory will say what it holds."""
+        self.micro_batch = self.micro_batch if resized else saved["micro_batch"]
         self.non_finite_steps = saved["non_finite_steps"]
 
 

@@ -56,7 +56,8 @@ def stalled(problem: Problem, rule: Rule, pace: Pace) -> Float[Tensor, " W"]:
         point = problem.worlds.at(theta)
         point = point.standardised() if pace.standardised else point
         linear = update(Linear(), point, problem.weights)
-        lenient = update(rule.at(step / pace.steps), point, problem.weights)
+        with rule.during(step / pace.steps) as now:
+            lenient = update(now, point, problem.weights)
         length = linear.norm(dim=1, keepdim=True)
         longest = torch.maximum(longest, length)
         theta = theta + pace.rate * (linear + (1 - length / longest.clamp(min=1e-300)) * (lenient - linear))

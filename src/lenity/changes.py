@@ -1,0 +1,96 @@
+"""Which settings of a run that has begun may change: freely, where that is allowed, or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from lenity.config.run import RunConfig
+    from lenity.run_folder import RunFolder
+
+EVALUATED = ("evaluation", "held_out_prompts", "held_out_rewards")  # what says how a run is evaluated
+LABEL = "method.label"  # a name, which changes nothing else
+FREE_TO_CHANGE = {
+    "output",
+    "checkpoint",
+    "tolerance",
+    "logging",
+    LABEL,
+    *EVALUATED,
+}  # training goes the same way with any of them
+SHAPES = ("critic.kind", "critic.hidden_size", "policy.lora.r", "policy.lora.target_modules")  # of what is trained
+LENGTH = ("iterations", "budget")
+LOADED = ("policy.model", "policy.revision", "policy.dtype", "policy.trust_remote_code")  # evaluation reads them too
+
+
+def changes(before: Any, now: Any, field: str = "") -> dict[str, str]:
+    """Where two configurations differ: the field, and what it was and is.
+
+    >>> changes({"seed": 0, "ppo": {"clip": 0.2, "lam": 1}}, {"seed": 0, "ppo": {"clip": 0.1, "lam": 1}})
+    {'ppo.clip': 'ppo.clip was 0.2 and is 0.1'}
+    """
+    if before == now:
+        return {}
+    if not (isinstance(before, dict) and isinstance(now, dict)):
+        return {field: f"{field} was {before!r} and is {now!r}"}
+    found: dict[str, str] = {}
+    for key in [*before, *(key for key in now if key not in before)]:
+        found |= changes(before.get(key), now.get(key), f"{field}.{key}" if field else key)
+    return found
+
+
+def breaking(changed: Mapping[str, str]) -> dict[str, str]:
+    """Those of ``changed`` that training depends on."""
+    return {field: text for field, text in changed.items() if not _under(field, FREE_TO_CHANGE)}
+
+
+def in_vain(run: RunFolder, now: RunConfig, changed: Mapping[str, str]) -> dict[str, str]:
+    """Those of ``changed`` that would do nothing, or half of what they say, from where ``run`` stands; each with the reason."""
+    before = run.config
+    same = [f"rewards.{name}" for name in now.rewards if _same_reward(before, now, name)]  # moved, or more patient
+    training = {field: text for field, text in breaking(changed).items() if not _under(field, same)}
+    reasons: dict[str, str] = {}
+
+    def because(reason: str, *fields: str) -> None:
+        reasons.update({field: f"{text} ({reason})" for field, text in training.items() if _under(field, fields)})
+
+    if run.trained(now):
+        left = training.keys() - (_fields(training, LENGTH) if not run.trained(before) else set())
+        because("nothing is left to train", *(left - _fields(training, LOADED)))
+    because("this part is done", *now.method.settled(len(run.metrics())))
+    if (run.path / "standardisation.json").is_file():
+        because(
+            "the constants in standardisation.json stay; without that file they are measured again",
+            "standardisation",
+            "rewards",
+        )
+    if (run.path / "base").is_dir():
+        because("the adapter that was named first is merged in base/", "policy.model", "policy.revision")
+    if before.method.builds != now.method.builds or (now.method.builds and type(before.method) is not type(now.method)):
+        because("one trains in the loop, the other in a way of its own", "method")
+    if run.saved:
+        because("the checkpoint's weights have this shape", *SHAPES)
+        because(f"{run.saved} are done", *(["iterations"] if now.iterations < run.saved else []))
+    elif not now.method.builds and run.ended(before):
+        because("there is no checkpoint to go on from", *LENGTH)
+    return reasons
+
+
+def _under(field: str, prefixes: Any) -> bool:
+    return any(field == prefix or field.startswith(f"{prefix}.") for prefix in prefixes)
+
+
+def _fields(changed: Mapping[str, str], prefixes: Any) -> set[str]:
+    return {field for field in changed if _under(field, prefixes)}
+
+
+def _same_reward(before: RunConfig, now: RunConfig, name: str) -> bool:
+    """Whether a reward gives the scores that it gave: the same contents wherever they lie."""
+    from lenity.evaluation.fingerprint import by_contents, fingerprint
+
+    one, two = before.rewards[name], now.rewards[name]
+    if one == two or type(one) is not type(two):
+        return one == two
+    idle = dict.fromkeys(("timeout", "batch_size", "trust_remote_code"))  # they do not change a score
+    return by_contents(one, fingerprint) | idle == by_contents(two, fingerprint) | idle
