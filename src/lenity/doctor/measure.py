@@ -59,7 +59,8 @@ def measure(config: RunConfig, count: int) -> Figures:
                 tokenizers[name] = found
             advance()
     names = tuple(config.rewards)
-    scorable = not any(rewards[name].unscorable for name in names)
+    tolerated = config.tolerance.unscored
+    trains = all(found.within(tolerated, len(rollouts)) for found in rewards.values())
     return Figures(
         objectives=names,
         rewards=rewards,
@@ -68,7 +69,8 @@ def measure(config: RunConfig, count: int) -> Figures:
         responses=_responses(config, rollouts),
         correlations=tuple(Correlation(a, b, correlation(scores[a], scores[b])) for a, b in combinations(names, 2)),
         conflict=_conflict(config, scores),
-        cost=_cost(config, world, trainer) if scorable else None,
+        cost=_cost(config, world, trainer) if trains else None,
+        tolerated=tolerated,
     )
 
 
