@@ -5,7 +5,7 @@ from __future__ import annotations
 import abc
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from pydantic import Field
 
@@ -38,6 +38,7 @@ class Rule(Section, abc.ABC):
     ``pitfalls`` (what goes wrong easily, and in public code) are what `lenity methods` shows.
     """
 
+    open_set: ClassVar[tuple[Registry[Any], str]] = (RULES, "name")
     paper: ClassVar[str] = ""
     equation: ClassVar[str] = ""
     cost: ClassVar[str] = "one run and one adapter a weighting"

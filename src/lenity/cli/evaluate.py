@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 
 import click
 
+from lenity.cli.spelling import takes_fields
+from lenity.config.run import RunConfig
+
 if TYPE_CHECKING:
-    from lenity.config.run import RunConfig
     from lenity.evaluation.protocol import Protocol
 
 
-@click.command(context_settings={"ignore_unknown_options": True, "allow_extra_args": True})
+@takes_fields(RunConfig)
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option(
     "--protocol",
@@ -62,7 +64,6 @@ def command(context: click.Context, folder: Path, file: Path | None) -> None:
 def _changed(config: RunConfig, arguments: list[str], given: Protocol | None) -> RunConfig:
     """``config`` with the way of evaluation that ``given`` says, then with ``arguments``."""
     from lenity.config.load import override, parse
-    from lenity.config.run import RunConfig
     from lenity.errors import ConfigError
     from lenity.run_folder import EVALUATED
 

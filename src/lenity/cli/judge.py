@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from lenity.cli.help import fields
+from lenity.cli.spelling import takes_fields
 from lenity.config.judge import JudgeConfig
 from lenity.errors import StoppedError
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from lenity.judge.run import Judged
 
 
-@click.command(context_settings={"ignore_unknown_options": True, "allow_extra_args": True}, epilog=fields(JudgeConfig))
+@takes_fields(JudgeConfig, epilog=fields(JudgeConfig))
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option("--dry-run", is_flag=True, help="Print how much there is to ask and what it may cost, and stop.")
 @click.pass_context

@@ -8,6 +8,7 @@ import os
 import click
 
 from lenity.cli.ending import DEBUG, run
+from lenity.cli.spelling import Group
 
 COMMANDS = {
     "demo": "Align a tiny model in the toy world and compare PLC with linear scalarisation.",
@@ -26,7 +27,7 @@ COMMANDS = {
 }
 
 
-class Lazy(click.Group):
+class Lazy(Group):
     """Imports a command's file when it is asked for; the list needs none."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -73,4 +74,8 @@ def cli() -> None:
 def main() -> None:
     """Entry point of ``lenity`` and of ``python -m lenity``."""
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    if os.environ.get("NO_COLOR"):
+        os.environ["TERM"] = (
+            "dumb"  # rich then writes no ANSI at all; NO_COLOR alone leaves it bold type and moving bars
+        )
     run(cli)

@@ -10,15 +10,17 @@ from typing import TYPE_CHECKING
 
 import click
 
+from lenity.cli.spelling import takes_fields
+from lenity.config.run import RunConfig
+
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from lenity.config.run import RunConfig
     from lenity.sweep.placement import Placement
     from lenity.sweep.record import Outcome
 
 
-@click.command(context_settings={"ignore_unknown_options": True, "allow_extra_args": True})
+@takes_fields(RunConfig)
 @click.argument("config", type=click.Path())
 @click.option("--methods", default=None, help="Methods, separated by commas; default: the file's.")
 @click.option(

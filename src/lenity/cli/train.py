@@ -8,10 +8,11 @@ import sys
 import click
 
 from lenity.cli.help import fields
+from lenity.cli.spelling import takes_fields
 from lenity.config.run import RunConfig
 
 
-@click.command(context_settings={"ignore_unknown_options": True, "allow_extra_args": True}, epilog=fields(RunConfig))
+@takes_fields(RunConfig, epilog=fields(RunConfig))
 @click.argument("config", type=click.Path())
 @click.option("--resume", is_flag=True, help="Go on with the run in the output folder from its newest checkpoint.")
 @click.option(

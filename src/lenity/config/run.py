@@ -11,11 +11,11 @@ from lenity.aggregation.presets import filled
 from lenity.config import sections as s
 from lenity.config.base import Section, dump_member, member_name, parse_member
 from lenity.config.names import Name
-from lenity.data.base import DATASETS, PromptSource
+from lenity.data.base import PromptSource
 from lenity.errors import ConfigError
 from lenity.objectives import Objectives, check_weights
 from lenity.registry import Registry
-from lenity.rewards.base import REWARDS, RewardSpec
+from lenity.rewards.base import RewardSpec
 
 
 def _parsed(registry: Registry[Any], key: str) -> BeforeValidator:
@@ -34,9 +34,9 @@ def _dumped(registry: Registry[Any], key: str) -> PlainSerializer:
     return PlainSerializer(lambda member: dump_member(member, registry, key))
 
 
-Prompts = Annotated[PromptSource, _parsed(DATASETS, "reader"), _dumped(DATASETS, "reader")]
-Reward = Annotated[RewardSpec, _parsed(REWARDS, "kind"), _dumped(REWARDS, "kind")]
-Method = Annotated[Rule, _parsed(RULES, "name"), _dumped(RULES, "name")]
+Prompts = Annotated[PromptSource, _parsed(*PromptSource.open_set), _dumped(*PromptSource.open_set)]
+Reward = Annotated[RewardSpec, _parsed(*RewardSpec.open_set), _dumped(*RewardSpec.open_set)]
+Method = Annotated[Rule, _parsed(*Rule.open_set), _dumped(*Rule.open_set)]
 
 
 class RunConfig(Section):
