@@ -102,7 +102,7 @@ def command(  # noqa: PLR0917 - click passes by name
     """Align at several weights with several methods, then evaluate every run.
 
     CONFIG is a run's file, or a sweep's with `run` (a file or fields), `methods`, `points`, `seeds` and `tokens`. Every field
-    of the run is overridden as --section.field value. Interrupted, the same command goes on where it was. Ends with status 1
+    of the run is overridden as --section.field value; --method.field is for those of the methods that have that field. Interrupted, the same command goes on where it was. Ends with status 1
     where a run failed; the others are finished first.
 
     Example: lenity sweep configs/toy.yaml --methods plc,soups,torchjd:UPGrad --points lattice:4 --output runs/toy/sweep
@@ -117,7 +117,6 @@ def command(  # noqa: PLR0917 - click passes by name
     """  # noqa: D301 - click reads the backspace
     from rich.console import Console
 
-    from lenity.config.load import listed
     from lenity.config.sweep import load_sweep
     from lenity.pareto import weights
     from lenity.sweep.placement import Placement
@@ -126,8 +125,8 @@ def command(  # noqa: PLR0917 - click passes by name
 
     placement = Placement(executor, jobs, cpus, gpus, retries, address)
     lists = {"methods": methods, "points": points, "seeds": seeds}
-    given = {name: listed(text) if text else None for name, text in lists.items()}
-    sweep = load_sweep(config, context.args, **given, tokens=tokens)
+    given = {name: text or None for name, text in lists.items()}
+    sweep = load_sweep(config, context.args, say=click.echo, **given, tokens=tokens)
     where = weights.points(list(sweep.run.rewards), sweep.points)
     configs = plan(sweep.run, sweep.methods, where, output, sweep.seeds, tokens=sweep.tokens)
     console = Console()

@@ -16,6 +16,7 @@ from lenity.errors import ConfigError
 from lenity.objectives import Objectives, check_weights
 from lenity.registry import Registry
 from lenity.rewards.base import RewardSpec
+from lenity.suggest import closest
 
 
 def _parsed(registry: Registry[Any], key: str) -> BeforeValidator:
@@ -92,9 +93,12 @@ class RunConfig(Section):
     def _names_and_weights(self) -> Self:
         check_weights(self.weights)
         if set(self.weights) != set(self.rewards):
+            strange = [name for name in self.weights if name not in self.rewards]
+            near = closest(strange[0], self.rewards) if strange else None
             raise ValueError(
                 f"weights are for {sorted(self.weights)} but rewards for {sorted(self.rewards)}; "
                 "each objective needs one weight and one reward of the same name (weight 0 to only log it)"
+                + (f"; '{strange[0]}' may be '{near}'" if near else "")
             )
         self.method.check_weights(self.weights)
         if clash := set(self.rewards) & set(self.held_out_rewards):
