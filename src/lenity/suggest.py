@@ -1,8 +1,9 @@
-"""What a misspelt name was probably meant to be: one wording for commands, options, fields and members of open sets."""
+"""What to type instead or next: the name that was probably meant, in one wording everywhere, and commands that can be pasted."""
 
 from __future__ import annotations
 
 import difflib
+import shlex
 from collections.abc import Iterable
 
 
@@ -25,3 +26,12 @@ def did_you_mean(name: object, known: Iterable[str], otherwise: str = "") -> str
     """
     near = closest(name, known)
     return f"Did you mean '{near}'?" if near else otherwise
+
+
+def command(*words: object) -> str:
+    """A command of Lenity for a shell.
+
+    >>> print(command("report", "runs/my models"))
+    lenity report 'runs/my models'
+    """
+    return shlex.join(["lenity", *map(str, words)])

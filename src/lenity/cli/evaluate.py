@@ -42,6 +42,7 @@ def command(context: click.Context, folder: Path, file: Path | None) -> None:
     from lenity.evaluation.folder import evaluate_all, runs_in
     from lenity.evaluation.score import evaluate
     from lenity.evaluation.table import table
+    from lenity.suggest import command as shell
     from lenity.terminal import quiet
 
     quiet()
@@ -57,7 +58,7 @@ def command(context: click.Context, folder: Path, file: Path | None) -> None:
     if launch.leads():
         click.echo(
             f"{len(runs)} runs on {shared.prompts.count} prompts: {folder / 'evaluation.parquet'}, {folder / protocol.FILE}. "
-            f"Next: lenity report {folder}"
+            f"Next: {shell('report', folder)}"
         )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +12,7 @@ from lenity.cli.help import fields
 from lenity.cli.spelling import takes_fields
 from lenity.config.judge import JudgeConfig
 from lenity.errors import StoppedError
+from lenity.suggest import command as shell
 
 if TYPE_CHECKING:
     from lenity.judge.run import Judged
@@ -42,7 +42,7 @@ def command(context: click.Context, folder: Path, dry_run: bool) -> None:
     try:
         judged = judge(folder, config, click.echo, dry_run=dry_run, progress=True)
     except KeyboardInterrupt:
-        again = shlex.join(["lenity", *sys.argv[1:]])
+        again = shell(*sys.argv[1:])
         raise StoppedError(
             "interrupted; every answer so far is kept.", f"This goes on: {again}", exit_code=130
         ) from None
@@ -71,4 +71,4 @@ def _show(judged: Judged, folder: Path) -> None:
         click.echo(
             f"Answers came from {found['answered_by']}; if these are different models, remove judge.sqlite and judge anew."
         )
-    click.echo(f"{folder / TABLE}, {folder / SUMMARY}. Next: lenity report {folder}")
+    click.echo(f"{folder / TABLE}, {folder / SUMMARY}. Next: {shell('report', folder)}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -118,6 +117,7 @@ def command(  # noqa: PLR0917 - click passes by name
     from rich.console import Console
 
     from lenity.config.sweep import load_sweep
+    from lenity.extras import require_trackers
     from lenity.pareto import weights
     from lenity.sweep.placement import Placement
     from lenity.sweep.plan import plan
@@ -127,6 +127,7 @@ def command(  # noqa: PLR0917 - click passes by name
     lists = {"methods": methods, "points": points, "seeds": seeds}
     given = {name: text or None for name, text in lists.items()}
     sweep = load_sweep(config, context.args, say=click.echo, **given, tokens=tokens)
+    require_trackers(sweep.run.logging.trackers)
     where = weights.points(list(sweep.run.rewards), sweep.points)
     configs = plan(sweep.run, sweep.methods, where, output, sweep.seeds, tokens=sweep.tokens)
     console = Console()
@@ -143,6 +144,7 @@ def _run(
 ) -> int:
     """Carry it out; the exit status."""
     from lenity.errors import StoppedError
+    from lenity.suggest import command as shell
     from lenity.sweep.run import run_sweep
 
     try:
@@ -151,7 +153,7 @@ def _run(
             executor=placement.workers(output), retries=placement.losses,
         )  # fmt: skip
     except KeyboardInterrupt:
-        again = shlex.join(["lenity", *sys.argv[1:]])
+        again = shell(*sys.argv[1:])
         raise StoppedError("interrupted; what was saved is whole.", f"This goes on: {again}", exit_code=130) from None
     return _failures(outcomes, console)
 

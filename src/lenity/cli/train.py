@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
 
 import click
@@ -10,6 +9,7 @@ import click
 from lenity.cli.help import fields
 from lenity.cli.spelling import takes_fields
 from lenity.config.run import RunConfig
+from lenity.suggest import command as shell
 
 
 @takes_fields(RunConfig, epilog=fields(RunConfig))
@@ -40,7 +40,7 @@ def command(context: click.Context, config: str, resume: bool, allow_changes: bo
     try:
         folder = train(run, resume=resume, allow_changes=allow_changes, gently=True)
     except StoppedError as stopped:
-        again = shlex.join(["lenity", *(word for word in sys.argv[1:] if word != "--resume"), "--resume"])
+        again = shell(*(word for word in sys.argv[1:] if word != "--resume"), "--resume")
         raise StoppedError(stopped.what, f"Go on with: {again}", stopped.exit_code) from None
     if launch.leads():
-        click.echo(f"{folder.adapter}: the adapter. Next: lenity evaluate {folder.path}")
+        click.echo(f"{folder.adapter}: the adapter. Next: {shell('evaluate', folder.path)}")

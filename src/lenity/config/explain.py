@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import types
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import takewhile
@@ -41,7 +42,9 @@ def explain(model: type[BaseModel], data: Any, problem: Any) -> tuple[str, str]:
     if problem["loc"][-1] == "[key]":
         return f"{dotted(problem['loc'][:-2])}: {message}.", ""
     shown = "" if isinstance(found, dict) else f"found {brief(found)}; "
-    return f"{where}: {shown}{message[:1].lower()}{message[1:]}.", f"Set it with --{option} value."
+    choices = re.findall(r"'([^']*)'", message) if problem["type"] == "literal_error" else []
+    remedy = f"{did_you_mean(found, choices)} Set it with --{option} value."
+    return f"{where}: {shown}{message[:1].lower()}{message[1:]}.", remedy.strip()
 
 
 def fields_at(model: type[BaseModel], data: Any, path: Sequence[Any]) -> list[str]:

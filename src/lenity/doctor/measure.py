@@ -26,6 +26,7 @@ from lenity.doctor.figures import (
 )
 from lenity.doctor.rewards import Array, measure_reward
 from lenity.doctor.texts import measure_prompts, of_policy, of_reward
+from lenity.extras import require_trackers
 from lenity.metrics import conflict
 from lenity.models.precision import bfloat16_gain
 from lenity.pareto.confidence import Interval
@@ -44,6 +45,7 @@ def measure(config: RunConfig, count: int) -> Figures:
     Raises:
         LenityError: a model, a reward or the prompts cannot be loaded.
     """
+    require_trackers(config.logging.trackers)
     engines.require(config)
     with TemporaryDirectory() as folder:
         config, world, trainer = prepare(config, RunFolder(folder), ALONE)

@@ -13,6 +13,7 @@ from lenity.models.attention import quicken
 from lenity.models.precision import dtype_of
 from lenity.models.recompute import recompute
 from lenity.models.source import explain
+from lenity.suggest import command
 
 UNLIMITED = int(1e30)  # what transformers has in place of a window
 
@@ -58,7 +59,8 @@ def load_aligned(run: RunFolder, device: torch.device) -> tuple[Any, Any]:
     policy = run.config.policy
     if not (run.adapter / "adapter_config.json").is_file():
         raise ModelError(
-            f"'{run.path}' has no adapter yet.", f"Finish the run with `lenity train {run.path}/config.yaml --resume`."
+            f"'{run.path}' has no adapter yet.",
+            f"Finish the run with `{command('train', run.path / 'config.yaml', '--resume')}`.",
         )
     _check_adapter(run.adapter)
     model = PeftModel.from_pretrained(load_base(policy, device), run.adapter)

@@ -8,6 +8,7 @@ from lenity.report.collect import JUDGE, JUDGED, Run, measuring, read_failures
 from lenity.report.comparison import Comparison
 from lenity.report.evidence import Evidence
 from lenity.report.signs import MOST_NAMED, Sign
+from lenity.suggest import command
 
 
 def left_out(evidence: Evidence) -> list[Sign]:
@@ -54,7 +55,7 @@ def _unjudged(evidence: Evidence) -> list[Sign]:
     missing = [run.name for run, columns in zip(runs, rated, strict=True) if not columns]
     if missing:
         what = f"{len(missing)} run{'s are' if len(missing) > 1 else ' is'} not judged"
-        look = f"The judge's view is left out; run `lenity judge {evidence.folder}` again: only new responses are asked about."
+        look = f"The judge's view is left out; run `{command('judge', evidence.folder)}` again: only new responses are asked about."
         return [Sign(what, _named(list(dict.fromkeys(missing))), look)]
     objectives = [name for name in trained if not all(JUDGE + name in columns for columns in rated)]
     if objectives:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from lenity.config.run import RunConfig
 from lenity.errors import LenityError
+from lenity.extras import require_trackers
 from lenity.lock import locked
 from lenity.sweep import tasks
 from lenity.sweep.executors import Executor
@@ -46,11 +47,14 @@ def run_sweep(
 
     Raises:
         FolderInUseError: another sweep is at work in ``output``.
+        ConfigError: a tracker of the runs is not installed.
         LenityError: what all runs share cannot be made, or runs in the folder were measured otherwise.
         KeyboardInterrupt: also on SIGTERM; the workers have ended.
     """
     from lenity.evaluation.folder import gather
 
+    for config in configs:
+        require_trackers(config.logging.trackers)
     threads = threads or max(1, (os.cpu_count() or 1) // jobs)
     with locked(output):
         record = Record(output, configs)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import shlex
 import shutil
 import tempfile
 import time
@@ -83,7 +84,8 @@ def load_world(folder: Path) -> World:
     file = folder / "world.json"
     if not file.exists():
         raise DataError(
-            f"'{folder}' holds no toy world.", f"Make one: python -m lenity.data.toy.world --output {folder}"
+            f"'{folder}' holds no toy world.",
+            f"Make one: python -m lenity.data.toy.world --output {shlex.quote(str(folder))}",
         )
     return World(
         folder,
