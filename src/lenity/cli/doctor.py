@@ -25,7 +25,7 @@ def command(context: click.Context, config: str, count: int, file: Path | None) 
     The reference policy answers some prompts; nothing is trained. Ends with status 1 where there is a problem. Every field of
     the run is overridden as --section.field value.
 
-    Example: lenity doctor configs/toy.yaml --prompts 128 --rollout.max_new_tokens 8
+    Example: lenity doctor toy.yaml --prompts 128 --rollout.max_new_tokens 8
     """
     from lenity.config.load import load
 

@@ -12,6 +12,7 @@ from lenity.cli.spelling import Group
 
 COMMANDS = {
     "demo": "Align a tiny model in the toy world and compare PLC with linear scalarisation.",
+    "init": "Write a commented configuration to start from.",
     "sft": "Fine-tune a model on transcripts.",
     "reward": "Train a reward model from pairs or labels.",
     "doctor": "Examine models, rewards and prompts before a run, and say what to change.",
@@ -66,7 +67,7 @@ Exit codes:
 def cli() -> None:
     """Align language models to several preferences at once, and see the trade-offs.
 
-    Start with `lenity demo`: a few minutes later there is a table and a page.
+    Start with `lenity demo`: a few minutes later there is a table and a page. `lenity init` writes a configuration of your own.
     Commands that read a configuration take every field of it as --section.field value.
     """
 

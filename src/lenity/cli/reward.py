@@ -15,7 +15,7 @@ from lenity.config.stages import RewardTrainingConfig
 def command(context: click.Context, config: str) -> None:
     """Train a reward model from preference pairs or from labels, as the YAML file CONFIG says.
 
-    Example: lenity reward configs/hh_small_reward_helpful.yaml --epochs 2
+    Example: lenity reward reward.yaml --epochs 2
     """
     from lenity.config.load import load
 

@@ -15,7 +15,7 @@ from lenity.config.stages import SFTConfig
 def command(context: click.Context, config: str) -> None:
     """Fine-tune a model, or train a small one from scratch, as the YAML file CONFIG says.
 
-    Example: lenity sft configs/hh_small_sft.yaml --epochs 2
+    Example: lenity sft sft.yaml --epochs 2
     """
     from lenity.config.load import load
 

@@ -104,7 +104,7 @@ def command(  # noqa: PLR0917 - click passes by name
     of the run is overridden as --section.field value; --method.field is for those of the methods that have that field. Interrupted, the same command goes on where it was. Ends with status 1
     where a run failed; the others are finished first.
 
-    Example: lenity sweep configs/toy.yaml --methods plc,soups,torchjd:UPGrad --points lattice:4 --output runs/toy/sweep
+    Example: lenity sweep toy.yaml --methods plc,soups,torchjd:UPGrad --points lattice:4 --output runs/toy/sweep
 
     Nodes of a cluster must see the working directory and --output at the same paths. With slurm, submit the scripts by the
     commands that are printed, and when the jobs have ended give the same command again: it collects, and writes jobs for what

@@ -24,7 +24,7 @@ from lenity.suggest import command as shell
 def command(context: click.Context, config: str, resume: bool, allow_changes: bool) -> None:
     """Align a policy as the YAML file CONFIG says.
 
-    Example: lenity train configs/toy.yaml --method.gate net --weights '{helpful: 0.7, harmless: 0.3, humorous: 0}'.
+    Example: lenity train toy.yaml --method.gate net --weights '{helpful: 0.7, harmless: 0.3, humorous: 0}'.
     Several GPUs: accelerate launch --config_file configs/accelerate/ddp.yaml --module lenity train CONFIG.
     Ctrl-C and SIGTERM end after the iteration in hand; everything is saved, and the command that goes on is printed.
     """

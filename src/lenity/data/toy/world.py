@@ -21,6 +21,7 @@ from lenity.data.toy.examples import any_response, pairs, transcripts
 from lenity.data.toy.language import MAX_WORDS, parse_request
 from lenity.data.toy.prompts import ToyPrompts
 from lenity.data.toy.scores import PREFERENCES, scores
+from lenity.durable import replacing_folder
 from lenity.errors import DataError
 
 SETTINGS: dict[str, int] = {
@@ -76,6 +77,19 @@ def build_world(
             except OSError:  # another process was first
                 if not (folder / "world.json").exists():
                     raise
+    return load_world(folder)
+
+
+def copy_world(folder: Path, seed: int = 0) -> World:
+    """The world of ``seed`` in ``folder``; one that is there stays.
+
+    Raises:
+        DataError: ``folder`` holds something else.
+    """
+    if folder.is_dir() and any(folder.iterdir()):
+        return load_world(folder)
+    with replacing_folder(folder) as partial:
+        shutil.copytree(build_world(seed).folder, partial, dirs_exist_ok=True)
     return load_world(folder)
 
 
