@@ -33,9 +33,9 @@ class TakesFields(click.Command):
         model: the configuration that is overridden.
     """
 
-    def __init__(self, *arguments: Any, model: type[BaseModel], **options: Any) -> None:
+    def __init__(self, *, model: type[BaseModel], **options: Any) -> None:
         settings = {"ignore_unknown_options": True, "allow_extra_args": True}
-        super().__init__(*arguments, context_settings=settings, **options)
+        super().__init__(**options | {"context_settings": settings})
         self._model = model
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
