@@ -13,7 +13,7 @@ from lenity import seeds
 from lenity.aggregation.work import BACKWARD, Work
 from lenity.config.run import RunConfig
 from lenity.models.sharding import kept, whole
-from lenity.rewards.asking import score_all
+from lenity.rewards.asking import ask
 from lenity.setup import Trainer, World
 from lenity.tokens import prompt_ids
 
@@ -73,7 +73,8 @@ def probe(config: RunConfig, world: World, trainer: Trainer) -> Rates:
         generator.generate(prompts[:2])  # the first call warms caches up
         made, generating = timed(lambda: generator.generate(prompts))
     rows = min(PROBE_ROWS, together)
-    _, scoring = timed(lambda: score_all(world.rewards, made.prompts[:rows], made.responses[:rows]))
+    texts = made.prompts[:rows], made.responses[:rows]  # cut short: what they score, and whether they do, says nothing
+    _, scoring = timed(lambda: [ask(reward, *texts) for reward in world.rewards.values()])
     part = made.select(torch.arange(min(config.ppo.mini_batch_size, together), device=made.response_mask.device))
     _, forward = timed(lambda: trainer.actor_critic(**part.inputs))
     prompt = part.prompt_ids.shape[1]

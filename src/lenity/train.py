@@ -11,6 +11,7 @@ from lenity import card, launch, seeds, stopping, summary
 from lenity.config.run import RunConfig
 from lenity.data.seen import check_split
 from lenity.errors import ConfigError, StoppedError
+from lenity.extras import require_trackers
 from lenity.lock import locked
 from lenity.models.sharding import whole
 from lenity.processes import ALONE, Processes
@@ -42,6 +43,7 @@ def train(config: RunConfig, *, resume: bool = False, allow_changes: bool = Fals
     """
     check_split(config.held_out_prompts, config.prompts, ("held_out_prompts", "prompts"))
     config = config.model_copy(update={"method": config.method.fresh(list(config.rewards))})
+    require_trackers(config.logging.trackers)
     processes = launch.meet(config.tolerance.silence)
     engines.require(config, processes)
     with processes.watched(), locked(Path(config.output)) if processes.first else nullcontext():

@@ -137,3 +137,128 @@ def test_points():
     assert len(points(["a", "b", "c"], ["lattice:4"])) == 15
     assert points(["a", "b"], ["corners", "lattice:1"]) == [{"a": 1.0, "b": 0.0}, {"a": 0.0, "b": 1.0}]
     assert points(["a", "b"], [{"a": 0.3, "b": 0.7}]) == [{"a": 0.3, "b": 0.7}]
+
+
+TWO = {"helpful": 0.5, "harmless": 0.5}
+EVEN = [{"helpful": 1.0, "harmless": 0.0}, TWO, {"helpful": 0.0, "harmless": 1.0}]
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        ("lattice:2", EVEN),
+        ("corners,centre", [EVEN[0], EVEN[2], TWO]),
+        ("corners, helpful+harmless", [EVEN[0], EVEN[2], TWO]),
+        (["corners", "centre"], [EVEN[0], EVEN[2], TWO]),
+        (["corners,centre"], [EVEN[0], EVEN[2], TWO]),
+        ("centre", [TWO]),
+        ("helpful", [EVEN[0]]),
+        (TWO, [TWO]),
+        ([TWO, "helpful"], [TWO, EVEN[0]]),
+        ([[1, 0], [0.5, 0.5]], [EVEN[0], TWO]),
+        ("[{helpful: 0.5, harmless: 0.5}, helpful]", [TWO, EVEN[0]]),
+        ([{"helpful": 1}], [EVEN[0]]),
+        (None, None),
+    ],
+)
+@pytest.mark.parametrize("place", ["file", "option"])
+def test_points_are_spelt_alike_in_a_file_and_as_an_option(file, place, written, expected):
+    if place == "file":
+        data = yaml.safe_load(file.read_text()) | {"points": written}
+        file.write_text(yaml.safe_dump(data))
+        sweep = load_sweep(file)
+    else:
+        sweep = load_sweep(file, points=written)
+    assert (sweep.points and points(["helpful", "harmless"], sweep.points)) == expected
+
+
+@pytest.mark.parametrize(
+    ("written", "words"),
+    [
+        ([0.5, 0.5], ["points", "0.5", "in the order of the rewards, [0.3, 0.7]"]),
+        (3, ["points", "3", "lattice:N"]),
+        ([True], ["points", "True"]),
+        ([{"helpful": "much"}], ["points", "much"]),
+        ([{"helpful": None}], ["points", "None"]),
+        ([[]], ["points"]),
+        ([[0.5, 0.25, 0.25]], ["3 weights for 2 objectives", "['helpful', 'harmless']"]),
+        ([[0.5, 0.6]], ["sum to 1.1"]),
+        ("center", ["'center' is not known", "Did you mean 'centre'?", "lattice:N"]),
+        ("latice:2", ["Did you mean 'lattice'?"]),
+        ("lattice:two", ["'lattice:two' is not known", "lattice:N"]),
+        ("helpfull", ["Did you mean 'helpful'?"]),
+        ([{"helpfull": 1.0}], ["name ['helpfull']", "Did you mean 'helpful'?"]),
+        ("[{helpful: 1", ["not valid YAML"]),
+    ],
+)
+def test_points_that_are_none_teach_what_is_one(file, written, words):
+    file.write_text(yaml.safe_dump(yaml.safe_load(file.read_text()) | {"points": written}))
+    with pytest.raises(ConfigError) as error:
+        sweep = load_sweep(file)
+        points(["helpful", "harmless"], sweep.points)
+    assert [word for word in words if word not in str(error.value)] == []
+
+
+@pytest.mark.parametrize(
+    ("methods", "seeds"), [("plc,linear", "0,1"), (["plc", "linear"], [0, 1]), ("plc, linear", ["0", "1"])]
+)
+def test_methods_and_seeds_are_spelt_as_their_options(file, methods, seeds):
+    file.write_text(yaml.safe_dump({"run": "run.yaml", "methods": methods, "seeds": seeds}))
+    sweep = load_sweep(file)
+    assert [type(method).__name__ for method in sweep.methods] == ["PLC", "Linear"] and sweep.seeds == [0, 1]
+    file.write_text(yaml.safe_dump({"run": "run.yaml", "methods": "linear", "seeds": 7}))
+    assert load_sweep(file).seeds == [7]
+
+
+def fields(sweep, name):
+    return {type(method).__name__: getattr(method, name, None) for method in sweep.methods}
+
+
+def test_a_methods_field_goes_to_the_methods_that_have_it_and_that_is_told(file):
+    """The file's run has plc with gate net."""
+    told = []
+    run = file.with_name("run.yaml")
+    ric = load_sweep(run, ["--method.offline.steps", "60"], methods="ric", say=told.append)
+    assert ric.methods[0].offline.steps == 60 and told == []
+    both = load_sweep(
+        run, ["--method.temperature", "0.7", "--method.source=other"], methods="plc,linear", say=told.append
+    )
+    assert fields(both, "temperature") == {"PLC": 0.7, "Linear": None} and fields(both, "source") == {
+        "PLC": None,
+        "Linear": "other",
+    }
+    assert both.methods[0].gate == "net"
+    assert told == [
+        "--method.temperature is for plc; not for linear, without such a field.",
+        "--method.source is for linear; not for plc, without such a field.",
+    ]
+    shared = load_sweep(run, ["--method.temperature=0.3"], methods="plc,entropic", say=told.append)
+    assert fields(shared, "temperature") == {"PLC": 0.3, "Entropic": 0.3} and len(told) == 2
+    inner = load_sweep(run, ["--method.arguments.c", "0.5"], methods=[{"name": "torchjd", "aggregator": "CAGrad"}])
+    assert inner.methods[0].arguments == {"c": 0.5}
+    alone = load_sweep(run, ["--method.gate", "sigmoid"])
+    assert alone.methods[0].gate == "sigmoid"
+    listed = load_sweep(file, ["--method.temperature", "0.9"])
+    assert fields(listed, "temperature")["PLC"] == 0.9
+
+
+@pytest.mark.parametrize(
+    ("methods", "overrides", "words"),
+    [
+        ("plc,linear", ["--method.tau", "0.1"], ["--method.tau is a field of none", "plc, linear", "plc has label, temperature", "linear has label, source"]),
+        ("plc,linear", ["--method.temprature", "0.1"], ["Did you mean 'temperature'?"]),
+        ("ric", ["--method.offline.step", "1"], ["Did you mean 'steps'?", "ric has pairs, steps"]),
+        ("linear", ["--method", "plc"], ["--method is plc, and the methods of the sweep are linear"]),
+        ("plc", ["--method.temperature", "warm"], ["method.temperature: found 'warm'"]),
+        ("[{name: plc, temperature: 0.1, label: a}, {name: plc, temperature: 2.0, label: b}]", ["--method.temperature", "1"], ["could be of each of a, b"]),
+    ],
+)  # fmt: skip
+def test_a_methods_field_that_no_method_has_or_that_is_ambiguous_is_refused(file, methods, overrides, words):
+    with pytest.raises(ConfigError) as error:
+        load_sweep(file.with_name("run.yaml"), overrides, methods=methods)
+    assert [word for word in words if word not in str(error.value)] == []
+
+
+def test_a_misspelt_objective_is_told_with_its_like(file):
+    with pytest.raises(ConfigError, match="'helpfull' may be 'helpful'"):
+        load_sweep(file, ["--weights", "{helpfull: 0.5, harmless: 0.5}"])

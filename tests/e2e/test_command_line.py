@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import subprocess
 import sys
 
@@ -126,6 +127,26 @@ def test_one_of_several_processes_leaves_past_the_clean_up_and_keeps_what_it_pri
     )  # fmt: skip
     assert found.returncode == 0, found.stderr
     assert "morlhf" in found.stdout and ("cleaned up" in found.stdout) is cleaned
+
+
+def test_what_to_type_next_can_be_pasted(tiny_model, tmp_path):
+    """Also where folders have spaces and quotes in their names."""
+    folder = tmp_path / "my 'best' runs"
+    folder.mkdir()
+    file = write(folder, tiny_model, "run one", iterations=1)
+    found = lenity("train", file, cwd=tmp_path)
+    assert found.returncode == 0, found.stderr
+    following = shlex.split(found.stdout.split("Next: ")[1])
+    assert following == ["lenity", "evaluate", str(folder / "run one")]
+    card = (folder / "run one" / "README.md").read_text()
+    assert shlex.split(card.split("intervals run `")[1].split("`")[0]) == following
+    found = lenity("evaluate", folder, cwd=tmp_path)
+    assert found.returncode == 0, found.stderr
+    assert shlex.split(found.stdout.split("Next: ")[1]) == ["lenity", "report", str(folder)]
+    (folder / "run one" / "adapter" / "adapter_config.json").unlink()
+    found = lenity("push", folder / "run one", "me/it", "--dry-run", cwd=tmp_path)
+    told = shlex.split(found.stderr.split("Finish it with `")[1].split("`")[0])
+    assert found.returncode == 2 and told == ["lenity", "train", str(folder / "run one" / "config.yaml"), "--resume"]
 
 
 def test_evaluate(finished):

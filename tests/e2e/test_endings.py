@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import pty
 import signal
 import subprocess
 import sys
@@ -50,7 +52,19 @@ def ends(monkeypatch, capfd):
         (["train", "no.yaml"], ["error: configuration file 'no.yaml' not found.", "remedy: This folder has: a.yaml."]),
         (["train", "a.yaml", "--ppo.epoch", "2"], ["error: a.yaml: ppo.epoch: unknown field (value 2).", "remedy: Did you mean 'epochs'?"]),
         (["train", "a.yaml", "--seed"], ["error: '--seed' has no value.", "remedy: Overrides are written --section.field value."]),
-        (["trian"], ["error: No such command 'trian'.", "remedy: See python -m lenity --help."]),
+        (["trian"], ["error: No such command 'trian'.", "remedy: Did you mean 'train'? See python -m lenity --help."]),
+        (["lab", "figure"], ["error: No such command 'figure'.", "remedy: Did you mean 'figure1'? See python -m lenity lab --help."]),
+        (["zzz"], ["error: No such command 'zzz'.", "remedy: See python -m lenity --help."]),
+        (["train", "a.yaml", "--ressume"], ["error: No such option '--ressume'.", "remedy: Did you mean '--resume'? See python -m lenity train --help."]),
+        (["train", "a.yaml", "--ressume", "--seed", "1"], ["error: No such option '--ressume'.", "remedy: Did you mean '--resume'? See python -m lenity train --help."]),
+        (["train", "a.yaml", "--polcy.dtype"], ["error: No such option '--polcy.dtype'.", "remedy: Did you mean '--policy.dtype'? See python -m lenity train --help."]),
+        (["train", "a.yaml", "--sed", "1"], ["error: a.yaml: sed: unknown field (value 1).", "remedy: Did you mean 'seed'?"]),
+        (["train", "a.yaml", "--seed", "--output", "b"], ["error: '--seed' has no value.", "remedy: Overrides are written --section.field value."]),
+        (["sweep", "a.yaml", "--outputs", "x"], ["error: No such option '--outputs'.", "remedy: Did you mean '--output'? See python -m lenity sweep --help."]),
+        (["demo", "--job", "1"], ["error: No such option '--job'.", "remedy: Did you mean '--jobs'? See python -m lenity demo --help."]),
+        (["train", "a.yaml", "--rewards.helpful.kinds", "x"], ["error: a.yaml: rewards.helpful.kinds: unknown field (value 'x').", "remedy: Did you mean 'kind'?"]),
+        (["train", "a.yaml", "--rewards.helpful.zzz", "x"], ["error: a.yaml: rewards.helpful.zzz: unknown field (value 'x').", "remedy: Known here: kind, measures, function, sign, timeout."]),
+        (["train", "a.yaml", "--method.zzz", "1"], ["error: a.yaml: method.zzz: unknown field (value 1).", "remedy: Known here: name, label, temperature, leniency, schedule, schedule_end, gate."]),
         (["sweep", "a.yaml", "--jobs", "2"], ["error: Missing option '--output'.", "remedy: See python -m lenity sweep --help."]),
         (["report", "."], ["error: '.' holds no evaluated run.", "remedy: Give a run or sweep folder, after `lenity evaluate RUN` or `lenity sweep`."]),
     ],
@@ -59,6 +73,33 @@ def test_an_error_is_two_lines(arguments, lines, tmp_path):
     (tmp_path / "a.yaml").write_text(json.dumps(tiny.run_config("model", "run").dump()))
     found = lenity(*arguments, cwd=tmp_path)
     assert (found.returncode, found.stderr.splitlines()) == (2, lines)
+
+
+@pytest.mark.parametrize(
+    ("variables", "coloured"),
+    [
+        ({}, True),
+        ({"NO_COLOR": ""}, True),
+        ({"NO_COLOR": "1"}, False),
+        ({"TERM": "dumb"}, False),
+        ({"NO_COLOR": "1", "FORCE_COLOR": "1"}, False),
+    ],
+)
+@pytest.mark.parametrize("arguments", [["trian"], ["methods", "plc"]])
+def test_no_color_means_none_on_a_terminal(variables, coloured, arguments, tmp_path):
+    ours, theirs = pty.openpty()
+    environment = {name: value for name, value in os.environ.items() if name not in {"NO_COLOR", "FORCE_COLOR"}}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "lenity", *arguments], cwd=tmp_path, stdin=theirs, stdout=theirs, stderr=theirs,
+        env=environment | {"TERM": "xterm-256color"} | variables,
+    )  # fmt: skip
+    os.close(theirs)
+    shown = b""
+    with contextlib.suppress(OSError):  # the end of a terminal
+        while part := os.read(ours, 65536):
+            shown += part
+    assert (process.wait(60) == (2 if arguments == ["trian"] else 0) and b"plc" in shown) or b"trian" in shown
+    assert (b"\x1b[" in shown) is coloured, shown
 
 
 def test_several_problems_are_listed_with_their_remedies(tmp_path):

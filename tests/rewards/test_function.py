@@ -30,3 +30,12 @@ def test_from_a_file_and_from_a_module(tmp_path):
 def test_a_wrong_address_is_explained(address, message):
     with pytest.raises(RewardError, match=message):
         FunctionSpec(function=address).load(CPU)
+
+
+@pytest.mark.parametrize(
+    ("code", "why"), [("def f(:", "SyntaxError"), ("x = y", "NameError: name 'y'"), ("1 / 0", "ZeroDivisionError")]
+)
+def test_a_file_that_fails_to_run_is_named(tmp_path, code, why):
+    (tmp_path / "mine.py").write_text(code)
+    with pytest.raises(RewardError, match=rf"mine\.py' of function '.*mine\.py:f': {why}"):
+        FunctionSpec(function=f"{tmp_path / 'mine.py'}:f").load(CPU)

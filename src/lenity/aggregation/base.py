@@ -6,7 +6,7 @@ import abc
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from pydantic import Field
 
@@ -40,6 +40,7 @@ class Rule(Section, abc.ABC):
     ``pitfalls`` (what goes wrong easily, and in public code) are what `lenity methods` shows.
     """
 
+    open_set: ClassVar[tuple[Registry[Any], str]] = (RULES, "name")
     paper: ClassVar[str] = ""
     equation: ClassVar[str] = ""
     cost: ClassVar[str] = "one run and one adapter a weighting"

@@ -14,6 +14,7 @@ from lenity.config.run import RunConfig
 from lenity.durable import replace_text, writing
 from lenity.markdown import inline
 from lenity.run_folder import RunFolder
+from lenity.suggest import command
 
 if TYPE_CHECKING:
     from lenity.card.results import Results
@@ -133,7 +134,7 @@ def _reward(spec: dict[str, Any]) -> str:
 def _unevaluated(config: RunConfig, *, published: bool) -> str:
     if published:
         return "This run was not evaluated on held-out prompts; the figures above are of training batches."
-    return f"For held-out prompts with intervals run `lenity evaluate {inline(config.output)}`."
+    return f"For held-out prompts with intervals run `{inline(command('evaluate', config.output))}`."
 
 
 def _training(config: RunConfig, metrics: list[dict[str, Any]]) -> str:

@@ -6,8 +6,11 @@ from pathlib import Path
 
 import click
 
+from lenity.cli.spelling import takes_fields
+from lenity.config.run import RunConfig
 
-@click.command(context_settings={"ignore_unknown_options": True, "allow_extra_args": True})
+
+@takes_fields(RunConfig)
 @click.argument("config", type=click.Path())
 @click.option(
     "--prompts", "count", type=click.IntRange(min=4), default=64, show_default=True, help="Responses to measure on."
@@ -23,10 +26,9 @@ def command(context: click.Context, config: str, count: int, file: Path | None, 
     The reference policy answers some prompts; nothing is trained. Ends with status 1 where there is a problem. Every field of
     the run is overridden as --section.field value.
 
-    Example: lenity doctor configs/toy.yaml --prompts 128 --rollout.max_new_tokens 8
+    Example: lenity doctor toy.yaml --prompts 128 --rollout.max_new_tokens 8
     """
     from lenity.config.load import load
-    from lenity.config.run import RunConfig
 
     run = load(RunConfig, config, context.args)
     from lenity.doctor.findings import judge

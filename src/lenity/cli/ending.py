@@ -12,6 +12,7 @@ import click
 
 from lenity import launch
 from lenity.errors import LenityError, StoppedError
+from lenity.suggest import did_you_mean
 
 DEBUG = "--debug"
 
@@ -46,9 +47,10 @@ def tell(error: BaseException) -> int:
     if not launch.speaks():
         return code
     wanted = isinstance(error, StoppedError)  # by the user: nothing is wrong
-    click.echo(what if wanted else click.style("error: ", fg="red") + what, err=True)
-    if remedy:
-        click.echo(remedy if wanted else click.style("remedy: ", fg="green") + remedy, err=True)
+    coloured = False if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb" else None  # None: on a terminal
+    for label, colour, text in (("error: ", "red", what), ("remedy: ", "green", remedy)):
+        if text:
+            click.echo(text if wanted else click.style(label, fg=colour) + text, err=True, color=coloured)
     return code
 
 
@@ -56,9 +58,29 @@ def _parts(error: BaseException) -> tuple[str, str, int]:
     if isinstance(error, LenityError):
         return error.what, error.remedy, error.exit_code
     if isinstance(error, click.UsageError) and error.ctx:
-        return error.format_message(), f"See {error.ctx.command_path} --help.", error.exit_code
+        what, hint = error.format_message(), ""
+        if isinstance(error, click.NoSuchOption):
+            what, hint = error.message, did_you_mean(error.option_name, error.possibilities or ())
+        return what, f"{hint} See {error.ctx.command_path} --help.".strip(), error.exit_code
     what = " ".join("".join(traceback.format_exception_only(error)).split())
+    if plug_in := _plug_in(error):
+        return (
+            f"{plug_in} failed: {what}",
+            f"This is a defect in that plug-in: {DEBUG} shows where. Please report it there.",
+            1,
+        )
     return what, f"This is a defect in Lenity or in a plug-in: {DEBUG} shows where. Please report it.", 1
+
+
+def _plug_in(error: BaseException) -> str:
+    """The plug-in whose code ``error`` comes out of, in words; empty where it is none's."""
+    from lenity.aggregation.base import RULES
+    from lenity.data.base import DATASETS
+    from lenity.rewards.base import REWARDS
+
+    modules = [frame.f_globals.get("__name__", "") for frame, _ in traceback.walk_tb(error.__traceback__)]
+    registries = (RULES, REWARDS, DATASETS)
+    return next((found for name in reversed(modules) for one in registries if (found := one.origin(name))), "")
 
 
 def _leave(code: int) -> NoReturn:

@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING
 
 import click
 
+from lenity.cli.spelling import takes_fields
+from lenity.config.run import RunConfig
+
 if TYPE_CHECKING:
-    from lenity.config.run import RunConfig
     from lenity.evaluation.protocol import Protocol
     from lenity.evaluation.subject import Which
     from lenity.run_folder import RunFolder
 
 
-@click.command(context_settings={"ignore_unknown_options": True, "allow_extra_args": True})
+@takes_fields(RunConfig)
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option(
     "--protocol",
@@ -75,6 +77,7 @@ def command(
     from lenity.evaluation.places import checkpoint_place
     from lenity.evaluation.score import evaluate
     from lenity.evaluation.table import table
+    from lenity.suggest import command as shell
     from lenity.terminal import quiet
 
     quiet()
@@ -100,7 +103,7 @@ def command(
         _caution(shared)
         click.echo(
             f"{len(runs)} runs on {shared.prompts.count} prompts: {folder / 'evaluation.parquet'}, {folder / protocol.FILE}. "
-            f"Next: lenity report {folder}"
+            f"Next: {shell('report', folder)}"
         )
 
 
@@ -137,7 +140,6 @@ def _changed(config: RunConfig, arguments: list[str], given: Protocol | None) ->
     """``config`` with the way of evaluation that ``given`` says, then with ``arguments``."""
     from lenity.changes import EVALUATED, LABEL, changes
     from lenity.config.load import override, parse
-    from lenity.config.run import RunConfig
     from lenity.errors import ConfigError
 
     before = config.dump()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,14 +9,16 @@ from typing import TYPE_CHECKING
 import click
 
 from lenity.cli.help import fields
+from lenity.cli.spelling import takes_fields
 from lenity.config.judge import JudgeConfig
 from lenity.errors import StoppedError
+from lenity.suggest import command as shell
 
 if TYPE_CHECKING:
     from lenity.judge.run import Judged
 
 
-@click.command(context_settings={"ignore_unknown_options": True, "allow_extra_args": True}, epilog=fields(JudgeConfig))
+@takes_fields(JudgeConfig, epilog=fields(JudgeConfig))
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option("--dry-run", is_flag=True, help="Print how much there is to ask and what it may cost, and stop.")
 @click.pass_context
@@ -41,7 +42,7 @@ def command(context: click.Context, folder: Path, dry_run: bool) -> None:
     try:
         judged = judge(folder, config, click.echo, dry_run=dry_run, progress=True)
     except KeyboardInterrupt:
-        again = shlex.join(["lenity", *sys.argv[1:]])
+        again = shell(*sys.argv[1:])
         raise StoppedError(
             "interrupted; every answer so far is kept.", f"This goes on: {again}", exit_code=130
         ) from None
@@ -73,4 +74,4 @@ def _show(judged: Judged, folder: Path) -> None:
         click.echo(
             f"Answers came from {found['answered_by']}; if these are different models, remove judge.sqlite and judge anew."
         )
-    click.echo(f"{folder / TABLE}, {folder / SUMMARY}. Next: lenity report {folder}")
+    click.echo(f"{folder / TABLE}, {folder / SUMMARY}. Next: {shell('report', folder)}")

@@ -8,6 +8,8 @@ from typing import TypeVar
 
 import click
 
+from lenity.cli.spelling import Group
+
 T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., object])
 
@@ -22,7 +24,7 @@ def _output(name: str) -> Callable[[F], F]:
 _weights = click.option("--weights", default="0.5,0.5", show_default=True, help="Of the two objectives; they sum to 1.")
 
 
-@click.group()
+@click.group(cls=Group)
 def command() -> None:
     """See the paper's claims hold or fail, in worlds with exact gradients.
 

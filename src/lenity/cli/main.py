@@ -8,9 +8,11 @@ import os
 import click
 
 from lenity.cli.ending import DEBUG, run
+from lenity.cli.spelling import Group
 
 COMMANDS = {
     "demo": "Align a tiny model in the toy world and compare PLC with linear scalarisation.",
+    "init": "Write a commented configuration to start from.",
     "sft": "Fine-tune a model on transcripts.",
     "reward": "Train a reward model from pairs or labels.",
     "doctor": "Examine models, rewards and prompts before a run, and say what to change.",
@@ -26,7 +28,7 @@ COMMANDS = {
 }
 
 
-class Lazy(click.Group):
+class Lazy(Group):
     """Imports a command's file when it is asked for; the list needs none."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -65,7 +67,7 @@ Exit codes:
 def cli() -> None:
     """Align language models to several preferences at once, and see the trade-offs.
 
-    Start with `lenity demo`: a few minutes later there is a table and a page.
+    Start with `lenity demo`: a few minutes later there is a table and a page. `lenity init` writes a configuration of your own.
     Commands that read a configuration take every field of it as --section.field value.
     """
 
@@ -73,4 +75,8 @@ def cli() -> None:
 def main() -> None:
     """Entry point of ``lenity`` and of ``python -m lenity``."""
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    if os.environ.get("NO_COLOR"):
+        os.environ["TERM"] = (
+            "dumb"  # rich then writes no ANSI at all; NO_COLOR alone leaves it bold type and moving bars
+        )
     run(cli)

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import click
 
+from lenity.cli.spelling import takes_fields
+from lenity.config.run import RunConfig
 
-@click.command(context_settings={"ignore_unknown_options": True})
+
+@takes_fields(RunConfig)
 @click.argument("words", metavar="[CONFIG]", nargs=-1, type=click.UNPROCESSED)
 @click.option("--model", default=None, help="Policy, in place of the file's: a well-known hub name or a local folder.")
 @click.option(
@@ -51,7 +54,6 @@ def command(  # noqa: PLR0917 - click passes by name
 
     from lenity.config.cluster import Assumptions, accelerator
     from lenity.config.load import load
-    from lenity.config.run import RunConfig
     from lenity.errors import ConfigError
     from lenity.planning.default import default
     from lenity.planning.job import described, job_of

@@ -5,18 +5,17 @@ from __future__ import annotations
 import click
 
 from lenity.cli.help import fields
+from lenity.cli.spelling import takes_fields
 from lenity.config.stages import RewardTrainingConfig
 
 
-@click.command(
-    context_settings={"ignore_unknown_options": True, "allow_extra_args": True}, epilog=fields(RewardTrainingConfig)
-)
+@takes_fields(RewardTrainingConfig, epilog=fields(RewardTrainingConfig))
 @click.argument("config", type=click.Path())
 @click.pass_context
 def command(context: click.Context, config: str) -> None:
     """Train a reward model from preference pairs or from labels, as the YAML file CONFIG says.
 
-    Example: lenity reward configs/hh_small_reward_helpful.yaml --epochs 2
+    Example: lenity reward reward.yaml --epochs 2
     """
     from lenity.config.load import load
 

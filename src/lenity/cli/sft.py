@@ -5,16 +5,17 @@ from __future__ import annotations
 import click
 
 from lenity.cli.help import fields
+from lenity.cli.spelling import takes_fields
 from lenity.config.stages import SFTConfig
 
 
-@click.command(context_settings={"ignore_unknown_options": True, "allow_extra_args": True}, epilog=fields(SFTConfig))
+@takes_fields(SFTConfig, epilog=fields(SFTConfig))
 @click.argument("config", type=click.Path())
 @click.pass_context
 def command(context: click.Context, config: str) -> None:
     """Fine-tune a model, or train a small one from scratch, as the YAML file CONFIG says.
 
-    Example: lenity sft configs/hh_small_sft.yaml --epochs 2
+    Example: lenity sft sft.yaml --epochs 2
     """
     from lenity.config.load import load
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+
+from lenity.cli.spelling import takes_fields
+from lenity.config.run import RunConfig
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
     from lenity.sweep.record import Outcome
 
 
-@click.command(context_settings={"ignore_unknown_options": True, "allow_extra_args": True})
+@takes_fields(RunConfig)
 @click.argument("config", type=click.Path())
 @click.option("--methods", default=None, help="Methods, separated by commas; default: the file's.")
 @click.option(
@@ -101,10 +103,10 @@ def command(  # noqa: PLR0917 - click passes by name
     """Align at several weights with several methods, then evaluate every run.
 
     CONFIG is a run's file, or a sweep's with `run` (a file or fields), `methods`, `points`, `seeds` and `tokens`. Every field
-    of the run is overridden as --section.field value. Interrupted, the same command goes on where it was. Ends with status 1
+    of the run is overridden as --section.field value; --method.field is for those of the methods that have that field. Interrupted, the same command goes on where it was. Ends with status 1
     where a run failed; the others are finished first.
 
-    Example: lenity sweep configs/toy.yaml --methods plc,soups,torchjd:UPGrad --points lattice:4 --output runs/toy/sweep
+    Example: lenity sweep toy.yaml --methods plc,soups,torchjd:UPGrad --points lattice:4 --output runs/toy/sweep
 
     Nodes of a cluster must see the working directory and --output at the same paths. With slurm, submit the scripts by the
     commands that are printed, and when the jobs have ended give the same command again: it collects, and writes jobs for what
@@ -116,8 +118,8 @@ def command(  # noqa: PLR0917 - click passes by name
     """  # noqa: D301 - click reads the backspace
     from rich.console import Console
 
-    from lenity.config.load import listed
     from lenity.config.sweep import load_sweep
+    from lenity.extras import require_trackers
     from lenity.pareto import weights
     from lenity.sweep.placement import Placement
     from lenity.sweep.plan import made_for, plan
@@ -125,8 +127,9 @@ def command(  # noqa: PLR0917 - click passes by name
 
     placement = Placement(executor, jobs, cpus, gpus, retries, address)
     lists = {"methods": methods, "points": points, "seeds": seeds}
-    given = {name: listed(text) if text else None for name, text in lists.items()}
-    sweep = load_sweep(config, context.args, **given, tokens=tokens)
+    given = {name: text or None for name, text in lists.items()}
+    sweep = load_sweep(config, context.args, say=click.echo, **given, tokens=tokens)
+    require_trackers(sweep.run.logging.trackers)
     where = weights.points(list(sweep.run.rewards), sweep.points)
     configs = plan(sweep.run, sweep.methods, where, output, sweep.seeds, tokens=sweep.tokens)
     console = Console()
@@ -147,6 +150,7 @@ def _run(
 ) -> int:  # fmt: skip
     """Carry it out; the exit status."""
     from lenity.errors import StoppedError
+    from lenity.suggest import command as shell
     from lenity.sweep.run import run_sweep
 
     try:
@@ -155,7 +159,7 @@ def _run(
             executor=placement.workers(output), retries=placement.losses, progress=progress, made_for=made_for,
         )  # fmt: skip
     except KeyboardInterrupt:
-        again = shlex.join(["lenity", *sys.argv[1:]])
+        again = shell(*sys.argv[1:])
         raise StoppedError("interrupted; what was saved is whole.", f"This goes on: {again}", exit_code=130) from None
     return _failures(outcomes, console)
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
 
 import click
 
 from lenity.cli.help import fields
+from lenity.cli.spelling import takes_fields
 from lenity.config.run import RunConfig
+from lenity.suggest import command as shell
 
 
-@click.command(context_settings={"ignore_unknown_options": True, "allow_extra_args": True}, epilog=fields(RunConfig))
+@takes_fields(RunConfig, epilog=fields(RunConfig))
 @click.argument("config", type=click.Path())
 @click.option("--resume", is_flag=True, help="Go on with the run in the output folder from its newest checkpoint.")
 @click.option(
@@ -23,7 +24,7 @@ from lenity.config.run import RunConfig
 def command(context: click.Context, config: str, resume: bool, allow_changes: bool) -> None:
     """Align a policy as the YAML file CONFIG says.
 
-    Example: lenity train configs/toy.yaml --method.gate net --weights '{helpful: 0.7, harmless: 0.3, humorous: 0}'.
+    Example: lenity train toy.yaml --method.gate net --weights '{helpful: 0.7, harmless: 0.3, humorous: 0}'.
     Several GPUs: accelerate launch --config_file configs/accelerate/ddp.yaml --module lenity train CONFIG.
     Ctrl-C and SIGTERM end after the iteration in hand; everything is saved, and the command that goes on is printed.
     """
@@ -39,7 +40,7 @@ def command(context: click.Context, config: str, resume: bool, allow_changes: bo
     try:
         folder = train(run, resume=resume, allow_changes=allow_changes, gently=True)
     except StoppedError as stopped:
-        again = shlex.join(["lenity", *(word for word in sys.argv[1:] if word != "--resume"), "--resume"])
+        again = shell(*(word for word in sys.argv[1:] if word != "--resume"), "--resume")
         raise StoppedError(stopped.what, f"Go on with: {again}", stopped.exit_code) from None
     if launch.leads():
-        click.echo(f"{folder.adapter}: the adapter. Next: lenity evaluate {folder.path}")
+        click.echo(f"{folder.adapter}: the adapter. Next: {shell('evaluate', folder.path)}")

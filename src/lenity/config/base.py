@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, TypeVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
-from lenity.errors import ConfigError
+from lenity.errors import ConfigError, LenityError
 from lenity.registry import Registry
 
 
 class Section(BaseModel):
     """A group of configuration fields.
 
+    The base class of an open set names it and the key that says which member in ``open_set``.
     A member of an open set may name in ``shorthand`` the field that ``name:value`` sets, and in ``places`` the fields that hold a
     file, a folder or a hub name: what they hold is known by its contents, wherever it lies.
     """
 
+    open_set: ClassVar[tuple[Registry[Any], str] | None] = None
     shorthand: ClassVar[str | None] = None
     places: ClassVar[tuple[str, ...]] = ()
 
@@ -36,13 +38,22 @@ def parse_member(value: Any, registry: Registry[S], key: str) -> Any:
         raise ConfigError(f"'{key}' is missing.", f"Set it to one of: {', '.join(registry)}.")
     name, colon, rest = str(value[key]).partition(":")
     member, fields = registry[name], {k: v for k, v in value.items() if k != key}
-    if colon and member.shorthand is None:
+    shorthand = getattr(member, "shorthand", None)
+    if colon and shorthand is None:
         raise ConfigError(
             f"{registry.kind} '{name}' takes nothing after a colon; found '{rest}'.", f"Write '{name}' alone."
         )
-    return member.model_validate(
-        fields | {member.shorthand: int(rest) if rest.isdecimal() else rest} if colon else fields
-    )
+    if colon:
+        fields |= {str(shorthand): int(rest) if rest.isdecimal() else rest}
+    try:
+        return member.model_validate(fields)
+    except (ValidationError, LenityError):
+        raise
+    except Exception as error:  # the class may be anyone's
+        where = registry.origin(member.__module__) or member.__module__
+        raise ConfigError(
+            f"{registry.kind} '{name}' of {where} cannot be made: {type(error).__name__}: {error}.", "Repair it there."
+        ) from error
 
 
 def member_name(member: S, registry: Registry[S]) -> str:

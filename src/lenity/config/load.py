@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import copy
-import difflib
 import os
 from collections.abc import Sequence
-from itertools import takewhile
 from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from lenity.config.plain import brief, check, dotted, from_yaml
+from lenity.config.explain import explain
+from lenity.config.plain import brief, check, from_yaml
 from lenity.errors import ConfigError
 
 M = TypeVar("M", bound=BaseModel)
@@ -60,7 +59,7 @@ def override(data: dict[str, Any], arguments: Sequence[str]) -> dict[str, Any]:
             raise ConfigError(f"unexpected argument {brief(argument)}.", OVERRIDES)
         key, equals, value = argument[2:].partition("=")
         if not equals:
-            if not queue:
+            if not queue or queue[0].startswith("--"):
                 raise ConfigError(f"{brief(argument)} has no value.", OVERRIDES)
             value = queue.pop(0)
         _assign(data, key.split("."), _scalar(value))
@@ -73,7 +72,7 @@ def parse(model: type[M], data: dict[str, Any], source: str = "the configuration
         check(data)
         return model.model_validate(data)
     except ValidationError as error:
-        found = [_explain(model, problem) for problem in error.errors()]
+        found = [explain(model, data, problem) for problem in error.errors()]
         if len(found) == 1:
             what, remedy = found[0]
             raise ConfigError(f"{source}: {what}", remedy) from error
@@ -113,34 +112,3 @@ def _assign(data: dict[str, Any], path: list[str], value: Any) -> None:
         data[key] = inner if isinstance(inner, dict) else {}
         data = data[key]
     data[path[-1]] = value
-
-
-def _explain(model: type[BaseModel], problem: Any) -> tuple[str, str]:
-    """What is wrong and the remedy; both in the first where a validator of several fields says them in one."""
-    where = dotted(problem["loc"])
-    option = ".".join(takewhile(lambda part: isinstance(part, str), problem["loc"]))  # a list is set as a whole
-    found = problem["input"]
-    if problem["type"] == "extra_forbidden":
-        known = _fields_at(model, problem["loc"][:-1])
-        near = difflib.get_close_matches(str(problem["loc"][-1]), known, n=1)
-        value = "" if model.model_config.get("hide_input_in_errors") else f" (value {brief(found)})"
-        hint = f"Did you mean '{near[0]}'?" if near else f"Known here: {', '.join(known)}."
-        return f"{where}: unknown field{value}.", hint
-    if problem["type"] == "missing":
-        return f"{where}: missing.", f"Set it in the file or as --{option} value."
-    message = str(problem["msg"]).removeprefix("Value error, ")
-    if not where:
-        return f"{message}.", ""
-    if problem["loc"][-1] == "[key]":
-        return f"{dotted(problem['loc'][:-2])}: {message}.", ""
-    shown = "" if isinstance(found, dict) else f"found {brief(found)}; "
-    return f"{where}: {shown}{message[:1].lower()}{message[1:]}.", f"Set it with --{option} value."
-
-
-def _fields_at(model: type[BaseModel], path: Sequence[Any]) -> list[str]:
-    """Field names of the section at ``path``; nothing where the path enters an open set."""
-    current: Any = model
-    for part in path:
-        field = current.model_fields.get(part) if isinstance(current, type) and issubclass(current, BaseModel) else None
-        current = field.annotation if field else None
-    return list(current.model_fields) if isinstance(current, type) and issubclass(current, BaseModel) else []

@@ -11,11 +11,12 @@ from lenity.aggregation.presets import filled
 from lenity.config import sections as s
 from lenity.config.base import Section, dump_member, member_name, parse_member
 from lenity.config.names import Name
-from lenity.data.base import DATASETS, PromptSource
+from lenity.data.base import PromptSource
 from lenity.errors import ConfigError
 from lenity.objectives import Objectives, check_weights
 from lenity.registry import Registry
-from lenity.rewards.base import REWARDS, RewardSpec
+from lenity.rewards.base import RewardSpec
+from lenity.suggest import closest
 
 
 def _parsed(registry: Registry[Any], key: str) -> BeforeValidator:
@@ -34,9 +35,9 @@ def _dumped(registry: Registry[Any], key: str) -> PlainSerializer:
     return PlainSerializer(lambda member: dump_member(member, registry, key))
 
 
-Prompts = Annotated[PromptSource, _parsed(DATASETS, "reader"), _dumped(DATASETS, "reader")]
-Reward = Annotated[RewardSpec, _parsed(REWARDS, "kind"), _dumped(REWARDS, "kind")]
-Method = Annotated[Rule, _parsed(RULES, "name"), _dumped(RULES, "name")]
+Prompts = Annotated[PromptSource, _parsed(*PromptSource.open_set), _dumped(*PromptSource.open_set)]
+Reward = Annotated[RewardSpec, _parsed(*RewardSpec.open_set), _dumped(*RewardSpec.open_set)]
+Method = Annotated[Rule, _parsed(*Rule.open_set), _dumped(*Rule.open_set)]
 
 
 class RunConfig(Section):
@@ -92,9 +93,12 @@ class RunConfig(Section):
     def _names_and_weights(self) -> Self:
         check_weights(self.weights)
         if set(self.weights) != set(self.rewards):
+            strange = [name for name in self.weights if name not in self.rewards]
+            near = closest(strange[0], self.rewards) if strange else None
             raise ValueError(
                 f"weights are for {sorted(self.weights)} but rewards for {sorted(self.rewards)}; "
                 "each objective needs one weight and one reward of the same name (weight 0 to only log it)"
+                + (f"; '{strange[0]}' may be '{near}'" if near else "")
             )
         self.method.check_weights(self.weights)
         if clash := set(self.rewards) & set(self.held_out_rewards):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import abc
 from dataclasses import dataclass, field
+from typing import Any, ClassVar
 
 from pydantic import Field
 
@@ -43,6 +44,7 @@ class ReadReport:
 class PromptSource(Section):
     r"""Where prompts come from. Each prompt starts with ``\n\nHuman:`` and ends with ``\n\nAssistant:``."""
 
+    open_set: ClassVar[tuple[Registry[Any], str]] = (DATASETS, "reader")
     split: str = Field("train", description="split of the data set")
     min_tokens: int = Field(1, ge=1, description="shortest prompt, in tokens of the policy and of every reward model")
     max_tokens: int = Field(512, ge=1, description="longest prompt, in tokens of the policy and of every reward model")

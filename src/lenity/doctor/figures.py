@@ -50,6 +50,10 @@ class RewardFigures:
     broken: Mapping[str, str]
     accuracy: float | None
 
+    def within(self, tolerated: float, count: int) -> bool:
+        """Whether training goes on: at most a share ``tolerated`` of ``count`` responses has no score, and never all of them."""
+        return len(self.unscorable) <= tolerated * count and len(self.unscorable) < max(count, 1)
+
 
 @dataclass(frozen=True)
 class TokenizerFigures:
@@ -147,7 +151,7 @@ class CostFigures:
 
 @dataclass(frozen=True)
 class Figures:
-    """Everything; ``rewards`` has the held-out ones too, ``objectives`` are those trained on."""
+    """Everything; ``rewards`` has the held-out ones too, ``objectives`` are those trained on, ``tolerated`` is ``tolerance.unscored``."""
 
     objectives: tuple[str, ...]
     rewards: Mapping[str, RewardFigures]
@@ -159,3 +163,4 @@ class Figures:
     cost: CostFigures | None
     policy: PolicyFigures = PolicyFigures(0.0, "mixed")
     held_out: HeldOutFigures | None = None
+    tolerated: float = 0.0

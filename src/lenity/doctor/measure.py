@@ -28,6 +28,7 @@ from lenity.doctor.figures import (
 from lenity.doctor.rewards import Array, measure_reward
 from lenity.doctor.texts import measure_held_out, measure_prompts, of_policy, of_reward
 from lenity.evaluation.trained import Trained
+from lenity.extras import require_trackers
 from lenity.metrics import conflict
 from lenity.models.actor_critic import check_head
 from lenity.models.precision import bfloat16_gain
@@ -47,6 +48,7 @@ def measure(config: RunConfig, count: int) -> Figures:
     Raises:
         LenityError: a model, a reward or the prompts cannot be loaded.
     """
+    require_trackers(config.logging.trackers)
     engines.require(config)
     trained = Trained.of([config])
     with TemporaryDirectory() as folder:
@@ -65,7 +67,8 @@ def measure(config: RunConfig, count: int) -> Figures:
                 tokenizers[name] = found
             advance()
     names = tuple(config.rewards)
-    scorable = not any(rewards[name].unscorable for name in names)
+    tolerated = config.tolerance.unscored
+    trains = all(found.within(tolerated, len(rollouts)) for found in rewards.values())
     return Figures(
         objectives=names,
         rewards=rewards,
@@ -74,9 +77,10 @@ def measure(config: RunConfig, count: int) -> Figures:
         responses=_responses(config, rollouts),
         correlations=tuple(Correlation(a, b, correlation(scores[a], scores[b])) for a, b in combinations(names, 2)),
         conflict=_conflict(config, scores),
-        cost=_cost(config, world, trainer) if scorable else None,
+        cost=_cost(config, world, trainer) if trains else None,
         policy=PolicyFigures(check_head(world.policy), world.generator(config).batching()),
         held_out=measure_held_out(config, trained),
+        tolerated=tolerated,
     )
 
 

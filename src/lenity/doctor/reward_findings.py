@@ -26,10 +26,12 @@ def unscorable(figures: Figures) -> Iterator[Finding]:
     for name, found in figures.rewards.items():
         if found.unscorable:
             row, why = next(iter(found.unscorable.items()))
-            yield problem(
+            told = warning if found.within(figures.tolerated, figures.responses.count) else problem
+            yield told(
                 f"scores of {name}",
                 f"{len(found.unscorable)} of {figures.responses.count} responses have no finite score (row {row}: {why}); training leaves them out, "
-                "and stops where they are more than tolerance.unscored of a batch. An evaluation takes none. Return a number for any text.",
+                f"and stops where they are more of a batch than tolerance.unscored ({figures.tolerated:.0%}). `lenity evaluate` accepts none. "
+                "Return a number for any text.",
             )
         elif found.broken:
             kind, why = next(iter(found.broken.items()))

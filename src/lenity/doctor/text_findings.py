@@ -115,7 +115,10 @@ def responses(figures: Figures) -> Iterator[Finding]:
 def cost(figures: Figures) -> Iterator[Finding]:
     """Whether the run fits."""
     if (found := figures.cost) is None:
-        yield unmeasured("cost", "a response without a finite score ends the run, so no iteration was timed.")
+        yield unmeasured(
+            "cost",
+            "more responses without a finite score than tolerance.unscored allows end the run, so no iteration was timed.",
+        )
     elif found.memory > found.available:
         yield warning(
             "memory",

@@ -18,6 +18,7 @@ from lenity.config.run import RunConfig
 from lenity.errors import CheckpointError, HubError
 from lenity.evaluation import protocol
 from lenity.run_folder import RunFolder
+from lenity.suggest import command
 
 Contents = Mapping[str, Any]  # name in the repository: a file, or bytes
 
@@ -44,7 +45,7 @@ def names_for(run: RunFolder, repo: str, base: str | None, *, merge: bool, licen
     if not run.finished:
         raise CheckpointError(
             f"the run '{run.path}' is not finished, so there is nothing to push.",
-            f"Finish it with `lenity train {run.path}/config.yaml --resume`.",
+            f"Finish it with `{command('train', run.path / 'config.yaml', '--resume')}`.",
         )
     used = _base(run)
     copied = is_local(used) or Path(used).expanduser().exists()

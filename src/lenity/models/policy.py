@@ -18,6 +18,7 @@ from lenity.models.recompute import recompute
 from lenity.models.saved_adapter import is_adapter, put_on, refuse_injected, settings_of
 from lenity.models.source import loading
 from lenity.models.window import window
+from lenity.suggest import command
 
 UNLIMITED = int(1e30)  # what transformers has in place of a window
 
@@ -52,7 +53,8 @@ def load_aligned(run: RunFolder, device: torch.device) -> tuple[Any, Any]:
     policy = run.config.policy
     if not (run.adapter / "adapter_config.json").is_file():
         raise ModelError(
-            f"'{run.path}' has no adapter yet.", f"Finish the run with `lenity train {run.path}/config.yaml --resume`."
+            f"'{run.path}' has no adapter yet.",
+            f"Finish the run with `{command('train', run.path / 'config.yaml', '--resume')}`.",
         )
     settings_of(run.adapter)
     model = put_on(load_base(policy, device), run.adapter)

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from itertools import product
 
 from lenity.errors import ConfigError
+from lenity.suggest import did_you_mean
 
 Point = Mapping[str, float]
 WORDS = "corners, centre, lattice:N (multiples of 1/N), riesz:N (N even directions)"
@@ -74,12 +75,14 @@ def usual(names: Sequence[str]) -> list[str]:
     return {2: ["lattice:10"], 3: ["lattice:3"]}.get(len(names), ["corners", "centre"])
 
 
-def points(names: Sequence[str], which: Sequence[str | Point] | None = None) -> list[dict[str, float]]:
+def points(
+    names: Sequence[str], which: Sequence[str | Point | Sequence[float]] | None = None
+) -> list[dict[str, float]]:
     """Distinct points called ``corners``, ``centre``, ``lattice:N`` or ``riesz:N``, centres of some objectives written ``a+b``, or listed weights.
 
     Args:
         names: the objectives.
-        which: words and weights; default: :func:`usual`.
+        which: words, and weights by name or in the order of ``names``; default: :func:`usual`.
 
     Raises:
         ConfigError: none of these, or weights that are negative or do not sum to 1 within 1e-6.
@@ -108,9 +111,9 @@ def labels(found: Sequence[Point]) -> list[str]:
     return names
 
 
-def _named(names: Sequence[str], point: str | Point) -> list[dict[str, float]]:
+def _named(names: Sequence[str], point: str | Point | Sequence[float]) -> list[dict[str, float]]:
     if not isinstance(point, str):
-        return [_listed(names, point)]
+        return [_listed(names, point if isinstance(point, Mapping) else _in_order(names, point))]
     word, _, number = point.partition(":")
     if point == "corners":
         return corners(names)
@@ -121,20 +124,33 @@ def _named(names: Sequence[str], point: str | Point) -> list[dict[str, float]]:
         return {"lattice": lattice, "riesz": riesz}[word](names, int(number))
     if set(point.split("+")) <= set(names):
         return [centre(names, point.split("+"))]
-    raise ConfigError(f"points '{point}' is not known.", f"Use {WORDS}, or objectives joined by '+' of {list(names)}.")
+    hint = did_you_mean(word, ["corners", "centre", "lattice", "riesz", *names])
+    raise ConfigError(
+        f"points '{point}' is not known.", f"{hint} Use {WORDS}, or objectives joined by '+' of {list(names)}.".strip()
+    )
 
 
 def _check_count(word: str, count: int) -> None:
     if count > MOST:
         raise ConfigError(
-            f"points '{word}' are {count:,}, more than {MOST:,}", "Use a smaller number; each point is a run."
+            f"points '{word}' are {count:,}, more than {MOST:,}.", "Use a smaller number; each point is a run."
         )
+
+
+def _in_order(names: Sequence[str], point: Sequence[float]) -> Point:
+    if len(point) != len(names):
+        raise ConfigError(
+            f"points {list(point)} has {len(point)} weights for {len(names)} objectives.",
+            f"Give one of each of {list(names)}.",
+        )
+    return dict(zip(names, point, strict=True))
 
 
 def _listed(names: Sequence[str], point: Point) -> dict[str, float]:
     if unknown := set(point) - set(names):
         raise ConfigError(
-            f"points {dict(point)} name {sorted(unknown)}, but the objectives are {list(names)}.", "Name only these."
+            f"points {dict(point)} name {sorted(unknown)}, but the objectives are {list(names)}.",
+            f"{did_you_mean(min(unknown), names)} Name only these.".strip(),
         )
     if wrong := {name: weight for name, weight in point.items() if not (math.isfinite(weight) and weight >= 0)}:
         raise ConfigError(f"points {dict(point)} have {wrong}.", "Let the weights of a point be finite and at least 0.")

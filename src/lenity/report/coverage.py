@@ -13,6 +13,7 @@ from lenity.report.judge import JUDGE, JUDGED
 from lenity.report.panels.base import weights_text
 from lenity.report.signs import MOST_NAMED, Sign
 from lenity.report.tables import count, listed
+from lenity.suggest import command
 
 
 def left_out(evidence: Evidence) -> list[Sign]:
@@ -146,7 +147,7 @@ def _unjudged(evidence: Evidence) -> list[Sign]:
     missing = [run.name for run, columns in zip(runs, rated, strict=True) if not columns]
     if missing:
         what = f"{len(missing)} run{'s are' if len(missing) > 1 else ' is'} not judged"
-        look = f"The judge's view is left out; run `lenity judge {' '.join(map(str, evidence.read))}` again: only new responses are asked about."
+        look = f"The judge's view is left out; run `{command('judge', *evidence.read)}` again: only new responses are asked about."
         return [Sign(what, _named(list(dict.fromkeys(missing))), look)]
     objectives = [name for name in trained if not all(JUDGE + name in columns for columns in rated)]
     if objectives:

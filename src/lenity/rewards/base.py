@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import abc
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
 
@@ -50,6 +50,7 @@ class Reward(abc.ABC):
 class RewardSpec(Section):
     """Settings of one reward; ``load`` is the only place that touches weights."""
 
+    open_set: ClassVar[tuple[Registry[Any], str]] = (REWARDS, "kind")
     measures: str | None = Field(
         None, description="of a held-out reward: the objective it measures; fronts are then drawn in such rewards too"
     )

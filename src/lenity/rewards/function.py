@@ -56,9 +56,11 @@ def _find(address: str) -> Any:
         raise RewardError(f"function is '{address}'.", "Write package.module:function or file.py:function.")
     try:
         module = _from_file(Path(place)) if place.endswith(".py") else importlib.import_module(place)
-    except (ImportError, OSError) as error:
+    except Exception as error:  # anyone's code
+        why = str(error) if isinstance(error, ImportError | OSError) else f"{type(error).__name__}: {error}"
         raise RewardError(
-            f"cannot import '{place}' of function '{address}': {error}.", "Check the path or install the package."
+            f"cannot import '{place}' of function '{address}': {why}.",
+            "Correct it, check the path, or install the package.",
         ) from error
     function = getattr(module, name, None)
     if not callable(function):

@@ -13,6 +13,7 @@ from pathlib import Path
 from lenity.config.run import RunConfig
 from lenity.config.sections import Progress
 from lenity.errors import LenityError
+from lenity.extras import require_trackers
 from lenity.lock import locked
 from lenity.sweep import tasks
 from lenity.sweep.executors import Executor
@@ -52,12 +53,15 @@ def run_sweep(
 
     Raises:
         FolderInUseError: another sweep is at work in ``output``.
+        ConfigError: a tracker of the runs is not installed.
         LenityError: what all runs share cannot be made, or runs in the folder were measured otherwise.
         KeyboardInterrupt: also on SIGTERM; the workers have ended.
     """
     from lenity.evaluation.folder import gather
     from lenity.evaluation.trained import Trained
 
+    for config in configs:
+        require_trackers(config.logging.trackers)
     trained = Trained.of(configs)
     threads = threads or max(1, (os.cpu_count() or 1) // jobs)
     with locked(output):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import shlex
 import shutil
 import tempfile
 import time
@@ -20,6 +21,7 @@ from lenity.data.toy.examples import any_response, pairs, transcripts
 from lenity.data.toy.language import MAX_WORDS, parse_request
 from lenity.data.toy.prompts import ToyPrompts
 from lenity.data.toy.scores import PREFERENCES, scores
+from lenity.durable import replacing_folder
 from lenity.errors import DataError
 
 SETTINGS: dict[str, int] = {
@@ -78,12 +80,26 @@ def build_world(
     return load_world(folder)
 
 
+def copy_world(folder: Path, seed: int = 0) -> World:
+    """The world of ``seed`` in ``folder``; one that is there stays.
+
+    Raises:
+        DataError: ``folder`` holds something else.
+    """
+    if folder.is_dir() and any(folder.iterdir()):
+        return load_world(folder)
+    with replacing_folder(folder) as partial:
+        shutil.copytree(build_world(seed).folder, partial, dirs_exist_ok=True)
+    return load_world(folder)
+
+
 def load_world(folder: Path) -> World:
     """A built world; ``DataError`` where ``folder`` holds none."""
     file = folder / "world.json"
     if not file.exists():
         raise DataError(
-            f"'{folder}' holds no toy world.", f"Make one: python -m lenity.data.toy.world --output {folder}"
+            f"'{folder}' holds no toy world.",
+            f"Make one: python -m lenity.data.toy.world --output {shlex.quote(str(folder))}",
         )
     return World(
         folder,

@@ -1,0 +1,105 @@
+"""``lenity init``: a commented configuration to start from."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from pathlib import Path
+
+import click
+
+NEXT = {
+    "toy": ("train",),
+    "hh": ("train",),
+    "chat": ("train",),
+    "sweep": ("sweep", "--output", "runs/toy/sweep"),
+    "sft": ("sft",),
+    "reward": ("reward",),
+}  # the command that reads a template, and its options; in the order of the list
+WORLD = "runs/toy/world"  # in templates that train in the toy world
+
+
+@click.command()
+@click.argument("name", required=False)
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path),
+    default=None,
+    help="File to write, never over another; default: NAME.yaml.",
+)
+def command(name: str | None, output: Path | None) -> None:
+    """Write the configuration NAME, with comments, to start from; without NAME, list what there is.
+
+    Templates of the toy world also get its models, in runs/toy/world: they run as they are, without a network.
+
+    Example: lenity init toy && lenity train toy.yaml
+    """
+    from lenity.suggest import command as shell
+
+    if name is None:
+        _list()
+        return
+    text = template(name)
+    file = output or Path(f"{name}.yaml")
+    _check_free(file)
+    if WORLD in text:
+        from lenity.data.toy.world import copy_world
+        from lenity.terminal import quiet
+
+        quiet()
+        copy_world(Path(WORLD))
+    _write(file, text)
+    verb, *options = NEXT[name]
+    click.echo(f"{file}: {summary(text)}\nNext: {shell(verb, file, *options)}")
+
+
+def template(name: str) -> str:
+    """The text of the template ``name``.
+
+    Raises:
+        ConfigError: there is none of that name.
+    """
+    from lenity.errors import ConfigError
+    from lenity.suggest import did_you_mean
+
+    if name not in NEXT:
+        hint = did_you_mean(name, NEXT)
+        raise ConfigError(f"there is no template '{name}'.", f"{hint} There are: {', '.join(NEXT)}.".strip())
+    return (files("lenity") / "templates" / f"{name}.yaml").read_text(encoding="utf-8")
+
+
+def summary(text: str) -> str:
+    r"""The first line of a template, which says what it is.
+
+    >>> summary("# A run.\nseed: 0")
+    'A run.'
+    """
+    return text.splitlines()[0].removeprefix("# ")
+
+
+def _list() -> None:
+    width = max(map(len, NEXT))
+    for name in NEXT:
+        click.echo(f"{name:<{width}}  {summary(template(name))}")
+    click.echo("Write one of them: lenity init NAME, which makes NAME.yaml here; or --output FILE.")
+
+
+def _check_free(file: Path) -> None:
+    from lenity.errors import ConfigError
+
+    if file.is_dir():
+        raise ConfigError(f"'{file}' is a folder.", f"Name a file in it: --output {file / 'run.yaml'}.")
+    if file.exists() or file.is_symlink():
+        raise ConfigError(f"'{file}' is there already, and nothing was written.", "Name another file with --output.")
+
+
+def _write(file: Path, text: str) -> None:
+    from lenity.errors import ConfigError
+
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with file.open("x", encoding="utf-8") as opened:
+            opened.write(text)
+    except OSError as error:
+        raise ConfigError(
+            f"'{file}' cannot be written: {error.strerror}.", "Name another file with --output."
+        ) from error

@@ -1,0 +1,65 @@
+"""Commands, options and fields that there are not: refused before anything is read, with the nearest that there is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import click
+from pydantic import BaseModel
+
+from lenity.errors import ConfigError
+from lenity.suggest import closest, did_you_mean
+
+
+class Group(click.Group):
+    """Names the command that was probably meant."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As ever, where the command is there."""
+        known = self.list_commands(ctx)
+        if args[0] not in known and not args[0].startswith("-"):
+            hint = did_you_mean(args[0], known)
+            raise ConfigError(f"No such command '{args[0]}'.", f"{hint} See {ctx.command_path} --help.".strip())
+        return super().resolve_command(ctx, args)
+
+
+class TakesFields(click.Command):
+    """A command with every field of ``model`` as ``--section.field value``, which click hands on in ``Context.args``.
+
+    Args:
+        model: the configuration that is overridden.
+    """
+
+    def __init__(self, *, model: type[BaseModel], **options: Any) -> None:
+        settings = {"ignore_unknown_options": True, "allow_extra_args": True}
+        super().__init__(**options | {"context_settings": settings})
+        self._model = model
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Refuse what is neither an option nor a field, then as ever."""
+        options = [name for parameter in self.get_params(ctx) for name in (*parameter.opts, *parameter.secondary_opts)]
+        self._check(ctx, args, options)
+        return super().parse_args(ctx, args)
+
+    def _check(self, ctx: click.Context, args: Sequence[str], options: Sequence[str]) -> None:
+        fields = [f"--{name}" for name in self._model.model_fields]
+        for word, after in zip(args, [*args[1:], "--"], strict=True):
+            if word == "--":
+                return
+            name, equals, _ = word.partition("=")
+            section, dot, rest = name.partition(".")
+            if not word.startswith("--") or name in options or section in fields:
+                continue
+            near = closest(section, [*fields, *([] if dot else options)])
+            alone = not equals and after.startswith("--")
+            if near in options or alone:  # else the configuration tells of the field, with its value
+                hint = f"Did you mean '{near}{dot}{rest}'? " if near else ""
+                raise ConfigError(f"No such option '{name}'.", f"{hint}See {ctx.command_path} --help.")
+
+
+def takes_fields(model: type[BaseModel], **options: Any) -> Callable[[Callable[..., Any]], click.Command]:
+    """``click.command`` of class :class:`TakesFields`."""
+    return click.command(cls=TakesFields, model=model, **options)

@@ -1,0 +1,112 @@
+"""What pydantic found wrong, as a sentence that names the field and the value, and a remedy; and which fields stand where."""
+
+from __future__ import annotations
+
+import re
+import types
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import takewhile
+from typing import Annotated, Any, Union, get_args, get_origin
+
+from pydantic import BaseModel
+
+from lenity.config.plain import brief, dotted
+from lenity.errors import ConfigError, LenityError
+from lenity.suggest import did_you_mean
+
+
+def explain(model: type[BaseModel], data: Any, problem: Any) -> tuple[str, str]:
+    """What is wrong and the remedy; both in the first where a validator of several fields says them in one.
+
+    Args:
+        model: what ``data`` was to be.
+        data: as it was given.
+        problem: one of ``ValidationError.errors()``.
+    """
+    where = dotted(problem["loc"])
+    option = ".".join(takewhile(lambda part: isinstance(part, str), problem["loc"]))  # a list is set as a whole
+    found = problem["input"]
+    if problem["type"] == "extra_forbidden":
+        known = fields_at(model, data, problem["loc"][:-1])
+        value = "" if model.model_config.get("hide_input_in_errors") else f" (value {brief(found)})"
+        otherwise = f"Known here: {', '.join(known)}." if known else "Leave it out: there are no fields here."
+        return f"{where}: unknown field{value}.", did_you_mean(problem["loc"][-1], known, otherwise)
+    if problem["type"] == "missing":
+        return f"{where}: missing.", f"Set it in the file or as --{option} value."
+    cause = getattr(problem.get("ctx", {}).get("error"), "__cause__", None)
+    if where and isinstance(cause, LenityError):  # which has a remedy of its own
+        return f"{where}: {cause.what}", cause.remedy
+    message = str(problem["msg"]).removeprefix("Value error, ")
+    if not where:
+        return f"{message}.", ""
+    if problem["loc"][-1] == "[key]":
+        return f"{dotted(problem['loc'][:-2])}: {message}.", ""
+    shown = "" if isinstance(found, dict) else f"found {brief(found)}; "
+    choices = re.findall(r"'([^']*)'", message) if problem["type"] == "literal_error" else []
+    remedy = f"{did_you_mean(found, choices)} Set it with --{option} value."
+    return f"{where}: {shown}{message[:1].lower()}{message[1:]}.", remedy.strip()
+
+
+def fields_at(model: type[BaseModel], data: Any, path: Sequence[Any]) -> list[str]:
+    """Field names of the section at ``path``, with the key that names the member where it is one of an open set.
+
+    >>> from lenity.config.run import RunConfig
+    >>> fields_at(RunConfig, {"rewards": {"calm": {"kind": "toy"}}}, ("rewards", "calm"))
+    ['kind', 'measures', 'preference']
+    """
+    section, key = section_at(model, data, path)
+    return [*([key] if key else []), *section.model_fields] if section else []
+
+
+def section_at(annotation: Any, data: Any, path: Sequence[Any]) -> tuple[type[BaseModel] | None, str | None]:
+    """The section at ``path`` in what is annotated so and holds ``data``, and the key that names it in an open set; None for neither."""
+    for part in path:
+        section, _ = _section(annotation, data)
+        if section is not None:
+            field = section.model_fields.get(str(part))
+            annotation = field.annotation if field else None
+        else:
+            annotation = next((get_args(kind)[-1] for kind in _kinds(annotation) if get_args(kind)), None)
+        data = _inner(data, part)
+    return _section(annotation, data)
+
+
+def _section(annotation: Any, data: Any) -> tuple[type[BaseModel] | None, str | None]:
+    for kind in _kinds(annotation):
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            if open_set := getattr(kind, "open_set", None):
+                return _member(open_set, data), open_set[1]
+            return kind, None
+    return None, None
+
+
+def _member(open_set: Any, data: Any) -> type[BaseModel] | None:
+    registry, key = open_set
+    if isinstance(data, BaseModel):
+        return type(data)
+    name = data.get(key) if isinstance(data, Mapping) else data
+    try:
+        found: type[BaseModel] = registry[str(name).partition(":")[0]]
+    except ConfigError:  # which is told where it stands
+        return None
+    return found
+
+
+def _kinds(annotation: Any) -> Iterator[Any]:
+    """The members of a union, without what is said about them."""
+    if get_origin(annotation) is Annotated:
+        yield from _kinds(get_args(annotation)[0])
+    elif get_origin(annotation) in {Union, types.UnionType}:
+        for part in get_args(annotation):
+            yield from _kinds(part)
+    else:
+        yield annotation
+
+
+def _inner(data: Any, part: Any) -> Any:
+    if isinstance(data, BaseModel):
+        return getattr(data, str(part), None)
+    try:
+        return data[part]
+    except (TypeError, LookupError):
+        return None

@@ -1,0 +1,36 @@
+"""Optional packages, looked for before a run starts that would miss them at its end, or do without them in silence."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Sequence
+from importlib.util import find_spec
+
+from lenity.errors import ConfigError
+
+INSTEAD = {"tensorboard": ("tensorboard", "tensorboardX")}  # modules that do for a tracker; default: that of its name
+
+
+def require_trackers(trackers: Sequence[str]) -> None:
+    """Refuse ``logging.trackers`` whose package cannot be imported; accelerate would leave them out without a word.
+
+    Raises:
+        ConfigError: names the tracker, the reason and the extra that has it.
+    """
+    for tracker in trackers:
+        modules = INSTEAD.get(tracker, (tracker,))
+        there = [module for module in modules if find_spec(module) is not None]
+        why = "is not installed" if not there else _why(there[0])
+        if why:
+            raise ConfigError(
+                f"logging.trackers names {tracker}, which {why}.",
+                f"Install it: pip install 'lenity[{tracker}]', or leave it out of logging.trackers.",
+            )
+
+
+def _why(module: str) -> str:
+    try:
+        importlib.import_module(module)
+    except Exception as error:  # a package that is broken fails in its own way
+        return f"cannot be imported ({type(error).__name__}: {error})"
+    return ""
