@@ -48,12 +48,11 @@ def _on_ends(config: RunConfig) -> bool:
 
 def _apart() -> list[str]:
     """What to do where ``merge_and_unload`` alone may give another model."""
-    return [
-        (
-            "The adapter changes the embedding or the head. Where the base model has one tensor for both, peft's `merge_and_unload` "
-            "changes the other too; `lenity push RUN REPOSITORY --merge` unties them first."
-        ),
-    ]
+    text = (
+        "The adapter changes the embedding or the head. Where the base model has one tensor for both, peft's `merge_and_unload` changes "
+        "the other too; `lenity push RUN REPOSITORY --merge` unties them first."
+    )
+    return [text]
 
 
 def _whole(model: str) -> list[str]:

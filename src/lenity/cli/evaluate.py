@@ -95,7 +95,7 @@ def command(
             _caution(protocol.load(place))
             if which is not None:
                 click.echo(
-                    f"This is {frame['method'].iloc[0]}: {place / 'evaluation.parquet'}. Next: lenity report {folder}"
+                    f"This is {frame['method'].iloc[0]}: {place / 'evaluation.parquet'}. Next: {shell('report', folder)}"
                 )
         return
     shared = evaluate_all(folder, expected if given or context.args else None, change, strict=strict, progress=progress)

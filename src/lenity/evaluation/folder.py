@@ -17,6 +17,7 @@ from lenity.evaluation.score import evaluate, write
 from lenity.evaluation.trained import Trained
 from lenity.progress import track
 from lenity.run_folder import RunFolder
+from lenity.suggest import command
 
 
 def runs_in(folder: Path) -> list[RunFolder]:
@@ -33,7 +34,7 @@ def runs_in(folder: Path) -> list[RunFolder]:
         begun = [run.path for run in found if written(run.checkpoints)]
         raise CheckpointError(
             f"'{folder}' holds no finished run.",
-            f"Finish it with --resume, or evaluate what it has so far: lenity evaluate {begun[0]} --checkpoint newest"
+            f"Finish it with --resume, or evaluate what it has so far: {command('evaluate', begun[0], '--checkpoint', 'newest')}"
             if begun
             else "Give a run or sweep folder, after `lenity train` or `lenity sweep`.",
         )
