@@ -189,7 +189,7 @@ def test_the_first_cell_of_a_row_is_the_first_column_s(tmp_path, end):
 @pytest.mark.parametrize(
     "rows", [["Hello, you", "Yes, no"], ["Hello, you", "Yes"], ["Yes", "Hello, you"], ["Hello, you", ","]]
 )
-def test_a_cell_that_is_cut_at_a_separator_is_refused(tmp_path, name, rows):
+def test_a_cell_that_is_cut_at_a_separator_is_refused(tmp_path, name, rows, capfd):
     """pandas would take the beginning for the row's name, and only the rest for the text."""
     file = tmp_path / name
     file.parent.mkdir(exist_ok=True)
@@ -197,3 +197,4 @@ def test_a_cell_that_is_cut_at_a_separator_is_refused(tmp_path, name, rows):
     file.write_text(text.replace(",", "\t") if ".tsv" in name else text)
     with pytest.raises(DataError, match=r"(more cells than the header|Expected 1 fields in line 3).*double quotes"):
         load_columns(str(file if "/" not in name else file.parent), ["prompt"])
+    assert capfd.readouterr().err == "", "the error is all that is said"

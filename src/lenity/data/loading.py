@@ -157,9 +157,11 @@ def _through_datasets(
     """
     from datasets import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars, load_dataset_builder
     from datasets.packaged_modules.csv.csv import CsvConfig
+    from datasets.utils.logging import CRITICAL, get_verbosity, set_verbosity
 
-    quiet = are_progress_bars_disabled()
+    quiet, level = are_progress_bars_disabled(), get_verbosity()
     disable_progress_bars()
+    set_verbosity(CRITICAL)  # an error is raised, not logged
     try:
         builder = load_dataset_builder(name, **arguments)  # nosec B615  # rows, never code
         if isinstance(builder.config, CsvConfig):
@@ -170,6 +172,7 @@ def _through_datasets(
             builder.download_and_prepare()
         table = builder.as_dataset(split=split)
     finally:
+        set_verbosity(level)
         if not quiet:
             enable_progress_bars()
     there = [column for column in columns if column in table.column_names]
