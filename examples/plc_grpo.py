@@ -23,6 +23,7 @@ from lenity.data.toy.scores import scores
 from lenity.data.toy.world import build_world
 from lenity.integrations import PLCGRPOTrainer
 from lenity.pareto.confidence import difference, mean
+from lenity.tokens import prompt_ids
 
 
 def helpful(prompts: list[str], completions: list[str], **_: Any) -> list[float]:
@@ -91,7 +92,9 @@ def answer(trainer: PLCGRPOTrainer, prompts: list[str]) -> list[str]:
     """One sampled completion to each prompt."""
     set_seed(0)
     model, tokenizer = trainer.accelerator.unwrap_model(trainer.model), trainer.processing_class
-    rows = tokenizer(prompts, padding=True, padding_side="left", return_tensors="pt").to(model.device)
+    rows = tokenizer.pad({"input_ids": prompt_ids(tokenizer, prompts)}, padding_side="left", return_tensors="pt").to(
+        model.device
+    )
     model.eval()
     with torch.no_grad():
         tokens = model.generate(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import logging
 
 import pytest
 
@@ -66,9 +67,9 @@ def test_nothing_left_is_an_error_that_says_why(hub_folder):
 
 
 def test_bare_questions_are_wrapped(tmp_path):
-    (tmp_path / "q.jsonl").write_text('{"question": "Why?"}\n{"question": " "}\n')
+    (tmp_path / "q.jsonl").write_text('{"question": "Why?"}\n{"question": " "}\n{"question": "\\u200b\\ufeff "}\n')
     prompts, report = load_prompts(Columns(dataset=str(tmp_path / "q.jsonl"), prompt="question"), {})
-    assert prompts == [f"{HUMAN} Why?{ASSISTANT}"] and report.dropped == {"without text": 1}
+    assert prompts == [f"{HUMAN} Why?{ASSISTANT}"] and report.dropped == {"without text": 2}
 
 
 def test_beavertails_layout(tmp_path):
@@ -109,7 +110,8 @@ PROMPT = f"{HUMAN} Hi{ASSISTANT}"
     [
         "Hi", " Hi\n", PROMPT, PROMPT[1:], PROMPT[2:], f"{PROMPT} ", f"{PROMPT}\n\n", f"  {PROMPT}\t", f"\ufeff{PROMPT}", f"\n{PROMPT}",
         PROMPT.replace("\n", "\r\n"), PROMPT.replace("\n", "\r"), f"\ufeff{PROMPT[2:]}\r\n", "Human: Hi\nAssistant:",
-        "Human: Hi\n \n\nAssistant:\u3000", "\n\nHuman: Hi", "Human: Hi", f"Hi{ASSISTANT}",
+        "Human: Hi\n \n\nAssistant:\u3000", "\n\nHuman: Hi", "Human: Hi", f"Hi{ASSISTANT}", f"\u00a0{PROMPT}", f"\u200b{PROMPT}",
+        f"{PROMPT}\u200b", f"\u200e{PROMPT[2:]}\u2060 ", "\n\u200b\nHuman: Hi\n\u200b\nAssistant:", f"{PROMPT} Hello", f"{PROMPT[2:]} Hello\n",
     ],
 )  # fmt: skip
 def test_a_prompt_is_wrapped_once_whatever_white_space_is_around_it(text):
@@ -124,6 +126,11 @@ def test_a_prompt_is_wrapped_once_whatever_white_space_is_around_it(text):
         ("a\r\nb", f"{HUMAN} a\r\nb{ASSISTANT}"),
         (f"{HUMAN} a\r\nb{ASSISTANT}", f"{HUMAN} a\r\nb{ASSISTANT}"),
         (f"Human: a{ASSISTANT} b{HUMAN} c{ASSISTANT}\n", f"{HUMAN} a{ASSISTANT} b{HUMAN} c{ASSISTANT}"),
+        (f"Human: a{ASSISTANT} b{HUMAN} c", f"{HUMAN} a{ASSISTANT} b{HUMAN} c{ASSISTANT}"),
+        (
+            "a \U0001f468\u200d\U0001f469\u200b b\u00a0c",
+            f"{HUMAN} a \U0001f468\u200d\U0001f469\u200b b\u00a0c{ASSISTANT}",
+        ),
     ],
 )
 def test_what_is_within_a_prompt_stays(text, wanted):
@@ -170,3 +177,39 @@ def test_a_cell_is_text_as_it_is_written(tmp_path, name):
     assert [row["prompt"] for row in rows] == [*CELLS[:-3], 'a, "b"\nand c', *CELLS[-2:]]
     assert [row["label"] for row in rows] == [i % 2 for i in range(len(CELLS))]
     assert report.dropped == {"without text": 2}, "the empty cell and the blank one"
+
+
+@pytest.mark.parametrize("end", ["\n", ",\n"], ids=["as the header", "a separator at each end"])
+def test_the_first_cell_of_a_row_is_the_first_column_s(tmp_path, end):
+    (tmp_path / "q.csv").write_text("prompt,label\n" + end.join(["Hi,1", "NA,0", ""]))
+    rows, _ = load_columns(str(tmp_path / "q.csv"), ["prompt", "label"], text=["prompt"])
+    assert rows == [{"prompt": "Hi", "label": 1}, {"prompt": "NA", "label": 0}]
+
+
+@pytest.mark.parametrize("name", ["q.csv", "q.tsv", "csv/train.csv"])
+@pytest.mark.parametrize(
+    "rows", [["Hello, you", "Yes, no"], ["Hello, you", "Yes"], ["Yes", "Hello, you"], ["Hello, you", ","]]
+)
+def test_a_cell_that_is_cut_at_a_separator_is_refused(tmp_path, name, rows):
+    """pandas would take the beginning for the row's name, and only the rest for the text."""
+    file = tmp_path / name
+    file.parent.mkdir(exist_ok=True)
+    text = "".join(line + "\n" for line in ["prompt", *rows])
+    file.write_text(text.replace(",", "\t") if ".tsv" in name else text)
+    with pytest.raises(DataError, match=r"(more cells than the header|Expected 1 fields in line 3).*double quotes"):
+        load_columns(str(file if "/" not in name else file.parent), ["prompt"])
+
+
+def test_the_error_of_a_file_is_all_that_is_said(tmp_path):
+    """Not by the library's log too, whose level stays."""
+    (tmp_path / "q.csv").write_text("prompt\nYes\nHello, you\n")
+    log, records = logging.getLogger("datasets"), []
+    handler = logging.Handler()
+    handler.emit, level = records.append, log.level
+    log.addHandler(handler)
+    try:
+        with pytest.raises(DataError):
+            load_columns(str(tmp_path / "q.csv"), ["prompt"])
+    finally:
+        log.removeHandler(handler)
+    assert records == [] and log.level == level

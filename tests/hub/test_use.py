@@ -8,6 +8,7 @@ import urllib.request
 import pytest
 import torch
 from peft import PeftModel
+from tokenizers import processors
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 import tiny
@@ -15,8 +16,10 @@ from lenity.aggregation import PLC
 from lenity.hub.contents import contents, names_for
 from lenity.models.policy import load_aligned
 from lenity.rollout.transformers import generate_texts
+from lenity.tokens import prompt_ids
 from lenity.train import train
 from served import served
+from tokenizer_shapes import SHAPES
 
 PROMPTS = ["\n\nHuman: sure\n\nAssistant:", "\n\nHuman: sure sure sure sure\n\nAssistant:"]
 
@@ -78,7 +81,21 @@ def test_the_card_shows_what_the_policy_reads(run, tmp_path, monkeypatch):
     """As of Rewards-in-Context, whose prompts name the scores to reach."""
     monkeypatch.setattr(PLC, "shown", lambda self, prompts, run: [f"{prompt} <helpful> 1.0" for prompt in prompts])
     card = written(run, tmp_path, merge=False).joinpath("README.md").read_text()
-    assert r'tokenizer("\n\nHuman: How do I boil an egg?\n\nAssistant: <helpful> 1.0", return' in card
+    assert r'prompt = "\n\nHuman: How do I boil an egg?\n\nAssistant: <helpful> 1.0"' in card
+
+
+@pytest.mark.parametrize("single", ["$A", "<s> $A", "$A </s>", "<s> <|stop|> $A <|stop|> </s>"])
+def test_the_card_prompts_without_what_a_tokenizer_appends(run, tmp_path, single):
+    """The lines between the tokenizer and the answer, with a tokenizer of another kind."""
+    card = written(run, tmp_path, merge=False).joinpath("README.md").read_text()
+    lines = card[card.index("prompt = ") : card.index("answer = ")]
+    space = {"tokenizer": SHAPES["spm"]()}
+    core = space["tokenizer"].backend_tokenizer
+    ids = [(token, core.token_to_id(token)) for token in ("<s>", "</s>", "<|stop|>")]
+    core.post_processor = processors.TemplateProcessing(single=single, pair=f"{single} $B", special_tokens=ids)
+    exec(lines, space)
+    assert space["inputs"]["input_ids"].tolist() == prompt_ids(space["tokenizer"], [space["prompt"]])
+    assert space["inputs"]["attention_mask"].shape == (1, space["length"])
 
 
 @pytest.mark.slow

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import itertools
 import logging
+import re
 import subprocess
 import sys
 import traceback
@@ -48,6 +49,17 @@ def test_the_table_is_paired_and_says_what_is_missing(folder, serve):
     assert (
         terms["Judge"] == "m, on the machine that asked" and "2.8 % [0.5, 14.2] of 36 were" in terms["Judge's answers"]
     )
+
+
+@pytest.mark.parametrize("columns", [50, 60, 200])
+def test_no_figure_is_cut_on_a_narrow_terminal(folder, serve, columns, monkeypatch):
+    monkeypatch.setenv("COLUMNS", str(columns))
+    result = lenity(folder, "--endpoint", serve(lambda number, request: say(str(number % 7))).url, "--concurrency", "1")
+    words = result.output.partition("Mean scores")[2].split()
+    for heading in ("before", "after", "difference"):
+        assert words.count(heading) == 2
+    cells = re.findall(r"(?:-?\d\.\d\d|\[-?\d\.\d\d,|-?\d\.\d\d\])(?=\s)", result.output)
+    assert len(cells) == 36, "two runs, two objectives, three figures and their intervals"
 
 
 def test_a_question_without_an_answer_is_told(one, serve):

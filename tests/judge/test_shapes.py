@@ -51,6 +51,11 @@ ANSWERED = {
     "gpt-oss": say("<|channel|>analysis<|message|>Maybe 9.<|end|><|start|>assistant<|channel|>final<|message|>7<|return|>"),
     "gpt-oss without special tokens": say("analysisMaybe 9.assistantfinal7"),
     "Kimi": say("◁think▷9◁/think▷7"),
+    "an attribute": say('<think time="3">9</think>7'), "details": say('<details type="reasoning" done="true">\n9\n</details>\n7'),
+    "other names": say("<scratchpad>9</scratchpad> <plan-1>8</plan-1>\n7"), "another language": say("<思考>也许 9。</思考>7"),
+    "Gemma 4": say("<|channel>thought\n9<channel|>7"), "Granite": say("Here is my thought process: 9. Here is my response:\n\n7"),
+    "Hunyuan": say("<think>\n9\n</think>\n<answer>\n7\n</answer>"), "ERNIE": say("9\n</think>\n\n<response>\n7\n</response>\n"),
+    "a strange usage": body({"choices": [{"message": {"content": "7"}}], "usage": "11 tokens"}),
     "two choices": body({"choices": [{"message": {"content": "7"}}, {"message": {"content": "3"}}]}),
     "null error": body({"error": None, "choices": [{"message": {"content": "7"}}], "usage": None}),
     "cut after the integer": completion({"content": "7"}, "length"),
@@ -150,10 +155,14 @@ CUT = {
     "gpt-oss": say("<|channel|>analysis<|message|>7"),
     "null": completion({"content": None}, "length"),
     "thinking part": completion({"content": [{"type": "thinking", "thinking": "7"}]}, "length"),
+    "an attribute": say('<think time="3">7'),
+    "Gemma 4": say("<|channel>thought\n7"),
+    "Granite": say("Here is my thought process: 7"),
     "the beginning of 10": completion({"content": "1"}, "length"),
     "Anthropic": completion({"content": None, "reasoning": "7"}, "max_tokens"),
 }
 OTHERS = {
+    "a tag alone": say("<score>7</score>"), "an open tag": say("<plan>9\n7"), "tags that do not close each other": say("<a>9</b>7"),
     "prose": say("Score: 7/10"), "bold": say("**7**"), "a fraction": say("7.5"), "fenced": say('```json\n{"score": 7}\n```'),
     "JSON": say('{"score": 7}'), "refusal": completion({"content": None, "refusal": "7"}),
     "refusal part": completion({"content": [{"type": "refusal", "refusal": "7"}]}),
@@ -194,12 +203,13 @@ def test_a_long_answer_is_shown_by_its_ends(folder, serve):
 
 
 def test_what_was_asked_before_the_stop_is_not_asked_again(folder, serve):
-    server = serve(lambda number, request: say("no"))
-    ends(folder, server, "--parse_retries", "0")
-    kept = len(cached(folder))
-    ends(folder, server, "--parse_retries", "0")
+    """Nor what was on its way then."""
+    server = serve(lambda number, request: say("no", delay=0.0 if number < 7 else 0.3))
+    ends(folder, server, "--parse_retries", "0", "--concurrency", "16")
+    assert len(server.requests) == len(cached(folder)) > 9
+    ends(folder, server, "--parse_retries", "0", "--concurrency", "16")
     asked = [json.dumps(request) for request in server.requests]
-    assert kept in {8, 9} and len(asked) - len(set(asked)) <= 1, "but for one that was on its way"
+    assert len(asked) == len(set(asked)) == len(cached(folder))
 
 
 def test_one_score_among_the_first_lets_it_go_on(folder, serve, settings):

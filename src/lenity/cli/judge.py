@@ -59,7 +59,8 @@ def _show(judged: Judged, folder: Path) -> None:
     from lenity.judge.table import table
 
     found = judged.summary
-    Console().print(table(judged.runs, judged.scores, f"Mean scores by {found['model']}, 0 to 10"))
+    console = Console()
+    console.print(table(judged.runs, judged.scores, f"Mean scores by {found['model']}, 0 to 10", console.width))
     rate = found["parse_failure_rate"]
     answers = found["calls"] + found["from_cache"]
     click.echo(

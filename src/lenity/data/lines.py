@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from lenity.errors import DataError
+
+BLANK = r"[\s\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]"  # white space, and what has no width
+_OUTER = re.compile(rf"\A{BLANK}+|{BLANK}+\Z")
 
 
 def read_json(file: Path, columns: Sequence[str]) -> tuple[list[str], list[dict[str, Any]]]:
@@ -56,6 +60,15 @@ def not_utf8(file: Path) -> str | None:
         except UnicodeDecodeError as error:
             return f"line {number} of '{file}' is not UTF-8: {error}"
     return None
+
+
+def bare(text: str) -> str:
+    r"""``text`` without what cannot be seen around it: white space, and characters of no width such as a byte-order mark.
+
+    >>> bare("\ufeff Hi\u200b\n"), bare("\u00a0\u200b")
+    ('Hi', '')
+    """
+    return _OUTER.sub("", text)
 
 
 def is_unicode(text: str) -> bool:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from lenity.data.base import ReadReport
-from lenity.data.lines import is_unicode, not_utf8, read_json
+from lenity.data.lines import bare, is_unicode, not_utf8, read_json
 from lenity.errors import DataError
 
 FILE_BUILDERS = {".jsonl": "json", ".json": "json", ".parquet": "parquet", ".csv": "csv", ".tsv": "csv"}
 MARK = "="
+LONGER = "Length of header or names does not match length of data"  # pandas, of a CSV file's rows
 TEXT = {".jsonl", ".json", ".csv", ".tsv", ".gz"}
 
 
@@ -49,7 +51,7 @@ def load_columns(
     if not rows:
         raise DataError(f"'{place}' is empty.", "Check the split and the file.")
     report = ReadReport(place, read=len(rows))
-    filled = [row for row in rows if all(isinstance(row[name], str) and row[name].strip() for name in texts)]
+    filled = [row for row in rows if all(isinstance(row[name], str) and bare(row[name]) for name in texts)]
     report.drop("without text", len(rows) - len(filled))
     kept = [row for row in filled if all(is_unicode(row[name]) for name in texts)]
     report.drop("with half of a surrogate pair", len(filled) - len(kept))
@@ -132,31 +134,45 @@ def _rows(
         cause: BaseException = error
         while cause.__cause__ is not None:
             cause = cause.__cause__
-        reason = str(cause).strip().splitlines()
-        raise DataError(
-            f"cannot load '{dataset}'{f', subset {subset!r}' if subset else ''}, split '{split}': "
-            f"{reason[0].rstrip('.') if reason else type(cause).__name__}.",
+        lines = str(cause).strip().splitlines() or [type(cause).__name__]
+        reason, remedy = (
+            lines[0].rstrip("."),
             "Check the name, the split and the connection to the hub, or the file's contents.",
+        )
+        if "Parser" in type(cause).__name__:  # of pandas
+            reason = "rows have more cells than the header" if reason.startswith(LONGER) else reason
+            remedy = "Put a cell that holds a separator, a quote or a line end in double quotes, with every quote in it doubled."
+        raise DataError(
+            f"cannot load '{dataset}'{f', subset {subset!r}' if subset else ''}, split '{split}': {reason}.", remedy
         ) from error
 
 
 def _through_datasets(
     name: str, columns: Sequence[str], texts: Sequence[str], split: str, arguments: dict[str, Any]
 ) -> tuple[list[str], list[dict[str, Any]]]:
-    """As ``datasets`` reads them; of a CSV file, the columns of ``texts`` as they are written: no cell is a number or missing."""
+    """As ``datasets`` reads them; of a CSV file, the columns of ``texts`` as they are written: no cell is a number or missing.
+
+    pandas takes the first cells of rows that are longer than the header for their names, unless it is told that there are none;
+    then it warns of the cells that it leaves out.
+    """
     from datasets import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars, load_dataset_builder
     from datasets.packaged_modules.csv.csv import CsvConfig
+    from datasets.utils.logging import CRITICAL, get_verbosity, set_verbosity
 
-    quiet = are_progress_bars_disabled()
+    quiet, level = are_progress_bars_disabled(), get_verbosity()
     disable_progress_bars()
+    set_verbosity(CRITICAL)  # an error is raised, not logged
     try:
         builder = load_dataset_builder(name, **arguments)  # nosec B615  # rows, never code
         if isinstance(builder.config, CsvConfig):
             marked = dict.fromkeys(texts, _marked)
-            builder = load_dataset_builder(name, **arguments, converters=marked)  # nosec B615
-        builder.download_and_prepare()
+            builder = load_dataset_builder(name, **arguments, converters=marked, index_col=False)  # nosec B615
+        with warnings.catch_warnings():
+            warnings.filterwarnings("error", LONGER)
+            builder.download_and_prepare()
         table = builder.as_dataset(split=split)
     finally:
+        set_verbosity(level)
         if not quiet:
             enable_progress_bars()
     there = [column for column in columns if column in table.column_names]

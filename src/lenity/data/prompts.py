@@ -7,15 +7,15 @@ from collections.abc import Callable, Mapping, Sequence, Set
 from typing import Any
 
 from lenity.data.base import ASSISTANT, HUMAN, PromptSource, ReadReport
+from lenity.data.lines import BLANK, bare
 from lenity.data.loading import every
 from lenity.data.seen import none_left, same
 from lenity.errors import ConfigError, DataError
 from lenity.tokens import prompt_ids
 
 POLICY = "the policy"
-OUTER = re.compile(r"\A[\s\ufeff]+|[\s\ufeff]+\Z")  # white space, and what some editors begin a file with
-BEGIN = re.compile(r"\A[\s\ufeff]*(?=Human:)")
-ASKED = re.compile(r"\s*[\r\n]\s*Assistant:\Z")  # an assistant's turn that is to begin
+BEGIN = re.compile(rf"\A{BLANK}*(?=Human:)")
+ASKED = re.compile(rf"{BLANK}*[\r\n]{BLANK}*Assistant:\Z")  # an assistant's turn that is to begin
 TRAINED_ON = "among the training prompts"
 
 
@@ -113,11 +113,16 @@ def prompt_of(transcript: str) -> str | None:
 def wrap(text: str) -> str:
     r"""Bare text as a one-turn prompt; text that has the form, or one end of it, keeps that, whatever white space is around it.
 
+    What an assistant said last is cut off, as :func:`prompt_of` does.
+
     >>> wrap("Hi"), wrap("\nHuman: Hi\n\nAssistant: ")
     ('\n\nHuman: Hi\n\nAssistant:', '\n\nHuman: Hi\n\nAssistant:')
     """
     text = dialogue(text)
     if text.startswith(HUMAN) and text.endswith(ASSISTANT):
         return text
-    bare = ASKED.sub("", OUTER.sub("", text))
-    return f"\n\n{bare}{ASSISTANT}" if bare.startswith(HUMAN.strip()) else f"{HUMAN} {bare}{ASSISTANT}"
+    prompt = prompt_of(text)
+    if prompt is not None and HUMAN not in text[len(prompt) :]:
+        text = prompt
+    asked = ASKED.sub("", bare(text))
+    return f"\n\n{asked}{ASSISTANT}" if asked.startswith(HUMAN.strip()) else f"{HUMAN} {asked}{ASSISTANT}"

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 
 from lenity.config.judge import JudgeConfig
 from lenity.judge.cache import Answer, Cache, key
@@ -12,6 +13,7 @@ from lenity.judge.questions import Question
 from lenity.judge.reply import parse
 
 FRUITLESS = 8  # questions without a score, before any has one, are enough to know
+LAST_ANSWERS = 5.0  # seconds
 
 
 class FruitlessError(Exception):
@@ -48,16 +50,25 @@ class Asking:
         """Whether there is a score, or no attempt left."""
         return self.score is not None or len(self.answers) > self._config.parse_retries
 
-    async def finish(self, client: Client) -> None:
-        """Ask until :attr:`finished`, or until a request gets no answer; then ``lost`` says why."""
+    async def finish(self, client: Client, sent: set[asyncio.Future[None]]) -> None:
+        """Ask until :attr:`finished`, or until a request gets no answer; then ``lost`` says why.
+
+        What is ``sent`` goes on where this is cancelled.
+        """
         try:
             while not self.finished:
-                request = self._request()
-                answer = await client.ask(request)
-                self._cache.put(key(request, self.repeat, len(self.answers)), answer)
-                self.answers.append(answer)
+                asked = asyncio.ensure_future(self._ask(client))
+                sent.add(asked)
+                asked.add_done_callback(sent.discard)
+                await asyncio.shield(asked)
         except UnansweredError as error:
             self.lost = str(error)
+
+    async def _ask(self, client: Client) -> None:
+        request = self._request()
+        answer = await client.ask(request)
+        self._cache.put(key(request, self.repeat, len(self.answers)), answer)
+        self.answers.append(answer)
 
     def _request(self) -> dict[str, object]:
         return self.question.request(self._config, self.repeat, len(self.answers))
@@ -68,7 +79,8 @@ async def finish_all(
 ) -> None:
     """Finish all, ``concurrency`` at once. The first go alone until one is answered: a wrong key or address costs one request.
 
-    It stops where the first that end have no score, ``FRUITLESS`` of them; the answers so far are in the cache.
+    It stops where the first that end have no score, ``FRUITLESS`` of them; the answers so far are in the cache. Wherever it stops,
+    what is on its way is waited for, since it is paid: ``LAST_ANSWERS`` seconds.
 
     Raises:
         JudgeError: the endpoint refuses or is dead.
@@ -76,20 +88,21 @@ async def finish_all(
     """
     queue = iter(askings)
     ended: list[Asking] = []
+    sent: set[asyncio.Future[None]] = set()
 
     async def finish(asking: Asking) -> None:
-        await asking.finish(client)
+        await asking.finish(client, sent)
         advance()
         if not (asking.lost and client.known):  # what an earlier run asked in vain is all that this one asks
             ended.append(asking)
-        if len(ended) == FRUITLESS and all(each.score is None for each in ended):
+        if len(ended) >= FRUITLESS and all(each.score is None for each in ended):
             raise FruitlessError(list(ended))
 
     async def work() -> None:
         for asking in queue:
             await finish(asking)
 
-    async with client:
+    async with client, _waiting(sent):
         for first in queue:
             await finish(first)
             if client.answered:
@@ -98,6 +111,21 @@ async def finish_all(
         try:
             await asyncio.gather(*tasks)
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await _cancel(tasks)
+
+
+@asynccontextmanager
+async def _waiting(sent: set[asyncio.Future[None]]) -> AsyncIterator[None]:
+    """Afterwards the answers to what is ``sent`` have come, or their time is over."""
+    try:
+        yield
+    finally:
+        if left := list(sent):
+            await asyncio.wait(left, timeout=LAST_ANSWERS)
+            await _cancel(left)
+
+
+async def _cancel(tasks: Sequence[asyncio.Future[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

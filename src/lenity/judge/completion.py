@@ -48,8 +48,10 @@ def read(body: str | bytes) -> Read | None:
         choice = data["choices"][0]
         finish = str(choice.get("finish_reason")).lower()
         text = _text(choice["message"], finish)
-        usage = data.get("usage") or {}
-        counts = [usage.get(name) for name in ("prompt_tokens", "completion_tokens")]
+        usage = data.get("usage")
+        counts = [
+            usage.get(name) if isinstance(usage, dict) else None for name in ("prompt_tokens", "completion_tokens")
+        ]
         if _error(data) or finish in _BROKEN:
             return None
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError):

@@ -29,22 +29,28 @@ def _change(objective: str, both: pd.DataFrame) -> Change:
     return Change(objective, False, confidence.mean(before), confidence.mean(after), difference, len(both))
 
 
-def table(runs: Mapping[str, pd.DataFrame], judged: pd.DataFrame, title: str) -> Any:
-    """A rich rendering of :func:`changes`, a block a run; prompts that lack a score are counted where there are any."""
+def table(runs: Mapping[str, pd.DataFrame], judged: pd.DataFrame, title: str, room: int) -> Any:
+    """A rich rendering of :func:`changes`, a block a run; prompts that lack a score are counted where there are any.
+
+    Columns of all blocks are alike where ``room``, the columns of the terminal, allows it; else cells are wrapped.
+    """
     from rich.console import Group
     from rich.table import Table
     from rich.text import Text
 
     rows = list(changes(runs, judged))
     wide = max((len(objective) for _, objective, *_ in rows), default=0)
+    columns = {"": wide, "before": 17, "after": 17, "difference": 20, " ": 0}
+    alike = sum(columns.values()) + 2 * len(columns) <= room
     parts: list[Any] = [Text(f"{title}, with 95 % intervals", style="italic")]
     for run in dict.fromkeys(name for name, *_ in rows):
         own = [row[1:] for row in rows if row[0] == run]
         lacking = ", ".join(f"{missing} of {objective}" for objective, _, missing in own if missing)
         name = Text(run + (f" (missing pairs: {lacking})" if lacking else ""), style="bold")
         block = Table(box=None, padding=(0, 2, 0, 0), title=name, title_justify="left")
-        for heading, width in (("", wide), ("before", 17), ("after", 17), ("difference", 20), ("", 0)):
-            block.add_column(heading, justify="right" if heading else "left", min_width=width, no_wrap=True)
+        for heading, width in columns.items():
+            justify: Any = "right" if heading.strip() else "left"
+            block.add_column(heading, justify=justify, min_width=width if alike else None, no_wrap=alike)
         for objective, change, _ in own:
             block.add_row(*map(Text, (objective, *_cells(change))))
         parts.append(block)
