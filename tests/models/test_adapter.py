@@ -53,7 +53,7 @@ def fresh(family, **changes):
         "bos_token_id": 1,
         "eos_token_id": tokenizer.eos_token_id,
     }
-    config = CONFIG_MAPPING[family](**SIZES | ids | FAMILIES[family][0] | changes)
+    config = CONFIG_MAPPING[family](**SIZES | ids | FAMILIES.get(family, [{}])[0] | changes)
     return AutoModelForCausalLM.from_config(config).eval()
 
 
@@ -146,6 +146,32 @@ def test_a_named_layer_that_cannot_be_adapted_is_refused(family, targets, messag
 def test_names_of_experts_from_before_they_were_fused_are_peft_s():
     adapted = attach(fresh("mixtral"), LoRA(r=2, alpha=4, dropout=0, target_modules=["q_proj", "w1", "w2", "w3"]))
     assert any("experts" in name for name, p in adapted.named_parameters() if "lora_" in name)
+
+
+@pytest.mark.parametrize("targets", ["all-linear", ["q_proj", "gate_proj", "up_proj", "down_proj"]])
+def test_layers_whose_names_are_also_those_of_experts_are_not_left_out_in_silence(targets):
+    """peft converts the names to the experts' tensors, and dense layers and shared experts have none."""
+    said, sizes = (
+        [],
+        {
+            "num_experts": 4,
+            "moe_intermediate_size": 16,
+            "mlp_only_layers": [0],
+            "head_dim": 8,
+            "num_experts_per_tok": 2,
+        },
+    )
+    adapted = attach(
+        fresh("qwen3_moe", **sizes), LoRA(r=2, alpha=4, dropout=0, target_modules=targets), say=said.append
+    )
+    has = {name.rpartition(".lora_A")[0] for name, _ in adapted.named_parameters() if "lora_A" in name}
+    assert any("layers.1.mlp.experts" in name for name in has) and not any("layers.0.mlp" in name for name in has)
+    (text,) = said
+    for name in ("gate_proj", "up_proj", "down_proj"):
+        assert f"Qwen3MoeMLP.{name} (1 layers)" in text
+    said.clear()
+    attach(fresh("qwen3_moe", **sizes), LoRA(r=2, alpha=4, dropout=0, target_modules=["q_proj"]), say=said.append)
+    assert not said
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ from lenity.rollout.draws import Draws
 from lenity.rollout.transformers import TransformersGenerator
 
 BATCHING = {"rwkv": "single", "bart": "equal", "xlstm": "equal"}
-CAUSAL = sorted(set(families.FAMILIES) - {"roberta"})
+CAUSAL = sorted(families.FAMILIES)
 PROMPTS = ["\n\nHuman: " + "sure " * n + "\n\nAssistant:" for n in (1, 9, 2, 1, 5)]
 
 
@@ -132,10 +132,24 @@ def test_an_answer_is_the_same_alone_and_among_others(family, tokenizer):
             ids = torch.cat([ids, torch.tensor([token])])
 
 
-def test_a_model_that_generates_otherwise_than_it_reads_is_refused(tokenizer):
-    """RoBERTa counts positions from behind its padding token."""
-    model = families.build("roberta", tokenizer)
-    with pytest.raises(EngineError, match="RobertaForCausalLM generates token by token from another distribution"):
+@pytest.mark.parametrize(
+    ("broken", "message"),
+    [
+        (lambda logits: logits.flip(-1), "LlamaForCausalLM generates token by token from another distribution"),
+        (lambda logits: logits[:, 0], r"LlamaForCausalLM cannot generate text \(IndexError: Dimension out of range"),
+    ],
+)
+def test_a_model_that_does_not_generate_what_it_reads_is_refused(tokenizer, broken, message):
+    model = families.build("llama", tokenizer)
+    plain = model.forward
+
+    def forward(use_cache=False, **given):
+        found = plain(use_cache=use_cache, **given)
+        found.logits = broken(found.logits) if use_cache else found.logits
+        return found
+
+    model.forward = forward
+    with pytest.raises(EngineError, match=message):
         TransformersGenerator(model, tokenizer, max_new_tokens=4).generate(PROMPTS)
 
 

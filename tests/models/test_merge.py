@@ -195,15 +195,16 @@ def _names(folder):
         return list(file.keys())
 
 
-TEXT = "\n\nHuman: sure but\n\nAssistant: like ducks"
+TEXT, HELD_OUT = "\n\nHuman: sure but\n\nAssistant: like ducks", "\n\nHuman: sure\n\nAssistant: like ducks"
 
 
 def fine_tune(base, tmp_path, targets, **changes):
-    (tmp_path / "rows.jsonl").write_text((json.dumps({"text": TEXT}) + "\n") * 16)
-    rows = {"dataset": str(tmp_path / "rows.jsonl")}
+    for name, text in (("rows", TEXT), ("held_out", HELD_OUT)):
+        (tmp_path / f"{name}.jsonl").write_text((json.dumps({"text": text}) + "\n") * 16)
     data = {
-        "output": str(tmp_path / "out"), "model": str(base), "data": rows, "eval_data": rows, "progress": False, "epochs": 8,
-        "learning_rate": 0.05, "lora": {"r": 8, "alpha": 32, "dropout": 0.0, "target_modules": targets},
+        "output": str(tmp_path / "out"), "model": str(base), "data": {"dataset": str(tmp_path / "rows.jsonl")},
+        "eval_data": {"dataset": str(tmp_path / "held_out.jsonl")}, "progress": False, "epochs": 8, "learning_rate": 0.05,
+        "lora": {"r": 8, "alpha": 32, "dropout": 0.0, "target_modules": targets},
     }  # fmt: skip
     return sft.run(parse(SFTConfig, data | changes))
 
@@ -212,7 +213,7 @@ def fine_tune(base, tmp_path, targets, **changes):
 def test_fine_tuning_saves_the_model_of_the_reported_loss(base, tmp_path, targets):
     report = fine_tune(base, tmp_path, targets)
     model, tokenizer = AutoModelForCausalLM.from_pretrained(tmp_path / "out"), sft_tokenizer(tmp_path / "out")
-    (row,) = sft.encode([TEXT], tokenizer, 64)
+    (row,) = sft.encode([HELD_OUT], tokenizer, 64)
     ids, labels = (torch.tensor([row[name]]) for name in ("input_ids", "labels"))
     with torch.no_grad():
         loss = model(input_ids=ids, labels=labels).loss.item()

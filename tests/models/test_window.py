@@ -150,12 +150,13 @@ def test_training_reads_no_more_than_a_model_can(tokenizer, tmp_path, kind):
     auto = AutoModelForSequenceClassification if kind == "reward" else AutoModelForCausalLM
     auto.from_config(FAMILIES["gpt2"][0]).save_pretrained(tmp_path / "base")
     tokenizer.save_pretrained(tmp_path / "base")
-    rows = [{"text": f"{LONG} ok{' then' * i}", "label": i % 2} for i in range(16)]
-    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    data, settings = {"dataset": str(tmp_path / "rows.jsonl")}, {"output": str(tmp_path / "out"), "progress": False}
-    settings |= {"model": str(tmp_path / "base"), "max_steps": 1}
+    for name, said in (("data", "then"), ("held_out", "now")):
+        rows = [{"text": f"{LONG} ok{f' {said}' * i} Bye", "label": i % 2} for i in range(1, 17)]
+        (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    data, held_out = ({"dataset": str(tmp_path / f"{name}.jsonl")} for name in ("data", "held_out"))
+    settings = {"output": str(tmp_path / "out"), "progress": False, "model": str(tmp_path / "base"), "max_steps": 1}
     if kind == "sft":
         assert sft.run(parse(SFTConfig, settings | {"data": data}))["rows"] == 16
         return
-    reward_training.run(parse(RewardTrainingConfig, settings | {"labels": data, "eval_labels": data}))
+    reward_training.run(parse(RewardTrainingConfig, settings | {"labels": data, "eval_labels": held_out}))
     assert json.loads((tmp_path / "out" / SETTINGS_FILE).read_text())["max_length"] == 31

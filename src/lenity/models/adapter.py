@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any
 
@@ -36,7 +36,7 @@ def attach(
         lora: settings of the adapter.
         field: where they stand, for messages.
         task: peft's task type; None for a decoder without a head.
-        say: gets a sentence about the layers that ``all-linear`` leaves out, and why.
+        say: gets a sentence about layers that are left out, and why.
 
     Raises:
         ModelError: a named layer is not in the model, or cannot have an adapter.
@@ -46,15 +46,17 @@ def attach(
     groups = {name: named(model, name) for name in listed} or _kinds(model)
     unknown = [name for name, layers in groups.items() if not layers]
     draws, kinds = torch.get_rng_state(), _kinds(model)
+    wanted = {layer for layers in groups.values() for layer in layers}
+    refused: dict[str, str] = {}
     adapted, problem = _attempt(model, _settings(lora, task), groups)
     if unknown and (adapted is None or not _converted(adapted, unknown)):
         raise ModelError(
             f"{field} names {unknown}, which {type(model).__name__} does not have.", _nearest(kinds, unknown)
         )
     if adapted is None:
-        wanted = {layer for layers in groups.values() for layer in layers}
         refused = _refused(model, lora, {kind: [x for x in layers if x in wanted] for kind, layers in kinds.items()})
-        why = "; ".join(refused.values()) or problem
+        alone = "; ".join(refused.values())
+        why = alone if problem in alone else f"{alone}; all together: {problem}" if alone else problem
         kept = [layer for kind, layers in kinds.items() if kind not in refused for layer in layers]
         if lora.target_modules == ALL:
             torch.set_rng_state(draws)
@@ -65,6 +67,11 @@ def attach(
                 f"Name other layers of this model, or '{ALL}'.",
             )
         say(f"{field} is '{ALL}', without {why if refused else f'what is no linear layer ({why})'}.")
+    if taken := _taken(adapted, {kind: layers for kind, layers in kinds.items() if kind not in refused}, wanted):
+        say(
+            f"{field} is {lora.target_modules!r}, without {', '.join(taken)}: peft takes their names for those of experts, which have "
+            "the adapter in their place."
+        )
     if lora.target_modules == ALL:
         _mention_tensors(adapted.get_base_model(), field, say)
     return adapted
@@ -186,6 +193,18 @@ def _converted(adapted: Any, names: Sequence[str]) -> bool:
     """Whether peft knew the names as those of another version of transformers, where experts had layers of their own."""
     settings = adapted.peft_config["default"]
     return bool(settings.target_parameters) and not set(names) & set(settings.target_modules or ())
+
+
+def _taken(adapted: Any, kinds: Mapping[str, list[str]], wanted: Collection[str]) -> list[str]:
+    """The kinds of the ``wanted`` layers that have no adapter since peft has converted their names to those of experts' tensors."""
+    from peft.tuners.tuners_utils import BaseTunerLayer
+
+    if not adapted.peft_config["default"].target_parameters:
+        return []
+    parts = adapted.get_base_model().named_modules()
+    has = {name.replace(".base_layer", "") for name, layer in parts if isinstance(layer, BaseTunerLayer)}
+    bare = {kind: [layer for layer in layers if layer in wanted and layer not in has] for kind, layers in kinds.items()}
+    return [f"{kind} ({len(layers)} layers)" for kind, layers in bare.items() if layers]
 
 
 def _nearest(kinds: Mapping[str, list[str]], unknown: Sequence[str]) -> str:

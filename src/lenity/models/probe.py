@@ -11,7 +11,8 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from lenity.errors import EngineError
+from lenity.errors import EngineError, LenityError
+from lenity.memory import ran_out
 
 SHORT, LONG, STEPS = 3, 13, 4  # tokens of the rows, and of their answers
 Batching = Literal["mixed", "equal", "single"]  # prompts of any lengths together, of equal lengths, or one by one
@@ -77,12 +78,12 @@ def batching_of(model: Any, pad: int, sample: Sample) -> Batching:
         sample: answers of ``STEPS`` tokens to prompts that are padded on the left.
 
     Raises:
-        EngineError: it samples from another distribution than its own even when it answers one prompt alone.
+        EngineError: it cannot generate, or samples from another distribution than its own even when it answers one prompt alone.
     """
     inner = model.get_base_model() if hasattr(model, "get_base_model") else model
     if inner not in _batching:
         short, other, long = rows(inner, (SHORT, SHORT, LONG))
-        with evaluating(inner):
+        with evaluating(inner), _generating(inner):
             single, equal, mixed = (
                 _error(inner, batch, pad, sample) for batch in ([short], [short, other], [short, long])
             )
@@ -96,6 +97,21 @@ def batching_of(model: Any, pad: int, sample: Sample) -> Batching:
         allowed = max(rounding, 4 * single)
         _batching[inner] = "mixed" if mixed <= allowed else "equal" if equal <= allowed else "single"
     return _batching[inner]
+
+
+@contextmanager
+def _generating(model: Any) -> Iterator[None]:
+    """Turns whatever a model that is not made to generate raises, but for a lack of memory, into an error that says what to do."""
+    try:
+        yield
+    except Exception as error:
+        if isinstance(error, LenityError) or ran_out(error):
+            raise
+        said = (str(error).strip().splitlines() or [""])[0]
+        raise EngineError(
+            f"{type(model).__name__} cannot generate text ({type(error).__name__}: {said}).",
+            "Choose another model for policy.model, or another release of transformers.",
+        ) from error
 
 
 def _error(model: Any, batch: list[Tensor], pad: int, sample: Sample) -> float:
