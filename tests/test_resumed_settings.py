@@ -157,6 +157,7 @@ TAKEN = {  # the new value, and where it is in what trains: what is held and wha
     "checkpoint.keep_last": (5, lambda s: s.config.checkpoint.keep_last, 5),
     "checkpoint.keep_every": (3, lambda s: s.config.checkpoint.keep_every, 3),
     "logging.samples": (1, lambda s: s.config.logging.samples, 1),
+    "logging.every_seconds": ("7", lambda s: s.config.logging.every_seconds, 7),
     "logging.progress": ("true", lambda s: s.config.logging.progress, True),
 }  # fmt: skip
 TAKEN |= {

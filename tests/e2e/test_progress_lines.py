@@ -74,13 +74,14 @@ def test_evaluate(trained, tmp_path, option):
 
 
 def test_sft(tmp_path):
-    (tmp_path / "rows.jsonl").write_text(f"{json.dumps({'text': TEXT})}\n" * 32)
-    rows = {"dataset": str(tmp_path / "rows.jsonl")}
+    for name, text in (("rows", TEXT), ("held_out", TEXT.replace("Assistant: ", "Assistant: Well, "))):
+        (tmp_path / f"{name}.jsonl").write_text(f"{json.dumps({'text': text})}\n" * 32)
+    rows, held_out = ({"dataset": str(tmp_path / f"{name}.jsonl")} for name in ("rows", "held_out"))
     data = {
         "output": str(tmp_path / "out"),
         "model": SMALL,
         "data": rows,
-        "eval_data": rows,
+        "eval_data": held_out,
         "batch_size": 8,
         "epochs": 4,
     }

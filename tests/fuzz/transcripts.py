@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Callable
 from typing import Any
 from unittest.mock import patch
@@ -63,13 +64,24 @@ def _cuts(text: str) -> None:
     assert text.startswith("".join(piece for piece, _ in pieces))
     assert [speaks for _, speaks in pieces] == [False, True] * (len(pieces) // 2)
     assert all(piece.strip() if speaks else piece.endswith(ASSISTANT) for piece, speaks in pieces)
-    prompt = prompt_of(text)
-    assert (prompt is None) == (not text.startswith(HUMAN) or ASSISTANT not in text)
+    prompt, shown = prompt_of(text), wrap(text)
+    assert prompt is not None or not text.startswith(HUMAN) or ASSISTANT not in text
     assert prompt is None or (
-        text.startswith(prompt) and wrap(prompt) == prompt and ASSISTANT not in text[len(prompt) - 1 :]
+        prompt.startswith(HUMAN)
+        and prompt.endswith(ASSISTANT)
+        and wrap(prompt) == prompt
+        and _kept(text).startswith(_kept(prompt))
     )
-    assert wrap(text).startswith(HUMAN) and wrap(text).endswith(ASSISTANT) and wrap(wrap(text)) == wrap(text)
-    assert text.strip() in wrap(text)
+    assert shown.startswith(HUMAN.rstrip()) and shown.endswith(ASSISTANT) and wrap(shown) == shown
+    said, whole = _kept(shown), _kept(text)
+    assert said in {a + whole + b for a in ("", "Human:") for b in ("", "Assistant:")} or whole.startswith(said)
+
+
+def _kept(text: str) -> str:
+    """What is seen of ``text``, without the gaps."""
+    return "".join(
+        sign for sign in text if not (sign.isspace() or unicodedata.category(sign) == "Cf" or sign == "\ufeff")
+    )
 
 
 def _reads(found: list[dict[str, Any]], limit: int | None) -> None:
