@@ -61,11 +61,10 @@ class Standardiser:
 
     def without(self, names: Collection[str]) -> Standardiser:
         """With no constants for these rewards."""
-        columns = (self.means, self.stds, self.counts)
-        means, stds, counts = (
-            {name: value for name, value in column.items() if name not in names} for column in columns
+        means, stds = (
+            {name: x for name, x in column.items() if name not in names} for column in (self.means, self.stds)
         )
-        return Standardiser(means, stds, counts)
+        return Standardiser(means, stds, {name: count for name, count in self.counts.items() if name not in names})
 
     def apply(self, name: str, scores: Sequence[float]) -> list[float]:
         """Standardised scores; NaN stays."""
