@@ -8,7 +8,11 @@ import yaml
 
 import tiny
 from lenity.cli.evaluate import _changed
+from lenity.config.sections import SILENT
 from lenity.evaluation import score
+from lenity.evaluation.subject import Subject
+from lenity.evaluation.trained import Trained
+from lenity.processes import ALONE
 from lenity.run_folder import RunFolder
 from lenity.train import train
 
@@ -40,5 +44,6 @@ def test_the_rows_of_a_run_made_from_others_do_not_depend_on_its_label(tmp_path)
         method = {"name": "soups", "solo": {}, "label": label}
         config = tiny.run_config("m", tmp_path / "run", method=method)
         standardiser = type("Standardiser", (), {"means": {}, "stds": {}})()
-        keys.append(score._run_key(RunFolder(tmp_path / "run"), config, standardiser))
+        asked = score._Asked(config, tmp_path, Trained(()), ALONE, {}, strict=False, progress=SILENT)
+        keys.append(score._subject_key(Subject(RunFolder(tmp_path / "run"), tmp_path / "run"), asked, standardiser))
     assert keys[0] == keys[1]
