@@ -38,4 +38,5 @@ def agree(config: RunConfig, output: Path) -> None:
                 "Leave that as it was, choose another --output, or remove what the reason names and the runs that were made with it.",
             )
     with writing(output):
+        output.mkdir(parents=True, exist_ok=True)
         replace_text(file, yaml.safe_dump(config.dump(), sort_keys=False, allow_unicode=True))
