@@ -60,10 +60,10 @@ class Rule(Section, abc.ABC):
     def during(self, progress: float) -> Iterator[Self]:
         """The rule :meth:`at` ``progress``, with this rule's memory; what it learns inside, this rule then remembers."""
         now = self.at(progress)
-        if now is not self and (known := self.state()):
+        if now is not self and (known := self.memory()):
             now.restore(known)
         yield now
-        if now is not self and (known := now.state()):
+        if now is not self and (known := now.memory()):
             self.restore(known)
 
     def fresh(self, objectives: Sequence[str]) -> Self:
