@@ -7,10 +7,11 @@ import json
 import math
 import shutil
 
+import pandas as pd
 import pytest
 import torch
 from peft.tuners.lora import LoraLayer
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 import faults.same
 import tiny
@@ -19,7 +20,9 @@ from lenity import manifest
 from lenity.config.base import Section
 from lenity.config.load import override, parse
 from lenity.config.run import RunConfig
-from lenity.errors import CheckpointError
+from lenity.errors import CheckpointError, RewardError
+from lenity.evaluation.score import evaluate
+from lenity.models.policy import load_base
 from lenity.run_folder import RunFolder
 from lenity.stages import Stages
 from lenity.train import train
@@ -157,7 +160,7 @@ TAKEN = {  # the new value, and where it is in what trains: what is held and wha
     "checkpoint.keep_last": (5, lambda s: s.config.checkpoint.keep_last, 5),
     "checkpoint.keep_every": (3, lambda s: s.config.checkpoint.keep_every, 3),
     "logging.samples": (1, lambda s: s.config.logging.samples, 1),
-    "logging.every_seconds": ("7", lambda s: s.config.logging.every_seconds, 7),
+    "logging.every_seconds": (7.0, lambda s: s.config.logging.every_seconds, 7.0),
     "logging.progress": ("true", lambda s: s.config.logging.progress, True),
 }  # fmt: skip
 TAKEN |= {
@@ -357,3 +360,65 @@ def test_a_moved_or_more_patient_reward_is_the_same_and_another_is_not(half, mon
 def test_a_method_of_another_kind_is_refused(half):
     with pytest.raises(CheckpointError, match=r"method.* \(one trains in the loop, the other in a way of its own\)"):
         go_on(half, "--method", "{name: soups}")
+
+
+def test_a_method_of_another_name_is_one_change(half):
+    notes = go_on(half, "--method", "{name: linear, label: plain}").path / "notes.log"
+    changed = [line.split(" ", 1)[1] for line in notes.read_text().splitlines() if "method" in line]
+    assert (
+        len(changed) == 1
+        and changed[0].startswith("Changed after iteration 3: method was plc (")
+        and changed[0].endswith("is linear (label 'plain').")
+    )
+
+
+def test_what_a_start_that_failed_left_behind_is_not_trained_on(tiny_model, tmp_path):
+    """An adapter that was merged, and constants, from before the configuration was corrected."""
+    for name, scale in (("wrong", 0.3), ("right", 0.6)):
+        tiny.save_adapter(tiny_model, tmp_path / name)
+        weights = load_file(tmp_path / name / "adapter_model.safetensors")
+        save_file({key: scale * value for key, value in weights.items()}, tmp_path / name / "adapter_model.safetensors")
+    config = tiny.run_config(tmp_path / "wrong", tmp_path / "run", iterations=1)
+    broken = {"helpful": {"kind": "function", "function": f"{faults.same.__file__}:rows"}}
+    with pytest.raises(RewardError):
+        train(parse(RunConfig, config.dump() | {"rewards": config.dump()["rewards"] | broken}))
+    assert (tmp_path / "run" / "base").is_dir()
+    train(parse(RunConfig, override(config.dump(), ["--policy.model", str(tmp_path / "right")])))
+    wanted = load_base(tiny.settings(tmp_path / "right"), torch.device("cpu")).state_dict()
+    merged = load_file(tmp_path / "run" / "base" / "model.safetensors")
+    assert all(torch.equal(value, wanted[name]) for name, value in merged.items())
+
+
+def test_another_held_out_reward_of_one_name_is_measured_on_a_scale_of_its_own(whole, tmp_path):
+    """Its constants are those of the responses that it scores, in an evaluation, the next one and after a resume."""
+    (tmp_path / "mine.py").write_text(
+        "def short(prompts, responses):\n    return [float(len(text)) for text in responses]\n\n\n"
+        "def scaled(prompts, responses):\n    return [1000.0 * len(text) + 7 for text in responses]\n"
+    )
+
+    def held_out(name):
+        return "--held_out_rewards", json.dumps(
+            {"long": {"kind": "function", "function": f"{tmp_path}/mine.py:{name}"}}
+        )
+
+    def reference():
+        found = pd.read_parquet(whole.path / "evaluation.parquet").query(
+            "policy == 'reference' and objective == 'long'"
+        )
+        return found["standardised"].to_numpy()
+
+    evaluate(whole, changed(whole, *held_out("short")))
+    constants = json.loads((whole.path / "standardisation.json").read_text())
+    constants["long"] = {"mean": 3.0, "std": 2.0, "n": 9}  # as if it had been there when the run was calibrated
+    (whole.path / "standardisation.json").write_text(json.dumps(constants))
+    evaluate(whole, changed(whole, *held_out("short")))
+    assert abs(reference().mean()) > 1
+    evaluate(whole, changed(whole, *held_out("short")), checkpoint="newest")
+    beside = evaluate(whole, changed(whole, *held_out("scaled")), checkpoint="newest")
+    beside = beside.query("policy == 'reference' and objective == 'long'")["standardised"]
+    for options in (held_out("scaled"), ()):
+        evaluate(RunFolder(whole.path), changed(RunFolder(whole.path), *options))
+        assert reference().mean() == pytest.approx(0, abs=1e-9) and reference().std(ddof=1) == pytest.approx(1)
+        assert reference() == pytest.approx(beside.to_numpy())
+    assert "long" not in json.loads((whole.path / "standardisation.json").read_text())
+    assert "Constants of long are measured again" in (whole.path / "notes.log").read_text()

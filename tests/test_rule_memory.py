@@ -14,6 +14,7 @@ from faults.same import assert_same, rows
 from lenity.aggregation import RULES
 from lenity.aggregation.base import GradientRule
 from lenity.aggregation.lenient import Lenient
+from lenity.errors import ConfigError
 from lenity.run_folder import RunFolder
 from lenity.train import train
 
@@ -128,3 +129,21 @@ def test_two_trainings_with_one_rule_do_not_teach_each_other(tiny_model, tmp_pat
     rule = Running()
     first, second = (train(tiny.run_config(tiny_model, tmp_path / name, method=rule)) for name in ("first", "second"))
     assert rows(first) == rows(second)
+
+
+@pytest.mark.parametrize("value", [1.0, [1.0], None])
+def test_a_memory_that_a_checkpoint_cannot_hold_names_the_rule_and_what_it_is(tiny_model, tmp_path, monkeypatch, value):
+    monkeypatch.setattr(Running, "state", lambda self: {"loss": value})
+    with pytest.raises(
+        ConfigError, match=rf"rule Running.* remembers 'loss' as {type(value).__name__}, and checkpoints"
+    ):
+        train(tiny.run_config(tiny_model, tmp_path / "run", iterations=1, method={"name": "running"}))
+
+
+def test_parts_of_one_tensor_are_kept_apart(tiny_model, tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        Running, "state", lambda self: {"loss": self._loss, "again": self._loss, "seen": torch.tensor(self._seen)}
+    )
+    run = train(tiny.run_config(tiny_model, tmp_path / "run", iterations=1, method={"name": "running"}))
+    kept = load_file(run.checkpoints / "iteration_000001" / "rule.safetensors")
+    assert torch.equal(kept["loss"], kept["again"]) and kept["loss"].any()

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from lenity.changes import breaking, changes, in_vain
+from lenity.changes import breaking, changes, in_vain, remeasured
 from lenity.config.load import parse, read_yaml
 from lenity.config.run import RunConfig
 from lenity.durable import append_text, clear, replace_bytes, replace_text, replacing_folder, writing
@@ -22,7 +22,7 @@ from lenity.errors import CheckpointError
 if TYPE_CHECKING:
     from lenity.rewards.standardise import Standardiser
 
-NOTES, SETTINGS = "notes.log", "config.yaml"
+NOTES, SETTINGS, CONSTANTS = "notes.log", "config.yaml", "standardisation.json"
 
 
 class RunFolder:
@@ -64,7 +64,8 @@ class RunFolder:
             run.path.mkdir(parents=True, exist_ok=True)
             clear(run.path, run.checkpoints)
             if not started:  # what a run that failed at its start left behind
-                (run.path / "standardisation.json").unlink(missing_ok=True)
+                (run.path / CONSTANTS).unlink(missing_ok=True)
+                shutil.rmtree(run.path / "base", ignore_errors=True)
                 run._record(config)
         return run
 
@@ -73,6 +74,9 @@ class RunFolder:
         for field, text in changes(self.config.dump(), config.dump()).items():
             if field != "output":  # the folder was moved, or is named from another place
                 say(f"Changed after iteration {len(self.metrics())}: {text}.")
+        if (stale := remeasured(self.config, config)) and (self.path / CONSTANTS).is_file():
+            say(f"Constants of {', '.join(stale)} are measured again, on the reference policy's held-out responses.")
+            self.standardiser(config).save(self.path / CONSTANTS)
         with writing(self.path):
             self._record(config)
 
@@ -120,11 +124,12 @@ class RunFolder:
         found = [int(place.name.rpartition("_")[2]) for place in self.checkpoints.glob("iteration_*[0-9]")]
         return max((iteration for iteration in found if iteration <= len(self.metrics())), default=0)
 
-    def standardiser(self) -> Standardiser:
-        """The frozen constants."""
+    def standardiser(self, config: RunConfig | None = None) -> Standardiser:
+        """The frozen constants; without those of held-out rewards that are others in ``config`` than they were."""
         from lenity.rewards.standardise import Standardiser
 
-        return Standardiser.load(self.path / "standardisation.json")
+        found = Standardiser.load(self.path / CONSTANTS)
+        return found.without(remeasured(self.config, config)) if config else found
 
     def metrics(self) -> list[dict[str, Any]]:
         """The rows of ``metrics.jsonl``; a last line cut short by a crash is left out."""

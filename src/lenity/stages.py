@@ -154,7 +154,7 @@ class Stages:
             "processes": self.trainer.processes.count,
         }
         if self.trainer.processes.first:
-            now = Checkpoint.of(done, self.trainer.actor_critic, update.optimizer, self.config.method.state(), state)
+            now = Checkpoint.of(done, self.trainer.actor_critic, update.optimizer, self.config.method.memory(), state)
             now.save(self.run.checkpoints, self.config.checkpoint)
 
     @contextmanager

@@ -8,6 +8,7 @@ import shutil
 import pandas as pd
 import pytest
 import torch
+import yaml
 from click.testing import CliRunner
 from safetensors.torch import load_file
 
@@ -15,9 +16,10 @@ import tiny
 from lenity import checkpoint as checkpoints
 from lenity.checkpoint import Checkpoint
 from lenity.cli.evaluate import command
-from lenity.errors import CheckpointError, ConfigError, FolderInUseError, StoppedError
+from lenity.errors import CheckpointError, ConfigError, FolderInUseError, ProtocolError, StoppedError
 from lenity.evaluation import subject
 from lenity.evaluation.folder import runs_in
+from lenity.evaluation.places import checkpoint_place
 from lenity.evaluation.score import evaluate
 from lenity.judge import questions
 from lenity.lock import locked
@@ -120,6 +122,29 @@ def test_the_report_takes_the_newest_checkpoint_that_was_evaluated(run, tmp_path
         evaluate(run, checkpoint=iteration)
     (found,) = read_runs(tmp_path)
     assert found.iteration == 2 and [row["iteration"] for row in found.metrics] == [1, 2]
+
+
+def test_checkpoints_that_are_named_are_each_compared(run, tmp_path):
+    """Also with the finished run; a label that they have stands for one setting."""
+    for iteration in (1, 2):
+        assert CliRunner().invoke(command, [str(run.path), "--checkpoint", str(iteration)]).exit_code == 0
+    evaluate(run)
+    one, two = (checkpoint_place(run.path, iteration) for iteration in (1, 2))
+    named = {"plc": run.path, "plc, iteration 1 of 3": one, "plc, iteration 2 of 3": two}
+    for folders in ((one, two), (run.path, two), (two, run.path, one)):
+        found = read_runs(*folders)
+        assert [(own.method, own.place) for own in found] == [
+            (next(name for name in named if named[name] == folder), folder) for folder in folders
+        ]
+    assert len(read_runs(run.path, run.path.parent)) == 1
+    CliRunner().invoke(command, [str(run.path), "--checkpoint", "2", "--method.label", "mine"])
+    page = write_page(gather([one, two], output=tmp_path)).read_text()
+    assert "mine, iteration 2 of 3" in page and "One label stands" not in page
+    other = yaml.safe_load((one / "protocol.yaml").read_text())
+    other["decoding"]["temperature"] = 0.5
+    (one / "protocol.yaml").write_text(yaml.safe_dump(other))
+    with pytest.raises(ProtocolError, match=r"iteration_00000[12].* and .*iteration_00000[12].* differ in decoding"):
+        gather([one, two])
 
 
 def test_another_way_of_evaluation_is_kept_beside_it_and_not_in_the_run(interrupted):

@@ -15,6 +15,7 @@ from lenity.cli.doctor import command as doctor
 from lenity.cli.evaluate import command
 from lenity.config.load import parse
 from lenity.config.run import RunConfig
+from lenity.data.seen import same, seen
 from lenity.errors import ConfigError, DataError
 from lenity.evaluation import protocol
 from lenity.evaluation.folder import evaluate_all
@@ -239,3 +240,13 @@ def test_a_sweep_leaves_out_what_any_of_its_methods_learns_from(tiny_model, tmp_
 
 def columns(folder, prompts):
     return tiny.run_config("m", folder, prompts=write(folder / "other.jsonl", prompts)).prompts
+
+
+@pytest.mark.parametrize(
+    "again", ["TELL me 0 Things", "Ｔell me 0 things", "Tell\u200b me\u00a00 things\ufeff", "Te\u00adll me 0 things"]
+)
+def test_a_prompt_that_only_looks_different_is_the_same(again):
+    other = "Tell me 1 things", "Tell me 0 thin gs"
+    assert seen([f"\n\nHuman: {again}\n\nAssistant:", *other], [f"\n\nHuman: {TRAINED[0]}\n\nAssistant:"]) == {
+        same(f"\n\nHuman: {TRAINED[0]}\n\nAssistant:")
+    }

@@ -14,6 +14,7 @@ from lenity.aggregation.presets import Presets
 from lenity.aggregation.work import CREDIT_PASSES, UPDATE_PASSES, Work
 from lenity.config.base import Section
 from lenity.config.names import Name
+from lenity.errors import ConfigError
 from lenity.registry import Registry
 
 if TYPE_CHECKING:
@@ -59,10 +60,10 @@ class Rule(Section, abc.ABC):
     def during(self, progress: float) -> Iterator[Self]:
         """The rule :meth:`at` ``progress``, with this rule's memory; what it learns inside, this rule then remembers."""
         now = self.at(progress)
-        if now is not self and (known := self.state()):
+        if now is not self and (known := self.memory()):
             now.restore(known)
         yield now
-        if now is not self and (known := now.state()):
+        if now is not self and (known := now.memory()):
             self.restore(known)
 
     def fresh(self, objectives: Sequence[str]) -> Self:
@@ -80,6 +81,18 @@ class Rule(Section, abc.ABC):
     def state(self) -> dict[str, Tensor]:
         """What the rule remembers of the steps so far, for a checkpoint; most remember nothing."""
         return {}
+
+    def memory(self) -> dict[str, Tensor]:
+        """Copies of what :meth:`state` gives, each with memory of its own; ``ConfigError`` where a checkpoint cannot hold it."""
+        import torch
+
+        found = self.state()
+        if wrong := [name for name, value in found.items() if not isinstance(value, torch.Tensor)]:
+            raise ConfigError(
+                f"rule {self.kind} remembers '{wrong[0]}' as {type(found[wrong[0]]).__name__}, and checkpoints hold tensors.",
+                "Let its state() give torch.tensor(...), float64 for a float, and its restore() take it back.",
+            )
+        return {name: value.detach().clone() for name, value in found.items()}
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
         """Take back what :meth:`state` gave, on a :meth:`fresh` rule."""

@@ -43,7 +43,7 @@ def load_prompts(
     prompts = [prompt for prompt in distinct if same(prompt) not in known] if known else distinct
     report.drop(TRAINED_ON, len(distinct) - len(prompts))
     if distinct and not prompts:
-        raise none_left(report.source, len(distinct))
+        raise none_left(f"held_out_prompts ({report.source})", len(distinct))
     for name, count in token_counts.items():
         lengths = count(prompts)
         longest = source.max_tokens if room is None or name != POLICY else min(source.max_tokens, room)

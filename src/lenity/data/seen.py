@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from itertools import product
@@ -14,15 +15,20 @@ from lenity.data.loading import is_file, split_names
 from lenity.errors import ConfigError, DataError
 
 T = TypeVar("T")
+UNSEEN = re.compile(
+    "[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]"
+)  # soft hyphens, joiners, directions, byte order marks
 
 
 def same(text: str) -> str:
-    r"""What texts share that are the same but for white space and for how Unicode composes their characters.
+    r"""What texts share that a reader would call the same: white space, case, unseen characters and Unicode's forms of one are no matter.
 
-    >>> same("\n\nHuman: Hi  there\n\nAssistant:") == same("\n\nHuman:  Hi there \n\nAssistant:")
+    >>> same("\n\nHuman: Hi  there\n\nAssistant:") == same("\n\nhuman:  \uff28i\u200b there \n\nAssistant:")
     True
     """
-    return " ".join(unicodedata.normalize("NFC", text).split())
+    if not text.isascii():
+        text = UNSEEN.sub("", unicodedata.normalize("NFKC", text))
+    return " ".join(text.casefold().split())
 
 
 def seen(texts: Iterable[str], trained: Iterable[str]) -> set[str]:

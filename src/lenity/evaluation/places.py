@@ -16,6 +16,15 @@ def checkpoint_place(run: Path, iteration: int) -> Path:
     return run / CHECKPOINTS / f"iteration_{iteration:06d}"
 
 
+def of_iteration(iteration: int | None, iterations: int) -> str:
+    """What sets the name of a checkpoint's policy apart; nothing for the finished one.
+
+    >>> of_iteration(3, 8), of_iteration(None, 8)
+    (', iteration 3 of 8', '')
+    """
+    return "" if iteration is None else f", iteration {iteration} of {iterations}"
+
+
 def evaluated(folder: Path) -> list[tuple[Path, Path]]:
     """Each evaluated run in ``folder``, at any depth, with where its evaluation is: its own, or else its newest checkpoint's.
 

@@ -94,7 +94,7 @@ def _evaluate(subject: Subject, asked: _Asked) -> pd.DataFrame:
     import pandas as pd
 
     config, processes = asked.config, asked.processes
-    standardiser = subject.run.standardiser().replaced(config.evaluation.standardisation)
+    standardiser = subject.run.standardiser(config).replaced(config.evaluation.standardisation)
     key = _subject_key(subject, asked, standardiser)
     frame, held_out = processes.told(lambda: _kept(subject, asked, key))
     if frame is None:

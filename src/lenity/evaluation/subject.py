@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from lenity.errors import CheckpointError
-from lenity.evaluation.places import checkpoint_place
+from lenity.evaluation.places import checkpoint_place, of_iteration
 from lenity.run_folder import RunFolder
 from lenity.terminal import say
 
@@ -55,7 +55,7 @@ class Subject:
     @property
     def label(self) -> str:
         """What sets its rows apart from the finished policy's; nothing for that one."""
-        return "" if self.iteration is None else f", iteration {self.iteration} of {self.run.config.iterations}"
+        return of_iteration(self.iteration, self.run.config.iterations)
 
     def identity(self) -> list[Any]:
         """What its responses depend on, as JSON takes it."""

@@ -38,7 +38,7 @@ class RuleMemory(TrainerCallback):  # type: ignore[misc]  # transformers has no 
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Write down what the rule remembers, if it does."""
-        if kept := self._rule.state():
+        if kept := self._rule.memory():
             state.stateful_callbacks[KIND] = self._rule.kind
             state.stateful_callbacks[PLACE] = {
                 name: {"dtype": str(value.dtype).removeprefix("torch."), "values": value.tolist()}

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from lenity.errors import CheckpointError
 from lenity.evaluation import protocol
-from lenity.evaluation.places import FILE, evaluated
+from lenity.evaluation.places import FILE, evaluated, of_iteration
 from lenity.evaluation.protocol import Protocol
 from lenity.evaluation.table import paired
 from lenity.pareto.weights import label
@@ -50,11 +50,17 @@ class Run:
     made_for: tuple[str, ...] = ()
     recorded: bool = True
     iteration: int | None = None  # of the checkpoint that was evaluated; None where the run was finished
+    checkpoint: Path | None = None  # where its evaluation is, if it is not in the run's own folder
 
     @property
     def name(self) -> str:
         """Method and weights, for headings."""
         return f"{self.method} · {label(self.weights).replace('_', ' ')}"
+
+    @property
+    def place(self) -> Path:
+        """The folder of its evaluation."""
+        return self.checkpoint or self.path
 
     @cached_property
     def columns(self) -> set[str]:
@@ -117,11 +123,13 @@ def read_all(*folders: str | Path) -> list[Run]:
     judged = judge.scores(list(map(Path, folders)))
     for folder in sorted(map(Path, folders), key=lambda folder: not _evaluated(folder)):  # as a run of its own first
         for run in _read_folder(folder, judged):
-            found.setdefault(run.path.resolve(), run)
+            found.setdefault(run.place.resolve(), run)
     order = {Path(folder).resolve(): i for i, folder in enumerate(folders)}
     runs = sorted(
         found.values(),
-        key=lambda run: min(order.get(part, len(order)) for part in (run.path.resolve(), *run.path.resolve().parents)),
+        key=lambda run: min(
+            order.get(part, len(order)) for part in (run.place.resolve(), *run.place.resolve().parents)
+        ),
     )
     runs = places.spread(places.matched(_named(runs)), {run.path for run in runs if labels.weight_free(run.config)})
     _refuse_twins(runs)
@@ -181,9 +189,7 @@ def _read(run: Path, place: Path, judged: pd.DataFrame | None) -> Run:
     frame = pd.read_parquet(place / FILE)
     first, config = frame.iloc[0], yaml.safe_load((place / SETTINGS).read_text(encoding="utf-8"))
     iteration = int(first["iteration"]) if "iteration" in frame else None
-    name = labels.base(config, str(first["method"]))
-    if iteration is not None:
-        name += f", iteration {iteration} of {config['iterations']}"
+    name = labels.base(config, str(first["method"])) + of_iteration(iteration, config["iterations"])
     return Run(
         run, name, json.loads(first["weights"]), int(first["seed"]),
         frame if judged is None else judge.with_scores(frame, judged),
@@ -191,6 +197,7 @@ def _read(run: Path, place: Path, judged: pd.DataFrame | None) -> Run:
         config,
         protocol.load(place) if (place / protocol.FILE).is_file() else None,
         iteration=iteration,
+        checkpoint=None if iteration is None else place,
     )  # fmt: skip
 
 

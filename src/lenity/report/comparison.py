@@ -180,7 +180,7 @@ def _pair(grid: Grid, view: View, point: Array, draws: int) -> Pair:
 
 def check(runs: Sequence[Run]) -> None:
     """Refuse runs that were not measured the same way."""
-    known = {str(run.path): run.protocol for run in runs if run.protocol is not None}
+    known = {str(run.place): run.protocol for run in runs if run.protocol is not None}
     if known:
         merged(known)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
+from lenity.evaluation.places import of_iteration
 from lenity.report import judge, places, records
 from lenity.report.collect import Run, measuring
 from lenity.report.comparison import Comparison, Pair
@@ -109,7 +110,7 @@ def _one_label(evidence: Evidence) -> list[Sign]:
     for run in evidence.runs:
         method = run.config.get("method")
         label = method.get("label") if isinstance(method, dict) else None
-        if label and run.method != label:
+        if label and run.method != label + of_iteration(run.iteration, run.config["iterations"]):
             settings.setdefault(str(label), {})[run.method] = None
     names = [f"{label}: {'; '.join(methods)}" for label, methods in settings.items()]
     look = "Runs of one label differ in settings, which their names say here; give them labels of their own (method.label)."

@@ -61,7 +61,7 @@ def gather(
     expected = {name: known for folder in read for name, known in protocol.frozen(folder).items()}
     for run in every:
         if run.protocol:
-            protocol.check_all(expected, run.protocol, str(run.path / protocol.FILE))
+            protocol.check_all(expected, run.protocol, str(run.place / protocol.FILE))
     shared, best = next(iter(expected.values()), None), next(filter(None, map(read_best, read)), None)
     found = [
         compare(runs, view, best, rule=rule, reference=_point(shared, view) if rule == "fixed" else None)

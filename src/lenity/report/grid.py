@@ -94,11 +94,11 @@ def check_prompts(runs: Sequence[Run], columns: list[str]) -> None:
         others, scores = paired(run.frame, "reference", columns)
         if others != ids or paired(run.frame, "aligned", columns)[0] != ids:
             raise ProtocolError(
-                f"{run.path} was evaluated on other prompts than {runs[0].path}.",
+                f"{run.place} was evaluated on other prompts than {runs[0].place}.",
                 "Evaluate both with the same settings.",
             )
         if not np.allclose(scores, start, equal_nan=True):
             raise ProtocolError(
-                f"{run.path} and {runs[0].path} differ in the reference policy's scores.",
+                f"{run.place} and {runs[0].place} differ in the reference policy's scores.",
                 "Evaluate both with one standardisation.json.",
             )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -58,6 +58,13 @@ class Standardiser:
         means = {name: scale.mean for name, scale in constants.items()}
         stds = {name: scale.std for name, scale in constants.items()}
         return Standardiser({**self.means, **means}, {**self.stds, **stds}, {**dict.fromkeys(means, 0), **self.counts})
+
+    def without(self, names: Collection[str]) -> Standardiser:
+        """With no constants for these rewards."""
+        means, stds = (
+            {name: x for name, x in column.items() if name not in names} for column in (self.means, self.stds)
+        )
+        return Standardiser(means, stds, {name: count for name, count in self.counts.items() if name not in names})
 
     def apply(self, name: str, scores: Sequence[float]) -> list[float]:
         """Standardised scores; NaN stays."""

@@ -36,6 +36,7 @@ def prepare(data: dict[str, Any], output: str) -> None:
     """A whole model where the policy is an adapter, the standardisation constants, the reference policy's held-out rows.
 
     Raises:
+        CheckpointError: what was made before was made with other settings.
         ProtocolError: the runs would be measured otherwise than the sweep's ``protocol.yaml`` says; nothing was trained.
     """
     from lenity.evaluation import protocol
@@ -43,9 +44,11 @@ def prepare(data: dict[str, Any], output: str) -> None:
     from lenity.evaluation.score import reference_rows
     from lenity.evaluation.trained import Trained
     from lenity.processes import ALONE
+    from lenity.sweep import shared
     from lenity.train import calibrate
 
-    config, expected = _on_whole_model(parse(RunConfig, data), Path(output)), protocol.frozen(Path(output))
+    shared.agree(given := parse(RunConfig, data), Path(output))
+    config, expected = _on_whole_model(given, Path(output)), protocol.frozen(Path(output))
     standardiser = calibrate(config, Path(output) / "standardisation.json").replaced(config.evaluation.standardisation)
     trained = Trained.of([config], Path(output))
     start, held_out = reference_rows(
