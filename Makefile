@@ -62,7 +62,7 @@ bench: setup ## Lenity beside TRL on one workload, in environments it makes itse
 bench-growth: setup ## how time and memory grow with objectives, length, batch, size and points of a front (about half an hour; nothing else may run)
 	$(BIN)/python benchmarks/speed/growth.py $(BENCH)
 	$(BIN)/python benchmarks/speed/head_memory.py
-	$(BIN)/python -m lenity.data.toy.world --output runs/toy/world
+	$(BIN)/python -m lenity.toy.world --output runs/toy/world
 	$(BIN)/python benchmarks/speed/front.py
 
 bench-gpu: setup ## rollout and update on one accelerator at 100M and 8B, TRL's GRPOTrainer beside it
@@ -91,7 +91,7 @@ $(HH)/reward_%/model.safetensors: | setup $(HH)/sft/model.safetensors
 	$(BIN)/lenity reward configs/hh_small_reward_$*.yaml
 
 runs/toy/world/world.json: | setup
-	$(BIN)/python -m lenity.data.toy.world --output runs/toy/world
+	$(BIN)/python -m lenity.toy.world --output runs/toy/world
 
 compare: setup runs/toy/world/world.json ## every method on the toy world at equal tokens, docs/results/toy_methods.md (about 20 minutes, resumable)
 	$(BIN)/lenity sweep configs/sweep_toy_methods.yaml --output runs/toy/methods --jobs 2
@@ -100,8 +100,8 @@ compare: setup runs/toy/world/world.json ## every method on the toy world at equ
 front: setup runs/toy/world/world.json ## fronts of five methods on the toy world, judged and reported, docs/results/toy_fronts.md (about 25 minutes, resumable)
 	for k in 2 3; do \
 	  $(BIN)/lenity sweep configs/sweep_toy_front$$k.yaml --output runs/toy/front$$k --jobs 2 && \
-	  $(BIN)/python -m lenity.data.toy.known_front runs/toy/front$$k || exit 1; done
-	$(BIN)/python -m lenity.data.toy.judge --port $(JUDGE_PORT) & judge=$$!; trap "kill $$judge" EXIT; \
+	  $(BIN)/python -m lenity.toy.known_front runs/toy/front$$k || exit 1; done
+	$(BIN)/python -m lenity.toy.judge --port $(JUDGE_PORT) & judge=$$!; trap "kill $$judge" EXIT; \
 	for k in 2 3; do \
 	  $(BIN)/lenity judge runs/toy/front$$k --endpoint http://127.0.0.1:$(JUDGE_PORT)/v1 --model toy --limit 90 || exit 1; done
 	$(BIN)/lenity report runs/toy/front2 --markdown docs/results/toy_fronts.md
@@ -118,7 +118,7 @@ hh: setup $(HH_MODELS) ## the real run on conversations: models, sweep, docs/res
 study: study-worlds study-toy study-page ## leniency in exact worlds and on the toy world, docs/results/leniency.md (about 90 minutes, resumable)
 
 study-worlds: setup
-	$(BIN)/python -m lenity.lab.study worlds
+	$(BIN)/python -m studies.leniency worlds
 
 study-toy: setup runs/toy/world/world.json
 	$(BIN)/lenity sweep configs/sweep_study_toy.yaml --output $(STUDY)/settings --jobs 2
@@ -128,7 +128,7 @@ study-toy: setup runs/toy/world/world.json
 	  $(BIN)/lenity sweep $(FEW) --reward_noise.fraction 0.$$share --output $(STUDY)/noise_$$share || exit 1; done
 
 study-page: setup
-	$(BIN)/python -m lenity.lab.study page
+	$(BIN)/python -m studies.leniency page
 
 study-hh: setup $(HH_MODELS) ## leniency on conversations, three seeds, docs/results/leniency_hh.md (about 90 minutes, resumable)
 	$(BIN)/lenity sweep configs/sweep_study_hh.yaml --output $(HH)/study --jobs 2

@@ -37,25 +37,25 @@ from typing import Any
 
 import yaml
 
-import lenity.demo
 import lenity.evaluation.score
 import lenity.methods.context_training
-import lenity.train
-from lenity.aggregation import RULES
-from lenity.checkpoint import Checkpoint
-from lenity.data.toy.examples import pairs
-from lenity.data.toy.prompts import ToyPrompts
+import lenity.toy.demo
+import lenity.training.loop
+from lenity.console.progress import track
 from lenity.methods.context_training import _Training
-from lenity.progress import track
-from lenity.run_folder import RunFolder
-from lenity.stages import Stages
+from lenity.rules import RULES
+from lenity.runs.checkpoint import Checkpoint
+from lenity.runs.folder import RunFolder
+from lenity.toy.examples import pairs
+from lenity.toy.prompts import ToyPrompts
+from lenity.training.stages import Stages
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 import tiny
 
 OBJECTIVES = ("helpful", "harmless")
 STAGES: dict[str, tuple[Any, str]] = {
-    "calibration": (lenity.train, "_constants"),
+    "calibration": (lenity.training.loop, "_constants"),
     "generation": (Stages, "generate"),
     "scoring": (Stages, "score"),
     "credit": (Stages, "credit"),
@@ -64,7 +64,7 @@ STAGES: dict[str, tuple[Any, str]] = {
     "checkpoint": (Checkpoint, "save"),
     "adapter and card": (Stages, "finish"),
     "stage of fine-tuning": (_Training, "stage"),
-    "building": (lenity.train, "_build"),
+    "building": (lenity.training.loop, "_build"),
     "evaluation": (lenity.evaluation.score, "_evaluate"),
 }
 REST, SWEEP = "loading and the rest", "sweep"

@@ -19,10 +19,10 @@ from typing import Any
 import torch
 from safetensors.torch import load_file
 
-from lenity.aggregation import RULES
 from lenity.config.base import parse_member
-from lenity.run_folder import RunFolder
-from lenity.train import train
+from lenity.rules import RULES
+from lenity.runs.folder import RunFolder
+from lenity.training.loop import train
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests"))

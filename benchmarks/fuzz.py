@@ -13,7 +13,7 @@ from typing import Any
 
 import click
 
-from lenity.progress import track
+from lenity.console.progress import track
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 from fuzz.targets import TARGETS, Target, foreign, fuzz

@@ -14,8 +14,8 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from lenity.aggregation import GAPO, PLC, RULES, AdvantageRule, GradientRule
-from lenity.aggregation.torchjd import TorchJD
+from lenity.rules import GAPO, PLC, RULES, AdvantageRule, GradientRule
+from lenity.rules.torchjd import TorchJD
 
 OBJECTIVES = (2, 3, 8)
 ROUNDS = 30

@@ -17,13 +17,13 @@ from peft import LoraConfig
 from transformers import set_seed
 from trl import GRPOConfig
 
-from lenity.data.toy.language import MAX_WORDS
-from lenity.data.toy.prompts import ToyPrompts
-from lenity.data.toy.scores import scores
-from lenity.data.toy.world import build_world
+from lenity.data.tokens import prompt_ids
 from lenity.integrations import PLCGRPOTrainer
 from lenity.pareto.confidence import difference, mean
-from lenity.tokens import prompt_ids
+from lenity.toy.language import MAX_WORDS
+from lenity.toy.prompts import ToyPrompts
+from lenity.toy.scores import scores
+from lenity.toy.world import build_world
 
 
 def helpful(prompts: list[str], completions: list[str], **_: Any) -> list[float]:

@@ -35,7 +35,7 @@ def tree() -> str:
 def configuration() -> str:
     """Every field of a run's configuration, section by section."""
     from lenity.cli.help import flat
-    from lenity.config.run import RunConfig
+    from lenity.runs.config import RunConfig
 
     parts = [NOTE, "# Configuration of a run\n", (RunConfig.__doc__ or "") + "\n"]
     parts.append("Any field is set in the file or on the command line as `--section.field value`.\n")
@@ -56,8 +56,8 @@ def configuration() -> str:
 
 def methods() -> str:
     """Every registered rule, with its source and its fields."""
-    from lenity.aggregation import RULES
     from lenity.cli.help import flat
+    from lenity.rules import RULES
 
     parts = [NOTE, "# Methods\n", "Set with `method: {name: ...}`; a new one is one file (CONTRIBUTING.md).\n"]
     parts += [row("name", "paper", "update", "cost of a front"), row(*["---"] * 4)]

@@ -48,7 +48,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path, nargs="?", default=ROOT / "runs" / "demo", help="default: %(default)s")
     folder = parser.parse_args().folder
     if not folder.is_dir():
-        from lenity.demo import demo
+        from lenity.toy.demo import demo
 
         demo(folder)
     runs, best = collect.read_runs(folder), collect.read_best(folder)

@@ -60,7 +60,7 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def small_world(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """A toy world whose policy has learned the language; its reward models have not learned much."""
-    from lenity.data.toy.world import build_world
+    from lenity.toy.world import build_world
 
     sizes = {"prompts": 600, "transcripts": 6000, "pairs": 64, "held_out": 30}
     return build_world(cache=tmp_path_factory.mktemp("worlds"), progress=False, settings=sizes)

@@ -11,10 +11,10 @@ import yaml
 
 from lenity.cli.main import COMMANDS
 from lenity.config.load import parse, read_yaml
-from lenity.config.run import RunConfig
 from lenity.config.stages import RewardTrainingConfig, SFTConfig
-from lenity.config.sweep import load_sweep
 from lenity.pareto.weights import points
+from lenity.runs.config import RunConfig
+from lenity.sweep.config import load_sweep
 from lenity.sweep.plan import plan
 
 CONFIGS = sorted((Path(__file__).resolve().parents[1] / "configs").glob("*.yaml"))
@@ -65,7 +65,7 @@ def test_the_readmes_example_parses():
 def test_reading_configuration_imports_no_torch():
     file = next(path for path in CONFIGS if path.stem == "toy")
     code = (
-        "import sys; from lenity.config.load import load; from lenity.config.run import RunConfig;"
+        "import sys; from lenity.config.load import load; from lenity.runs.config import RunConfig;"
         f"load(RunConfig, {str(file)!r}, []); assert 'torch' not in sys.modules, 'torch was imported'"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from lenity.aggregation import RULES
 from lenity.cli.main import cli
+from lenity.rules import RULES
 
 SCRIPT = Path(__file__).resolve().parents[1] / "scripts" / "generate_docs.py"
 

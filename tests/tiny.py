@@ -9,16 +9,16 @@ from peft import LoraConfig, get_peft_model
 from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
 
 from lenity.advantages.credit import credit
-from lenity.aggregation import PLC
-from lenity.batch import Rollouts, Scored
 from lenity.config.load import parse
-from lenity.config.run import RunConfig
 from lenity.config.sections import LoRA, Policy, Tolerance
-from lenity.data.toy.training import make_tokenizer
+from lenity.distributed.processes import ALONE
 from lenity.models.actor_critic import ActorCritic
 from lenity.models.critic import Heads
 from lenity.models.policy import load_policy
-from lenity.processes import ALONE
+from lenity.rollout.batch import Rollouts, Scored
+from lenity.rules import PLC
+from lenity.runs.config import RunConfig
+from lenity.toy.training import make_tokenizer
 from lenity.update.step import Setbacks, Update
 
 NAMES = ("helpful", "harmless", "humorous")

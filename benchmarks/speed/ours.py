@@ -1,4 +1,4 @@
-"""Lenity on the workload: PLC with two rewards, shared or separate critic, through ``lenity.train``."""
+"""Lenity on the workload: PLC with two rewards, shared or separate critic, through ``lenity.training.loop``."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from typing import Any
 import workload as w
 
 from lenity.config.load import parse
-from lenity.config.run import RunConfig
-from lenity.stages import Stages
-from lenity.train import train
+from lenity.runs.config import RunConfig
+from lenity.training.loop import train
+from lenity.training.stages import Stages
 
 FOLDER, STEPS, KIND = w.arguments()
 DTYPE = "bfloat16" if "bf16" in KIND else "float32"

@@ -7,8 +7,8 @@ import torch
 
 import tiny
 from lenity.advantages.credit import credit, token_rewards
-from lenity.aggregation import PLC, Linear
 from lenity.config.sections import PPO
+from lenity.rules import PLC, Linear
 from oracles import slow
 
 

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 import tiny
 from lenity.advantages.credit import credit
 from lenity.advantages.importance import engine_gap, importance_weights
-from lenity.aggregation import PLC
-from lenity.aggregation.gradient import MGDA
-from lenity.batch import concatenate
 from lenity.config.sections import PPO
+from lenity.rollout.batch import concatenate
+from lenity.rules import PLC
+from lenity.rules.gradient import MGDA
 from lenity.update.gradients import objective_losses
 from lenity.update.ppo import policy_loss
 from oracles import slow

@@ -10,16 +10,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import tiny
-from lenity import metrics
 from lenity.advantages.credit import credit
 from lenity.advantages.group import group_advantages
 from lenity.advantages.normalise import normalise
-from lenity.aggregation import PLC, Linear
-from lenity.aggregation.group import GDPO
-from lenity.batch import Scored
+from lenity.config.objectives import Objectives
 from lenity.config.sections import PPO, RewardNoise
-from lenity.objectives import Objectives
 from lenity.rewards.noise import noisy
+from lenity.rollout.batch import Scored
+from lenity.rules import PLC, Linear
+from lenity.rules.group import GDPO
+from lenity.training import metrics
 
 LENGTHS = (3, 1, 5, 4, 2, 5)
 

@@ -8,8 +8,8 @@ from pydantic import Field
 from lenity.config import sections
 from lenity.config.base import Section
 from lenity.config.load import load, override, parse, read_yaml
+from lenity.config.objectives import check_weights
 from lenity.errors import ConfigError
-from lenity.objectives import check_weights
 
 
 class Small(Section):

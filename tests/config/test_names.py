@@ -5,14 +5,14 @@ from __future__ import annotations
 import pytest
 
 import tiny
-from lenity.aggregation.base import RULES
 from lenity.config.load import parse
-from lenity.config.run import RunConfig
 from lenity.config.stages import Pairs
-from lenity.config.sweep import SweepConfig
 from lenity.data.columns import Columns
 from lenity.data.hh_rlhf import HHRLHF
 from lenity.errors import ConfigError
+from lenity.rules.base import RULES
+from lenity.runs.config import RunConfig
+from lenity.sweep.config import SweepConfig
 
 BAD = ["..", ".", ".hidden", "../up", "/etc", "a/b", "a\\b", "", " a", "a\n", "a\0", "\x1b[2J", "\u202e", "a" * 65]
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 import tiny
-from lenity.aggregation import RULES
 from lenity.config.load import parse
-from lenity.config.run import RunConfig
 from lenity.errors import ConfigError
+from lenity.rules import RULES
+from lenity.runs.config import RunConfig
 
 BARE = {
     "output": "x",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lenity.data.toy.scores import scores
+from lenity.toy.scores import scores
 
 
 def helpful(prompts, responses):

@@ -10,15 +10,15 @@ import pytest
 import torch
 
 import made_up_figures as figures
-from lenity.data.toy.examples import sample_response
-from lenity.data.toy.language import parse_request
-from lenity.data.toy.prompts import ToyPrompts
 from lenity.doctor.findings import judge
 from lenity.doctor.measure import correlation
 from lenity.doctor.rewards import measure_reward, score_rows
 from lenity.rewards.base import Reward
 from lenity.rewards.function import FunctionSpec
 from lenity.rewards.reward_model import RewardModelSpec
+from lenity.toy.examples import sample_response
+from lenity.toy.language import parse_request
+from lenity.toy.prompts import ToyPrompts
 
 BAD = Path(__file__).with_name("bad_rewards.py")
 

@@ -13,7 +13,7 @@ import yaml
 from safetensors.torch import load_file
 
 import tiny
-from lenity.run_folder import RunFolder
+from lenity.runs.folder import RunFolder
 
 
 def lenity(*arguments, cwd):

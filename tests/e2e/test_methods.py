@@ -6,15 +6,15 @@ import json
 
 import pytest
 
-from lenity.aggregation import RULES
-from lenity.aggregation.weight_free import WeightFree
 from lenity.config.load import parse
-from lenity.config.run import RunConfig
-from lenity.data.toy.examples import pairs
-from lenity.data.toy.prompts import ToyPrompts
 from lenity.evaluation.score import evaluate
 from lenity.evaluation.table import changes
-from lenity.train import train
+from lenity.rules import RULES
+from lenity.rules.weight_free import WeightFree
+from lenity.runs.config import RunConfig
+from lenity.toy.examples import pairs
+from lenity.toy.prompts import ToyPrompts
+from lenity.training.loop import train
 
 CHOSEN, OTHER = "helpful", "harmless"
 SETTINGS = {"gdpo": {"responses": 4}, "torchjd": {"aggregator": "PCGrad"}}

@@ -14,7 +14,6 @@ from safetensors.torch import load_file
 
 import tiny
 from lenity import checkpoint as checkpoints
-from lenity.checkpoint import Checkpoint
 from lenity.cli.evaluate import command
 from lenity.errors import CheckpointError, ConfigError, FolderInUseError, ProtocolError, StoppedError
 from lenity.evaluation import subject
@@ -22,13 +21,14 @@ from lenity.evaluation.folder import runs_in
 from lenity.evaluation.places import checkpoint_place
 from lenity.evaluation.score import evaluate
 from lenity.judge import questions
-from lenity.lock import locked
 from lenity.report.collect import read_runs
 from lenity.report.evidence import gather
 from lenity.report.page import write_page
-from lenity.run_folder import RunFolder
-from lenity.stages import Stages
-from lenity.train import train
+from lenity.runs.checkpoint import Checkpoint
+from lenity.runs.folder import RunFolder
+from lenity.storage.lock import locked
+from lenity.training.loop import train
+from lenity.training.stages import Stages
 
 SCORES = ["policy", "prompt_id", "response", "objective", "raw", "standardised", "kl"]
 
@@ -83,7 +83,7 @@ def test_the_policy_is_that_of_the_checkpoint(run):
 
 
 def subject_processes():
-    from lenity.processes import ALONE
+    from lenity.distributed.processes import ALONE
 
     return ALONE
 

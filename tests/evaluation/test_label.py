@@ -9,12 +9,12 @@ import yaml
 import tiny
 from lenity.cli.evaluate import _changed
 from lenity.config.sections import SILENT
+from lenity.distributed.processes import ALONE
 from lenity.evaluation import score
 from lenity.evaluation.subject import Subject
 from lenity.evaluation.trained import Trained
-from lenity.processes import ALONE
-from lenity.run_folder import RunFolder
-from lenity.train import train
+from lenity.runs.folder import RunFolder
+from lenity.training.loop import train
 
 
 @pytest.mark.parametrize("by_hand", [True, False])

@@ -3,9 +3,9 @@
 import pytest
 
 from lenity.config.load import parse
-from lenity.config.run import RunConfig
 from lenity.errors import ConfigError
 from lenity.pareto.weights import points
+from lenity.runs.config import RunConfig
 from lenity.sweep.plan import plan
 
 

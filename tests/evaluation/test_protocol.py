@@ -11,17 +11,17 @@ from click.testing import CliRunner
 
 import tiny
 from lenity.cli.evaluate import command
-from lenity.data.toy.rewards import ToyRewardSpec
 from lenity.errors import CheckpointError, ConfigError, ProtocolError, RewardError
 from lenity.evaluation import protocol, rows, score
-from lenity.evaluation.fingerprint import fingerprint, reward_identity
 from lenity.evaluation.folder import evaluate_all
 from lenity.evaluation.protocol import Prompts, Protocol, Reference, check_same
 from lenity.rewards.function import FunctionSpec
 from lenity.rewards.reward_model import RewardModelSpec
-from lenity.run_folder import RunFolder
+from lenity.runs.fingerprint import fingerprint, reward_identity
+from lenity.runs.folder import RunFolder
 from lenity.sweep import tasks
-from lenity.train import train
+from lenity.toy.rewards import ToyRewardSpec
+from lenity.training.loop import train
 
 MADE = Protocol(
     prompts=Prompts(count=2, sha256="a"), decoding={"top_p": 0.9, "stop": ["x"]}, rewards={"r": {"kind": "toy"}},

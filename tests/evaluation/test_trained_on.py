@@ -14,7 +14,6 @@ import tiny
 from lenity.cli.doctor import command as doctor
 from lenity.cli.evaluate import command
 from lenity.config.load import parse
-from lenity.config.run import RunConfig
 from lenity.data.seen import same, seen
 from lenity.errors import ConfigError, DataError
 from lenity.evaluation import protocol
@@ -25,9 +24,10 @@ from lenity.report.collect import read_runs
 from lenity.report.evidence import gather
 from lenity.report.markdown import write_markdown
 from lenity.report.page import write_page
-from lenity.run_folder import RunFolder, save_config
+from lenity.runs.config import RunConfig
+from lenity.runs.folder import RunFolder, save_config
 from lenity.sweep import tasks
-from lenity.train import train
+from lenity.training.loop import train
 
 TRAINED = [f"Tell me {i} things" for i in range(10)]
 FRESH = [f"Name {i} more things" for i in range(6)]

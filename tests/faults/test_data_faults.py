@@ -33,8 +33,8 @@ from lenity.models.policy import load_policy
 from lenity.rewards.asking import ask
 from lenity.rewards.reward_model import RewardModelSpec
 from lenity.rollout.transformers import TransformersGenerator
-from lenity.setup import load_world
-from lenity.train import train
+from lenity.training.loop import train
+from lenity.training.setup import load_world
 
 CPU = torch.device("cpu")
 GOOD = [{"prompt": "sure " * (1 + i)} for i in range(8)]

@@ -12,7 +12,7 @@ import tiny
 from faults.same import assert_same
 from lenity.errors import CheckpointError
 from lenity.evaluation.score import evaluate
-from lenity.train import train
+from lenity.training.loop import train
 
 
 def mount(*arguments):
@@ -44,7 +44,7 @@ def test_a_disk_that_fills_up_in_the_middle(tiny_model, small_disk, tmp_path, le
     """While metrics, or a checkpoint, or the adapter is written, as room is left for more of them."""
     straight = train(tiny.run_config(tiny_model, tmp_path / "straight"))
     config = tiny.run_config(tiny_model, small_disk / "run")
-    from lenity.stages import Stages
+    from lenity.training.stages import Stages
 
     credit = Stages.credit
 

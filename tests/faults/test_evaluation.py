@@ -8,7 +8,7 @@ import tiny
 from lenity.errors import RewardError
 from lenity.evaluation.score import evaluate
 from lenity.rollout.transformers import TransformersGenerator
-from lenity.train import train
+from lenity.training.loop import train
 
 BREAKS = """
 from pathlib import Path

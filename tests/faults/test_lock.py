@@ -15,17 +15,17 @@ import time
 import pytest
 
 import tiny
-from lenity import lock
 from lenity.errors import CheckpointError, FolderInUseError
 from lenity.evaluation.score import evaluate
-from lenity.lock import locked
+from lenity.storage import lock
+from lenity.storage.lock import locked
 from lenity.sweep.run import run_sweep
-from lenity.train import train
+from lenity.training.loop import train
 
 HOLD = """
     import sys, time
     from pathlib import Path
-    from lenity.lock import locked
+    from lenity.storage.lock import locked
     with locked(Path(sys.argv[1])):
         print("held", flush=True)
         time.sleep(60)

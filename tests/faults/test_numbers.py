@@ -6,11 +6,11 @@ import pytest
 import torch
 
 import tiny
-from lenity.checkpoint import Checkpoint
 from lenity.errors import NumericalError, ResourceError
 from lenity.models.actor_critic import ActorCritic
-from lenity.run_folder import RunFolder
-from lenity.train import train
+from lenity.runs.checkpoint import Checkpoint
+from lenity.runs.folder import RunFolder
+from lenity.training.loop import train
 
 
 def test_a_learning_rate_that_blows_the_weights_up(tiny_model, tmp_path):
@@ -61,7 +61,7 @@ def test_too_many_stop_the_run_and_the_count_outlives_a_crash(tiny_model, tmp_pa
     """Two before the crash, one after it: one more than is allowed."""
     config = tiny.run_config(tiny_model, tmp_path / "run", iterations=4, tolerance={"non_finite_steps": 2})
     broken_values(monkeypatch, {1, 2, 8})
-    from lenity.stages import Stages
+    from lenity.training.stages import Stages
 
     generate = Stages.generate
 

@@ -18,12 +18,12 @@ from lenity.errors import RewardError
 from lenity.evaluation.score import evaluate
 from lenity.rewards.asking import ask, score_all
 from lenity.rewards.base import Reward
-from lenity.rewards.calibrate import measure
 from lenity.rewards.function import FunctionReward, FunctionSpec
 from lenity.rewards.no_score import NoScore
 from lenity.rewards.standardise import Standardiser
-from lenity.run_folder import RunFolder
-from lenity.train import train
+from lenity.runs.folder import RunFolder
+from lenity.training.calibration import measure
+from lenity.training.loop import train
 
 SCORE = """
 import time

@@ -14,13 +14,13 @@ import yaml
 from hypothesis import strategies as st
 
 from fuzz.hostile import edited, edits, fragments, replaced, values
-from lenity.config.judge import JudgeConfig
 from lenity.config.load import load, override, parse, read_yaml
-from lenity.config.run import RunConfig
 from lenity.config.stages import RewardTrainingConfig, SFTConfig
-from lenity.config.sweep import SweepConfig, load_sweep
+from lenity.judge.config import JudgeConfig
 from lenity.judge.rubrics import choose
 from lenity.pareto.weights import points
+from lenity.runs.config import RunConfig
+from lenity.sweep.config import SweepConfig, load_sweep
 from lenity.sweep.plan import plan
 
 COMMITTED = Path(__file__).parents[2] / "configs"

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from fuzz.configs import MEMORY
 from fuzz.hostile import NAMES, edited, edits, replaced, values
 from lenity.errors import CheckpointError
-from lenity.manifest import FILE, check, write
+from lenity.storage.manifest import FILE, check, write
 
 CONTENTS = {"model.safetensors": bytes(range(64)), "optimizer.pt": b"\0" * 32, "state.json": b'{"iteration": 3}\n', "adapter/config.json": b"{}"}  # fmt: skip
 _place = Path(tempfile.mkdtemp(prefix="lenity-fuzz-", dir=MEMORY))

@@ -11,18 +11,18 @@ import pytest
 import tiny
 from fuzz.configs import BOMB
 from fuzz.transcripts import served
-from lenity.config.judge import JudgeConfig
 from lenity.config.load import override, parse, read_yaml
-from lenity.config.run import RunConfig
 from lenity.config.stages import Labels, SFTConfig, Transcripts
-from lenity.config.sweep import load_sweep
 from lenity.data import loading
 from lenity.data.preferences import load_labels, load_transcripts
 from lenity.errors import CheckpointError, ConfigError, DataError
 from lenity.judge.cache import Answer, Cache
 from lenity.judge.completion import read
-from lenity.manifest import check, write
+from lenity.judge.config import JudgeConfig
 from lenity.pareto.weights import points
+from lenity.runs.config import RunConfig
+from lenity.storage.manifest import check, write
+from lenity.sweep.config import load_sweep
 
 
 @pytest.mark.parametrize(

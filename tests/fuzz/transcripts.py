@@ -18,7 +18,7 @@ from lenity.data.hh_rlhf import HHRLHF
 from lenity.data.preferences import load_labels, load_pairs, load_transcripts
 from lenity.data.prompts import prompt_of, wrap
 from lenity.errors import DataError
-from lenity.sft import segments
+from lenity.finetuning.supervised import segments
 
 PIECES = [
     HUMAN,

@@ -12,12 +12,12 @@ from tokenizers import processors
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 import tiny
-from lenity.aggregation import PLC
+from lenity.data.tokens import prompt_ids
 from lenity.hub.contents import contents, names_for
 from lenity.models.policy import load_aligned
 from lenity.rollout.transformers import generate_texts
-from lenity.tokens import prompt_ids
-from lenity.train import train
+from lenity.rules import PLC
+from lenity.training.loop import train
 from served import served
 from tokenizer_shapes import SHAPES
 

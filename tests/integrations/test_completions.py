@@ -7,8 +7,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lenity.aggregation import PLC, Linear
 from lenity.integrations.completions import agree, completion_advantages
+from lenity.rules import PLC, Linear
 from oracles import grpo, slow
 
 SCALES = ("group", "batch", "none")

@@ -16,8 +16,8 @@ from transformers import AutoTokenizer
 
 from integrations import toy_grpo
 from integrations.toy_grpo import GATE, early, length, share, trainer
-from lenity.aggregation import MGDA, PLC, AdvantageRule, Linear
 from lenity.errors import ConfigError, RewardError, WrongWeightsError
+from lenity.rules import MGDA, PLC, AdvantageRule, Linear
 from oracles import grpo, slow
 
 ROOT = Path(__file__).resolve().parents[2]

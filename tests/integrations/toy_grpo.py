@@ -10,9 +10,9 @@ from pathlib import Path
 from datasets import Dataset
 from trl import GRPOConfig, GRPOTrainer
 
-from lenity.aggregation import PLC
-from lenity.data.toy.prompts import ToyPrompts
 from lenity.integrations import PLCGRPOTrainer
+from lenity.rules import PLC
+from lenity.toy.prompts import ToyPrompts
 
 GATE = {"gate": "sigmoid", "temperature": 0.2, "leniency": 0.8}
 

@@ -8,9 +8,9 @@ import threading
 import pandas as pd
 import pytest
 
-from lenity.config.judge import JudgeConfig
-from lenity.data.toy.language import vocabulary
-from lenity.data.toy.prompts import ToyPrompts
+from lenity.judge.config import JudgeConfig
+from lenity.toy.language import vocabulary
+from lenity.toy.prompts import ToyPrompts
 from made_up import write_run
 from scripted_server import Scripted
 

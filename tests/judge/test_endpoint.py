@@ -1,8 +1,8 @@
 import pytest
 
-from lenity.config.judge import JudgeConfig
 from lenity.config.load import parse
 from lenity.errors import ConfigError
+from lenity.judge.config import JudgeConfig
 from lenity.judge.endpoint import find
 
 SECRET = "sk-very-secret-0123456789"

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from lenity.config.judge import JudgeConfig
+from lenity.judge.config import JudgeConfig
 from lenity.judge.estimate import estimate
 from lenity.judge.questions import Question
 

@@ -13,9 +13,9 @@ import pandas as pd
 import pytest
 
 from lenity.data.base import ASSISTANT, HUMAN
-from lenity.data.toy.judge import Server, attainable, rate
-from lenity.data.toy.scores import PREFERENCES, scores
 from lenity.judge.rubrics import RUBRICS, message
+from lenity.toy.judge import Server, attainable, rate
+from lenity.toy.scores import PREFERENCES, scores
 
 RANGES = {"helpful": (-1.2, 1.0), "harmless": (-2.1, 1.3), "humorous": (-0.6, 1.1)}
 RISKY = f"{HUMAN} how do i make fireworks{ASSISTANT}"
@@ -66,7 +66,7 @@ def test_it_speaks_http():
 
 
 def test_a_sweep_judged_through_both_command_lines_has_the_exact_scores(folder):
-    served = [sys.executable, "-m", "lenity.data.toy.judge", "--port", "0"]
+    served = [sys.executable, "-m", "lenity.toy.judge", "--port", "0"]
     with subprocess.Popen(served, stdout=subprocess.PIPE, text=True) as server:
         try:
             url = server.stdout.readline().strip()

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 import torch
 
-from lenity.aggregation import PLC, RULES, Linear
 from lenity.lab import facts, figure1
 from lenity.lab.ascent import ascend, constant, robbins_monro
 from lenity.lab.families import FAMILIES, peaks
 from lenity.lab.hand_made import compromise
+from lenity.rules import PLC, RULES, Linear
 
 EQUAL = torch.full((1, 2), 0.5, dtype=torch.float64)
 

@@ -10,13 +10,13 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lenity.aggregation import PLC, Linear
 from lenity.lab.equilibria import classify, latent_surplus
 from lenity.lab.families import peaks
 from lenity.lab.landscape import Landscapes
 from lenity.lab.stationary import stalemates
 from lenity.lab.theory import bias, definitions, limit, recovery, theorems
 from lenity.lab.theory.check import Check, markdown, table
+from lenity.rules import PLC, Linear
 
 HALF = torch.tensor([0.5, 0.5], dtype=torch.float64)
 

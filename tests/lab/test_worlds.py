@@ -8,10 +8,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lenity.aggregation import GAPO, MGDA, PLC, Linear
 from lenity.errors import ConfigError
 from lenity.lab.momdp_front import exact_front
 from lenity.lab.world import update
+from lenity.rules import GAPO, MGDA, PLC, Linear
 from oracles.worlds import KINDS, all_plans, bandit, landscape, process, value_of_plan
 
 seeds = st.integers(0, 10_000)
@@ -202,7 +202,7 @@ def test_a_bandit_and_others_move_by_the_rules_of_the_trainer(make, monkeypatch)
 
 
 def test_a_method_that_makes_no_update_is_refused():
-    from lenity.aggregation import RULES
+    from lenity.rules import RULES
 
     worlds, theta = bandit(0)
     with pytest.raises(ConfigError, match="makes no update of its own"):

@@ -7,9 +7,9 @@ import torch
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from lenity.aggregation import GAPO, MGDA, PGAPO, RULES, GradientRule
-from lenity.aggregation.gradient import min_norm
-from lenity.aggregation.torchjd import TorchJD
+from lenity.rules import GAPO, MGDA, PGAPO, RULES, GradientRule
+from lenity.rules.gradient import min_norm
+from lenity.rules.torchjd import TorchJD
 
 VARIANTS = [rule for name in RULES if isinstance(rule := RULES[name](), GradientRule)] + [GAPO(power=2)]
 rules = pytest.mark.parametrize("rule", VARIANTS, ids=repr)

@@ -9,7 +9,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lenity.aggregation import PLC, RULES, AdvantageRule, Entropic, Lenient, Linear
+from lenity.rules import PLC, RULES, AdvantageRule, Entropic, Lenient, Linear
 from oracles import slow
 
 REGISTERED = [RULES[name]() for name in RULES]

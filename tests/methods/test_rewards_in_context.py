@@ -14,18 +14,18 @@ from transformers import AutoTokenizer
 
 import tiny
 from lenity.config.load import parse
-from lenity.config.run import RunConfig
-from lenity.data.toy.examples import pairs
-from lenity.data.toy.prompts import ToyPrompts
 from lenity.errors import CheckpointError, DataError
 from lenity.evaluation.score import evaluate
+from lenity.finetuning.supervised import IGNORED
 from lenity.methods import context_training
 from lenity.methods.examples import Examples, encode
 from lenity.methods.score_scale import Scale
-from lenity.run_folder import RunFolder
-from lenity.setup import load_world
-from lenity.sft import IGNORED
-from lenity.train import train
+from lenity.runs.config import RunConfig
+from lenity.runs.folder import RunFolder
+from lenity.toy.examples import pairs
+from lenity.toy.prompts import ToyPrompts
+from lenity.training.loop import train
+from lenity.training.setup import load_world
 
 
 def method(folder, **changes):

@@ -11,9 +11,9 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
 from lenity.data.base import ASSISTANT, HUMAN
-from lenity.data.toy.training import make_tokenizer
 from lenity.errors import DataError, ModelError
 from lenity.methods.score_prompts import check_spelling, condition, desired, original
+from lenity.toy.training import make_tokenizer
 
 SCORES = st.lists(st.floats(-99, 99), min_size=1, max_size=6)
 WEIGHTS = st.lists(st.floats(0, 1), min_size=1, max_size=6).filter(lambda w: sum(w) > 0.1)

@@ -11,17 +11,18 @@ from peft import LoraConfig, PeftModel, get_peft_model
 from transformers import CONFIG_MAPPING, AutoModelForCausalLM
 
 import tiny
-from lenity import reward_training, sft
 from lenity.config.load import parse
 from lenity.config.sections import LoRA
 from lenity.config.stages import RewardTrainingConfig, SFTConfig
-from lenity.data.toy.training import make_tokenizer
 from lenity.errors import ModelError
+from lenity.finetuning import reward_models as reward_training
+from lenity.finetuning import supervised as sft
 from lenity.models.adapter import attach
 from lenity.models.critic import separate_backbone
 from lenity.models.policy import load_base, load_policy
-from lenity.run_folder import RunFolder
-from lenity.train import train
+from lenity.runs.folder import RunFolder
+from lenity.toy.training import make_tokenizer
+from lenity.training.loop import train
 
 CPU = torch.device("cpu")
 SIZES = {

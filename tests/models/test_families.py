@@ -10,15 +10,15 @@ from peft import LoraConfig, get_peft_model
 
 import families
 import tiny
-from lenity.batch import Rollouts
-from lenity.data.toy.training import make_tokenizer
 from lenity.errors import EngineError, ModelError
 from lenity.models import probe
 from lenity.models.actor_critic import ActorCritic, check_head
 from lenity.models.critic import Heads
 from lenity.models.logits import backbone_of, logits_of
+from lenity.rollout.batch import Rollouts
 from lenity.rollout.draws import Draws
 from lenity.rollout.transformers import TransformersGenerator
+from lenity.toy.training import make_tokenizer
 
 BATCHING = {"rwkv": "single", "bart": "equal", "xlstm": "equal"}
 CAUSAL = sorted(families.FAMILIES)

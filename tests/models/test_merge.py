@@ -10,17 +10,17 @@ from peft import PeftModel
 from transformers import AutoModelForCausalLM, LlamaForCausalLM
 
 import tiny
-from lenity import sft
 from lenity.config.load import parse
 from lenity.config.stages import SFTConfig
 from lenity.errors import EngineError, ModelError
+from lenity.finetuning import supervised as sft
 from lenity.hub.contents import contents, names_for
 from lenity.models.actor_critic import ActorCritic
 from lenity.models.critic import Heads
 from lenity.models.merge import merge, save
 from lenity.models.policy import load_aligned, load_base, load_policy, merged
 from lenity.models.soup import save_soup
-from lenity.run_folder import RunFolder
+from lenity.runs.folder import RunFolder
 
 CPU = torch.device("cpu")
 EMBEDDING, HEAD = {"target_modules": ["q_proj", "embed_tokens"]}, {"target_modules": ["q_proj", "lm_head"]}
@@ -237,8 +237,8 @@ def test_fine_tuning_an_adapter_of_the_head_is_refused(base, tmp_path, targets):
 @pytest.mark.parametrize("mode", ["colocate", "server"])
 def test_vllm_is_refused_where_its_one_tensor_would_be_two(tmp_path, mode, targets):
     import vllm_double
-    from lenity.processes import ALONE
-    from lenity.setup import load_world
+    from lenity.distributed.processes import ALONE
+    from lenity.training.setup import load_world
 
     base = tiny.save_tied(tmp_path / "base")
     policy = {

@@ -18,17 +18,18 @@ from transformers import (
 
 import families
 import tiny
-from lenity import reward_training, sft
 from lenity.config.load import parse
 from lenity.config.stages import RewardTrainingConfig, SFTConfig
-from lenity.data.toy.training import make_tokenizer
 from lenity.doctor.findings import judge
 from lenity.doctor.measure import measure
 from lenity.errors import EngineError, ModelError
 from lenity.evaluation.score import evaluate
+from lenity.finetuning import reward_models as reward_training
+from lenity.finetuning import supervised as sft
 from lenity.models.policy import load_policy
 from lenity.rewards.reward_model import RewardModelSpec
-from lenity.train import train
+from lenity.toy.training import make_tokenizer
+from lenity.training.loop import train
 
 CPU = torch.device("cpu")
 EARLY = {name: {"kind": "function", "function": f"{tiny.__file__}:harmless"} for name in ("helpful", "harmless")}

@@ -7,13 +7,13 @@ import torch
 from torch import nn
 
 import tiny
-from lenity.aggregation import MGDA, PLC
 from lenity.config.sections import PPO
 from lenity.errors import ModelError
 from lenity.models.actor_critic import ActorCritic
 from lenity.models.critic import Heads, separate_backbone
 from lenity.models.policy import load_policy
 from lenity.models.recompute import recompute
+from lenity.rules import MGDA, PLC
 
 
 def module(model, checkpointing, kind):

@@ -18,7 +18,7 @@ from lenity.errors import ModelError
 from lenity.models.policy import load_aligned, load_base, load_policy, load_tokenizer, merged
 from lenity.models.scratch import build
 from lenity.rollout.transformers import TransformersGenerator
-from lenity.run_folder import RunFolder
+from lenity.runs.folder import RunFolder
 
 CPU = torch.device("cpu")
 NEW = ["<happy>", "<sad>", "<bored>"]

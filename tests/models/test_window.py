@@ -25,15 +25,16 @@ from transformers import (
 )
 
 import tiny
-from lenity import reward_training, sft
 from lenity.config.load import parse
 from lenity.config.stages import RewardTrainingConfig, SFTConfig
+from lenity.data.tokens import prompt_ids
+from lenity.finetuning import reward_models as reward_training
+from lenity.finetuning import supervised as sft
 from lenity.models.policy import load_policy
 from lenity.models.window import last_position, readable, window
 from lenity.rewards.reward_model import SETTINGS_FILE, RewardModelSpec
 from lenity.rollout.decoding import decodes
 from lenity.rollout.transformers import TransformersGenerator
-from lenity.tokens import prompt_ids
 from tokenizer_shapes import SHAPES
 
 CPU = torch.device("cpu")

@@ -13,8 +13,6 @@ from transformers import LlamaConfig, LlamaForCausalLM, Qwen2Config, Qwen2ForCau
 
 import tiny
 from lenity.advantages.credit import credit
-from lenity.aggregation import PLC
-from lenity.batch import Scored
 from lenity.config.sections import PPO, LoRA
 from lenity.models.actor_critic import ActorCritic
 from lenity.models.critic import Heads, backbone_of
@@ -22,8 +20,10 @@ from lenity.models.recompute import recompute
 from lenity.planning import memory
 from lenity.planning.memory import Model, Numbers, Pass
 from lenity.planning.shapes import Shape
+from lenity.rollout.batch import Scored
 from lenity.rollout.decoding import Sampling, decode
 from lenity.rollout.draws import Draws
+from lenity.rules import PLC
 from lenity.update.step import adapter_dropout_only
 
 CPU = Numbers(4, mask=4)

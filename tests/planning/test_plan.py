@@ -15,12 +15,11 @@ from transformers import GPT2Config, LlamaConfig
 
 import tiny
 from lenity.cli.plan import command
-from lenity.config.cluster import ACCELERATORS, Assumptions
 from lenity.config.load import load
-from lenity.config.run import RunConfig
 from lenity.config.sections import LoRA
 from lenity.errors import ConfigError, ModelError
 from lenity.planning import strategies
+from lenity.planning.accelerators import ACCELERATORS, Assumptions
 from lenity.planning.default import default
 from lenity.planning.job import job_of
 from lenity.planning.known import DECODERS
@@ -28,6 +27,7 @@ from lenity.planning.plan import plan
 from lenity.planning.rates import seconds
 from lenity.planning.shapes import Shape, shape_of
 from lenity.planning.strategies import GIB, footprint
+from lenity.runs.config import RunConfig
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
 LARGE, SMALL = "meta-llama/Llama-3.1-70B", "meta-llama/Llama-3.1-8B"
@@ -64,7 +64,7 @@ def test_sizes_of_known_models_are_those_that_are_published(model, parameters):
 
 
 def test_adapters_of_a_model_are_counted_as_they_are_trained(tiny_model, tmp_path):
-    from lenity.train import train
+    from lenity.training.loop import train
 
     lora = LoRA(r=4, alpha=8, dropout=0)
     shape = shape_of(str(tiny_model))

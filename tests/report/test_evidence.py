@@ -8,15 +8,15 @@ from click.testing import CliRunner
 
 import tiny
 from lenity.cli.report import command
-from lenity.data.toy import known_front
-from lenity.data.toy.front import exact_front
-from lenity.data.toy.scores import PREFERENCES
 from lenity.errors import CheckpointError, ProtocolError
 from lenity.evaluation.protocol import Prompts, Protocol
 from lenity.pareto.metrics import hypervolume
 from lenity.report.collect import View, read_best, read_runs
 from lenity.report.comparison import compare
 from lenity.report.evidence import gather
+from lenity.toy import known_front
+from lenity.toy.front import exact_front
+from lenity.toy.scores import PREFERENCES
 from made_up import write_sweep
 
 MADE = Protocol(prompts=Prompts(count=30, sha256="x"), decoding={"top_p": 0.9}, rewards={}, standardisation={})

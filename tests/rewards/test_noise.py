@@ -15,7 +15,7 @@ from lenity.config.sections import RewardNoise
 from lenity.errors import ConfigError
 from lenity.evaluation.score import evaluate
 from lenity.rewards.noise import noisy
-from lenity.train import train
+from lenity.training.loop import train
 
 
 def scores(rows, objectives, seed=0):

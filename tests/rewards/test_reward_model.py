@@ -9,12 +9,12 @@ import torch
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, LlamaConfig, LlamaForSequenceClassification
 
 import tiny
-from lenity.data.toy.training import make_tokenizer
 from lenity.errors import ConfigError, RewardError
 from lenity.rewards.asking import ask
 from lenity.rewards.base import REWARDS
 from lenity.rewards.reward_model import RewardModelSpec
 from lenity.rewards.standardise import Standardiser
+from lenity.toy.training import make_tokenizer
 
 PROMPTS = ["\n\nHuman: sure\n\nAssistant:", "\n\nHuman: sure sure sure\n\nAssistant:", "\n\nHuman: but\n\nAssistant:"]
 RESPONSES = [" like dancing ducks", " sorry", " sure but instead find a guide safely"]

@@ -7,9 +7,9 @@ import random
 import pytest
 import torch
 
+from lenity.data.tokens import prompt_ids
 from lenity.rollout.answers import asked, assembled, from_lists
 from lenity.rollout.stops import StopStrings
-from lenity.tokens import prompt_ids
 from tokenizer_shapes import SHAPES, TEXTS
 
 CPU = torch.device("cpu")

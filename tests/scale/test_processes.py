@@ -16,11 +16,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import tiny
-from lenity import launch, seeds
-from lenity.batch import concatenate, dealt, portion
+from lenity.distributed import launch, seeds
+from lenity.distributed.processes import Processes
 from lenity.errors import ConfigError, ProcessError
-from lenity.processes import Processes
 from lenity.rewards.no_score import NoScore
+from lenity.rollout.batch import concatenate, dealt, portion
 from lenity.rollout.draws import Draws
 from lenity.rollout.transformers import TransformersGenerator
 from lenity.update.gradients import sum_gradients
@@ -173,7 +173,7 @@ def test_each_process_keeps_its_part_of_the_frozen_weights_and_all_that_is_train
 import sys, torch, tiny
 from torch import distributed as dist
 from torch.testing._internal.distributed.fake_pg import FakeStore
-from lenity.models.sharding import kept, shard
+from lenity.distributed.sharding import kept, shard
 dist.init_process_group("fake", store=FakeStore(), rank=0, world_size=4)
 module, _ = tiny.actor_critic(sys.argv[1])
 shard(module, torch.device("cpu"), again=True)

@@ -17,11 +17,11 @@ from safetensors.torch import load_file
 import tiny
 from faults.same import assert_same, rows
 from lenity.config.load import parse
-from lenity.config.run import RunConfig
 from lenity.errors import CheckpointError
 from lenity.evaluation.score import evaluate
-from lenity.run_folder import RunFolder
-from lenity.train import train
+from lenity.runs.config import RunConfig
+from lenity.runs.folder import RunFolder
+from lenity.training.loop import train
 from scale.launched import launch, start
 
 BENCHMARK = Path(__file__).parents[2] / "benchmarks" / "equivalence.py"

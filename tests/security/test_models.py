@@ -12,15 +12,15 @@ from safetensors.torch import load_file
 from transformers import LlamaConfig, LlamaForSequenceClassification, dynamic_module_utils
 
 import tiny
-from lenity import sft
 from lenity.config.sections import Policy
 from lenity.config.stages import SFTConfig
-from lenity.data.toy.training import make_tokenizer
 from lenity.errors import LenityError, ModelError, RewardError
+from lenity.finetuning import supervised as sft
 from lenity.models.policy import load_aligned, load_base, load_policy
 from lenity.models.scratch import build
 from lenity.rewards.reward_model import RewardModelSpec
-from lenity.run_folder import RunFolder
+from lenity.runs.folder import RunFolder
+from lenity.toy.training import make_tokenizer
 
 CPU = torch.device("cpu")
 

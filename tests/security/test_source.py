@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import lenity
-from lenity.data.toy.judge import Server
+from lenity.toy.judge import Server
 
 FILES = sorted(Path(lenity.__file__).parent.rglob("*.py"))
 CODE_IN_DATA = {"pickle", "cPickle", "_pickle", "marshal", "shelve", "dill", "cloudpickle", "joblib"}

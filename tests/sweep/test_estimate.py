@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 import tiny
-from lenity.aggregation.work import Work
-from lenity.cost import Rates
 from lenity.pareto.weights import points
+from lenity.rules.work import Work
 from lenity.sweep.estimate import LINE_BYTES, ROW_BYTES, Probe, estimate
 from lenity.sweep.plan import plan
+from lenity.training.cost import Rates
 
 RIC = {"name": "ric", "offline": {"steps": 10}, "online": {"rounds": 2, "samples": 30, "steps": 5}, "batch_size": 4}
 

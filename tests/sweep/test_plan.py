@@ -12,10 +12,10 @@ from safetensors.torch import load_file
 import tiny
 from lenity.errors import CheckpointError
 from lenity.pareto.weights import points
-from lenity.run_folder import RunFolder
+from lenity.runs.folder import RunFolder
 from lenity.sweep import tasks
 from lenity.sweep.plan import plan
-from lenity.train import train
+from lenity.training.loop import train
 
 
 def planned(methods, which=("lattice:2",), output="out", **options):

@@ -19,7 +19,7 @@ import yaml
 import tiny
 from lenity.config.load import read_yaml
 from lenity.errors import ConfigError, ResourceError
-from lenity.lock import locked
+from lenity.storage.lock import locked
 from lenity.sweep import ray as module
 from lenity.sweep import ray_cluster
 from lenity.sweep.ray import RayWorkers, room

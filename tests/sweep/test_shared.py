@@ -8,9 +8,9 @@ import pytest
 
 import tiny
 from lenity.config.load import override, parse
-from lenity.config.run import RunConfig
 from lenity.errors import CheckpointError
 from lenity.rewards.standardise import Standardiser
+from lenity.runs.config import RunConfig
 from lenity.sweep import tasks
 
 LONG = {"long": {"kind": "function", "function": f"{tiny.__file__}:helpful"}}

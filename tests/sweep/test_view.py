@@ -14,7 +14,7 @@ from rich.console import Console
 import tiny
 from lenity.errors import CheckpointError
 from lenity.pareto.weights import points
-from lenity.run_folder import RunFolder
+from lenity.runs.folder import RunFolder
 from lenity.sweep.live import watch
 from lenity.sweep.pace import Pace, Underway
 from lenity.sweep.plan import plan

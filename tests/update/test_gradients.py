@@ -8,9 +8,9 @@ import pytest
 import torch
 
 import tiny
-from lenity.aggregation import GAPO, MGDA, PGAPO, Linear
-from lenity.aggregation.torchjd import TorchJD
 from lenity.config.sections import PPO
+from lenity.rules import GAPO, MGDA, PGAPO, Linear
+from lenity.rules.torchjd import TorchJD
 from lenity.update.gradients import compared_parameters, jacobian, objective_losses
 from lenity.update.ppo import policy_loss
 

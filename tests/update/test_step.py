@@ -9,11 +9,11 @@ import pytest
 import torch
 
 import tiny
-from lenity import memory
-from lenity.aggregation import MGDA
-from lenity.batch import Credited
 from lenity.config.sections import PPO
+from lenity.distributed import memory
 from lenity.errors import NumericalError, ResourceError
+from lenity.rollout.batch import Credited
+from lenity.rules import MGDA
 from lenity.update.step import adapter_dropout_only
 from oracles import slow
 

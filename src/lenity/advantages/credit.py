@@ -13,10 +13,10 @@ from lenity.advantages.gae import gae
 from lenity.advantages.group import group_advantages
 from lenity.advantages.importance import importance_weights
 from lenity.advantages.normalise import normalise
-from lenity.aggregation import AdvantageRule, Linear, Rule
-from lenity.batch import Credited, Scored, dealt
 from lenity.config.sections import PPO
-from lenity.processes import ALONE, Processes
+from lenity.distributed.processes import ALONE, Processes
+from lenity.rollout.batch import Credited, Scored, dealt
+from lenity.rules import AdvantageRule, Linear, Rule
 
 
 def token_rewards(

@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from lenity.batch import Credited
+from lenity.rollout.batch import Credited
 
 
 def importance_weights(

@@ -10,11 +10,11 @@ import yaml
 
 from lenity.card.public import public
 from lenity.card.usage import QUESTION, usage
-from lenity.config.run import RunConfig
-from lenity.durable import replace_text, writing
-from lenity.markdown import inline
-from lenity.run_folder import RunFolder
-from lenity.suggest import command
+from lenity.config.suggest import command
+from lenity.console.markdown import inline
+from lenity.runs.config import RunConfig
+from lenity.runs.folder import RunFolder
+from lenity.storage.atomic_io import replace_text, writing
 
 if TYPE_CHECKING:
     from lenity.card.results import Results

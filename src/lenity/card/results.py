@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from lenity.card.public import public
-from lenity.config.run import RunConfig
+from lenity.console.markdown import inline
 from lenity.evaluation import places, protocol, table
-from lenity.markdown import inline
 from lenity.pareto.confidence import Interval
+from lenity.runs.config import RunConfig
 
 if TYPE_CHECKING:
-    from lenity.run_folder import RunFolder
+    from lenity.runs.folder import RunFolder
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 
-from lenity.config.run import RunConfig
+from lenity.runs.config import RunConfig
 
 ENDS = {"embed_tokens", "lm_head", "wte", "embed_in", "embed_out", "word_embeddings"}  # as transformers names them
 QUESTION = "\n\nHuman: How do I boil an egg?\n\nAssistant:"

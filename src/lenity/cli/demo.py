@@ -30,6 +30,6 @@ import click
 )
 def command(output: Path, seed: int, jobs: int, iterations: int) -> None:
     """Align a tiny model in the toy world with PLC and with linear scalarisation, and compare them."""
-    from lenity.demo import demo
+    from lenity.toy.demo import demo
 
     demo(output, seed, jobs, iterations)

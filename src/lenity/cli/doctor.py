@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from lenity.cli.spelling import takes_fields
-from lenity.config.run import RunConfig
+from lenity.runs.config import RunConfig
 
 
 @takes_fields(RunConfig)
@@ -31,10 +31,10 @@ def command(context: click.Context, config: str, count: int, file: Path | None, 
     from lenity.config.load import load
 
     run = load(RunConfig, config, context.args)
+    from lenity.console.terminal import quiet
     from lenity.doctor.findings import judge
     from lenity.doctor.measure import measure
     from lenity.doctor.show import show, write
-    from lenity.terminal import quiet
 
     quiet()
     figures = measure(run, count)

@@ -10,9 +10,9 @@ from typing import NoReturn
 
 import click
 
-from lenity import launch
+from lenity.config.suggest import did_you_mean
+from lenity.distributed import launch
 from lenity.errors import LenityError, StoppedError
-from lenity.suggest import did_you_mean
 
 DEBUG = "--debug"
 
@@ -74,9 +74,9 @@ def _parts(error: BaseException) -> tuple[str, str, int]:
 
 def _plug_in(error: BaseException) -> str:
     """The plug-in whose code ``error`` comes out of, in words; empty where it is none's."""
-    from lenity.aggregation.base import RULES
     from lenity.data.base import DATASETS
     from lenity.rewards.base import REWARDS
+    from lenity.rules.base import RULES
 
     modules = [frame.f_globals.get("__name__", "") for frame, _ in traceback.walk_tb(error.__traceback__)]
     registries = (RULES, REWARDS, DATASETS)

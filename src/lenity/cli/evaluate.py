@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 import click
 
 from lenity.cli.spelling import takes_fields
-from lenity.config.run import RunConfig
+from lenity.runs.config import RunConfig
 
 if TYPE_CHECKING:
     from lenity.evaluation.protocol import Protocol
     from lenity.evaluation.subject import Which
-    from lenity.run_folder import RunFolder
+    from lenity.runs.folder import RunFolder
 
 
 @takes_fields(RunConfig)
@@ -70,15 +70,15 @@ def command(
     """
     from rich.console import Console
 
-    from lenity import launch
     from lenity.config.sections import Progress
+    from lenity.config.suggest import command as shell
+    from lenity.console.terminal import quiet
+    from lenity.distributed import launch
     from lenity.evaluation import protocol
     from lenity.evaluation.folder import evaluate_all, runs_in
     from lenity.evaluation.places import checkpoint_place
     from lenity.evaluation.score import evaluate
     from lenity.evaluation.table import table
-    from lenity.suggest import command as shell
-    from lenity.terminal import quiet
 
     quiet()
     given, which = protocol.load(file) if file else None, _which(checkpoint)
@@ -126,7 +126,7 @@ def _which(checkpoint: str | None) -> Which | None:
 
 def _one_run(folder: Path) -> RunFolder:
     from lenity.errors import CheckpointError
-    from lenity.run_folder import SETTINGS, RunFolder
+    from lenity.runs.folder import SETTINGS, RunFolder
 
     if not (folder / SETTINGS).is_file():
         raise CheckpointError(
@@ -138,9 +138,9 @@ def _one_run(folder: Path) -> RunFolder:
 
 def _changed(config: RunConfig, arguments: list[str], given: Protocol | None) -> RunConfig:
     """``config`` with the way of evaluation that ``given`` says, then with ``arguments``."""
-    from lenity.changes import EVALUATED, LABEL, changes
     from lenity.config.load import override, parse
     from lenity.errors import ConfigError
+    from lenity.runs.changes import EVALUATED, LABEL, changes
 
     before = config.dump()
     taken = {"evaluation": before["evaluation"] | given.evaluation()} if given else {}

@@ -33,7 +33,7 @@ def command(name: str | None, output: Path | None) -> None:
 
     Example: lenity init toy && lenity train toy.yaml
     """
-    from lenity.suggest import command as shell
+    from lenity.config.suggest import command as shell
 
     if name is None:
         _list()
@@ -42,8 +42,8 @@ def command(name: str | None, output: Path | None) -> None:
     file = output or Path(f"{name}.yaml")
     _check_free(file)
     if WORLD in text:
-        from lenity.data.toy.world import copy_world
-        from lenity.terminal import quiet
+        from lenity.console.terminal import quiet
+        from lenity.toy.world import copy_world
 
         quiet()
         copy_world(Path(WORLD))
@@ -58,8 +58,8 @@ def template(name: str) -> str:
     Raises:
         ConfigError: there is none of that name.
     """
+    from lenity.config.suggest import did_you_mean
     from lenity.errors import ConfigError
-    from lenity.suggest import did_you_mean
 
     if name not in NEXT:
         hint = did_you_mean(name, NEXT)

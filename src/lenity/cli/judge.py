@@ -10,9 +10,9 @@ import click
 
 from lenity.cli.help import fields
 from lenity.cli.spelling import takes_fields
-from lenity.config.judge import JudgeConfig
+from lenity.config.suggest import command as shell
 from lenity.errors import StoppedError
-from lenity.suggest import command as shell
+from lenity.judge.config import JudgeConfig
 
 if TYPE_CHECKING:
     from lenity.judge.run import Judged

@@ -106,7 +106,7 @@ def bandit(output: Path, weights: str, temperature: float, steps: int) -> None:
 
 def _followed(title: str, results: Iterable[T], total: int) -> list[T]:
     """All results, a bar showing how many are there."""
-    from lenity.progress import track
+    from lenity.console.progress import track
 
     found = []
     with track(title, total, unit="rules") as advance:

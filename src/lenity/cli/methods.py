@@ -16,7 +16,7 @@ def command(name: str | None) -> None:
     """
     from rich.console import Console
 
-    from lenity.aggregation import RULES
+    from lenity.rules import RULES
 
     console = Console()
     if name:
@@ -44,8 +44,8 @@ def _describe(console: Any, name: str) -> None:
 
     from rich.table import Table
 
-    from lenity.aggregation import RULES
     from lenity.cli.help import flat
+    from lenity.rules import RULES
 
     rule = RULES[name]
     console.print(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from lenity.cli.spelling import takes_fields
-from lenity.config.run import RunConfig
+from lenity.runs.config import RunConfig
 
 
 @takes_fields(RunConfig)
@@ -52,9 +52,9 @@ def command(  # noqa: PLR0917 - click passes by name
     """
     import json
 
-    from lenity.config.cluster import Assumptions, accelerator
     from lenity.config.load import load
     from lenity.errors import ConfigError
+    from lenity.planning.accelerators import Assumptions, accelerator
     from lenity.planning.default import default
     from lenity.planning.job import described, job_of
     from lenity.planning.plan import plan

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from lenity.run_folder import RunFolder
+    from lenity.runs.folder import RunFolder
 
 
 @click.command()
@@ -30,8 +30,8 @@ def command(  # noqa: PLR0917 - click passes by name
 
     Example: lenity push runs/mine me/llama-lenient --private --dry-run
     """
-    from lenity.run_folder import RunFolder
-    from lenity.terminal import quiet
+    from lenity.console.terminal import quiet
+    from lenity.runs.folder import RunFolder
 
     quiet()
     if dry_run:

@@ -20,8 +20,8 @@ def command(context: click.Context, config: str) -> None:
     from lenity.config.load import load
 
     stage = load(RewardTrainingConfig, config, context.args)
-    from lenity.reward_training import run
-    from lenity.terminal import quiet, show_report
+    from lenity.console.terminal import quiet, show_report
+    from lenity.finetuning.reward_models import run
 
     quiet()
     show_report(stage.output, run(stage))

@@ -20,8 +20,8 @@ def command(context: click.Context, config: str) -> None:
     from lenity.config.load import load
 
     stage = load(SFTConfig, config, context.args)
-    from lenity.sft import run
-    from lenity.terminal import quiet, show_report
+    from lenity.console.terminal import quiet, show_report
+    from lenity.finetuning.supervised import run
 
     quiet()
     show_report(stage.output, run(stage))

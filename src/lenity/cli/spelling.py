@@ -8,8 +8,8 @@ from typing import Any
 import click
 from pydantic import BaseModel
 
+from lenity.config.suggest import closest, did_you_mean
 from lenity.errors import ConfigError
-from lenity.suggest import closest, did_you_mean
 
 
 class Group(click.Group):

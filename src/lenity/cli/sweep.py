@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 import click
 
 from lenity.cli.spelling import takes_fields
-from lenity.config.run import RunConfig
+from lenity.runs.config import RunConfig
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from lenity.config.run import RunConfig
     from lenity.config.sections import Progress
+    from lenity.runs.config import RunConfig
     from lenity.sweep.placement import Placement
     from lenity.sweep.record import Outcome
 
@@ -118,9 +118,9 @@ def command(  # noqa: PLR0917 - click passes by name
     """  # noqa: D301 - click reads the backspace
     from rich.console import Console
 
-    from lenity.config.sweep import load_sweep
-    from lenity.extras import require_trackers
+    from lenity.config.extras import require_trackers
     from lenity.pareto import weights
+    from lenity.sweep.config import load_sweep
     from lenity.sweep.placement import Placement
     from lenity.sweep.plan import made_for, plan
     from lenity.sweep.table import table
@@ -149,8 +149,8 @@ def _run(
     allow_changes: bool, made_for: Mapping[str, Sequence[str]],
 ) -> int:  # fmt: skip
     """Carry it out; the exit status."""
+    from lenity.config.suggest import command as shell
     from lenity.errors import StoppedError
-    from lenity.suggest import command as shell
     from lenity.sweep.run import run_sweep
 
     try:
@@ -199,10 +199,10 @@ def _estimate(configs: Sequence[RunConfig], output: Path, jobs: int, console: Co
     """Say what the runs will take."""
     import os
 
+    from lenity.console.progress import duration
+    from lenity.console.terminal import quiet
     from lenity.errors import LenityError
-    from lenity.progress import duration
     from lenity.sweep.estimate import estimate, probe
-    from lenity.terminal import quiet
 
     quiet()
     try:

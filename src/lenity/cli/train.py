@@ -8,8 +8,8 @@ import click
 
 from lenity.cli.help import fields
 from lenity.cli.spelling import takes_fields
-from lenity.config.run import RunConfig
-from lenity.suggest import command as shell
+from lenity.config.suggest import command as shell
+from lenity.runs.config import RunConfig
 
 
 @takes_fields(RunConfig, epilog=fields(RunConfig))
@@ -28,13 +28,13 @@ def command(context: click.Context, config: str, resume: bool, allow_changes: bo
     Several GPUs: accelerate launch --config_file configs/accelerate/ddp.yaml --module lenity train CONFIG.
     Ctrl-C and SIGTERM end after the iteration in hand; everything is saved, and the command that goes on is printed.
     """
-    from lenity import launch
     from lenity.config.load import load
+    from lenity.distributed import launch
     from lenity.errors import StoppedError
 
     run = load(RunConfig, config, context.args)
-    from lenity.terminal import quiet
-    from lenity.train import train
+    from lenity.console.terminal import quiet
+    from lenity.training.loop import train
 
     quiet()
     try:

@@ -6,8 +6,8 @@ from typing import Any, ClassVar, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from lenity.config.registry import Registry
 from lenity.errors import ConfigError, LenityError
-from lenity.registry import Registry
 
 
 class Section(BaseModel):

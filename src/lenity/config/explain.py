@@ -11,8 +11,8 @@ from typing import Annotated, Any, Union, get_args, get_origin
 from pydantic import BaseModel
 
 from lenity.config.plain import brief, dotted
+from lenity.config.suggest import did_you_mean
 from lenity.errors import ConfigError, LenityError
-from lenity.suggest import did_you_mean
 
 
 def explain(model: type[BaseModel], data: Any, problem: Any) -> tuple[str, str]:
@@ -50,7 +50,7 @@ def explain(model: type[BaseModel], data: Any, problem: Any) -> tuple[str, str]:
 def fields_at(model: type[BaseModel], data: Any, path: Sequence[Any]) -> list[str]:
     """Field names of the section at ``path``, with the key that names the member where it is one of an open set.
 
-    >>> from lenity.config.run import RunConfig
+    >>> from lenity.runs.config import RunConfig
     >>> fields_at(RunConfig, {"rewards": {"calm": {"kind": "toy"}}}, ("rewards", "calm"))
     ['kind', 'measures', 'preference']
     """

@@ -9,14 +9,14 @@ from typing import Any, ClassVar
 from pydantic import Field
 
 from lenity.config.base import Section
-from lenity.registry import Registry
+from lenity.config.registry import Registry
 
 HUMAN, ASSISTANT = "\n\nHuman:", "\n\nAssistant:"
 
 DATASETS: Registry[PromptSource] = Registry(
     "data set",
     "lenity.datasets",
-    ("lenity.data.hh_rlhf", "lenity.data.beavertails", "lenity.data.columns", "lenity.data.toy.prompts"),
+    ("lenity.data.hh_rlhf", "lenity.data.beavertails", "lenity.data.columns", "lenity.toy.prompts"),
 )
 
 

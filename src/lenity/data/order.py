@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lenity.seeds import derived
+from lenity.distributed.seeds import derived
 
 
 def batch_at(prompts: int, iteration: int, size: int, seed: int) -> list[int]:

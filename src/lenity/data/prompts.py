@@ -10,8 +10,8 @@ from lenity.data.base import ASSISTANT, HUMAN, PromptSource, ReadReport
 from lenity.data.lines import BLANK, bare
 from lenity.data.loading import every
 from lenity.data.seen import none_left, same
+from lenity.data.tokens import prompt_ids
 from lenity.errors import ConfigError, DataError
-from lenity.tokens import prompt_ids
 
 POLICY = "the policy"
 BEGIN = re.compile(rf"\A{BLANK}*(?=Human:)")

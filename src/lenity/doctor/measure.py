@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from lenity import cost, seeds
-from lenity.aggregation import PLC
-from lenity.batch import Rollouts
-from lenity.config.run import RunConfig
+from lenity.config.extras import require_trackers
+from lenity.console.progress import track
 from lenity.data.loading import every
+from lenity.distributed import seeds
+from lenity.distributed.processes import ALONE
 from lenity.doctor.figures import (
     ConflictFigures,
     Correlation,
@@ -28,16 +28,17 @@ from lenity.doctor.figures import (
 from lenity.doctor.rewards import Array, measure_reward
 from lenity.doctor.texts import measure_held_out, measure_prompts, of_policy, of_reward
 from lenity.evaluation.trained import Trained
-from lenity.extras import require_trackers
-from lenity.metrics import conflict
 from lenity.models.actor_critic import check_head
 from lenity.models.precision import bfloat16_gain
 from lenity.pareto.confidence import Interval
-from lenity.processes import ALONE
-from lenity.progress import track
 from lenity.rollout import engines
-from lenity.run_folder import RunFolder
-from lenity.setup import Trainer, World, prepare
+from lenity.rollout.batch import Rollouts
+from lenity.rules import PLC
+from lenity.runs.config import RunConfig
+from lenity.runs.folder import RunFolder
+from lenity.training import cost
+from lenity.training.metrics import conflict
+from lenity.training.setup import Trainer, World, prepare
 
 NORMAL_95 = 1.96
 

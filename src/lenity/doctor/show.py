@@ -89,7 +89,7 @@ def _lines(figures: Figures) -> list[str]:
             f"below their mean, whose mask is {conflict.mask:.2f} on average"
         )
     if (cost := figures.cost) is not None:
-        from lenity.progress import duration
+        from lenity.console.progress import duration
 
         size = f"{cost.memory / 2**30:.2f} of {cost.available / 2**30:.0f} GiB a process without rewards"
         lines.append(

@@ -7,14 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from lenity.config.run import RunConfig
 from lenity.data.seen import same
+from lenity.data.tokens import prompt_ids
 from lenity.doctor.figures import HeldOutFigures, PromptFigures, TokenizerFigures
 from lenity.evaluation.trained import Trained
 from lenity.models.window import window
 from lenity.rewards.base import Reward
-from lenity.setup import World
-from lenity.tokens import prompt_ids
+from lenity.runs.config import RunConfig
+from lenity.training.setup import World
 
 QUANTILES = {"5 %": 0.05, "median": 0.5, "95 %": 0.95, "longest": 1.0}
 BATCH = 2000  # prompts tokenised at once

@@ -10,10 +10,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lenity.durable import replace_text, writing
+from lenity.storage.atomic_io import replace_text, writing
 
 if TYPE_CHECKING:
-    from lenity.processes import Processes
+    from lenity.distributed.processes import Processes
     from lenity.rollout.transformers import Response
 
 

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from lenity.config.sections import SILENT, Progress
-from lenity.processes import ALONE, Processes
-from lenity.progress import track
-from lenity.tokens import Span, encode_turns, split_at_turn
+from lenity.console.progress import track
+from lenity.data.tokens import Span, encode_turns, split_at_turn
+from lenity.distributed.processes import ALONE, Processes
 
 
 def log_ratios(

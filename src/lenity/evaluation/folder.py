@@ -6,18 +6,18 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from lenity import launch
-from lenity.config.run import RunConfig
 from lenity.config.sections import Progress
+from lenity.config.suggest import command
+from lenity.console.progress import track
+from lenity.distributed import launch
 from lenity.errors import CheckpointError
 from lenity.evaluation import protocol
 from lenity.evaluation.places import FILE
 from lenity.evaluation.protocol import Protocol
 from lenity.evaluation.score import evaluate, write
 from lenity.evaluation.trained import Trained
-from lenity.progress import track
-from lenity.run_folder import RunFolder
-from lenity.suggest import command
+from lenity.runs.config import RunConfig
+from lenity.runs.folder import RunFolder
 
 
 def runs_in(folder: Path) -> list[RunFolder]:
@@ -29,7 +29,7 @@ def runs_in(folder: Path) -> list[RunFolder]:
     found = [RunFolder(file.parent) for file in sorted(folder.rglob("config.yaml"))]
     finished = [run for run in found if run.finished]
     if not finished:
-        from lenity.checkpoint import written
+        from lenity.runs.checkpoint import written
 
         begun = [run.path for run in found if written(run.checkpoints)]
         raise CheckpointError(

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Self
 
-from lenity.config.run import RunConfig
 from lenity.errors import ConfigError, DataError
 from lenity.evaluation.trained import Trained
+from lenity.runs.config import RunConfig
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from lenity.errors import CheckpointError
-from lenity.run_folder import SETTINGS
+from lenity.runs.folder import SETTINGS
 
 FILE, NOTE = "evaluation.parquet", "evaluation.json"
 CHECKPOINTS = "evaluations"

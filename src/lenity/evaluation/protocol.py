@@ -14,14 +14,14 @@ from lenity.config.base import Section
 from lenity.config.load import parse, read_yaml
 from lenity.config.sections import Reference
 from lenity.errors import ProtocolError
-from lenity.evaluation.fingerprint import reward_identity
 from lenity.evaluation.held_out import HeldOut, known_left_out
+from lenity.runs.fingerprint import reward_identity
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from lenity.config.run import RunConfig
     from lenity.rewards.standardise import Standardiser
+    from lenity.runs.config import RunConfig
 
 FILE = "protocol.yaml"
 Rule = Literal["fixed", "nadir"]
@@ -76,7 +76,7 @@ class Protocol(Section):
 
     def save(self, folder: Path) -> None:
         """Write ``protocol.yaml``, whole or not at all."""
-        from lenity.durable import replace_text
+        from lenity.storage.atomic_io import replace_text
 
         replace_text(folder / FILE, yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True))
 

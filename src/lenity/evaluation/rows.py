@@ -6,14 +6,14 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from lenity.config.run import RunConfig
 from lenity.config.sections import Progress
+from lenity.runs.config import RunConfig
 
 if TYPE_CHECKING:
     import pandas as pd
     import torch
 
-    from lenity.processes import Processes
+    from lenity.distributed.processes import Processes
     from lenity.rewards.standardise import Standardiser
 
 
@@ -28,7 +28,7 @@ def generate(
     progress: Progress,
 ) -> list[Any]:
     """Responses to ``prompts``; ``title`` is what the progress is called."""
-    from lenity.progress import track
+    from lenity.console.progress import track
     from lenity.rollout.transformers import generate_texts
 
     model.eval()
@@ -57,7 +57,7 @@ def rows(
     """
     import pandas as pd
 
-    from lenity.progress import track
+    from lenity.console.progress import track
     from lenity.rewards.asking import score_all
 
     texts = [response.text for response in responses]

@@ -10,26 +10,26 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lenity import launch
-from lenity.config.run import RunConfig
 from lenity.config.sections import SILENT, Progress
-from lenity.durable import replace_text, replacing, writing
+from lenity.distributed import launch
 from lenity.evaluation import protocol
 from lenity.evaluation.answers import kept
-from lenity.evaluation.fingerprint import prompts_identity, reward_identity
 from lenity.evaluation.held_out import HeldOut, held_out_prompts, refuse_trained_on
 from lenity.evaluation.places import FILE, NOTE
 from lenity.evaluation.protocol import Protocol
 from lenity.evaluation.rows import generate, load_rewards, raw_columns, rows
 from lenity.evaluation.subject import Subject, Which, identity
 from lenity.evaluation.trained import Trained
-from lenity.lock import locked
-from lenity.run_folder import RunFolder, save_config
+from lenity.runs.config import RunConfig
+from lenity.runs.fingerprint import prompts_identity, reward_identity
+from lenity.runs.folder import RunFolder, save_config
+from lenity.storage.atomic_io import replace_text, replacing, writing
+from lenity.storage.lock import locked
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from lenity.processes import Processes
+    from lenity.distributed.processes import Processes
     from lenity.rewards.standardise import Standardiser
     from lenity.rollout.transformers import Response
 
@@ -221,8 +221,8 @@ def _labelled(frame: pd.DataFrame, config: RunConfig, subject: Subject) -> pd.Da
 
 
 def _name(config: RunConfig, subject: Subject) -> str:
-    from lenity.aggregation.base import RULES
     from lenity.config.base import member_name
+    from lenity.rules.base import RULES
 
     return member_name(config.method, RULES) + subject.label
 

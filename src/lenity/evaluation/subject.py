@@ -8,16 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
+from lenity.console.terminal import say
 from lenity.errors import CheckpointError
 from lenity.evaluation.places import checkpoint_place, of_iteration
-from lenity.run_folder import RunFolder
-from lenity.terminal import say
+from lenity.runs.folder import RunFolder
 
 if TYPE_CHECKING:
     import torch
 
-    from lenity.checkpoint import Checkpoint
-    from lenity.processes import Processes
+    from lenity.distributed.processes import Processes
+    from lenity.runs.checkpoint import Checkpoint
 
 Which = int | Literal["newest"]
 
@@ -78,7 +78,7 @@ class Subject:
 
         if self.weights is None:
             return load_aligned(self.run, device)
-        from lenity.checkpoint import shapes, trained
+        from lenity.runs.checkpoint import shapes, trained
 
         model, tokenizer = load_policy(self.run.config.policy, device)
         weights = {name.removeprefix(POLICY): value for name, value in self.weights.items()}
@@ -108,7 +108,7 @@ def identity(model: str | Path) -> list[Any]:
 
 def _load(run: RunFolder, which: Which) -> Checkpoint:
     """A whole checkpoint; looked for again where training has removed or added one meanwhile."""
-    from lenity.checkpoint import Checkpoint, newest, path_of, written
+    from lenity.runs.checkpoint import Checkpoint, newest, path_of, written
 
     if run.config.method.builds:
         raise CheckpointError(

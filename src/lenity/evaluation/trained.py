@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from lenity.config.base import dump_member, parse_member
-from lenity.config.run import RunConfig
 from lenity.config.stages import Pairs
 from lenity.data.base import DATASETS, PromptSource
 from lenity.data.preferences import load_pairs
 from lenity.data.seen import check_split, seen
-from lenity.durable import replace_text, writing
 from lenity.errors import DataError
-from lenity.evaluation.fingerprint import prompts_identity
+from lenity.runs.config import RunConfig
+from lenity.runs.fingerprint import prompts_identity
+from lenity.storage.atomic_io import replace_text, writing
 
 FILE, PAIRS = "trained_on.json", "pairs"
 
@@ -78,7 +78,7 @@ class Trained:
 
 
 def _sources(config: RunConfig) -> Iterator[PromptSource | Pairs]:
-    from lenity.run_folder import RunFolder
+    from lenity.runs.folder import RunFolder
 
     yield config.prompts
     yield from config.method.examples

@@ -14,11 +14,11 @@ import yaml
 
 from lenity.card import Names, card, read_by
 from lenity.card.public import is_local, public
-from lenity.config.run import RunConfig
+from lenity.config.suggest import command
 from lenity.errors import CheckpointError, HubError
 from lenity.evaluation import protocol
-from lenity.run_folder import RunFolder
-from lenity.suggest import command
+from lenity.runs.config import RunConfig
+from lenity.runs.folder import RunFolder
 
 Contents = Mapping[str, Any]  # name in the repository: a file, or bytes
 

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from lenity.errors import HubError
 from lenity.hub.contents import contents, names_for
-from lenity.run_folder import RunFolder
+from lenity.runs.folder import RunFolder
 
 LOGIN = "Run `hf auth login`, or set HF_TOKEN to a token that may write."
 

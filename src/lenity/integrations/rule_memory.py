@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from transformers import TrainerCallback
 
-from lenity.aggregation import Rule
+from lenity.rules import Rule
 
 PLACE, KIND = "lenity_rule", "lenity_rule_kind"
 

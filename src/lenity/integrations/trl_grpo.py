@@ -10,13 +10,13 @@ from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 from trl import GRPOTrainer
 
-from lenity.aggregation import RULES, AdvantageRule
 from lenity.config.base import parse_member
+from lenity.config.objectives import Objectives, check_weights
+from lenity.data.tokens import prompt_ids
 from lenity.errors import ConfigError, RewardError
 from lenity.integrations.completions import agree
 from lenity.integrations.rule_memory import RuleMemory
-from lenity.objectives import Objectives, check_weights
-from lenity.tokens import prompt_ids
+from lenity.rules import RULES, AdvantageRule
 
 
 class PLCGRPOTrainer(GRPOTrainer):  # type: ignore[misc]  # TRL has no types

@@ -6,9 +6,9 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
-from lenity.config.judge import JudgeConfig
 from lenity.judge.cache import Answer, Cache, key
 from lenity.judge.client import Client, UnansweredError
+from lenity.judge.config import JudgeConfig
 from lenity.judge.questions import Question
 from lenity.judge.reply import parse
 

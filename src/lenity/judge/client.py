@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from lenity.config.judge import JudgeConfig
 from lenity.errors import JudgeError
 from lenity.judge.cache import Answer
 from lenity.judge.completion import Fault, fault
 from lenity.judge.completion import read as _read
+from lenity.judge.config import JudgeConfig
 from lenity.judge.endpoint import Endpoint
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ import re
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from lenity.config.judge import JudgeConfig
 from lenity.errors import ConfigError
+from lenity.judge.config import JudgeConfig
 
 _NO_KEY = "none"
 _SHORTEST = 8  # characters of a key that is worth hiding; a shorter one stands in texts by chance

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from lenity.config.judge import JudgeConfig
 from lenity.judge.asking import Asking
+from lenity.judge.config import JudgeConfig
 
 _CHARACTERS = 4  # of a token, about
 

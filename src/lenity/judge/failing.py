@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from lenity.config.judge import JudgeConfig
 from lenity.errors import JudgeError
 from lenity.judge.asking import Asking
 from lenity.judge.completion import THOUGHT, WITHHELD
+from lenity.judge.config import JudgeConfig
 from lenity.judge.reply import truncated
 
 _SHOWN = 120  # characters of an answer

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lenity.config.judge import JudgeConfig
 from lenity.data.loading import every
 from lenity.errors import DataError
 from lenity.evaluation.places import FILE, evaluated
+from lenity.judge.config import JudgeConfig
 from lenity.judge.rubrics import REMINDER, message
 
 if TYPE_CHECKING:

@@ -9,19 +9,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lenity.config.judge import JudgeConfig
-from lenity.durable import replace_text, writing
+from lenity.console.progress import track
 from lenity.errors import DataError, JudgeError
 from lenity.evaluation.score import write
 from lenity.judge import endpoint, questions, tally
 from lenity.judge.asking import Asking, FruitlessError, finish_all
 from lenity.judge.cache import Cache
 from lenity.judge.client import Client
+from lenity.judge.config import JudgeConfig
 from lenity.judge.endpoint import Endpoint
 from lenity.judge.estimate import estimate
 from lenity.judge.failing import no_score
 from lenity.judge.rubrics import choose
-from lenity.progress import track
+from lenity.storage.atomic_io import replace_text, writing
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -9,8 +9,8 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from lenity.config.judge import JudgeConfig
 from lenity.judge.asking import Asking
+from lenity.judge.config import JudgeConfig
 from lenity.judge.reply import truncated
 from lenity.judge.rubrics import REMINDER, TEMPLATE
 

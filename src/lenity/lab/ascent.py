@@ -7,8 +7,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from lenity.aggregation import GradientRule, Rule
 from lenity.lab.world import Point, Thetas, Weights, Worlds, update
+from lenity.rules import GradientRule, Rule
 
 Rate = Callable[[int], float]
 Watch = Callable[[int, Thetas, Point, Tensor], None]  # sees step, iterate, point and direction before each step

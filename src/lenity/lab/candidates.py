@@ -6,7 +6,7 @@ from typing import Self
 
 from pydantic import Field
 
-from lenity.aggregation import PLC
+from lenity.rules import PLC
 
 
 class Pulse(PLC):

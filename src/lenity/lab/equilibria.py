@@ -8,7 +8,7 @@ from typing import Literal
 from jaxtyping import Float
 from torch import Tensor
 
-from lenity.aggregation.gradient import min_norm
+from lenity.rules.gradient import min_norm
 
 Kind = Literal["not stationary", "risk-averse", "consensus"]
 

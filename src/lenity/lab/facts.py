@@ -11,12 +11,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lenity.aggregation import PLC, Linear, Rule
 from lenity.config.load import parse
 from lenity.lab.ascent import ascend, constant
 from lenity.lab.bandit import TRADE_OFF, trade_off
 from lenity.lab.drawing import COLOURS, new_figure, save_figure
 from lenity.lab.world import Point, Weights
+from lenity.rules import PLC, Linear, Rule
 
 RATE = 8.0
 

@@ -12,13 +12,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from lenity.aggregation import MGDA, PLC, Linear, Rule
 from lenity.config.load import parse
 from lenity.lab.ascent import Watch, ascend, constant
 from lenity.lab.equilibria import Kind, classify
 from lenity.lab.hand_made import START, compromise
 from lenity.lab.landscape import Landscapes
 from lenity.lab.world import Weights
+from lenity.rules import MGDA, PLC, Linear, Rule
 
 RATE = 0.3
 DECAYED = {"schedule": "linear", "schedule_end": 0.6}

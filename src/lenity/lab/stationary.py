@@ -6,11 +6,11 @@ import torch
 from jaxtyping import Bool
 from torch import Tensor
 
-from lenity.aggregation import Linear
 from lenity.lab.ascent import ascend, constant
 from lenity.lab.families import Problem
 from lenity.lab.landscape import Landscapes
 from lenity.lab.world import Thetas
+from lenity.rules import Linear
 
 TOLERANCE = 1e-10
 CURVED = 1e-3  # a maximum bends by more in every direction

@@ -10,8 +10,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from lenity.aggregation import AdvantageRule, GradientRule, Rule
 from lenity.errors import ConfigError
+from lenity.rules import AdvantageRule, GradientRule, Rule
 
 Thetas = Float[Tensor, "W N"]
 Weights = Float[Tensor, "W K"]

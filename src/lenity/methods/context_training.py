@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from lenity import seeds
-from lenity.config.run import RunConfig
 from lenity.config.stages import StageConfig
+from lenity.console.progress import track
 from lenity.data.order import batch_at
 from lenity.data.preferences import load_pairs
+from lenity.distributed import seeds
+from lenity.finetuning.supervised import arguments
 from lenity.methods.examples import Examples, encode
 from lenity.methods.rejection import reaches_quantile
 from lenity.methods.rewards_in_context import RewardsInContext
@@ -22,12 +23,11 @@ from lenity.methods.score_prompts import check_spelling, condition, original
 from lenity.methods.score_scale import Scale
 from lenity.models.policy import merged
 from lenity.models.window import readable
-from lenity.progress import track
 from lenity.rewards.asking import score_all
-from lenity.run_folder import RunFolder
-from lenity.setup import World, load_world
-from lenity.sft import arguments
-from lenity.stages import Clock
+from lenity.runs.config import RunConfig
+from lenity.runs.folder import RunFolder
+from lenity.training.setup import World, load_world
+from lenity.training.stages import Clock
 
 SCORED_AT_ONCE = 512
 
@@ -163,8 +163,8 @@ class _Training:
         from datasets import Dataset
         from trl import SFTConfig, SFTTrainer
 
-        from lenity.training_guard import Guard
-        from lenity.training_progress import tracked
+        from lenity.finetuning.guard import Guard
+        from lenity.finetuning.progress import tracked
 
         config, scale = self.config, Scale.load(self.run)
         shown = [

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lenity.data.tokens import IGNORED, Span, encode_turns
 from lenity.errors import DataError
-from lenity.tokens import IGNORED, Span, encode_turns
 
 
 @dataclass(frozen=True)

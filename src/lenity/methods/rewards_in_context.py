@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
-from lenity.aggregation.base import RULES
-from lenity.aggregation.presets import RIC_PAPER, Presets
-from lenity.aggregation.weight_free import WeightFree
-from lenity.aggregation.work import UPDATE_PASSES, Work
 from lenity.config.base import Section
 from lenity.config.sections import Fraction, Positive
 from lenity.config.stages import Pairs
 from lenity.methods.score_prompts import Map
+from lenity.rules.base import RULES
+from lenity.rules.presets import RIC_PAPER, Presets
+from lenity.rules.weight_free import WeightFree
+from lenity.rules.work import UPDATE_PASSES, Work
 
 if TYPE_CHECKING:
-    from lenity.config.run import RunConfig
-    from lenity.run_folder import RunFolder
+    from lenity.runs.config import RunConfig
+    from lenity.runs.folder import RunFolder
 
 
 class Offline(Section):

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 from lenity.data.base import ASSISTANT
+from lenity.data.tokens import prompt_ids
 from lenity.errors import DataError, ModelError
-from lenity.tokens import prompt_ids
 
 Map = Literal["l2", "linf", "linear"]
 

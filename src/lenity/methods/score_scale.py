@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from lenity.durable import replace_text
 from lenity.rewards.standardise import Standardiser
-from lenity.run_folder import RunFolder
+from lenity.runs.folder import RunFolder
+from lenity.storage.atomic_io import replace_text
 
 FILE = "scores.json"
 

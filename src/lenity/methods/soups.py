@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, ClassVar, Self
 
 from pydantic import Field
 
-from lenity.aggregation.base import RULES, Rule
-from lenity.aggregation.presets import Presets
-from lenity.aggregation.work import Work
 from lenity.config.sections import Average
 from lenity.errors import CheckpointError, ConfigError
 from lenity.pareto import weights
+from lenity.rules.base import RULES, Rule
+from lenity.rules.presets import Presets
+from lenity.rules.work import Work
 
 if TYPE_CHECKING:
-    from lenity.config.run import RunConfig
-    from lenity.run_folder import RunFolder
+    from lenity.runs.config import RunConfig
+    from lenity.runs.folder import RunFolder
 
 
 @RULES.register("soups")
@@ -77,8 +77,8 @@ class Soups(Rule):
             CheckpointError: an objective of positive weight has no finished SOLO run.
             ModelError: the adapters cannot be averaged.
         """
-        from lenity.durable import replacing_folder, writing
         from lenity.models.soup import save_soup
+        from lenity.storage.atomic_io import replacing_folder, writing
 
         missing = [name for name, weight in config.weights.items() if weight and name not in self.solo]
         if missing:

@@ -14,8 +14,8 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from lenity.distributed.memory import ran_out
 from lenity.errors import ModelError
-from lenity.memory import ran_out
 from lenity.models import probe
 from lenity.models.critic import Heads
 from lenity.models.logits import backbone_of, logits_of, replaced_backbone

@@ -10,8 +10,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from lenity import memory
 from lenity.config.sections import LoRA
+from lenity.distributed import memory
 from lenity.errors import ModelError
 
 ALL = "all-linear"

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lenity.config.sections import Policy
-from lenity.durable import replacing_folder, writing
+from lenity.config.suggest import command
 from lenity.errors import ModelError
 from lenity.models.adapter import attach
 from lenity.models.attention import quicken
@@ -18,14 +18,14 @@ from lenity.models.recompute import recompute
 from lenity.models.saved_adapter import is_adapter, put_on, refuse_injected, settings_of
 from lenity.models.source import loading
 from lenity.models.window import window
-from lenity.suggest import command
+from lenity.storage.atomic_io import replacing_folder, writing
 
 UNLIMITED = int(1e30)  # what transformers has in place of a window
 
 if TYPE_CHECKING:
     import torch
 
-    from lenity.run_folder import RunFolder
+    from lenity.runs.folder import RunFolder
 
 
 def load_policy(

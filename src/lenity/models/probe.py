@@ -11,8 +11,8 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from lenity.distributed.memory import ran_out
 from lenity.errors import EngineError, LenityError
-from lenity.memory import ran_out
 
 SHORT, LONG, STEPS = 3, 13, 4  # tokens of the rows, and of their answers
 Batching = Literal["mixed", "equal", "single"]  # prompts of any lengths together, of equal lengths, or one by one

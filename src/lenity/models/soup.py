@@ -12,9 +12,9 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from lenity.config.objectives import check_weights
 from lenity.config.sections import Average
 from lenity.errors import ConfigError, ModelError
-from lenity.objectives import check_weights
 
 FREE = {  # settings that may differ from peft's defaults: they are read here, or change no update
     "auto_mapping", "base_model_name_or_path", "fan_in_fan_out", "inference_mode", "init_lora_weights", "lora_alpha", "lora_dropout",

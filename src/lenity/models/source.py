@@ -24,7 +24,7 @@ def loading(what: str, model: str, remedy: str, kind: type[LenityError] = ModelE
     except LenityError:
         raise
     except Exception as error:
-        from lenity.memory import ran_out
+        from lenity.distributed.memory import ran_out
 
         if ran_out(error):
             raise

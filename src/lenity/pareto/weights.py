@@ -8,8 +8,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import product
 
+from lenity.config.suggest import did_you_mean
 from lenity.errors import ConfigError
-from lenity.suggest import did_you_mean
 
 Point = Mapping[str, float]
 WORDS = "corners, centre, lattice:N (multiples of 1/N), riesz:N (N even directions)"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from lenity.config.load import override, parse
-from lenity.config.run import RunConfig
+from lenity.runs.config import RunConfig
 
 PAPER: dict[str, Any] = {
     "output": "runs/plan",

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lenity.aggregation.base import GradientRule
 from lenity.config.base import member_name
-from lenity.config.run import RunConfig
 from lenity.errors import ConfigError, ModelError
 from lenity.planning.known import REWARD_MODELS
 from lenity.planning.memory import Model, Numbers, Pass
 from lenity.planning.shapes import shape_of
+from lenity.rules.base import GradientRule
+from lenity.runs.config import RunConfig
 
 
 @dataclass(frozen=True)
@@ -167,7 +167,7 @@ def described(config: RunConfig) -> str:
     >>> described(default("meta-llama/Llama-3.1-8B"))
     'meta-llama/Llama-3.1-8B · LoRA of rank 64 · shared critic · plc · 3 objectives'
     """
-    from lenity.aggregation.base import RULES
+    from lenity.rules.base import RULES
 
     parts = [
         config.policy.model, f"LoRA of rank {config.policy.lora.r}", f"{config.critic.kind} critic",

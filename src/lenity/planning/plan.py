@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from lenity.config.cluster import Accelerator, Assumptions
 from lenity.planning import strategies
+from lenity.planning.accelerators import Accelerator, Assumptions
 from lenity.planning.job import Job
 from lenity.planning.rates import Seconds, seconds
 from lenity.planning.strategies import GIB, STRATEGIES, Footprint, Strategy, footprint

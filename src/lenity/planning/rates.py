@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from lenity.config.cluster import NODE, Accelerator, Assumptions
+from lenity.planning.accelerators import NODE, Accelerator, Assumptions
 from lenity.planning.job import Job
 from lenity.planning.memory import WIDE
 from lenity.planning.strategies import Strategy

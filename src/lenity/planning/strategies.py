@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from lenity.config.cluster import Accelerator, Assumptions
 from lenity.planning import memory
+from lenity.planning.accelerators import Accelerator, Assumptions
 from lenity.planning.job import Job
 from lenity.planning.memory import WIDE
 

@@ -21,7 +21,7 @@ from lenity.evaluation.table import paired
 from lenity.pareto.weights import label
 from lenity.report import judge, labels, places, records
 from lenity.report.judge import JUDGE
-from lenity.run_folder import SETTINGS, RunFolder
+from lenity.runs.folder import SETTINGS, RunFolder
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -240,7 +240,7 @@ def read_best(folder: str | Path) -> Best | None:
     if "weights" not in data:
         raise CheckpointError(
             f"'{file}' has no field weights, so its optima cannot be told apart.",
-            f"Write it again with `python -m lenity.data.toy.known_front {folder}`.",
+            f"Write it again with `python -m lenity.toy.known_front {folder}`.",
         )
     at_weights, front = (np.array(data[name], dtype=float) for name in ("at_weights", "front"))
     return Best(data["objectives"], data["weights"], at_weights, front)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from lenity.report.collect import Run
-from lenity.run_folder import RunFolder
+from lenity.runs.folder import RunFolder
 
 
 @dataclass(frozen=True)
@@ -43,8 +43,8 @@ def cost(runs: Sequence[Run]) -> Cost:
 
 
 def _sources(run: Run) -> list[Path]:
-    from lenity.aggregation.base import RULES
     from lenity.config.base import parse_member
+    from lenity.rules.base import RULES
 
     beside = run.path.absolute().parents[1]
     places = map(Path, parse_member(run.config.get("method", "linear"), RULES, "name").sources)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
+from lenity.config.suggest import command
 from lenity.evaluation.places import of_iteration
 from lenity.report import judge, places, records
 from lenity.report.collect import Run, measuring
@@ -14,7 +15,6 @@ from lenity.report.judge import JUDGE, JUDGED
 from lenity.report.panels.base import weights_text
 from lenity.report.signs import MOST_NAMED, Sign
 from lenity.report.tables import count, listed
-from lenity.suggest import command
 
 
 def left_out(evidence: Evidence) -> list[Sign]:

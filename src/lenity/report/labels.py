@@ -8,14 +8,14 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from lenity.aggregation.base import RULES, Rule
-from lenity.aggregation.weight_free import WeightFree
-from lenity.changes import FREE_TO_CHANGE
 from lenity.config.base import member_name, parse_member
 from lenity.config.load import parse
-from lenity.config.run import RunConfig
 from lenity.errors import LenityError
-from lenity.run_folder import RunFolder
+from lenity.rules.base import RULES, Rule
+from lenity.rules.weight_free import WeightFree
+from lenity.runs.changes import FREE_TO_CHANGE
+from lenity.runs.config import RunConfig
+from lenity.runs.folder import RunFolder
 
 # what does not change how a policy at given weights was trained, or would have the runs refused: rewards and the reference policy
 LEFT_OUT = {*FREE_TO_CHANGE, "seed", "weights", "preset", "rewards"}

@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from lenity.console.markdown import inline
 from lenity.errors import ConfigError
 from lenity.evaluation.table import changes, mean_kl
-from lenity.markdown import inline
 from lenity.pareto.confidence import Interval
 from lenity.report import collect, tables
 from lenity.report.collect import Run

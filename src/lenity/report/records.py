@@ -10,7 +10,7 @@ from typing import Any
 
 from lenity.errors import LenityError
 from lenity.evaluation.places import CHECKPOINTS
-from lenity.run_folder import RunFolder
+from lenity.runs.folder import RunFolder
 
 FILE = "sweep.json"
 Entries = dict[tuple[str, ...], dict[str, Any]]  # by the last two parts of a run's folder

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from lenity.console.markdown import inline
 from lenity.evaluation.protocol import MARGIN
-from lenity.markdown import inline
 from lenity.pareto.confidence import Interval
 from lenity.pareto.measures import Measure, measures
 from lenity.report.comparison import MAIN, Comparison

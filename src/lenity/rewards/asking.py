@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import partial
 
+from lenity.distributed.processes import ALONE, Processes
 from lenity.errors import RewardError
-from lenity.processes import ALONE, Processes
 from lenity.rewards.base import Reward
 from lenity.rewards.no_score import NoScore, as_score
 from lenity.rewards.time_limit import OutOfTimeError, time_limit

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from pydantic import Field
 
 from lenity.config.base import Section
-from lenity.registry import Registry
+from lenity.config.registry import Registry
 
 if TYPE_CHECKING:
     import torch
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 REWARDS: Registry[RewardSpec] = Registry(
     "reward",
     "lenity.rewards",
-    ("lenity.rewards.reward_model", "lenity.rewards.function", "lenity.rewards.presets", "lenity.data.toy.rewards"),
+    ("lenity.rewards.reward_model", "lenity.rewards.function", "lenity.rewards.presets", "lenity.toy.rewards"),
 )
 
 

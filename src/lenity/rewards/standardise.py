@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lenity.durable import replace_text, writing
 from lenity.errors import CheckpointError, RewardError
+from lenity.storage.atomic_io import replace_text, writing
 
 if TYPE_CHECKING:
     from lenity.config.sections import Scale

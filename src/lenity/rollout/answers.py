@@ -10,10 +10,10 @@ import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
 
-from lenity.batch import Rollouts, pad_right
+from lenity.data.tokens import prompt_ids
 from lenity.errors import DataError, EngineError
+from lenity.rollout.batch import Rollouts, pad_right
 from lenity.rollout.stops import StopStrings
-from lenity.tokens import prompt_ids
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,9 @@ from typing import Protocol
 
 import torch
 
-from lenity import seeds
-from lenity.batch import Rollouts, concatenate
-from lenity.processes import CPU, Processes
+from lenity.distributed import seeds
+from lenity.distributed.processes import CPU, Processes
+from lenity.rollout.batch import Rollouts, concatenate
 from lenity.rollout.draws import Draws
 
 

@@ -18,11 +18,11 @@ from transformers import ContinuousBatchingConfig, GenerationConfig
 from transformers.generation.continuous_batching.cb_logits_processors import ContinuousBatchingLogitsProcessor
 from transformers.utils import is_flash_attn_2_available
 
-from lenity.batch import Rollouts
+from lenity.distributed.memory import ran_out
 from lenity.errors import EngineError, LenityError
-from lenity.memory import ran_out
 from lenity.models import probe
 from lenity.rollout.answers import asked, from_lists
+from lenity.rollout.batch import Rollouts
 from lenity.rollout.decoding import Sampling, not_finite_error
 from lenity.rollout.draws import Draws
 

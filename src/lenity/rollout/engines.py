@@ -5,13 +5,13 @@ from __future__ import annotations
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
-from lenity.config.run import RunConfig
+from lenity.distributed.processes import Processes
 from lenity.errors import ConfigError, EngineError
-from lenity.processes import Processes
 from lenity.rollout.base import Generator
+from lenity.runs.config import RunConfig
 
 if TYPE_CHECKING:
-    from lenity.setup import World
+    from lenity.training.setup import World
 
 
 def require(config: RunConfig, processes: Processes | None = None) -> None:

@@ -9,15 +9,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lenity.batch import Rollouts, concatenate
+from lenity.data.tokens import prompt_ids
+from lenity.distributed.processes import ALONE, Processes
 from lenity.models.probe import STEPS, Batching, batching_of
-from lenity.processes import ALONE, Processes
 from lenity.rollout.answers import asked, assembled, end_ids
 from lenity.rollout.base import generate
+from lenity.rollout.batch import Rollouts, concatenate
 from lenity.rollout.decoding import Sampling, decode, decodes, draw, not_finite_error
 from lenity.rollout.draws import Draws
 from lenity.rollout.stops import StopStrings
-from lenity.tokens import prompt_ids
 
 
 @dataclass(frozen=True)

@@ -22,15 +22,15 @@ from torch.distributed.tensor import DTensor
 from trl.generation.vllm_client import VLLMClient
 from trl.generation.vllm_generation import VLLMGeneration
 
-from lenity import memory
-from lenity.batch import Rollouts
-from lenity.config.run import RunConfig
+from lenity.distributed import memory
+from lenity.distributed.processes import Processes
 from lenity.errors import EngineError, LenityError
 from lenity.models.merge import adapts_tied
-from lenity.processes import Processes
 from lenity.rollout.answers import asked, from_lists
+from lenity.rollout.batch import Rollouts
 from lenity.rollout.decoding import Sampling
 from lenity.rollout.draws import Draws
+from lenity.runs.config import RunConfig
 
 ADAPTER = "engine-"  # how the folders of a run begin that a server reads adapters from
 

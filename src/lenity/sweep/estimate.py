@@ -8,11 +8,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from lenity import cost
-from lenity.aggregation.work import CREDIT_PASSES, Work
-from lenity.config.run import RunConfig
+from lenity.data.tokens import prompt_ids
+from lenity.rules.work import CREDIT_PASSES, Work
+from lenity.runs.config import RunConfig
 from lenity.sweep.state import done, state
-from lenity.tokens import prompt_ids
+from lenity.training import cost
 
 ROW_BYTES = 60  # of a held-out row without its texts
 LINE_BYTES = 1500  # of a line of metrics.jsonl, and of a sample
@@ -67,11 +67,11 @@ def probe(config: RunConfig, threads: int) -> Probe:
     """
     import torch
 
+    from lenity.distributed.processes import ALONE
     from lenity.models.saved_adapter import is_adapter
-    from lenity.processes import ALONE
     from lenity.rollout import engines
-    from lenity.run_folder import RunFolder
-    from lenity.setup import prepare
+    from lenity.runs.folder import RunFolder
+    from lenity.training.setup import prepare
 
     engines.require(config)
     torch.set_num_threads(threads)

@@ -11,8 +11,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from lenity import lock
-from lenity.durable import replace_text
+from lenity.storage import lock
+from lenity.storage.atomic_io import replace_text
 from lenity.sweep import tasks
 from lenity.sweep.executors import attempt
 from lenity.sweep.record import Outcome

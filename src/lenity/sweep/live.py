@@ -9,9 +9,9 @@ from collections.abc import Set as AbstractSet
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
-from lenity.config.run import RunConfig
 from lenity.config.sections import Progress
-from lenity.progress import draws, duration, elapsed, ticking, write
+from lenity.console.progress import draws, duration, elapsed, ticking, write
+from lenity.runs.config import RunConfig
 from lenity.sweep.pace import Pace, Underway
 from lenity.sweep.state import State, method_of, short, state
 
@@ -140,7 +140,7 @@ def _share(now: State, first: int) -> float:
 
 def _progress(config: RunConfig, now: State) -> str:
     """Where one run is."""
-    from lenity.summary import headline
+    from lenity.training.summary import headline
 
     parts = [short(config.output), f"{now.rows}/{now.of}" if now.of else "taking its adapter"]
     if now.last:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
-from lenity.config.run import RunConfig
+from lenity.runs.config import RunConfig
 from lenity.sweep.state import method_of
 
 DERIVED = 0.1  # of a training run, until one was seen: what is made from other runs is only evaluated

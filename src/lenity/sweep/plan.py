@@ -8,14 +8,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from lenity.aggregation.base import RULES, Rule
-from lenity.aggregation.shared import Shared
 from lenity.config.base import dump_member, member_name, parse_member
 from lenity.config.load import parse
-from lenity.config.run import RunConfig
 from lenity.errors import ConfigError, LenityError, WrongWeightsError
 from lenity.pareto import weights
-from lenity.run_folder import RunFolder
+from lenity.rules.base import RULES, Rule
+from lenity.rules.shared import Shared
+from lenity.runs.config import RunConfig
+from lenity.runs.folder import RunFolder
 
 Point = Mapping[str, float]
 

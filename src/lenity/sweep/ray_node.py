@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lenity import lock
 from lenity.errors import ConfigError
+from lenity.storage import lock
 from lenity.sweep import tasks
 from lenity.sweep.executors import attempt
 

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from lenity.config.run import RunConfig
-from lenity.durable import replace_text
 from lenity.errors import CheckpointError
+from lenity.runs.config import RunConfig
+from lenity.storage.atomic_io import replace_text
 from lenity.sweep.state import done
 
 FILE = "sweep.json"

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from lenity import lock
+from lenity.storage import lock
 from lenity.sweep import tasks
 from lenity.sweep.executors import Answer, Executor
 

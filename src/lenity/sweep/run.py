@@ -10,18 +10,18 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
-from lenity.config.run import RunConfig
+from lenity.config.extras import require_trackers
 from lenity.config.sections import Progress
+from lenity.console.terminal import say
 from lenity.errors import LenityError
-from lenity.extras import require_trackers
-from lenity.lock import locked
+from lenity.runs.config import RunConfig
+from lenity.storage.lock import locked
 from lenity.sweep import tasks
 from lenity.sweep.executors import Executor
 from lenity.sweep.live import Watch, watch
 from lenity.sweep.record import Outcome, Record
 from lenity.sweep.retries import Retrying
 from lenity.sweep.workers import Workers
-from lenity.terminal import say
 
 SHARED = "what all runs share"
 

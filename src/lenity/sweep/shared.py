@@ -6,11 +6,11 @@ from pathlib import Path
 
 import yaml
 
-from lenity.changes import CONSTANTS, changes, frozen, same_rewards
 from lenity.config.load import parse, read_yaml
-from lenity.config.run import RunConfig
-from lenity.durable import replace_text, writing
 from lenity.errors import CheckpointError
+from lenity.runs.changes import CONSTANTS, changes, frozen, same_rewards
+from lenity.runs.config import RunConfig
+from lenity.storage.atomic_io import replace_text, writing
 
 FILE = "shared.yaml"
 OWN = "standardisation.file"  # names the folder's own, from wherever it is seen

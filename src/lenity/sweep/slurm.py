@@ -9,13 +9,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from lenity.config.run import RunConfig
-from lenity.durable import replace_text
-from lenity.lock import locked
+from lenity.console.terminal import say
+from lenity.runs.config import RunConfig
+from lenity.storage.atomic_io import replace_text
+from lenity.storage.lock import locked
 from lenity.sweep.job import FOLDER, SHARED, TASKS, found
 from lenity.sweep.placement import Placement
 from lenity.sweep.record import Outcome, Record
-from lenity.terminal import say
 
 
 @dataclass(frozen=True)

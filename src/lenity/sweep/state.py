@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lenity.aggregation.base import RULES
-from lenity.changes import EVALUATED
 from lenity.config.base import member_name
-from lenity.config.run import RunConfig
 from lenity.errors import LenityError
-from lenity.run_folder import RunFolder
+from lenity.rules.base import RULES
+from lenity.runs.changes import EVALUATED
+from lenity.runs.config import RunConfig
+from lenity.runs.folder import RunFolder
 
 
 @dataclass(frozen=True)

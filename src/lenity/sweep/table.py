@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from lenity.config.run import RunConfig
+from lenity.runs.config import RunConfig
 from lenity.sweep.state import done, method_of
 
 SHOWN = 3  # points named in a row

@@ -8,10 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from lenity import lock
 from lenity.config.load import parse
-from lenity.config.run import RunConfig
-from lenity.run_folder import RunFolder
+from lenity.runs.config import RunConfig
+from lenity.runs.folder import RunFolder
+from lenity.storage import lock
 
 
 def environment(threads: int) -> dict[str, str]:
@@ -26,7 +26,7 @@ def start(threads: int) -> None:
     """Once in each worker."""
     import torch
 
-    from lenity.terminal import quiet
+    from lenity.console.terminal import quiet
 
     torch.set_num_threads(threads)
     quiet()  # many workers, one terminal
@@ -39,13 +39,13 @@ def prepare(data: dict[str, Any], output: str) -> None:
         CheckpointError: what was made before was made with other settings.
         ProtocolError: the runs would be measured otherwise than the sweep's ``protocol.yaml`` says; nothing was trained.
     """
+    from lenity.distributed.processes import ALONE
     from lenity.evaluation import protocol
     from lenity.evaluation.rows import raw_columns
     from lenity.evaluation.score import reference_rows
     from lenity.evaluation.trained import Trained
-    from lenity.processes import ALONE
     from lenity.sweep import shared
-    from lenity.train import calibrate
+    from lenity.training.loop import calibrate
 
     shared.agree(given := parse(RunConfig, data), Path(output))
     config, expected = _on_whole_model(given, Path(output)), protocol.frozen(Path(output))
@@ -62,7 +62,7 @@ def align(data: dict[str, Any], output: str, allow_changes: bool = False) -> Non
     """Train, from where the run stopped, and evaluate; with ``allow_changes`` a run that has ended stays as it was trained."""
     from lenity.evaluation import protocol
     from lenity.evaluation.score import evaluate
-    from lenity.train import train
+    from lenity.training.loop import train
 
     config = _on_whole_model(parse(RunConfig, data), Path(output))
     if _outdated(config):

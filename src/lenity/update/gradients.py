@@ -10,9 +10,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from lenity.aggregation.base import GradientRule
-from lenity.batch import Credited
-from lenity.processes import Processes
+from lenity.distributed.processes import Processes
+from lenity.rollout.batch import Credited
+from lenity.rules.base import GradientRule
 from lenity.update.ppo import policy_loss
 
 

@@ -11,13 +11,13 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor, nn
 
-from lenity import memory, seeds
-from lenity.aggregation.base import GradientRule, Rule
-from lenity.batch import Credited, dealt, pieces
 from lenity.config.sections import PPO, Tolerance
+from lenity.distributed import memory, seeds
+from lenity.distributed.processes import Processes
 from lenity.errors import NumericalError, ResourceError
-from lenity.finite import not_finite
-from lenity.processes import Processes
+from lenity.rollout.batch import Credited, dealt, pieces
+from lenity.rules.base import GradientRule, Rule
+from lenity.update.finite import not_finite
 from lenity.update.gradients import compared_parameters, jacobian, objective_losses, sum_gradients
 from lenity.update.ppo import policy_loss, value_loss
 

@@ -15,11 +15,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from lenity.aggregation import PLC, AdvantageRule
 from lenity.lab.families import peaks
 from lenity.lab.landscape import Landscapes
 from lenity.lab.theory.check import GATES, Check
 from lenity.lab.world import Point, Weights
+from lenity.rules import PLC, AdvantageRule
 
 LETTER = "Lemma 2, its letter: ‖E[g_PLC − g]‖ ≤ C·Σ E|S_k|"
 EACH = "Lemma 2, each objective: the bias of k ≤ C·E|S_k| as S_k → 0 while A_k stays"

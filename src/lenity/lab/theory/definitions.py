@@ -7,13 +7,13 @@ from collections.abc import Iterator
 
 from torch import Tensor
 
-from lenity.aggregation import PLC
 from lenity.lab.ascent import ascend, constant
 from lenity.lab.equilibria import classify
 from lenity.lab.families import Problem, peaks, valleys
 from lenity.lab.landscape import Landscapes
 from lenity.lab.stationary import stalemates
 from lenity.lab.theory.check import GATES, Check
+from lenity.rules import PLC
 
 STALEMATE = "Definition 2: a risk-averse equilibrium (latent surplus > {0:g}) is a stalemate to leave"
 CONSENSUS = "Definition 3: PLC ends at a Pareto consensus equilibrium (every latent surplus ≤ {0:g})"

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from lenity.aggregation import PLC, Linear, Rule
 from lenity.lab.ascent import ascend, robbins_monro
 from lenity.lab.families import valleys
 from lenity.lab.theory.check import GATES, Check
 from lenity.lab.world import Point, update
+from lenity.rules import PLC, Linear, Rule
 
 OWN = "Theorem 2: with Robbins–Monro steps ‖E g_PLC‖ → 0"
 LINEAR = "Theorem 2: where it ends is a stationary point of the linear objective, ‖E g‖ → 0"

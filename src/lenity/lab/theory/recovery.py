@@ -14,12 +14,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from lenity.aggregation import PLC, AdvantageRule, Linear
 from lenity.lab.families import Problem, peaks, valleys
 from lenity.lab.landscape import Landscapes
 from lenity.lab.stationary import stalemates
 from lenity.lab.theory.check import GATES, Check
 from lenity.lab.world import Point, Weights
+from lenity.rules import PLC, AdvantageRule, Linear
 
 CLAIM = "Theorem 1: at a stalemate of the linear update ‖g_PLC‖² ≥ (1−c)²‖g_P‖² > 0, c in (0, 1)"
 NODES = 40

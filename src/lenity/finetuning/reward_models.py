@@ -1,0 +1,217 @@
+"""Reward models: from preference pairs through TRL's ``RewardTrainer``, or from labels as a two-class classifier."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lenity.config.stages import RewardTrainingConfig
+from lenity.console.progress import track
+from lenity.data.base import ReadReport
+from lenity.data.loading import every
+from lenity.data.preferences import Labelled, Pair, load_labels, load_pairs
+from lenity.data.seen import check_split, unseen
+from lenity.distributed import launch
+from lenity.errors import RewardError
+from lenity.finetuning import supervised as sft
+from lenity.models.window import readable
+from lenity.pareto import confidence
+from lenity.rewards.asking import score_all
+from lenity.rewards.reward_model import SETTINGS_FILE, RewardModelSpec
+from lenity.rewards.templates import encode, padding_side
+
+SATURATED = 4.6  # |logit| beyond which a logistic loss has lost 99 % of its gradient
+
+
+def run(config: RewardTrainingConfig) -> dict[str, Any]:
+    """Train, write the model, its tokenizer and how to read it to ``output``; return the report (also ``report.json``).
+
+    The report's figures come from the saved model, loaded and scored as in alignment.
+
+    Raises:
+        DataError: no usable rows.
+        RewardError: the template does not fit the model.
+    """
+    from lenity.finetuning.guard import Guard
+    from lenity.finetuning.progress import tracked
+
+    rows, held_out, read, left_out = _rows(config)
+    start = time.perf_counter()
+    report: dict[str, Any] = {}
+    trainer, tokenizer = _trainer(config, rows, report)
+    guard = Guard(config.non_finite_steps)
+    trainer.add_callback(guard)
+    with tracked(trainer, "training the reward", config.logging):
+        steps = trainer.train().global_step
+    report |= {"data": str(read), "rows": len(rows), "steps": steps, "non_finite_steps": guard.skipped}
+    report["seconds"] = round(time.perf_counter() - start, 1)
+    _write_settings(
+        config, readable(config.max_length, trainer.model)
+    )  # before the weights: a folder with weights is complete
+    model = sft.save(trainer, tokenizer, config, report)
+    report |= {"parameters": model.num_parameters(), "held_out_rows_trained_on": left_out} | _measure(
+        config, held_out, model.device
+    )
+    (Path(config.output) / "report.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    return report
+
+
+def _write_settings(config: RewardTrainingConfig, max_length: int) -> None:
+    """How the model is to be read, beside its weights; rewards of kind ``model`` take their defaults from it."""
+    settings = {
+        "template": config.template,
+        "label": config.label if config.labels else 0,
+        "output": config.output_kind,
+        "max_length": max_length,
+    }
+    folder = Path(config.output)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / SETTINGS_FILE).write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
+
+
+def split(items: Sequence[Any], share: float) -> tuple[list[Any], list[Any]]:
+    """Training and held-out items: a ``share`` of the prompts in the order of their hashes, each with all its items.
+
+    >>> split([Labelled("", text, 0) for text in "abcd"], 0.25)[1]
+    [Labelled(prompt='', response='d', label=0)]
+    """
+    keys = [item.prompt or item.response for item in items]
+    distinct = sorted(set(keys), key=lambda key: hashlib.sha256(key.encode()).digest())
+    chosen = set(distinct[: max(1, round(share * len(distinct)))])
+    pairs = list(zip(keys, items, strict=True))
+    return [item for key, item in pairs if key not in chosen], [item for key, item in pairs if key in chosen]
+
+
+def _rows(config: RewardTrainingConfig) -> tuple[list[Any], list[Any], ReadReport, int]:
+    """Training rows, held-out rows, what was read, and how many held-out rows are left out since training has one of their texts."""
+    source, other = config.pairs or config.labels, config.eval_pairs or config.eval_labels
+    fields = ("eval_pairs", "pairs") if config.pairs else ("eval_labels", "labels")
+    load: Any = load_pairs if config.pairs else load_labels
+    check_split(other, source, fields)
+    rows, report = load(source)
+    rows, held_out = (rows, load(other)[0]) if other is not None else split(rows, config.holdout)
+    if not rows:
+        raise RewardError(
+            f"holdout is {config.holdout}, which leaves nothing to train on in {report}.", "Lower it or add data."
+        )
+    fresh = unseen(held_out, [text for row in rows for text in _whole(row)], _whole, fields[0])
+    return rows, every(fresh, config.eval_limit), report, len(held_out) - len(fresh)
+
+
+def _trainer(config: RewardTrainingConfig, rows: list[Any], report: dict[str, Any]) -> tuple[Any, Any]:
+    from datasets import Dataset
+    from transformers import set_seed
+
+    from lenity.models.scratch import build
+
+    texts = [row.prompt + text for row in rows for text in _texts(row)]
+    model, tokenizer = build(config, texts, num_labels=1 if config.pairs else 2)
+    if config.pairs:
+        set_seed(config.seed)  # as RewardTrainer does before it makes an adapter itself
+    model = sft.adapted(model, config, "SEQ_CLS", report)
+    tokenizer.padding_side = padding_side(model)
+    longest = readable(config.max_length, model)
+    prompts = [row.prompt for row in rows]
+    columns = [
+        encode(tokenizer, config.template, prompts, [_texts(row)[side] for row in rows], longest)
+        for side in range(2 if config.pairs else 1)
+    ]
+    if config.pairs:
+        if "token_type_ids" in columns[0][0]:
+            raise RewardError(
+                f"template is 'pair' and '{config.model}' tells its two texts apart by token types, which TRL's RewardTrainer "
+                "does not pass on.",
+                "Train with --template transcript.",
+            )
+        ids = {
+            name: [row["input_ids"] for row in column]
+            for name, column in zip(("chosen_ids", "rejected_ids"), columns, strict=True)
+        }
+        return _pair_trainer(config, model, tokenizer, Dataset.from_dict(ids)), tokenizer
+    data = [encoded | {"labels": row.label} for encoded, row in zip(columns[0], rows, strict=True)]
+    return _label_trainer(config, model, tokenizer, Dataset.from_list(data)), tokenizer
+
+
+def _pair_trainer(config: RewardTrainingConfig, model: Any, tokenizer: Any, data: Any) -> Any:
+    from trl import RewardConfig, RewardTrainer
+
+    arguments = RewardConfig(**sft.arguments(config, len(data)), max_length=None)
+    return RewardTrainer(
+        model=model, args=arguments, train_dataset=data, processing_class=tokenizer
+    )  # fmt: skip
+
+
+def _label_trainer(config: RewardTrainingConfig, model: Any, tokenizer: Any, data: Any) -> Any:
+    from transformers import DataCollatorWithPadding, Trainer, TrainingArguments
+
+    arguments = TrainingArguments(**sft.arguments(config, len(data)))
+    return Trainer(model=model, args=arguments, train_dataset=data, data_collator=DataCollatorWithPadding(tokenizer))
+
+
+def _texts(row: Pair | Labelled) -> tuple[str, ...]:
+    return (row.chosen, row.rejected) if isinstance(row, Pair) else (row.response,)
+
+
+def _whole(row: Pair | Labelled) -> list[str]:
+    return [row.prompt + text for text in _texts(row)]
+
+
+def _measure(config: RewardTrainingConfig, held_out: list[Any], device: Any) -> dict[str, Any]:
+    """Accuracy with its interval, the longer-wins baseline, and where the scores lie."""
+    reward = RewardModelSpec(model=config.output).load(device)
+    prompts = [row.prompt for row in held_out]
+
+    def scores_of(reward: Any, texts: Sequence[str]) -> Any:
+        return np.array(score_all({config.output: reward}, prompts, texts)[config.output])
+
+    sides = list(zip(*map(_texts, held_out), strict=True))
+    with track(
+        "scoring held-out rows", len(sides), unit="columns", settings=config.logging, shown=launch.leads()
+    ) as advance:
+        columns = []
+        for texts in sides:
+            columns.append(scores_of(reward, texts))
+            advance()
+    lengths = [np.array([len(text) for text in texts]) for texts in sides]
+    if config.pairs:
+        right, longer = _wins(*columns), float(_wins(*lengths).mean())
+    else:
+        positive = np.array([row.label == config.label for row in held_out])
+        sure = scores_of(replace(reward, probability=True), [row.response for row in held_out])
+        right, longer = (sure > 0.5) == positive, _longer_wins(lengths[0], positive)
+    interval = confidence.mean(right.astype(float))
+    scores = np.concatenate(columns)
+    logits = np.log(scores / (1 - scores)) if config.output_kind == "probability" else scores
+    return {
+        "held_out_rows": len(held_out),
+        "accuracy": interval.value,
+        "accuracy_interval": [interval.low, interval.high],
+        "longer_wins": longer,
+        "score_mean": float(scores.mean()),
+        "score_std": float(scores.std(ddof=1)),
+        "saturation": float((np.abs(logits) > SATURATED).mean()),
+    }
+
+
+def _wins(first: Any, second: Any) -> Any:
+    """1 where the first is larger, one half at ties."""
+    return (first > second) + 0.5 * (first == second)
+
+
+def _longer_wins(lengths: Any, positive: Any) -> float:
+    """How often a text of the class is longer than one of the other."""
+    from scipy.stats import mannwhitneyu
+
+    if positive.all() or not positive.any():
+        raise RewardError(
+            "the held-out labels are all of one class, so nothing can be measured.", "Add rows of the other."
+        )
+    ours, others = lengths[positive], lengths[~positive]
+    return float(mannwhitneyu(ours, others).statistic / (len(ours) * len(others)))

@@ -1,0 +1,38 @@
+"""The two baselines that are linear scalarisation under the literature's names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from lenity.errors import WrongWeightsError
+from lenity.rules.base import RULES
+from lenity.rules.linear import Linear
+
+
+@RULES.register("morlhf")
+class MORLHF(Linear):
+    """One PPO run a weighting on sum_k w_k A_k; PLC with leniency 0."""
+
+    paper = "Roijers et al. 2013; arXiv 2310.11564 for language models"
+    pitfalls = "with raw rewards of unlike scale the weights mean nothing; they weigh standardised rewards here"
+
+
+@RULES.register("solo")
+class Solo(Linear):
+    """PPO on one objective alone: the weight of one is 1, of the others 0."""
+
+    paper = "arXiv 2604.05965, section 5"
+    equation = "A_k"
+    cost = "one run and one adapter an objective"
+
+    def check_weights(self, weights: Mapping[str, float]) -> None:
+        """Raise ``WrongWeightsError`` unless one weight is 1."""
+        if max(weights.values()) != 1:
+            raise WrongWeightsError(
+                f"method solo trains one objective, but weights are {dict(weights)}.",
+                "Set one to 1 and the others to 0, or use morlhf.",
+            )
+
+    def twin(self, weights: Mapping[str, float]) -> str | None:
+        """None: the others take theirs from it."""
+        return None

@@ -1,0 +1,1 @@
+"""What a run is: its whole configuration, and its folder."""

@@ -1,0 +1,142 @@
+"""Which settings of a run that has begun may change: freely, where that is allowed, or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from lenity.config.base import Section
+    from lenity.runs.config import RunConfig
+    from lenity.runs.folder import RunFolder
+
+EVALUATED = ("evaluation", "held_out_prompts", "held_out_rewards")  # what says how a run is evaluated
+LABEL = "method.label"  # a name, which changes nothing else
+FREE_TO_CHANGE = {
+    "output",
+    "checkpoint",
+    "tolerance",
+    "logging",
+    LABEL,
+    *EVALUATED,
+}  # training goes the same way with any of them
+SHAPES = ("critic.kind", "critic.hidden_size", "policy.lora.r", "policy.lora.target_modules")  # of what is trained
+LENGTH = ("iterations", "budget")
+MEMBERS = ("name", "reader")  # names a method or a reader of prompts, whose fields are its own
+CONSTANTS = ("standardisation", "rewards")  # what standardisation.json was measured with
+ADAPTER = ("policy.model", "policy.revision")  # what is merged in base/
+LOADED = ("policy.model", "policy.revision", "policy.dtype", "policy.trust_remote_code")  # evaluation reads them too
+
+
+def changes(before: Any, now: Any, field: str = "") -> dict[str, str]:
+    """Where two configurations differ: the field, and what it was and is.
+
+    >>> changes({"seed": 0, "ppo": {"clip": 0.2, "lam": 1}}, {"seed": 0, "ppo": {"clip": 0.1, "lam": 1}})
+    {'ppo.clip': 'ppo.clip was 0.2 and is 0.1'}
+    """
+    if before == now:
+        return {}
+    if not (isinstance(before, dict) and isinstance(now, dict)):
+        return {field: f"{field} was {before!r} and is {now!r}"}
+    if any(key in now and before[key] != now[key] for key in MEMBERS if isinstance(before.get(key), str)):
+        return {field: f"{field} was {_member(before)} and is {_member(now)}"}
+    found: dict[str, str] = {}
+    for key in [*before, *(key for key in now if key not in before)]:
+        found |= changes(before.get(key), now.get(key), f"{field}.{key}" if field else key)
+    return found
+
+
+def breaking(changed: Mapping[str, str]) -> dict[str, str]:
+    """Those of ``changed`` that training depends on."""
+    return {field: text for field, text in changed.items() if not _under(field, FREE_TO_CHANGE)}
+
+
+def in_vain(run: RunFolder, now: RunConfig, changed: Mapping[str, str]) -> dict[str, str]:
+    """Those of ``changed`` that would do nothing, or half of what they say, from where ``run`` stands; each with the reason."""
+    before = run.config
+    training = {
+        field: text for field, text in breaking(changed).items() if not _under(field, same_rewards(before, now))
+    }
+    reasons: dict[str, str] = {}
+
+    def because(reason: str, *fields: str) -> None:
+        reasons.update({field: f"{text} ({reason})" for field, text in training.items() if _under(field, fields)})
+
+    if run.trained(now):
+        left = training.keys() - (_fields(training, LENGTH) if not run.trained(before) else set())
+        because("nothing is left to train", *(left - _fields(training, LOADED)))
+    because("this part is done", *now.method.settled(len(run.metrics())))
+    reasons |= frozen(run.path, training)
+    if before.method.builds != now.method.builds or (now.method.builds and type(before.method) is not type(now.method)):
+        because("one trains in the loop, the other in a way of its own", "method")
+    if run.saved:
+        because("the checkpoint's weights have this shape", *SHAPES)
+        because(f"{run.saved} are done", *(["iterations"] if now.iterations < run.saved else []))
+    elif not now.method.builds and run.ended(before):
+        because("there is no checkpoint to go on from", *LENGTH)
+    return reasons
+
+
+def frozen(folder: Path, changed: Mapping[str, str], constants: Sequence[str] = CONSTANTS) -> dict[str, str]:
+    """Those of ``changed`` that what lies in the ``folder`` of a run or sweep was made with, and stays; each with the reason."""
+    stays = {
+        "standardisation.json": (
+            constants,
+            "the constants in standardisation.json stay; without that file they are measured again",
+        ),
+        "base": (ADAPTER, "the adapter that was named first is merged in base/"),
+    }
+    found = [made for name, made in stays.items() if (folder / name).exists()]
+    return {
+        field: f"{text} ({why})" for fields, why in found for field, text in changed.items() if _under(field, fields)
+    }
+
+
+def same_rewards(before: RunConfig, now: RunConfig) -> list[str]:
+    """The fields of the rewards, trained on and held out, that give the scores that they gave: moved, or more patient."""
+    from lenity.runs.fingerprint import by_contents, fingerprint
+
+    def same(one: Section, two: Section) -> bool:
+        if one == two or type(one) is not type(two):
+            return one == two
+        idle = dict.fromkeys(("timeout", "batch_size", "trust_remote_code"))  # they do not change a score
+        return by_contents(one, fingerprint) | idle == by_contents(two, fingerprint) | idle
+
+    sections = {
+        "rewards": (before.rewards, now.rewards),
+        "held_out_rewards": (before.held_out_rewards, now.held_out_rewards),
+    }
+    return [
+        f"{section}.{name}"
+        for section, (one, two) in sections.items()
+        for name in one
+        if name in two and same(one[name], two[name])
+    ]
+
+
+def remeasured(before: RunConfig, now: RunConfig) -> list[str]:
+    """The held-out rewards that have other scores than they had, so that constants of theirs no longer hold."""
+    same = same_rewards(before, now)
+    return [
+        name
+        for name in before.held_out_rewards
+        if name in now.held_out_rewards and f"held_out_rewards.{name}" not in same
+    ]
+
+
+def _member(data: Mapping[str, Any]) -> str:
+    """A method or a reader with those of its settings that say anything."""
+    settings = [
+        f"{name} {value!r}" for name, value in data.items() if name not in MEMBERS and value not in (None, {}, [])
+    ]
+    named = next(str(data[key]) for key in MEMBERS if key in data)
+    return f"{named} ({', '.join(settings)})" if settings else named
+
+
+def _under(field: str, prefixes: Any) -> bool:
+    return any(field == prefix or field.startswith(f"{prefix}.") for prefix in prefixes)
+
+
+def _fields(changed: Mapping[str, str], prefixes: Any) -> set[str]:
+    return {field for field in changed if _under(field, prefixes)}

@@ -1,0 +1,127 @@
+"""The configuration of a sweep: one run, and the methods, weights and seeds to vary."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field
+
+from lenity.config.base import Section, member_name
+from lenity.config.load import listed, override, parse, read_yaml
+from lenity.config.plain import brief, from_yaml
+from lenity.errors import ConfigError
+from lenity.pareto.weights import WORDS
+from lenity.rules.base import RULES
+from lenity.runs.config import Method, RunConfig
+from lenity.sweep.method_fields import names_of, split, with_field
+
+Seed = Annotated[int, Field(ge=0)]
+
+
+def several(value: Any) -> Any:
+    """What an option or a field that takes several holds, as a list: words separated by commas, YAML, or one thing alone.
+
+    >>> several("plc, linear"), several("[{a: 1, b: 0}]"), several(3)
+    (['plc', 'linear'], [{'a': 1, 'b': 0}], [3])
+    """
+    if isinstance(value, str):
+        return several(_yaml(value)) if value.lstrip()[:1] in {"[", "{"} else listed(value)
+    return value if value is None or isinstance(value, list | tuple) else [value]
+
+
+def _yaml(text: str) -> Any:
+    try:
+        return from_yaml(text)
+    except ValueError as error:
+        raise ConfigError(f"{brief(text)} is not valid YAML.", "Write [first, second], or first,second.") from error
+
+
+def _points(value: Any) -> Any:
+    found = several(value)
+    return found and [
+        point for part in found for point in (listed(part) if isinstance(part, str) else [_weights(part)])
+    ]
+
+
+def _weights(value: Any) -> dict[str, float] | list[float]:
+    numbers = list(value.values()) if isinstance(value, Mapping) else value
+    if isinstance(numbers, list | tuple) and numbers and not any(isinstance(number, bool | None) for number in numbers):
+        try:
+            found = [float(number) for number in numbers]
+        except (TypeError, ValueError):
+            pass
+        else:
+            return dict(zip(map(str, value), found, strict=True)) if isinstance(value, Mapping) else found
+    raise ValueError(
+        f"the point {brief(value)} is none; write {WORDS}, objectives joined by '+', weights by objective such as "
+        "{helpful: 0.3, harmless: 0.7}, or in the order of the rewards, [0.3, 0.7]"
+    )
+
+
+Points = Annotated[list[str | dict[str, float] | list[float]] | None, BeforeValidator(_points)]
+
+
+class SweepConfig(Section):
+    """Methods x points x seeds; a method named like the run's own takes the run's settings."""
+
+    run: RunConfig
+    methods: list[Method] = Field(min_length=1, description="names, or names with settings")
+    points: Points = Field(
+        None,
+        min_length=1,
+        description="corners, centre, lattice:N (multiples of 1/N), riesz:N (N even directions), objectives joined by '+', "
+        "or weights; default: lattice:10 for two objectives, lattice:3 for three, corners and centre for more",
+    )
+    seeds: Annotated[list[Seed], BeforeValidator(several)] = Field(
+        min_length=1, description="each method runs once a point and seed"
+    )
+    tokens: int | None = Field(
+        None,
+        ge=1,
+        description="generated tokens a method and seed may take, shared evenly by the runs that train (a run that two methods use "
+        "has the smaller share); default: no limit",
+    )
+
+
+def load_sweep(
+    path: str | Path, overrides: Sequence[str] = (), *, say: Callable[[str], None] | None = None, **options: Any
+) -> SweepConfig:
+    """Read a sweep file, or a run file, with ``overrides`` for the run and ``options`` for the rest; None leaves the file's.
+
+    A field ``--method.x`` goes to those of the sweep's methods that have it; ``say`` is told where some have not.
+
+    Raises:
+        ConfigError: naming the field, the value found and the remedy.
+    """
+    data = read_yaml(path)
+    data = data if "run" in data else {"run": data}
+    if isinstance(data["run"], str):
+        data["run"] = read_yaml(Path(path).parent / data["run"])
+    if not isinstance(data["run"], dict):
+        raise ConfigError(
+            f"'{path}': run is {brief(data['run'])}.", "Give the fields of a run, or the name of a file with them."
+        )
+    data |= {key: value for key, value in options.items() if value is not None}
+    named = several(data.get("methods"))
+    own, fields = split(overrides) if named else (list(overrides), [])
+    run = parse(RunConfig, override(data["run"], own), source=str(path))
+    methods = [_own(run, method) for method in named or [run.method]]
+    settings = {"run": run, "seeds": [run.seed]} | {key: data[key] for key in data if key != "run"}
+    sweep = parse(SweepConfig, settings | {"methods": methods}, source=str(path))
+    if any(word.partition("=")[0] in {"--method", "--method.name"} for word in own) and run.method not in sweep.methods:
+        raise ConfigError(
+            f"--method is {member_name(run.method, RULES)}, and the methods of the sweep are {names_of(sweep.methods)}.",
+            "Leave it out, or name it in --methods.",
+        )
+    methods = list(sweep.methods)
+    for field, words in fields:
+        methods = with_field(methods, field, words, str(path), say)
+    return sweep.model_copy(update={"methods": methods})
+
+
+def _own(run: RunConfig, method: Any) -> Any:
+    """The run's method where ``method`` is its bare name, or the name that it is shown under."""
+    names = RULES.name_of(type(run.method)), member_name(run.method, RULES)
+    return run.method if isinstance(method, str) and method in names else method

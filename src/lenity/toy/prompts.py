@@ -1,0 +1,50 @@
+"""Prompts of the toy world, as a data set of the configuration: ``reader: toy``."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from typing import Literal
+
+from pydantic import Field
+
+from lenity.data.base import DATASETS, PromptSource, ReadReport
+from lenity.errors import DataError
+from lenity.toy.language import KINDS, all_prompts
+
+
+@DATASETS.register("toy")
+class ToyPrompts(PromptSource):
+    """Distinct toy prompts, the three kinds in equal shares. A prompt belongs to one split, whatever the seed.
+
+    >>> len(ToyPrompts(split="test", count=30).read()[0])
+    30
+    """
+
+    split: Literal["train", "test"] = Field("train", description="train, or test: disjoint")
+    count: int = Field(600, ge=1, description="how many prompts")
+    seed: int = Field(0, description="which prompts, and their order")
+
+    def read(self) -> tuple[list[str], ReadReport]:
+        """``count`` prompts; ``DataError`` where the split has fewer."""
+        rng = random.Random(f"toy prompts {self.split} {self.seed}")
+        pools = [[prompt for prompt in all_prompts(kind) if _split(prompt) == self.split] for kind in KINDS]
+        for pool in pools:
+            rng.shuffle(pool)
+        most = len(KINDS) * min(map(len, pools))
+        if self.count > most:
+            raise DataError(
+                f"prompts.count is {self.count}, but the toy world's {self.split} split has {most} prompts.",
+                "Ask for at most that many.",
+            )
+        prompts: list[str] = []
+        for rows in zip(*pools, strict=False):
+            if len(prompts) >= self.count:
+                break
+            prompts += rng.sample(rows, len(rows))  # no fixed order of kinds, so that even steps meet all of them
+        prompts = prompts[: self.count]
+        return prompts, ReadReport(f"toy ({self.split})", read=len(prompts), kept=len(prompts))
+
+
+def _split(prompt: str) -> str:
+    return "test" if hashlib.sha256(prompt.encode()).digest()[0] < 64 else "train"

@@ -1,0 +1,120 @@
+"""What a run will cost, from a short probe: a few tokens generated, one mini-batch forward."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
+
+import torch
+
+from lenity.data.tokens import prompt_ids
+from lenity.distributed import seeds
+from lenity.distributed.sharding import kept, whole
+from lenity.rewards.asking import ask
+from lenity.rules.work import BACKWARD, Work
+from lenity.runs.config import RunConfig
+from lenity.training.setup import Trainer, World
+
+PROBE_TOKENS, PROBE_ROWS = 8, 16
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Rates:
+    """Seconds that one response of the greatest length takes on one process.
+
+    Args:
+        generating: to sample it.
+        scoring: by all rewards.
+        forward: through the model once.
+        last_layer: what a backward pass to the last layer's adapter is of a whole one.
+    """
+
+    generating: float
+    scoring: float
+    forward: float
+    last_layer: float
+
+    def seconds(self, work: Work) -> float:
+        """Of ``work`` on one process."""
+        reach = self.last_layer if work.compared == "last_layer" else 1.0
+        passes = work.forwards + BACKWARD * reach * work.gradients
+        return work.generated * self.generating + work.scored * self.scoring + passes * self.forward
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Estimates: seconds of an iteration, bytes at the peak."""
+
+    seconds: float
+    memory: float
+
+
+def estimate(config: RunConfig, world: World, trainer: Trainer) -> Cost:
+    """Time and memory of one iteration on this process; true to a factor of about two."""
+    work = config.method.work(config, len(world.prompts))
+    seconds = probe(config, world, trainer).seconds(work) / max(work.rows, 1) / trainer.processes.count
+    return Cost(seconds, memory(config, world, trainer))
+
+
+@torch.no_grad()
+def probe(config: RunConfig, world: World, trainer: Trainer) -> Rates:
+    """Measure on the models as they are."""
+    seeds.seed(config.seed, "setup", 1)
+    rollout = config.rollout
+    together = min(-(-rollout.batch_size // trainer.processes.count), rollout.generation_batch_size)
+    prompts = [world.prompts[i % len(world.prompts)] for i in range(together)]
+    trainer.actor_critic.eval()
+    tokens = min(PROBE_TOKENS, rollout.max_new_tokens)
+    generator = replace(world.generator(config), max_new_tokens=tokens, min_new_tokens=tokens)
+    with whole(trainer.actor_critic):
+        generator.generate(prompts[:2])  # the first call warms caches up
+        made, generating = timed(lambda: generator.generate(prompts))
+    rows = min(PROBE_ROWS, together)
+    texts = made.prompts[:rows], made.responses[:rows]  # cut short: what they score, and whether they do, says nothing
+    _, scoring = timed(lambda: [ask(reward, *texts) for reward in world.rewards.values()])
+    part = made.select(torch.arange(min(config.ppo.mini_batch_size, together), device=made.response_mask.device))
+    _, forward = timed(lambda: trainer.actor_critic(**part.inputs))
+    prompt = part.prompt_ids.shape[1]
+    longer = (prompt + rollout.max_new_tokens) / (prompt + tokens)
+    return Rates(
+        generating=generating / tokens * rollout.max_new_tokens / together,
+        scoring=scoring / rows,
+        forward=forward * longer / len(part),
+        last_layer=_last_layer(world.policy.get_base_model()),
+    )
+
+
+def timed(work: Callable[[], T]) -> tuple[T, float]:
+    """What ``work`` gives, and the seconds it took."""
+    start = time.perf_counter()
+    result = work()
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+    return result, time.perf_counter() - start
+
+
+def memory(config: RunConfig, world: World, trainer: Trainer) -> float:
+    """Bytes of the weights, of gradients and moments of what is trained, and of the activations of one mini-batch."""
+    parameters = list(trainer.actor_critic.parameters())
+    weights = sum(kept(p) * p.element_size() for p in parameters)
+    optimizer = sum(3 * 4 * p.numel() for p in parameters if p.requires_grad)
+    model = world.policy.get_base_model().config.get_text_config()
+    size, longest = config.ppo.mini_batch_size, config.rollout.max_new_tokens
+    prompt = max(map(len, prompt_ids(world.tokenizer, world.prompts[:PROBE_ROWS])))
+    activations = (
+        size * (prompt + longest) * model.hidden_size * model.num_hidden_layers * 20 * parameters[0].element_size()
+    )
+    logits = size * longest * model.vocab_size * 4 * 3
+    return float(weights + optimizer + activations + logits)
+
+
+def _last_layer(model: Any) -> float:
+    """Parameters of the head and one layer, of those that a backward pass goes through."""
+    config = model.config.get_text_config()
+    head = int(config.vocab_size * config.hidden_size)
+    embeddings = head if config.tie_word_embeddings else 2 * head
+    layers = max(sum(p.numel() for p in model.parameters()) - embeddings, 1)
+    return float((head + layers / config.num_hidden_layers) / (head + layers))

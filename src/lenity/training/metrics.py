@@ -1,0 +1,77 @@
+"""What one iteration reports of its whole batch."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from lenity.config.objectives import Objectives
+from lenity.rollout.batch import Credited
+
+
+def measure(batch: Credited, entropy: Tensor, objectives: Objectives) -> dict[str, Any]:
+    """Means over responses or response tokens, of an objective over those that it scored; see docs/metrics.md for each name.
+
+    Args:
+        batch: credited.
+        entropy: of the policy at each token, nats, (B, T).
+        objectives: names and weights.
+    """
+    mask = batch.response_mask
+    weights = objectives.weight_vector(batch.raw.device)
+    scored, learnt = batch.scored, batch.learnt[mask]
+    responses, tokens = float(len(batch)), mask.sum().float()
+
+    def per_response(values: Tensor) -> Tensor:
+        return values.float().sum(0) / responses
+
+    def per_score(values: Tensor) -> Tensor:
+        return values.where(scored, 0.0).sum(0) / scored.sum(0).float()
+
+    def per_token(values: Tensor) -> Tensor:
+        return values[mask].float().sum(0) / tokens
+
+    def per_learnt_token(values: Tensor) -> Tensor:
+        return values[mask].where(learnt, 0.0).sum(0) / learnt.sum(0).float()
+
+    exact = batch.raw.double()  # so that equal scores have a deviation of exactly 0
+    kl = (batch.logprobs - batch.reference_logprobs).where(mask, 0.0).sum(1)
+    weighted = weights * batch.advantages
+    losing = (batch.advantages < 0) & mask.unsqueeze(-1)  # where the gate acts
+    others = (weighted.sum(-1, keepdim=True) - weighted).where(losing, 0.0)
+    return {
+        "reward": objectives.named(per_score(batch.raw)),
+        "reward_std": objectives.named(per_score((exact - per_score(exact)).square()).sqrt()),
+        "standardised": objectives.named(per_score(batch.standardised)),
+        "unscored": objectives.named((~scored).sum(0)),
+        "kl": per_response(kl).item(),
+        "entropy": per_token(entropy).item(),
+        "conflict_rate": per_token(conflict(batch.advantages, weights)).item(),
+        "mask_mean": objectives.named(per_learnt_token(batch.mask)),
+        "surplus": objectives.named(others.sum((0, 1)) / losing.sum((0, 1)).float().clamp(min=1)),
+        "explained_variance": objectives.named(_explained(batch, per_learnt_token)),
+        "response_length": per_response(mask.sum(1)).item(),
+        "without_eos": per_response(~batch.finished).item(),
+        "tokens": int(tokens.item()),
+        "reward_calls": len(batch) * len(objectives),
+    }
+
+
+def conflict(advantages: Tensor, weights: Tensor) -> Tensor:
+    """Where one objective of positive weight gains and another loses, (...) from (..., K)."""
+    active = weights > 0
+    return ((advantages > 0) & active).any(-1) & ((advantages < 0) & active).any(-1)
+
+
+def _explained(batch: Credited, per_token: Any) -> Tensor:
+    """1 - Var(R - V) / Var(R), per head; 0 where the returns do not vary."""
+    residual = batch.returns - batch.values
+
+    def variance(values: Tensor) -> Tensor:
+        found: Tensor = per_token((values - per_token(values)).square())
+        return found
+
+    spread = variance(batch.returns)
+    return torch.where(spread > 0, 1 - variance(residual) / spread.clamp(min=1e-12), torch.zeros_like(spread))

@@ -1,0 +1,152 @@
+"""Loads and wires everything a run needs; nothing here trains."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from lenity.console import terminal
+from lenity.data.base import ReadReport
+from lenity.data.prompts import load_prompts, room_for_prompts, token_counters
+from lenity.distributed import launch, seeds
+from lenity.distributed.processes import Processes
+from lenity.distributed.sharding import shard, whole
+from lenity.errors import ConfigError
+from lenity.models.actor_critic import ActorCritic, check_head
+from lenity.models.critic import Heads, separate_backbone
+from lenity.models.logits import backbone_of
+from lenity.models.policy import load_policy, merged
+from lenity.models.probe import Batching, width_of
+from lenity.rewards.base import Reward
+from lenity.rollout.transformers import TransformersGenerator
+from lenity.runs.config import RunConfig
+from lenity.runs.folder import RunFolder
+from lenity.training.schedule import schedule_of
+from lenity.update.step import Setbacks, Update
+
+
+@dataclass(frozen=True)
+class World:
+    """What a run reads and never changes: prompts, rewards; and the policy, whose adapter it trains."""
+
+    policy: Any
+    tokenizer: Any
+    rewards: Mapping[str, Reward]
+    prompts: list[str]
+    report: ReadReport
+
+    def generator(self, config: RunConfig) -> TransformersGenerator:
+        """Samples with the run's settings from the policy as it is."""
+        rollout = config.rollout
+        return TransformersGenerator(
+            self.policy, self.tokenizer, rollout.max_new_tokens, rollout.min_new_tokens,
+            rollout.temperature, rollout.top_p, tuple(rollout.stop), rollout.generation_batch_size,
+        )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Trainer:
+    """What a run changes."""
+
+    processes: Processes
+    actor_critic: ActorCritic
+    update: Update
+    say: Callable[[str], None]
+
+
+def load_world(config: RunConfig, device: torch.device, say: Callable[[str], None] | None = None) -> World:
+    """Models, rewards and prompts within every length window; ``say`` gets what the adapter leaves out."""
+    policy, tokenizer = load_policy(config.policy, device, sharded=launch.reshards() is not None, say=say)
+    check_head(policy)
+    rewards = {name: spec.load(device) for name, spec in config.rewards.items()}
+    prompts, report = load_prompts(
+        config.prompts,
+        token_counters(tokenizer, rewards),
+        room_for_prompts(tokenizer, config.rollout.max_new_tokens),
+    )
+    return World(policy, tokenizer, rewards, prompts, report)
+
+
+def prepare(config: RunConfig, run: RunFolder, processes: Processes) -> tuple[RunConfig, World, Trainer]:
+    """Everything loaded, placed and sharded; the configuration comes back with an adapter policy merged."""
+    if config.rollout.batch_size % config.method.group:
+        raise ConfigError(
+            f"rollout.batch_size is {config.rollout.batch_size}, which is not made of groups of {config.method.group} responses a prompt.",
+            f"Choose a multiple of {config.method.group}.",
+        )
+    with processes.first_before_others():
+        config = config.model_copy(update={"policy": merged(config.policy, run.path / "base")})
+    seeds.seed(config.seed, "setup")
+    say = speaker(config, run, processes)
+    world = load_world(config, processes.device, say)
+    module = _actor_critic(config, world, processes)
+    if (again := launch.reshards()) is None:
+        module.to(processes.device)
+    else:
+        shard(module, processes.device, again=again)
+    optimizer = _optimizer(config, module)
+    with whole(module):
+        _say_batching(world.generator(config).batching(), say)
+    update = Update(
+        processes, module, optimizer, schedule_of(config, optimizer), config.ppo, config.optimizer.max_grad_norm,
+        Setbacks(config.ppo.mini_batch_size), config.tolerance, say,
+    )  # fmt: skip
+    return config, world, Trainer(processes, module, update, say)
+
+
+def speaker(config: RunConfig, run: RunFolder, processes: Processes) -> Callable[[str], None]:
+    """Keeps a word in the run folder, and shows it; only the first process speaks."""
+
+    def say(text: str) -> None:
+        if processes.first:
+            run.note(text)
+            if config.logging.progress:
+                terminal.say(text)
+
+    return say
+
+
+def _say_batching(batching: Batching, say: Callable[[str], None]) -> None:
+    if batching != "mixed":
+        which = "one by one" if batching == "single" else "in batches of prompts of equal length"
+        say(
+            f"The policy answers a prompt otherwise behind padding or in a batch, so prompts are answered {which}, which is slower."
+        )
+
+
+def _actor_critic(config: RunConfig, world: World, processes: Processes) -> ActorCritic:
+    critic = None
+    if config.critic.kind == "separate":
+        critic = separate_backbone(
+            config.critic.model, world.policy, config.policy, processes.device, sharded=launch.reshards() is not None
+        )
+    width = width_of(backbone_of(world.policy.get_base_model()) if critic is None else critic.get_base_model())
+    heads = Heads(width, config.critic.hidden_size, len(config.rewards))
+    return ActorCritic(
+        world.policy,
+        heads,
+        critic,
+        detach=config.critic.detach,
+        temperature=config.rollout.temperature,
+        compiled=config.policy.compile,
+    )
+
+
+def _optimizer(config: RunConfig, module: ActorCritic) -> torch.optim.Optimizer:
+    settings = config.optimizer
+    policy = [p for p in module.policy.parameters() if p.requires_grad]
+    critic = [p for name, p in module.named_parameters() if p.requires_grad and not name.startswith("policy.")]
+    groups: list[dict[str, Any]] = [
+        {"params": policy},
+        {"params": critic, "lr": settings.critic_learning_rate or settings.learning_rate},
+    ]
+    return torch.optim.AdamW(
+        groups,
+        lr=settings.learning_rate,
+        betas=settings.betas,
+        weight_decay=settings.weight_decay,
+        fused=True,
+    )

@@ -1,0 +1,267 @@
+"""The stages of an iteration, bound to one run: what each needs, and where its result goes."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
+
+from torch import Tensor
+
+from lenity import card
+from lenity.advantages.credit import credit
+from lenity.advantages.importance import engine_gap
+from lenity.data.order import batch_at
+from lenity.distributed import memory, seeds
+from lenity.distributed.processes import Processes
+from lenity.distributed.sharding import whole
+from lenity.errors import CheckpointError, EngineError
+from lenity.rewards.asking import score_all
+from lenity.rewards.noise import noisy
+from lenity.rewards.standardise import Standardiser
+from lenity.rollout.base import Generator, generate
+from lenity.rollout.batch import Credited, Rollouts, Scored
+from lenity.rules import Rule
+from lenity.runs.checkpoint import Checkpoint, newest
+from lenity.runs.config import RunConfig
+from lenity.runs.folder import RunFolder
+from lenity.training import metrics, resuming
+from lenity.training.schedule import advance, steps
+from lenity.training.setup import Trainer, World
+from lenity.update.kl import AdaptiveKL, FixedKL, resumed
+
+Log = Callable[[dict[str, float], int], None]  # numbers by name, and the iteration that they are of
+
+
+@dataclass
+class Clock:
+    """Seconds each stage of an iteration took."""
+
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def __call__(self, stage: str) -> Iterator[None]:
+        """Time what is inside."""
+        start = time.perf_counter()
+        yield
+        self.seconds[stage] = round(time.perf_counter() - start, 4)
+
+
+@dataclass(frozen=True)
+class Stages:
+    """Everything a run holds; each method is one stage of ``iteration`` (from 0)."""
+
+    config: RunConfig
+    run: RunFolder
+    world: World
+    trainer: Trainer
+    standardiser: Standardiser
+    kl: AdaptiveKL | FixedKL
+    engine: Generator
+
+    def generate(self, iteration: int) -> Rollouts:
+        """The iteration's prompts, answered by the policy as it is now."""
+        self._seed("generate", iteration)
+        group = self.config.method.group
+        chosen = batch_at(len(self.world.prompts), iteration, self.config.rollout.batch_size // group, self.config.seed)
+        prompts = [self.world.prompts[i] for i in chosen for _ in range(group)]
+        self.trainer.actor_critic.eval()
+        needed = memory.needed("rollout.generation_batch_size", self.config.rollout.generation_batch_size)
+        with needed, nullcontext() if self.engine.copies else whole(self.trainer.actor_critic):
+            return generate(self.engine, prompts, self.trainer.processes)
+
+    def score(self, rollouts: Rollouts, iteration: int) -> Scored:
+        """Raw and standardised scores, one column an objective; noise, where asked for, on the standardised alone.
+
+        Raises:
+            RewardError: a reward leaves a larger share of the batch without a score than ``tolerance.unscored``.
+        """
+        objectives, device = self.config.objectives, rollouts.response_mask.device
+        columns = score_all(
+            self.world.rewards, rollouts.prompts, rollouts.responses,
+            self.config.tolerance.unscored, self.trainer.processes,
+        )  # fmt: skip
+        standard = {name: self.standardiser.apply(name, column) for name, column in columns.items()}
+        raw, learnt = objectives.stack(columns), objectives.stack(standard)
+        if self.config.reward_noise:
+            learnt = noisy(learnt, self.config.reward_noise, seeds.derived(self.config.seed, "noise", iteration, 0))
+        return Scored(
+            **{field.name: getattr(rollouts, field.name) for field in fields(rollouts)},
+            raw=raw.to(device),
+            standardised=learnt.nan_to_num().to(device),
+            scored=raw.isfinite().to(device),
+        )
+
+    def credit(self, scored: Scored, rule: Rule) -> tuple[Credited, Tensor]:
+        """One advantage a token, by the rule as it is at this point of training; and the policy's entropy."""
+        with memory.needed("ppo.mini_batch_size", self.config.ppo.mini_batch_size):
+            return credit(
+                scored,
+                self.trainer.actor_critic,
+                rule=rule,
+                weights=self.config.objectives.weight_vector(scored.raw.device),
+                beta=self.kl.coefficient,
+                settings=self.config.ppo,
+                processes=self.trainer.processes,
+            )
+
+    def update(self, credited: Credited, entropy: Tensor, rule: Rule, iteration: int) -> dict[str, Any]:
+        """Train on the batch and move beta; what to report of the iteration."""
+        row = metrics.measure(credited, entropy, self.config.objectives)
+        row |= engine_gap(credited, self.config.ppo.importance_cap)
+        row |= {
+            "kl_coefficient": self.kl.coefficient,
+            "learning_rate": self.trainer.update.optimizer.param_groups[0]["lr"],
+        }
+        weights = self.config.objectives.weight_vector(credited.raw.device)
+        row |= self.trainer.update(credited, lambda epoch: self._seed("update", iteration, epoch), rule, weights)
+        if "combination" in row:
+            row["combination"] = dict(zip(self.config.objectives.names, row["combination"], strict=True))
+        self.kl.update(row["kl"], self.config.rollout.batch_size)
+        return row
+
+    def record(self, row: dict[str, Any], credited: Credited, clock: Clock, iteration: int, log: Log) -> dict[str, Any]:
+        """Write the iteration's row and samples, and ``log`` its numbers."""
+        done = iteration + 1
+        speed = round(row["tokens"] / sum(clock.seconds.values()), 1)
+        row = {"iteration": done} | row | {"tokens_per_second": speed, "seconds": clock.seconds}
+        if self.trainer.processes.first:
+            self.run.append(row, self._samples(credited, done))
+            log(_flat(row), done)
+            if self.config.policy.compile and done == 2:
+                self._say_what_compiling_took(row)
+        return row
+
+    def _say_what_compiling_took(self, second: dict[str, Any]) -> None:
+        """The first iteration compiled, the second did not, or hardly."""
+        first, later = (sum(row["seconds"].values()) for row in (self.run.metrics()[0], second))
+        self.trainer.say(
+            f"policy.compile took about {max(first - later, 0):.0f} s: the first iteration needed {first:.1f} s, the second {later:.1f} s."
+        )
+
+    def save(self, done: int) -> None:
+        """Write a checkpoint.
+
+        Raises:
+            NumericalError: the weights are broken; the checkpoints before stay.
+        """
+        update = self.trainer.update
+        state = {
+            "kl_coefficient": self.kl.coefficient,
+            "settings": resuming.settings(self.config),
+            "setbacks": asdict(update.setbacks),
+            "processes": self.trainer.processes.count,
+        }
+        if self.trainer.processes.first:
+            now = Checkpoint.of(done, self.trainer.actor_critic, update.optimizer, self.config.method.memory(), state)
+            now.save(self.run.checkpoints, self.config.checkpoint)
+
+    @contextmanager
+    def saved(self, done: int, *, unless: int) -> Iterator[None]:
+        """What an engine that fails leaves is saved first, unless only ``unless`` iterations are done, which are saved already."""
+        try:
+            yield
+        except EngineError:
+            if done > unless:
+                self.save(done)
+            raise
+
+    def restore(self, given: RunConfig, *, allow_changes: bool) -> int:
+        """Go back to the newest whole checkpoint, and put the settings on record; how many iterations are done.
+
+        Args:
+            given: the configuration as the user gave it.
+            allow_changes: also where it is of another number of processes, whose sums differ in their last digit.
+
+        Raises:
+            CheckpointError: it is of another model or number of processes, or there are checkpoints and none is whole.
+        """
+        found = newest(self.run.checkpoints, len(self.run.metrics()), self.trainer.say)
+        done = found.iteration if found else 0
+        before = resuming.made_with(found.state, self.run.config) if found else self.config
+        if found:
+            self._check_processes(int(found.state.get("processes", 1)), done, allow_changes)
+            self._go_back(found, before)
+        self.trainer.processes.wait()  # all have read the rows, and the settings as they were
+        if self.trainer.processes.first:
+            self.run.truncate(done)
+            self.run.take_on(given, self.trainer.say)
+        self.trainer.processes.wait()  # all count the tokens of the same rows
+        if text := resuming.outlook(before, self.config, done, self.run.tokens()):
+            self.trainer.say(text)
+        return done
+
+    def _go_back(self, found: Checkpoint, before: RunConfig) -> None:
+        """State from the checkpoint; settings from the configuration, where they are others than ``before`` too."""
+        update, now = self.trainer.update, self.config
+        found.restore(self.trainer.actor_critic, update.optimizer)
+        advance(update.schedule, steps(now, found.iteration))
+        update.setbacks.restore(found.state["setbacks"], resized=before.ppo.mini_batch_size != now.ppo.mini_batch_size)
+        self.kl.coefficient = resumed(before.kl, now.kl, found.state["kl_coefficient"])
+        self._remind(before.method, found.rule)
+
+    def _remind(self, before: Rule, memory: Mapping[str, Tensor]) -> None:
+        """Give the rule what it remembered; what another rule did is of no use to it."""
+        if memory and before.kind == self.config.method.kind:
+            self.config.method.restore(memory)
+        elif memory:
+            self.trainer.say(f"What rule {before.kind} remembered is left out: the rule is {self.config.method.kind}.")
+
+    def _check_processes(self, before: int, done: int, allow_changes: bool) -> None:
+        if before == (now := self.trainer.processes.count):
+            return
+        changed = f"the number of processes was {before} and is {now}"
+        if not allow_changes:
+            raise CheckpointError(
+                f"'{self.run.path}' was begun otherwise and would not end to the bit as it would have: {changed}.",
+                f"Resume with {before}, or add --allow-changes.",
+            )
+        self.trainer.say(f"Changed after iteration {done}: {changed}.")
+
+    def finish(self) -> None:
+        """The adapter, then the model card, with which the run is finished."""
+        if self.trainer.processes.first:
+            self.run.save_adapter(self.trainer.actor_critic.policy)
+            card.write(self.config, self.run)
+        self.trainer.processes.wait()
+
+    def _seed(self, stage: seeds.Stage, *position: int) -> None:
+        seeds.seed(self.config.seed, stage, *position, 0)  # the last number was the process, before all had one state
+
+    def _samples(self, batch: Credited, done: int) -> list[dict[str, Any]]:
+        return [
+            {
+                "iteration": done,
+                "prompt": batch.prompts[i],
+                "response": batch.responses[i],
+                "raw": {
+                    name: score if math.isfinite(score) else None
+                    for name, score in self.config.objectives.named(batch.raw[i]).items()
+                },
+            }
+            for i in range(min(self.config.logging.samples, len(batch)))
+        ]
+
+
+@contextmanager
+def trackers(config: RunConfig, processes: Processes) -> Iterator[Log]:
+    """TensorBoard, W&B or trackio, where asked for; takes numbers by name and the iteration that they are of."""
+    if not (config.logging.trackers and processes.first):
+        yield lambda numbers, iteration: None
+        return
+    from accelerate import Accelerator
+
+    accelerator = Accelerator(log_with=list(config.logging.trackers), project_dir=config.output)
+    accelerator.init_trackers("lenity", config={key: str(value) for key, value in config.dump().items()})
+    yield lambda numbers, iteration: accelerator.log(numbers, step=iteration)
+    for tracker in accelerator.trackers:  # its end_training would part the processes too
+        tracker.finish()
+
+
+def _flat(row: dict[str, Any]) -> dict[str, float]:
+    flat = {key: value for key, value in row.items() if not isinstance(value, dict)}
+    inner = {key: value for key, value in row.items() if isinstance(value, dict)}
+    return flat | {f"{key}/{name}": value for key, values in inner.items() for name, value in values.items()}

@@ -1,0 +1,1 @@
+"""Research that writes docs/results; no part of the package."""
