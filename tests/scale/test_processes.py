@@ -18,9 +18,10 @@ from hypothesis import strategies as st
 import tiny
 from lenity.distributed import launch, seeds
 from lenity.distributed.processes import Processes
+from lenity.distributed.shares import round_robin, shard
 from lenity.errors import ConfigError, ProcessError
 from lenity.rewards.no_score import NoScore
-from lenity.rollout.batch import concatenate, dealt, portion
+from lenity.rollout.batch import concatenate
 from lenity.rollout.draws import Draws
 from lenity.rollout.transformers import TransformersGenerator
 from lenity.update.gradients import sum_gradients
@@ -31,14 +32,14 @@ sizes = st.integers(0, 40), st.integers(1, 7)
 
 @given(*sizes)
 def test_portions_are_all_rows_in_order_and_alike_in_size(rows, count):
-    parts = [list(range(rows))[portion(rows, rank, count)] for rank in range(count)]
+    parts = [list(range(rows))[shard(rows, rank, count)] for rank in range(count)]
     assert [row for part in parts for row in part] == list(range(rows))
     assert max(map(len, parts)) - min(map(len, parts)) <= 1
 
 
 @given(*sizes, st.integers(1, 5))
 def test_rows_are_dealt_once_in_as_many_pieces_for_each(rows, count, size):
-    hands = [dealt(torch.arange(rows), rank, count, size) for rank in range(count)]
+    hands = [round_robin(torch.arange(rows), rank, count, size) for rank in range(count)]
     assert sorted(int(row) for hand in hands for piece in hand for row in piece) == list(range(rows))
     assert len({len(hand) for hand in hands}) == 1
     assert all(len(piece) <= size for hand in hands for piece in hand)
@@ -70,7 +71,7 @@ def test_a_response_is_the_same_in_any_company(tiny_model, monkeypatch, decodes)
     small = TransformersGenerator(module.policy, tokenizer, max_new_tokens=8, batch_size=2).generate(
         prompts, None, draws
     )
-    rows = [portion(11, rank, 3) for rank in range(3)]
+    rows = [shard(11, rank, 3) for rank in range(3)]
     shared = concatenate([generator.generate(prompts[own], None, draws[own]) for own in rows])
     assert whole.responses == small.responses == shared.responses and len(set(whole.responses)) > 3
     assert whole.prompts == shared.prompts and torch.equal(whole.finished, shared.finished)

@@ -15,7 +15,8 @@ from lenity.advantages.importance import importance_weights
 from lenity.advantages.normalise import normalise
 from lenity.config.sections import PPO
 from lenity.distributed.processes import ALONE, Processes
-from lenity.rollout.batch import Credited, Scored, dealt
+from lenity.distributed.shares import round_robin
+from lenity.rollout.batch import Credited, Scored
 from lenity.rules import AdvantageRule, Linear, Rule
 
 
@@ -97,7 +98,7 @@ def _evaluate(scored: Scored, module: Any, size: int, processes: Processes) -> t
     device, width = scored.response_mask.device, scored.response_mask.shape[1]
     order = scored.by_length(torch.arange(len(scored), device=device))
     found: list[list[Tensor]] = [[], [], [], []]
-    for rows in dealt(order, processes.rank, processes.count, size):
+    for rows in round_robin(order, processes.rank, processes.count, size):
         part = scored.select(rows)
         now = module(**part.inputs, entropy=True)
         before = module(**part.inputs, reference=True)

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 from torch import distributed as dist
 
+from lenity.distributed.shares import shard
 from lenity.errors import ProcessError
-from lenity.rollout.batch import portion
 
 T = TypeVar("T")
 CPU = torch.device("cpu")
@@ -38,7 +38,7 @@ class Processes:
 
     def portion(self, rows: int) -> slice:
         """This process's part of ``rows`` rows, maybe none of them."""
-        return portion(rows, self.rank, self.count)
+        return shard(rows, self.rank, self.count)
 
     def gather(self, own: T) -> list[T]:
         """What each has, by rank, for all."""

@@ -14,6 +14,8 @@ import torch
 
 from lenity.config.extras import require_trackers
 from lenity.console.progress import track
+from lenity.advantages.conflict import conflict
+from lenity.console.terminal import bar
 from lenity.data.loading import every
 from lenity.distributed import seeds
 from lenity.distributed.processes import ALONE
@@ -37,7 +39,6 @@ from lenity.rules import PLC
 from lenity.runs.config import RunConfig
 from lenity.runs.folder import RunFolder
 from lenity.training import cost
-from lenity.training.metrics import conflict
 from lenity.training.setup import Trainer, World, prepare
 
 NORMAL_95 = 1.96

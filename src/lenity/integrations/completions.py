@@ -8,8 +8,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from lenity.advantages.conflict import conflict
 from lenity.rules import AdvantageRule
-from lenity.training.metrics import conflict
 
 Scale = Literal["group", "batch", "none"]
 EPSILON = 1e-4  # what GRPOTrainer adds to a standard deviation

@@ -115,33 +115,6 @@ class Credited(Scored):
     importance: Float[Tensor, "B T"] | None = field(default=None, kw_only=True)
 
 
-def pieces(rows: Tensor, size: int) -> list[Tensor]:
-    """``rows`` in order, ``size`` at a time."""
-    return [rows[start : start + size] for start in range(0, len(rows), size)]
-
-
-def portion(rows: int, rank: int, count: int) -> slice:
-    """The part of ``rows`` rows that is ``rank``'s of ``count``: neighbours, as many as the others' or one more.
-
-    >>> [portion(5, rank, 3) for rank in range(3)]
-    [slice(0, 2, None), slice(2, 4, None), slice(4, 5, None)]
-    """
-    size, more = divmod(rows, count)
-    start = rank * size + min(rank, more)
-    return slice(start, start + size + (rank < more))
-
-
-def dealt(rows: Tensor, rank: int, count: int, size: int) -> list[Tensor]:
-    """The pieces that are ``rank``'s where ``rows`` are dealt out in turn, ``size`` at a time; as many pieces for each, some maybe empty.
-
-    >>> [[piece.tolist() for piece in dealt(torch.arange(5), rank, 2, 2)] for rank in range(2)]
-    [[[0, 2], [4]], [[1, 3], []]]
-    """
-    own = rows[rank::count]
-    passes = -(-len(rows[::count]) // size)
-    return [own[i * size : (i + 1) * size] for i in range(passes)]
-
-
 def pad_right(rows: list[Tensor], width: int, value: int) -> Tensor:
     """(n, width) from one-dimensional rows."""
     found = rows[0].new_full((len(rows), width), value)

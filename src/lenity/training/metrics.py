@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from lenity.advantages.conflict import conflict
 from lenity.config.objectives import Objectives
 from lenity.rollout.batch import Credited
 
@@ -57,12 +58,6 @@ def measure(batch: Credited, entropy: Tensor, objectives: Objectives) -> dict[st
         "tokens": int(tokens.item()),
         "reward_calls": len(batch) * len(objectives),
     }
-
-
-def conflict(advantages: Tensor, weights: Tensor) -> Tensor:
-    """Where one objective of positive weight gains and another loses, (...) from (..., K)."""
-    active = weights > 0
-    return ((advantages > 0) & active).any(-1) & ((advantages < 0) & active).any(-1)
 
 
 def _explained(batch: Credited, per_token: Any) -> Tensor:

@@ -14,8 +14,9 @@ from torch import Tensor, nn
 from lenity.config.sections import PPO, Tolerance
 from lenity.distributed import memory, seeds
 from lenity.distributed.processes import Processes
+from lenity.distributed.shares import chunks, round_robin
 from lenity.errors import NumericalError, ResourceError
-from lenity.rollout.batch import Credited, dealt, pieces
+from lenity.rollout.batch import Credited
 from lenity.rules.base import GradientRule, Rule
 from lenity.update.finite import not_finite
 from lenity.update.gradients import compared_parameters, jacobian, objective_losses, sum_gradients
@@ -96,7 +97,7 @@ class Update:
             seed(epoch)
             order = torch.randperm(len(batch)).to(batch.response_mask.device)
             seeds.part_ways(self.processes.rank)
-            for window in pieces(order, self.settings.mini_batch_size * self.settings.accumulation):
+            for window in chunks(order, self.settings.mini_batch_size * self.settings.accumulation):
                 stats = self._step(batch, window, rule, weights)
                 sums = _added(sums, {name: value.detach().cpu() for name, value in stats.items()})
                 steps += 1
@@ -144,7 +145,7 @@ class Update:
         random = torch.get_rng_state(), torch.cuda.get_rng_state() if batch.raw.is_cuda else None
         while True:
             try:
-                own = dealt(rows, self.processes.rank, self.processes.count, self.setbacks.micro_batch)
+                own = round_robin(rows, self.processes.rank, self.processes.count, self.setbacks.micro_batch)
                 return work([batch.select(part) for part in own])
             except Exception as error:
                 self._halve(error)
