@@ -16,9 +16,9 @@ from lenity.data.order import batch_at
 from lenity.data.preferences import load_pairs
 from lenity.distributed import seeds
 from lenity.finetuning.supervised import arguments
+from lenity.methods.context_settings import Stages
 from lenity.methods.examples import Examples, encode
 from lenity.methods.rejection import reaches_quantile
-from lenity.methods.rewards_in_context import RewardsInContext
 from lenity.methods.score_prompts import check_spelling, condition, original
 from lenity.methods.score_scale import Scale
 from lenity.models.policy import merged
@@ -32,7 +32,7 @@ from lenity.training.stages import Clock
 SCORED_AT_ONCE = 512
 
 
-def train(method: RewardsInContext, config: RunConfig, run: RunFolder) -> None:
+def train(method: Stages, config: RunConfig, run: RunFolder) -> None:
     """Both stages, from where the run stopped, and the adapter."""
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     config = config.model_copy(update={"policy": merged(config.policy, run.path / "base")})
@@ -53,7 +53,7 @@ def train(method: RewardsInContext, config: RunConfig, run: RunFolder) -> None:
 
 @dataclass(frozen=True)
 class _Training:
-    method: RewardsInContext
+    method: Stages
     config: RunConfig
     run: RunFolder
     world: World
