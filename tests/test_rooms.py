@@ -15,26 +15,29 @@ ROOMS = (
     "evaluation", "runs", "integrations", "update", "advantages", "lab", "rules", "rollout", "rewards", "pareto", "models", "data",
     "distributed", "console", "storage", "config", "errors",
 )  # fmt: skip
-TO_GO = {
-    ("rules", "runs"),
-    ("rollout", "runs"),
-    ("rollout", "training"),
-    ("models", "runs"),
-}  # with the split of rule and method
+TO_GO = {("rules", "runs")}  # hints of types, which go when a method is no rule any more
 
 
 @cache
-def imports() -> dict[str, set[str]]:
-    """What each module imports of the package, inside functions and for type checkers too."""
+def imports(hints: bool = True) -> dict[str, set[str]]:
+    """What each module imports of the package, inside functions too; with or without what only type checkers see."""
     known = {_name(file) for file in ROOT.rglob("*.py")}
     found = defaultdict(set)
     for file in ROOT.rglob("*.py"):
-        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        tree = ast.parse(file.read_text(encoding="utf-8"))
+        unseen = {id(part) for node in ast.walk(tree) if _for_checkers(node) for part in node.body}
+        for node in ast.walk(tree):
+            if id(node) in unseen and not hints:
+                continue
             if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "lenity":
                 for name in node.names:
                     longest = f"{node.module}.{name.name}".removeprefix("lenity.")
                     found[_name(file)].add(longest if longest in known else node.module.removeprefix("lenity."))
     return found
+
+
+def _for_checkers(node: ast.AST) -> bool:
+    return isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
 
 
 def _name(file: Path) -> str:
@@ -69,7 +72,7 @@ def test_no_circle_within_a_room() -> None:
     for room in ROOMS:
         inner = {
             module: {other for other in wanted if other.split(".")[0] == room and other != module}
-            for module, wanted in imports().items()
+            for module, wanted in imports(hints=False).items()
             if module.split(".")[0] == room
         }
         TopologicalSorter(inner).prepare()  # raises CycleError, which names the circle

@@ -18,8 +18,9 @@ from lenity.hub.contents import contents, names_for
 from lenity.models.actor_critic import ActorCritic
 from lenity.models.critic import Heads
 from lenity.models.merge import merge, save
-from lenity.models.policy import load_aligned, load_base, load_policy, merged
+from lenity.models.policy import load_base, load_policy, merged
 from lenity.models.soup import save_soup
+from lenity.runs.aligned import load_aligned
 from lenity.runs.folder import RunFolder
 
 CPU = torch.device("cpu")
@@ -254,7 +255,7 @@ def test_vllm_is_refused_where_its_one_tensor_would_be_two(tmp_path, mode, targe
     )
     world = load_world(config, CPU)
     with vllm_double.installed():
-        from lenity.rollout import engines
+        from lenity.training import engines
 
         with pytest.raises(EngineError, match=r"policy\.lora\.target_modules is .*one tensor for both"):
             engines.load(config, world, ALONE)

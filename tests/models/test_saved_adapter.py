@@ -15,9 +15,10 @@ import tiny
 from lenity.config.load import parse
 from lenity.config.stages import SFTConfig
 from lenity.errors import ModelError
-from lenity.models.policy import load_aligned, load_base, load_policy, load_tokenizer, merged
+from lenity.models.policy import load_base, load_policy, load_tokenizer, merged
 from lenity.models.scratch import build
 from lenity.rollout.transformers import TransformersGenerator
+from lenity.runs.aligned import load_aligned
 from lenity.runs.folder import RunFolder
 
 CPU = torch.device("cpu")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import pytest
 import torch
@@ -48,7 +49,15 @@ def generator(tiny_model, tmp_path, rollout=None, **vllm):
         config.rollout.temperature, config.rollout.top_p, tuple(config.rollout.stop),
     )  # fmt: skip
     module.temperature = config.rollout.temperature
-    return VLLMGenerator(config, module.policy, tokenizer, own.sampling(), ALONE), module
+    return VLLMGenerator(
+        module.policy,
+        tokenizer,
+        own.sampling(),
+        ALONE,
+        rollout=config.rollout,
+        base=config.policy,
+        folder=Path(config.output),
+    ), module
 
 
 @pytest.mark.parametrize("sleep", [False, True])

@@ -16,9 +16,10 @@ from lenity.config.sections import Policy
 from lenity.config.stages import SFTConfig
 from lenity.errors import LenityError, ModelError, RewardError
 from lenity.finetuning import supervised as sft
-from lenity.models.policy import load_aligned, load_base, load_policy
+from lenity.models.policy import load_base, load_policy
 from lenity.models.scratch import build
 from lenity.rewards.reward_model import RewardModelSpec
+from lenity.runs.aligned import load_aligned
 from lenity.runs.folder import RunFolder
 from lenity.toy.training import make_tokenizer
 

@@ -12,10 +12,9 @@ from typing import Any
 import numpy as np
 import torch
 
+from lenity.advantages.conflict import conflict
 from lenity.config.extras import require_trackers
 from lenity.console.progress import track
-from lenity.advantages.conflict import conflict
-from lenity.console.terminal import bar
 from lenity.data.loading import every
 from lenity.distributed import seeds
 from lenity.distributed.processes import ALONE
@@ -33,12 +32,11 @@ from lenity.evaluation.trained import Trained
 from lenity.models.actor_critic import check_head
 from lenity.models.precision import bfloat16_gain
 from lenity.pareto.confidence import Interval
-from lenity.rollout import engines
 from lenity.rollout.batch import Rollouts
 from lenity.rules import PLC
 from lenity.runs.config import RunConfig
 from lenity.runs.folder import RunFolder
-from lenity.training import cost
+from lenity.training import cost, engines
 from lenity.training.setup import Trainer, World, prepare
 
 NORMAL_95 = 1.96

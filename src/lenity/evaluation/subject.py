@@ -74,7 +74,8 @@ class Subject:
             ModelError: the run has no adapter yet.
             CheckpointError: the weights are of another model or adapter.
         """
-        from lenity.models.policy import load_aligned, load_policy
+        from lenity.models.policy import load_policy
+        from lenity.runs.aligned import load_aligned
 
         if self.weights is None:
             return load_aligned(self.run, device)

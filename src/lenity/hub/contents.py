@@ -102,7 +102,7 @@ def _merged(run: RunFolder, folder: Path) -> Iterator[tuple[str, Path | bytes]]:
     from transformers import AutoConfig
 
     from lenity.models.merge import merge, save
-    from lenity.models.policy import load_aligned
+    from lenity.runs.aligned import load_aligned
 
     policy = run.config.policy
     model, tokenizer = load_aligned(run, torch.device("cpu"))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
+from lenity.config.stages import Pairs
 from lenity.methods.context_settings import Stages
 from lenity.methods.score_prompts import Map
 from lenity.rules.base import RULES

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lenity.config.sections import Policy
-from lenity.config.suggest import command
 from lenity.errors import ModelError
 from lenity.models.adapter import attach
 from lenity.models.attention import quicken
@@ -24,8 +23,6 @@ UNLIMITED = int(1e30)  # what transformers has in place of a window
 
 if TYPE_CHECKING:
     import torch
-
-    from lenity.runs.folder import RunFolder
 
 
 def load_policy(
@@ -45,20 +42,7 @@ def load_policy(
     model = attach(load_base(policy, device, sharded=sharded), policy.lora, say=say)
     if policy.checkpointing:
         recompute(model)
-    return model, _tokenizer_of(model, policy)
-
-
-def load_aligned(run: RunFolder, device: torch.device) -> tuple[Any, Any]:
-    """The policy of a finished run; ``model.disable_adapter()`` gives its reference."""
-    policy = run.config.policy
-    if not (run.adapter / "adapter_config.json").is_file():
-        raise ModelError(
-            f"'{run.path}' has no adapter yet.",
-            f"Finish the run with `{command('train', run.path / 'config.yaml', '--resume')}`.",
-        )
-    settings_of(run.adapter)
-    model = put_on(load_base(policy, device), run.adapter)
-    return model, _tokenizer_of(model, policy)
+    return model, tokenizer_of(model, policy)
 
 
 def load_base(policy: Policy, device: torch.device, *, sharded: bool = False) -> Any:
@@ -116,7 +100,7 @@ def load_tokenizer(policy: Policy) -> Any:
     return tokenizer
 
 
-def _tokenizer_of(model: Any, policy: Policy) -> Any:
+def tokenizer_of(model: Any, policy: Policy) -> Any:
     """The tokenizer, whose ``model_max_length`` is the window that the model itself has."""
     tokenizer = load_tokenizer(policy)
     require_end(model, tokenizer, policy.model)

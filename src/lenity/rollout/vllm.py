@@ -22,6 +22,7 @@ from torch.distributed.tensor import DTensor
 from trl.generation.vllm_client import VLLMClient
 from trl.generation.vllm_generation import VLLMGeneration
 
+from lenity.config.sections import Policy, Rollout
 from lenity.distributed import memory
 from lenity.distributed.processes import Processes
 from lenity.errors import EngineError, LenityError
@@ -30,7 +31,6 @@ from lenity.rollout.answers import asked, from_lists
 from lenity.rollout.batch import Rollouts
 from lenity.rollout.decoding import Sampling
 from lenity.rollout.draws import Draws
-from lenity.runs.config import RunConfig
 
 ADAPTER = "engine-"  # how the folders of a run begin that a server reads adapters from
 
@@ -41,11 +41,13 @@ class VLLMGenerator:
     vLLM has random numbers of its own: the same seed need not give the same responses.
 
     Args:
-        config: of the run.
         policy: a ``PeftModel``.
         tokenizer: pads on the left.
         sampling: how tokens are chosen.
         processes: ask together.
+        rollout: how many responses at once, stop strings, and settings of the engine.
+        base: the policy section of the configuration.
+        folder: of the run; adapters for a server go there.
 
     Raises:
         EngineError: vLLM does not start, or the server cannot be reached.
@@ -54,9 +56,10 @@ class VLLMGenerator:
     copies = True
 
     def __init__(
-        self, config: RunConfig, policy: Any, tokenizer: Any, sampling: Sampling, processes: Processes
-    ) -> None:
-        rollout, settings = config.rollout, config.rollout.vllm
+        self, policy: Any, tokenizer: Any, sampling: Sampling, processes: Processes, *,
+        rollout: Rollout, base: Policy, folder: Path,
+    ) -> None:  # fmt: skip
+        settings = rollout.vllm
         self._policy, self._tokenizer, self._sampling, self._stop = (
             policy,
             tokenizer,
@@ -73,20 +76,20 @@ class VLLMGenerator:
             )
         if adapts_tied(policy.get_base_model()):
             raise EngineError(
-                f"policy.lora.target_modules is {config.policy.lora.target_modules}, and '{config.policy.model}' has its embedding as its "
+                f"policy.lora.target_modules is {base.lora.target_modules}, and '{base.model}' has its embedding as its "
                 "head: vLLM keeps one tensor for both, which the adapter makes two.",
                 "Leave the embedding and the head out of policy.lora.target_modules, or use rollout.engine lenity or continuous.",
             )
         self._together = processes.wait if settings.tensor_parallel > 1 else lambda: None
         adapters = served and settings.load_adapter
-        start = partial(AdapterServer, Path(config.output)) if adapters else VLLMGeneration
+        start = partial(AdapterServer, folder) if adapters else VLLMGeneration
         with self._explained(starting=True):
             self._engine = start(
                 policy if adapters else Merged(policy), Plain(), tokenizer, mode=settings.mode,
                 server_base_url=settings.url, server_timeout=settings.timeout, group_port=settings.group_port,
                 tensor_parallel_size=settings.tensor_parallel, gpu_memory_utilization=settings.gpu_memory_utilization,
                 max_model_length=settings.max_model_length, max_num_seqs=rollout.generation_batch_size,
-                enable_sleep_mode=settings.sleep, trust_remote_code=config.policy.trust_remote_code,
+                enable_sleep_mode=settings.sleep, trust_remote_code=base.trust_remote_code,
                 temperature=sampling.temperature, top_p=sampling.top_p, max_completion_length=sampling.max_new_tokens,
                 generation_kwargs={
                     "min_tokens": sampling.min_new_tokens, "stop_token_ids": list(sampling.ends),

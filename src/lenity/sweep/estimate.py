@@ -69,8 +69,8 @@ def probe(config: RunConfig, threads: int) -> Probe:
 
     from lenity.distributed.processes import ALONE
     from lenity.models.saved_adapter import is_adapter
-    from lenity.rollout import engines
     from lenity.runs.folder import RunFolder
+    from lenity.training import engines
     from lenity.training.setup import prepare
 
     engines.require(config)

@@ -16,11 +16,10 @@ from lenity.distributed.processes import ALONE, Processes
 from lenity.distributed.sharding import whole
 from lenity.errors import ConfigError, StoppedError
 from lenity.rewards.standardise import Standardiser
-from lenity.rollout import engines
 from lenity.runs.config import RunConfig
 from lenity.runs.folder import RunFolder
 from lenity.storage.lock import locked
-from lenity.training import stopping, summary
+from lenity.training import engines, stopping, summary
 from lenity.training.calibration import measure
 from lenity.training.setup import Trainer, World, load_world, prepare, speaker
 from lenity.training.stages import Clock, Stages, trackers

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lenity.distributed.processes import Processes
@@ -62,7 +63,10 @@ def load(config: RunConfig, world: World, processes: Processes) -> Generator:
                 "Install the releases of vLLM and TRL that fit with `pip install 'lenity[vllm]'`.",
             ) from error
 
-        return VLLMGenerator(config, world.policy, world.tokenizer, own.sampling(), processes)
+        return VLLMGenerator(
+            world.policy, world.tokenizer, own.sampling(), processes,
+            rollout=config.rollout, base=config.policy, folder=Path(config.output),
+        )  # fmt: skip
     return own
 
 
