@@ -46,7 +46,7 @@ def methods() -> dict[str, Any]:
 
 def trains(method: Any) -> bool:
     """Whether it trains in the loop; the others make their adapter in one process."""
-    return not parse_member(method, RULES, "name").builds
+    return not parse_member(method, RULES).builds
 
 
 def work(folder: Path, model: Path, names: list[str]) -> None:

@@ -90,9 +90,9 @@ def one(objectives: int, length: int, batch: int, size: str, method: str) -> Non
     config = {
         "output": str(place / "run"), "iterations": 5, "method": method,
         "policy": {"model": str(folder / "policy"), "dtype": "float32", "lora": {"r": 8, "alpha": 16, "dropout": 0.0, "target_modules": w.LORA["target_modules"]}},
-        "prompts": {"reader": "columns", "dataset": str(place / "prompts.jsonl")},
+        "prompts": {"type": "columns", "dataset": str(place / "prompts.jsonl")},
         "weights": dict.fromkeys(names, 1 / objectives),
-        "rewards": {name: {"kind": "function", "function": f"{place / 'free.py'}:{name}"} for name in names},
+        "rewards": {name: {"type": "function", "function": f"{place / 'free.py'}:{name}"} for name in names},
         "rollout": {"batch_size": batch, "max_new_tokens": length, "min_new_tokens": length},
         "ppo": {"epochs": w.EPOCHS, "mini_batch_size": w.MINI, "accumulation": 1},
         "standardisation": {"prompts": 32}, "checkpoint": {"every": 1000}, "logging": {"progress": False},

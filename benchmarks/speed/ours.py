@@ -30,10 +30,10 @@ config = {
         "compile": "compiled" in KIND,
         "lora": {"r": 8, "alpha": 16, "dropout": 0.0, "target_modules": w.LORA["target_modules"]},
     },
-    "prompts": {"reader": "columns", "dataset": str(place / "prompts.jsonl")},
+    "prompts": {"type": "columns", "dataset": str(place / "prompts.jsonl")},
     "weights": {"first": 0.5, "second": 0.5},
     "rewards": {
-        name: {"kind": "model", "model": str(FOLDER / f"reward{k}"), "dtype": DTYPE} for k, name in enumerate(("first", "second"))
+        name: {"type": "model", "model": str(FOLDER / f"reward{k}"), "dtype": DTYPE} for k, name in enumerate(("first", "second"))
     },
     "critic": {"kind": KIND.split("-")[0]},
     "rollout": {"batch_size": w.BATCH, "max_new_tokens": w.RESPONSE},

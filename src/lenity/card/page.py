@@ -92,7 +92,7 @@ def _summary(config: RunConfig, names: Names) -> list[str]:
     settings = ", ".join(f"{key} {value}" for key, value in method.items() if key != "name" and value is not None)
     what = "A LoRA adapter on" if not names.merged else "A whole model, with a LoRA adapter merged into"
     text = (
-        f"{what} `{inline(names.base or 'a model of its own')}`, aligned by Lenity with method `{method['name']}`"
+        f"{what} `{inline(names.base or 'a model of its own')}`, aligned by Lenity with method `{method['type']}`"
         + (f" ({inline(settings)})." if settings else ".")
     )
     copied = f"Training read a local copy of the base model; that `{inline(names.base)}` is the same is the publisher's word."
@@ -128,7 +128,7 @@ def _figures(config: RunConfig, metrics: list[dict[str, Any]]) -> list[str]:
 
 def _reward(spec: dict[str, Any]) -> str:
     """Its kind, and the model or function behind it."""
-    return " ".join(str(spec[field]) for field in ("kind", "model", "function", "preference") if spec.get(field))
+    return " ".join(str(spec[field]) for field in ("type", "model", "function", "preference") if spec.get(field))
 
 
 def _unevaluated(config: RunConfig, *, published: bool) -> str:

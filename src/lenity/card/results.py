@@ -68,9 +68,9 @@ class Results:
 
     def index(self, config: RunConfig, name: str) -> list[dict[str, Any]]:
         """``model-index``, as the hub reads it; a figure is a mean raw score after alignment."""
-        source = public(config.dump()["held_out_prompts"] or {"reader": "prompts"})
+        source = public(config.dump()["held_out_prompts"] or {"type": "prompts"})
         place = str(source.get("dataset", "local:"))
-        data = {"type": source["reader"] if place.startswith("local:") else place, "name": source["reader"]}
+        data = {"type": source["type"] if place.startswith("local:") else place, "name": source["type"]}
         metrics = [
             {
                 "type": "reward",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, ClassVar, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -13,12 +14,12 @@ from lenity.errors import ConfigError, LenityError
 class Section(BaseModel):
     """A group of configuration fields.
 
-    The base class of an open set names it and the key that says which member in ``open_set``.
+    The base class of an open set names it in ``open_set``; in configurations ``type`` says which member.
     A member of an open set may name in ``shorthand`` the field that ``name:value`` sets, and in ``places`` the fields that hold a
     file, a folder or a hub name: what they hold is known by its contents, wherever it lies.
     """
 
-    open_set: ClassVar[tuple[Registry[Any], str] | None] = None
+    open_set: ClassVar[Registry[Any] | None] = None
     shorthand: ClassVar[str | None] = None
     places: ClassVar[tuple[str, ...]] = ()
 
@@ -26,18 +27,20 @@ class Section(BaseModel):
 
 
 S = TypeVar("S", bound=Section)
+TYPE = "type"
 
 
-def parse_member(value: Any, registry: Registry[S], key: str) -> Any:
-    """A member of ``registry`` from ``{key: name, **fields}`` or from the bare name; instances pass through."""
+def parse_member(value: Any, registry: Registry[S]) -> Any:
+    """A member of ``registry`` from ``{type: name, **fields}`` or from the bare name; instances pass through."""
     if isinstance(value, str):
-        value = {key: value}
+        value = {TYPE: value}
     if not isinstance(value, dict):
         return value
-    if key not in value:
-        raise ConfigError(f"'{key}' is missing.", f"Set it to one of: {', '.join(registry)}.")
-    name, colon, rest = str(value[key]).partition(":")
-    member, fields = registry[name], {k: v for k, v in value.items() if k != key}
+    value = with_type(value, registry)
+    if TYPE not in value:
+        raise ConfigError(f"'{TYPE}' is missing.", f"Set it to one of: {', '.join(registry)}.")
+    name, colon, rest = str(value[TYPE]).partition(":")
+    member, fields = registry[name], {k: v for k, v in value.items() if k != TYPE}
     shorthand = getattr(member, "shorthand", None)
     if colon and shorthand is None:
         raise ConfigError(
@@ -56,6 +59,17 @@ def parse_member(value: Any, registry: Registry[S], key: str) -> Any:
         ) from error
 
 
+def with_type(value: Mapping[str, Any], registry: Registry[Any]) -> dict[str, Any]:
+    """``value`` with ``type`` in place of the key that selected a member before; where both are given, the later one counts."""
+    if registry.former not in value:
+        return dict(value)
+    registry.warn_of_former(TYPE)
+    renamed: dict[str, Any] = {}
+    for key, inner in value.items():
+        renamed[TYPE if key == registry.former else key] = inner
+    return renamed
+
+
 def member_name(member: S, registry: Registry[S]) -> str:
     """The name under which ``member`` is shown: its label, or ``name:value`` where its class has a shorthand."""
     if label := getattr(member, "label", None):
@@ -64,6 +78,6 @@ def member_name(member: S, registry: Registry[S]) -> str:
     return f"{name}:{getattr(member, member.shorthand)}" if member.shorthand else name
 
 
-def dump_member(member: S, registry: Registry[S], key: str) -> dict[str, Any]:
+def dump_member(member: S, registry: Registry[S]) -> dict[str, Any]:
     """The inverse of :func:`parse_member`."""
-    return {key: registry.name_of(type(member)), **member.model_dump(mode="json")}
+    return {TYPE: registry.name_of(type(member)), **member.model_dump(mode="json")}

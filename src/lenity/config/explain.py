@@ -10,6 +10,7 @@ from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel
 
+from lenity.config.base import TYPE
 from lenity.config.plain import brief, dotted
 from lenity.config.suggest import did_you_mean
 from lenity.errors import ConfigError, LenityError
@@ -51,8 +52,8 @@ def fields_at(model: type[BaseModel], data: Any, path: Sequence[Any]) -> list[st
     """Field names of the section at ``path``, with the key that names the member where it is one of an open set.
 
     >>> from lenity.runs.config import RunConfig
-    >>> fields_at(RunConfig, {"rewards": {"calm": {"kind": "toy"}}}, ("rewards", "calm"))
-    ['kind', 'measures', 'preference']
+    >>> fields_at(RunConfig, {"rewards": {"calm": {"type": "toy"}}}, ("rewards", "calm"))
+    ['type', 'measures', 'preference']
     """
     section, key = section_at(model, data, path)
     return [*([key] if key else []), *section.model_fields] if section else []
@@ -75,16 +76,15 @@ def _section(annotation: Any, data: Any) -> tuple[type[BaseModel] | None, str | 
     for kind in _kinds(annotation):
         if isinstance(kind, type) and issubclass(kind, BaseModel):
             if open_set := getattr(kind, "open_set", None):
-                return _member(open_set, data), open_set[1]
+                return _member(open_set, data), TYPE
             return kind, None
     return None, None
 
 
-def _member(open_set: Any, data: Any) -> type[BaseModel] | None:
-    registry, key = open_set
+def _member(registry: Any, data: Any) -> type[BaseModel] | None:
     if isinstance(data, BaseModel):
         return type(data)
-    name = data.get(key) if isinstance(data, Mapping) else data
+    name = data.get(TYPE, data.get(registry.former)) if isinstance(data, Mapping) else data
     try:
         found: type[BaseModel] = registry[str(name).partition(":")[0]]
     except ConfigError:  # which is told where it stands

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from lenity.config.base import TYPE
 from lenity.config.explain import explain
 from lenity.config.plain import brief, check, from_yaml
 from lenity.errors import ConfigError
@@ -108,7 +109,7 @@ def _assign(data: dict[str, Any], path: list[str], value: Any) -> None:
     for key in path[:-1]:
         inner = data.get(key)
         if isinstance(inner, str) and key == "method":
-            inner = {"name": inner}
+            inner = {TYPE: inner}
         data[key] = inner if isinstance(inner, dict) else {}
         data = data[key]
     data[path[-1]] = value

@@ -27,12 +27,13 @@ class Registry(Generic[T]):
         kind: what the members are called in messages, in the singular.
         group: entry-point group of outside packages.
         modules: modules whose import registers the built-in members.
+        former: the key that selected a member in configurations before ``type`` did; it is read with a warning for one version.
     """
 
-    def __init__(self, kind: str, group: str, modules: tuple[str, ...]) -> None:
-        self.kind, self._group, self._modules = kind, group, modules
+    def __init__(self, kind: str, group: str, modules: tuple[str, ...], former: str = "") -> None:
+        self.kind, self._group, self._modules, self.former = kind, group, modules, former
         self._members: dict[str, type[T]] = {}
-        self._loaded = False
+        self._loaded = self._warned = False
         self._failures: dict[EntryPoint, str] = {}
 
     def register(self, name: str) -> Callable[[type[T]], type[T]]:
@@ -75,6 +76,14 @@ class Registry(Generic[T]):
         """The name a class was registered under."""
         self._load()
         return next(name for name, known in self._members.items() if known is member)
+
+    def warn_of_former(self, key: str) -> None:
+        """Say once that ``key`` selects a member now."""
+        if not self._warned:
+            LOG.warning(
+                "A %s is selected by '%s' now; '%s' is read until the next version.", self.kind, key, self.former
+            )
+            self._warned = True
 
     def origin(self, module: str) -> str:
         """Which plug-in's code ``module`` is, in words; empty where it is no plug-in's.

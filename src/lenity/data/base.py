@@ -17,6 +17,7 @@ DATASETS: Registry[PromptSource] = Registry(
     "data set",
     "lenity.datasets",
     ("lenity.data.hh_rlhf", "lenity.data.beavertails", "lenity.data.columns", "lenity.toy.prompts"),
+    former="reader",
 )
 
 
@@ -44,7 +45,7 @@ class ReadReport:
 class PromptSource(Section):
     r"""Where prompts come from. Each prompt starts with ``\n\nHuman:`` and ends with ``\n\nAssistant:``."""
 
-    open_set: ClassVar[tuple[Registry[Any], str]] = (DATASETS, "reader")
+    open_set: ClassVar[Registry[Any]] = DATASETS
     split: str = Field("train", description="split of the data set")
     min_tokens: int = Field(1, ge=1, description="shortest prompt, in tokens of the policy and of every reward model")
     max_tokens: int = Field(512, ge=1, description="longest prompt, in tokens of the policy and of every reward model")

@@ -98,12 +98,8 @@ def _prompts(source: PromptSource | Pairs) -> list[str]:
 
 
 def _dump(source: PromptSource | Pairs) -> dict[str, Any]:
-    return (
-        {PAIRS: source.model_dump(mode="json")}
-        if isinstance(source, Pairs)
-        else dump_member(source, DATASETS, "reader")
-    )
+    return {PAIRS: source.model_dump(mode="json")} if isinstance(source, Pairs) else dump_member(source, DATASETS)
 
 
 def _parse(entry: dict[str, Any]) -> Any:
-    return Pairs.model_validate(entry[PAIRS]) if PAIRS in entry else parse_member(entry, DATASETS, "reader")
+    return Pairs.model_validate(entry[PAIRS]) if PAIRS in entry else parse_member(entry, DATASETS)

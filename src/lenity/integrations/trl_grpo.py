@@ -107,7 +107,7 @@ class PLCGRPOTrainer(GRPOTrainer):  # type: ignore[misc]  # TRL has no types
 
 
 def _advantage_rule(rule: AdvantageRule | str) -> AdvantageRule:
-    found = parse_member(rule, RULES, "name")
+    found = parse_member(rule, RULES)
     if not isinstance(found, AdvantageRule) or found.builds:
         raise ConfigError(
             f"rule {type(found).__name__} does not turn advantages into one, which is all that GRPOTrainer takes.",

@@ -47,5 +47,5 @@ def _sources(run: Run) -> list[Path]:
     from lenity.rules.base import RULES
 
     beside = run.path.absolute().parents[1]
-    places = map(Path, parse_member(run.config.get("method", "linear"), RULES, "name").sources)
+    places = map(Path, parse_member(run.config.get("method", "linear"), RULES).sources)
     return [own if (own := beside.joinpath(*place.parts[-2:])).is_dir() else place for place in places]

@@ -34,14 +34,14 @@ def base(config: Mapping[str, Any], known: str) -> str:
     if isinstance(method, Mapping) and method.get("label"):
         return str(method["label"])
     with suppress(LenityError, ValueError):
-        return member_name(parse_member(method, RULES, "name"), RULES) if method else known
+        return member_name(parse_member(method, RULES), RULES) if method else known
     return known
 
 
 def weight_free(config: Mapping[str, Any]) -> bool:
     """Whether the policy and what it reads are the same at all weights."""
     with suppress(LenityError, ValueError):
-        method = parse_member(config.get("method", "linear"), RULES, "name")
+        method = parse_member(config.get("method", "linear"), RULES)
         return isinstance(method, WeightFree) and method.weight_free and type(method).shown is Rule.shown
     return False
 

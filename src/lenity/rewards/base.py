@@ -18,6 +18,7 @@ REWARDS: Registry[RewardSpec] = Registry(
     "reward",
     "lenity.rewards",
     ("lenity.rewards.reward_model", "lenity.rewards.function", "lenity.rewards.presets", "lenity.toy.rewards"),
+    former="kind",
 )
 
 
@@ -50,7 +51,7 @@ class Reward(abc.ABC):
 class RewardSpec(Section):
     """Settings of one reward; ``load`` is the only place that touches weights."""
 
-    open_set: ClassVar[tuple[Registry[Any], str]] = (REWARDS, "kind")
+    open_set: ClassVar[Registry[Any]] = REWARDS
     measures: str | None = Field(
         None, description="of a held-out reward: the objective it measures; fronts are then drawn in such rewards too"
     )

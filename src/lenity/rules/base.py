@@ -30,6 +30,7 @@ RULES: Registry[Rule] = Registry(
     ("lenity.rules.linear", "lenity.rules.plc", "lenity.rules.entropic", "lenity.rules.tchebycheff",
      "lenity.rules.gradient", "lenity.rules.torchjd", "lenity.rules.group", "lenity.rules.scalar",
      "lenity.methods.soups", "lenity.methods.rewards_in_context"),
+    former="name",
 )  # fmt: skip
 
 
@@ -41,7 +42,7 @@ class Rule(Section, abc.ABC):
     ``pitfalls`` (what goes wrong easily, and in public code) are what `lenity methods` shows.
     """
 
-    open_set: ClassVar[tuple[Registry[Any], str]] = (RULES, "name")
+    open_set: ClassVar[Registry[Any]] = RULES
     paper: ClassVar[str] = ""
     equation: ClassVar[str] = ""
     cost: ClassVar[str] = "one run and one adapter a weighting"

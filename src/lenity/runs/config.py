@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BeforeValidator, Field, PlainSerializer, model_validator
 
 from lenity.config import sections as s
-from lenity.config.base import Section, dump_member, member_name, parse_member
+from lenity.config.base import TYPE, Section, dump_member, member_name, parse_member, with_type
 from lenity.config.names import Name
 from lenity.config.objectives import Objectives, check_weights
 from lenity.config.registry import Registry
@@ -19,25 +19,25 @@ from lenity.rules.base import RULES, Rule
 from lenity.rules.presets import filled
 
 
-def _parsed(registry: Registry[Any], key: str) -> BeforeValidator:
+def _parsed(registry: Registry[Any]) -> BeforeValidator:
     """A member of an open set; its errors name the field as pydantic's own do."""
 
     def parse(value: Any) -> Any:
         try:
-            return parse_member(value, registry, key)
+            return parse_member(value, registry)
         except ConfigError as error:
             raise ValueError(str(error).rstrip(".")) from error
 
     return BeforeValidator(parse)
 
 
-def _dumped(registry: Registry[Any], key: str) -> PlainSerializer:
-    return PlainSerializer(lambda member: dump_member(member, registry, key))
+def _dumped(registry: Registry[Any]) -> PlainSerializer:
+    return PlainSerializer(lambda member: dump_member(member, registry))
 
 
-Prompts = Annotated[PromptSource, _parsed(*PromptSource.open_set), _dumped(*PromptSource.open_set)]
-Reward = Annotated[RewardSpec, _parsed(*RewardSpec.open_set), _dumped(*RewardSpec.open_set)]
-Method = Annotated[Rule, _parsed(*Rule.open_set), _dumped(*Rule.open_set)]
+Prompts = Annotated[PromptSource, _parsed(PromptSource.open_set), _dumped(PromptSource.open_set)]
+Reward = Annotated[RewardSpec, _parsed(RewardSpec.open_set), _dumped(RewardSpec.open_set)]
+Method = Annotated[Rule, _parsed(Rule.open_set), _dumped(Rule.open_set)]
 
 
 class RunConfig(Section):
@@ -79,14 +79,14 @@ class RunConfig(Section):
         if not isinstance(data, dict) or not data.get("preset"):
             return data
         method = data.get("method", "plc")
-        named = parse_member(method, RULES, "name")
+        named = parse_member(method, RULES)
         if not isinstance(data["preset"], str) or data["preset"] not in named.presets:
             raise ValueError(
                 f"preset {data['preset']!r} is not one of method {member_name(named, RULES)}, which has {sorted(named.presets) or 'none'}"
             )
         if isinstance(method, Rule):
-            method = dump_member(method, RULES, "name")
-        given = data | {"method": {"name": method} if isinstance(method, str) else method}
+            method = dump_member(method, RULES)
+        given = data | {"method": {TYPE: method} if isinstance(method, str) else with_type(method, RULES)}
         return filled(named.presets[data["preset"]], given)
 
     @model_validator(mode="after")

@@ -110,7 +110,10 @@ def load_sweep(
     methods = [_own(run, method) for method in named or [run.method]]
     settings = {"run": run, "seeds": [run.seed]} | {key: data[key] for key in data if key != "run"}
     sweep = parse(SweepConfig, settings | {"methods": methods}, source=str(path))
-    if any(word.partition("=")[0] in {"--method", "--method.name"} for word in own) and run.method not in sweep.methods:
+    if (
+        any(word.partition("=")[0] in {"--method", "--method.type", "--method.name"} for word in own)
+        and run.method not in sweep.methods
+    ):
         raise ConfigError(
             f"--method is {member_name(run.method, RULES)}, and the methods of the sweep are {names_of(sweep.methods)}.",
             "Leave it out, or name it in --methods.",

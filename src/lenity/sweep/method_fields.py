@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from lenity.config.base import Section, dump_member, member_name
+from lenity.config.base import TYPE, Section, dump_member, member_name
 from lenity.config.explain import fields_at, section_at
 from lenity.config.load import override, parse
 from lenity.config.plain import brief
@@ -28,7 +28,7 @@ def split(overrides: Sequence[str]) -> tuple[list[str], list[tuple[str, list[str
         word = queue.pop(0)
         words = [word] if "=" in word or not queue else [word, queue.pop(0)]
         name = word.partition("=")[0].removeprefix("--")
-        if name.startswith("method.") and name != "method.name":
+        if name.startswith("method.") and name not in {"method.type", "method.name"}:
             fields.append((name.removeprefix("method."), words))
         else:
             own += words
@@ -61,9 +61,7 @@ def with_field(
     if say and others:
         say(f"--method.{field} is for {names_of(chosen)}; not for {names_of(others)}, without such a field.")
     return [
-        parse(_OneMethod, override({"method": dump_member(method, RULES, "name")}, words), source).method
-        if has
-        else method
+        parse(_OneMethod, override({"method": dump_member(method, RULES)}, words), source).method if has else method
         for method, has in zip(methods, having, strict=True)
     ]
 
@@ -76,7 +74,7 @@ def names_of(methods: Sequence[Rule]) -> str:
 def _remedy(methods: Sequence[Rule], path: Sequence[str]) -> str:
     """The field that was probably meant, and those that there are beside it."""
     known = {member_name(method, RULES): fields_at(type(method), method, path[:-1]) for method in methods}
-    known = {name: [field for field in fields if field != "name"] for name, fields in known.items() if fields}
+    known = {name: [field for field in fields if field != TYPE] for name, fields in known.items() if fields}
     told = "; ".join(f"{name} has {', '.join(fields)}" for name, fields in known.items())
     hint = did_you_mean(path[-1], [field for fields in known.values() for field in fields])
     return f"{hint} {told}.".strip() if told else "See `lenity methods NAME`."

@@ -54,7 +54,7 @@ def plan(
     for seed in seeds:
         draft = _Draft(config, output, names, seed, "" if seed == config.seed else f"_seed{seed}")
         for method in methods:
-            rule = parse_member(method, RULES, "name").fresh(list(config.rewards))
+            rule = parse_member(method, RULES).fresh(list(config.rewards))
             for run in draft.runs(rule, points, tokens):
                 found[run.output] = _both(found.get(run.output, run), run)
     runs = [_begun(_spared(run, list(found.values()))) for run in found.values()]
@@ -65,7 +65,7 @@ def made_for(
     configs: Sequence[RunConfig], methods: Sequence[str | Rule], points: Sequence[Point]
 ) -> dict[str, list[str]]:
     """The methods that need each run of the plan that was not asked for, neither its method nor it at these weights, by its output."""
-    asked = {member_name(parse_member(method, RULES, "name"), RULES) for method in methods}
+    asked = {member_name(parse_member(method, RULES), RULES) for method in methods}
     places = {_key(config, point) for config in configs[:1] for point in points}
     found: dict[str, list[str]] = {}
     for config in configs:
@@ -78,7 +78,7 @@ def made_for(
 def needs(user: RunConfig, run: RunConfig) -> bool:
     """Whether ``user`` cannot be made without ``run``; one that would train the same itself can."""
     rules = (rule for rule, _ in user.method.alone().needed(list(user.rewards), [user.weights]))
-    needed = {member_name(parse_member(rule, RULES, "name"), RULES) for rule in rules}
+    needed = {member_name(parse_member(rule, RULES), RULES) for rule in rules}
     taken = {Path(source).parts[-2:] for source in user.method.sources}
     return member_name(run.method, RULES) in needed and Path(run.output).parts[-2:] in taken
 
@@ -125,13 +125,13 @@ class _Draft:
     def run(self, method: str | Rule, point: Point) -> RunConfig:
         """One run."""
         base = self.config.dump()
-        chosen = parse_member(method, RULES, "name")
+        chosen = parse_member(method, RULES)
         name = self.names.get(_key(self.config, point)) or weights.label(point)
         folder = self.output / "runs" / member_name(chosen, RULES).replace(":", "_") / (name + self.suffix)
         data = base | {
             "output": str(folder),
             "seed": self.seed,
-            "method": dump_member(chosen, RULES, "name"),
+            "method": dump_member(chosen, RULES),
             "weights": {objective: float(point[objective]) for objective in self.config.rewards},
             "preset": None,  # the fields it filled are shared by all methods
             "standardisation": base["standardisation"] | {"file": str(self.output / "standardisation.json")},

@@ -36,12 +36,12 @@ def configuration(world: World, output: Path, seed: int, iterations: int) -> Run
         "seed": seed,
         "iterations": iterations,
         "policy": {"model": str(world.policy), "dtype": "float32", "lora": {"r": 16, "alpha": 32, "dropout": 0.0}},
-        "prompts": {"reader": "toy", "split": "train", "count": 1500},
-        "held_out_prompts": {"reader": "toy", "split": "test", "count": 255},
+        "prompts": {"type": "toy", "split": "train", "count": 1500},
+        "held_out_prompts": {"type": "toy", "split": "test", "count": 255},
         "weights": weights.centre(PREFERENCES),
-        "rewards": {name: {"kind": "model", "model": str(world.rewards[name])} for name in PREFERENCES},
+        "rewards": {name: {"type": "model", "model": str(world.rewards[name])} for name in PREFERENCES},
         "held_out_rewards": {
-            f"{name}_exact": {"kind": "toy", "preference": name, "measures": name} for name in PREFERENCES
+            f"{name}_exact": {"type": "toy", "preference": name, "measures": name} for name in PREFERENCES
         },
         "rollout": {"batch_size": 128, "max_new_tokens": MAX_WORDS + 1},
         "ppo": {"epochs": 2, "mini_batch_size": 64, "accumulation": 1},

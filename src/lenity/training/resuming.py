@@ -18,7 +18,7 @@ def settings(config: RunConfig) -> dict[str, Any]:
     """The settings that saved state comes from, which a checkpoint keeps beside it."""
     found = config.model_dump(mode="json", include=set(KEPT))
     return found | {
-        "method": dump_member(config.method, RULES, "name"),
+        "method": dump_member(config.method, RULES),
         "rollout": {"batch_size": config.rollout.batch_size},
     }
 
