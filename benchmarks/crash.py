@@ -177,17 +177,17 @@ def methods(folder: Path, model: Path, board: Board) -> dict[str, dict[str, Any]
     corners = {name: {other: float(other == name) for other in OBJECTIVES} for name in OBJECTIVES}
     found["solo"]["weights"] = corners["helpful"]
     for aggregator in ("UPGrad", "NashMTL", "GradVac", "PCGrad"):
-        found[f"torchjd:{aggregator}"] = settings(model, {"name": "torchjd", "aggregator": aggregator})
+        found[f"torchjd:{aggregator}"] = settings(model, {"type": "torchjd", "aggregator": aggregator})
     solos = {}
     for name, corner in corners.items():
         solos[name] = str(folder / f"solo_{name}" / "run")
-        finish(board, folder / f"solo_{name}", settings(model, {"name": "solo"}, corner))
-    found["soups"] = settings(model, {"name": "soups", "solo": solos})
+        finish(board, folder / f"solo_{name}", settings(model, {"type": "solo"}, corner))
+    found["soups"] = settings(model, {"type": "soups", "solo": solos})
     rows = pairs(ToyPrompts(count=40).read()[0], "helpful", 100, seed=0)
     (folder / "pairs.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     offline = {"pairs": {"dataset": str(folder / "pairs.jsonl")}, "steps": 12, "learning_rate": 4e-3}
     online = {"rounds": 2, "samples": 40, "steps": 6}
-    found["ric"] = settings(model, {"name": "ric", "offline": offline, "online": online, "batch_size": 8})
+    found["ric"] = settings(model, {"type": "ric", "offline": offline, "online": online, "batch_size": 8})
     return found
 
 
@@ -382,7 +382,7 @@ def kill_sweeps(
 
     def start(place: Path) -> subprocess.Popen[bytes]:
         place.mkdir(exist_ok=True)
-        (place / "base.yaml").write_text(yaml.safe_dump(settings(model, {"name": "plc"})))
+        (place / "base.yaml").write_text(yaml.safe_dump(settings(model, {"type": "plc"})))
         command = [
             sys.executable,
             "-m",

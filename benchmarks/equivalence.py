@@ -36,7 +36,7 @@ JOBS = {
     "FSDP2, 3": ("cpu_fsdp2", 3),
     "ZeRO-2, 2": ("zero2", 2),
 }
-SHORTHANDS = {"gdpo": {"name": "gdpo", "responses": 5}, "torchjd": "torchjd:UPGrad"}
+SHORTHANDS = {"gdpo": {"type": "gdpo", "responses": 5}, "torchjd": "torchjd:UPGrad"}
 
 
 def methods() -> dict[str, Any]:

@@ -69,7 +69,7 @@ def write_run(
     _write_metrics(folder, weights, iterations, own if varied else None)
     if varied:
         constants = {name: {"mean": 0.0, "std": 0.5} for name in [*weights, *held_out]}
-        rewards = {name: {"kind": "function"} for name in constants}
+        rewards = {name: {"type": "function"} for name in constants}
         decoding = {"temperature": 1.0, "top_p": 0.9, "max_new_tokens": 4, "stop": ["\n\nHuman:"], "seed": 1}
         made = Protocol(
             prompts=Prompts(count=prompts, sha256="5" * 64), decoding=decoding, rewards=rewards, standardisation=constants,
@@ -129,10 +129,10 @@ def _write_config(folder, weights, measures):
     config = {
         "iterations": 5,
         "rollout": {"batch_size": 8, "max_new_tokens": 4},
-        "rewards": {n: {"kind": "function"} for n in weights},
+        "rewards": {n: {"type": "function"} for n in weights},
     }
     if measures:
-        config["held_out_rewards"] = {name: {"kind": "function", "measures": of} for name, of in measures.items()}
+        config["held_out_rewards"] = {name: {"type": "function", "measures": of} for name, of in measures.items()}
     (folder / "config.yaml").write_text(yaml.safe_dump(config))
 
 

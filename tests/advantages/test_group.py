@@ -47,7 +47,7 @@ def test_equal_responses_teach_nothing():
 def test_a_run_answers_each_prompt_several_times_and_leaves_the_critic_alone(tiny_model, tmp_path):
     from safetensors.torch import load_file
 
-    config = tiny.run_config(tiny_model, tmp_path / "run", method={"name": "gdpo", "responses": 4}, iterations=2)
+    config = tiny.run_config(tiny_model, tmp_path / "run", method={"type": "gdpo", "responses": 4}, iterations=2)
     run = train(config)
     prompts = [
         row["prompt"] for row in map(__import__("json").loads, (run.path / "samples.jsonl").read_text().splitlines())
@@ -63,4 +63,4 @@ def test_a_run_answers_each_prompt_several_times_and_leaves_the_critic_alone(tin
 
 def test_batches_hold_whole_groups(tiny_model, tmp_path):
     with pytest.raises(ConfigError, match=r"groups of 3 responses a prompt\. Choose a multiple of 3"):
-        train(tiny.run_config(tiny_model, tmp_path / "run", method={"name": "gdpo", "responses": 3}))
+        train(tiny.run_config(tiny_model, tmp_path / "run", method={"type": "gdpo", "responses": 3}))

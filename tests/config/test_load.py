@@ -72,7 +72,7 @@ def test_overrides():
 
 
 def test_overriding_a_member_given_by_its_bare_name():
-    assert override({"method": "plc"}, ["--method.gate", "net"]) == {"method": {"name": "plc", "gate": "net"}}
+    assert override({"method": "plc"}, ["--method.gate", "net"]) == {"method": {"type": "plc", "gate": "net"}}
 
 
 @pytest.mark.parametrize(("arguments", "word"), [(["seed", "1"], "seed"), (["--seed"], "'--seed' has no value")])

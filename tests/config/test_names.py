@@ -34,7 +34,7 @@ def test_no_objective_or_reward_has_a_name_that_leaves_its_folder(run, name):
 @pytest.mark.parametrize("name", BAD)
 def test_no_method_has_a_label_that_leaves_its_folder(run, name):
     with pytest.raises(ConfigError, match=r"methods\.0\.label|is no name"):
-        parse(SweepConfig, {"run": run, "seeds": [0], "methods": [{"name": "plc", "label": name}]})
+        parse(SweepConfig, {"run": run, "seeds": [0], "methods": [{"type": "plc", "label": name}]})
 
 
 @pytest.mark.parametrize("method", [name for name in RULES if RULES[name].shorthand])

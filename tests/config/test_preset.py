@@ -15,7 +15,7 @@ BARE = {
     "policy": {"model": "m"},
     "prompts": "toy",
     "weights": {"helpful": 0.5, "harmless": 0.5},
-    "rewards": {name: {"kind": "toy", "preference": name} for name in ("helpful", "harmless")},
+    "rewards": {name: {"type": "toy", "preference": name} for name in ("helpful", "harmless")},
     "preset": "paper",
 }
 
@@ -32,7 +32,7 @@ def test_gapo_has_its_papers_settings():
 
 
 def test_what_the_user_sets_wins_and_the_whole_is_written():
-    config = parse(RunConfig, BARE | {"method": {"name": "ric", "online": {"samples": 7}}, "ppo": {"clip": 0.3}})
+    config = parse(RunConfig, BARE | {"method": {"type": "ric", "online": {"samples": 7}}, "ppo": {"clip": 0.3}})
     assert (config.method.online.samples, config.method.offline.steps, config.method.online.steps) == (7, 20_000, 4_000)
     assert config.ppo.clip == 0.3 and parse(RunConfig, config.dump()) == config
 

@@ -118,8 +118,8 @@ def test_a_broken_plug_in_is_named_where_it_is_asked_for_and_harms_nothing_else(
 @pytest.mark.parametrize(
     ("group", "code", "asked", "kind"),
     [
-        ("lenity.rewards", "import nope", ["--rewards.helpful", "{kind: bad}"], "rewards.helpful"),
-        ("lenity.datasets", "import nope", ["--prompts", "{reader: bad}"], "prompts"),
+        ("lenity.rewards", "import nope", ["--rewards.helpful", "{type: bad}"], "rewards.helpful"),
+        ("lenity.datasets", "import nope", ["--prompts", "{type: bad}"], "prompts"),
         ("lenity.rules", "import nope", ["--method", "bad"], "method"),
     ],
 )

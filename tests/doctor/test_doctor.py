@@ -22,11 +22,11 @@ BAD = Path(__file__).with_name("bad_rewards.py")
 def test_a_healthy_toy_run_has_no_problem(small_world, tmp_path):
     names = ("helpful", "harmless", "humorous")
     changes = {
-        "rewards": {name: {"kind": "toy", "preference": name} for name in names},
+        "rewards": {name: {"type": "toy", "preference": name} for name in names},
         "weights": {"helpful": 0.5, "harmless": 0.5, "humorous": 0},
         "rollout": {"batch_size": 32, "max_new_tokens": 12},
-        "prompts": {"reader": "toy", "count": 90},
-        "held_out_rewards": {"model": {"kind": "model", "model": str(small_world.rewards["helpful"])}},
+        "prompts": {"type": "toy", "count": 90},
+        "held_out_rewards": {"model": {"type": "model", "model": str(small_world.rewards["helpful"])}},
     }
     figures = measure(tiny.run_config(small_world.policy, tmp_path / "run", **changes), 64)
     assert [found for found in judge(figures) if found.level == "problem"] == []
@@ -55,11 +55,11 @@ def faulty(tiny_model, tmp_path):
     """Prompts of words that the tokenizer does not know, and rewards with a fault each."""
     rows = [{"prompt": f"Wie backe ich Brot Nummer {i}?" + " sehr" * (i % 9)} for i in range(40)]
     (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    rewards = {name: {"kind": "function", "function": f"{BAD}:{name}"} for name in ("words", "words_too", "not_many")}
+    rewards = {name: {"type": "function", "function": f"{BAD}:{name}"} for name in ("words", "words_too", "not_many")}
     changes = {
         "rewards": rewards,
         "weights": dict.fromkeys(rewards, 1 / 3),
-        "prompts": {"reader": "columns", "dataset": str(tmp_path / "rows.jsonl"), "max_tokens": 12},
+        "prompts": {"type": "columns", "dataset": str(tmp_path / "rows.jsonl"), "max_tokens": 12},
     }
     file = tmp_path / "run.yaml"
     file.write_text(json.dumps(tiny.run_config(tiny_model, tmp_path / "run", **changes).dump()))

@@ -166,8 +166,8 @@ def test_evaluate(finished):
         (["--ppo.clip", "wide"], "ppo.clip: found 'wide'"),
         (["--policy.model", "./no/such"], "does not exist"),
         (["--prompts.max_tokens", "2"], "no prompt is left"),
-        (["--rewards.helpful", "{kind: function, function: 'math:nan'}"], "has no function 'nan'"),
-        (["--method.name", "plcc"], "Did you mean 'plc'"),
+        (["--rewards.helpful", "{type: function, function: 'math:nan'}"], "has no function 'nan'"),
+        (["--method.type", "plcc"], "Did you mean 'plc'"),
         (["--standardisation.file", "nowhere.json"], "'nowhere.json' not found"),
     ],
 )

@@ -25,10 +25,10 @@ def run_config(world, output, method, objectives, weights=None):
         "output": str(output),
         "iterations": 8,
         "policy": {"model": str(world.policy), "dtype": "float32", "lora": {"r": 8, "alpha": 16, "dropout": 0.0}},
-        "prompts": {"reader": "toy", "split": "train", "count": 300},
-        "held_out_prompts": {"reader": "toy", "split": "test", "count": 150},
+        "prompts": {"type": "toy", "split": "train", "count": 300},
+        "held_out_prompts": {"type": "toy", "split": "test", "count": 150},
         "weights": weights or {name: float(name == CHOSEN) for name in objectives},
-        "rewards": {name: {"kind": "toy", "preference": name} for name in objectives},
+        "rewards": {name: {"type": "toy", "preference": name} for name in objectives},
         "method": method,
         "critic": {"hidden_size": 32},
         "rollout": {"batch_size": 64, "max_new_tokens": 12},
@@ -89,7 +89,7 @@ def test_a_soup_of_two_runs_lies_between_them(small_world, solos, tmp_path):
     rises = {}
     for share in (0.0, 0.5, 1.0):
         weights = {CHOSEN: share, OTHER: 1 - share}
-        method = {"name": "soups", "solo": solos}
+        method = {"type": "soups", "solo": solos}
         run = train(run_config(small_world, tmp_path / str(share), method, list(weights), weights))
         rises[share] = {change.objective: change for change in changes(evaluate(run, cache=tmp_path))}
     assert rises[1.0][CHOSEN].verdict == rises[0.0][OTHER].verdict == "better"

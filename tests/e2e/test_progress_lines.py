@@ -107,7 +107,7 @@ def test_reward(tmp_path):
 
 
 def test_rewards_in_context(tiny_model, tmp_path):
-    method = {"name": "ric", "offline": {"steps": 4}, "online": {"samples": 16, "steps": 2}, "batch_size": 4}
+    method = {"type": "ric", "offline": {"steps": 4}, "online": {"samples": 16, "steps": 2}, "batch_size": 4}
     data = tiny.run_config(tiny_model, tmp_path / "run", method=method, logging={}).dump()
     (tmp_path / "run.yaml").write_text(yaml.safe_dump(data))
     lines = lenity(tmp_path, "train", tmp_path / "run.yaml", *OFTEN)

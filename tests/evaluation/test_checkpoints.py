@@ -183,7 +183,7 @@ def test_a_run_without_checkpoints_says_when_the_first_comes(tiny_model, tmp_pat
         evaluate(run, checkpoint="newest")
 
 
-@pytest.mark.parametrize("method", [{"name": "soups"}, {"name": "ric"}])
+@pytest.mark.parametrize("method", [{"type": "soups"}, {"type": "ric"}])
 def test_a_method_without_checkpoints_is_refused(tiny_model, tmp_path, method):
     run = RunFolder.open(tiny.run_config(tiny_model, tmp_path / "run", method=method), resume=False)
     with pytest.raises(CheckpointError, match="makes its adapter without checkpoints"):

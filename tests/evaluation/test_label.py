@@ -41,7 +41,7 @@ def test_the_rows_of_a_run_made_from_others_do_not_depend_on_its_label(tmp_path)
     """A run whose rows depend on its method's settings."""
     keys = []
     for label in (None, "other"):
-        method = {"name": "soups", "solo": {}, "label": label}
+        method = {"type": "soups", "solo": {}, "label": label}
         config = tiny.run_config("m", tmp_path / "run", method=method)
         standardiser = type("Standardiser", (), {"means": {}, "stds": {}})()
         asked = score._Asked(config, tmp_path, Trained(()), ALONE, {}, strict=False, progress=SILENT)

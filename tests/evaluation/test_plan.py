@@ -11,8 +11,8 @@ from lenity.sweep.plan import plan
 
 @pytest.fixture
 def config():
-    toy = {name: {"kind": "toy", "preference": name} for name in ("helpful", "harmless")}
-    method = {"name": "plc", "leniency": 0.5}
+    toy = {name: {"type": "toy", "preference": name} for name in ("helpful", "harmless")}
+    method = {"type": "plc", "leniency": 0.5}
     data = {
         "output": "x",
         "policy": {"model": "m"},

@@ -24,7 +24,7 @@ from lenity.toy.rewards import ToyRewardSpec
 from lenity.training.loop import train
 
 MADE = Protocol(
-    prompts=Prompts(count=2, sha256="a"), decoding={"top_p": 0.9, "stop": ["x"]}, rewards={"r": {"kind": "toy"}},
+    prompts=Prompts(count=2, sha256="a"), decoding={"top_p": 0.9, "stop": ["x"]}, rewards={"r": {"type": "toy"}},
     standardisation={"r": {"mean": 0.1, "std": 1.0}}, weights=[{"r": 1.0}], seeds=[0],
 )  # fmt: skip
 
@@ -94,7 +94,7 @@ def test_a_model_of_the_hub_is_known_by_its_commit(tiny_model, tmp_path, monkeyp
     [
         ({"prompts": Prompts(count=2, sha256="b")}, "prompts.sha256: 'a' and 'b'"),
         ({"decoding": {"top_p": 1.0, "stop": ["x"]}}, "decoding.top_p: 0.9 and 1.0"),
-        ({"rewards": {"r": {"kind": "toy"}, "s": {}}}, "rewards.s: None and {}"),
+        ({"rewards": {"r": {"type": "toy"}, "s": {}}}, "rewards.s: None and {}"),
         ({"standardisation": {"r": {"mean": 0.2, "std": 1.0}}}, "standardisation.r.mean: 0.1 and 0.2"),
     ],
 )
@@ -177,7 +177,7 @@ def test_what_a_protocol_does_not_allow_is_refused_before_anything_is_generated(
     run(sweep)
     shutil.copy(sweep / "protocol.yaml", sweep.parent / "frozen.yaml")
     before = {file: file.read_bytes() for file in sweep.rglob("*") if file.is_file()}
-    reward = f"{{kind: function, function: '{tiny.__file__}:helpful'}}"
+    reward = f"{{type: function, function: '{tiny.__file__}:helpful'}}"
     for change, field in (
         (("--evaluation.limit", "5"), "prompts.count: 12 and 5"),
         (("--evaluation.temperature", "0"), "decoding.temperature: 1.0 and 0"),
@@ -234,7 +234,7 @@ def test_a_run_alone_has_its_reference_point(sweep):
 
 
 def test_a_held_out_reward_can_come_after_training(sweep):
-    reward = f"{{kind: function, function: '{tiny.__file__}:helpful', measures: helpful}}"
+    reward = f"{{type: function, function: '{tiny.__file__}:helpful', measures: helpful}}"
     run(sweep / "runs" / "first", "--held_out_rewards.longer", reward)
     frame = pd.read_parquet(sweep / "runs" / "first" / "evaluation.parquet")
     longer = frame[(frame["objective"] == "longer") & (frame["policy"] == "reference")]
@@ -249,8 +249,8 @@ def test_changed_rewards_and_prompts_are_measured_again(sweep, tmp_path):
     texts = [json.dumps({"prompt": f"Tell me {i} things"}) + "\n" for i in range(6)]
     prompts.write_text("".join(texts[:4]))
     first = RunFolder(sweep / "runs" / "first")
-    changes = ("--held_out_rewards.more", f"{{kind: function, function: '{code}:f'}}", "--held_out_prompts")
-    run(first.path, *changes, f"{{reader: columns, dataset: {prompts}}}")
+    changes = ("--held_out_rewards.more", f"{{type: function, function: '{code}:f'}}", "--held_out_prompts")
+    run(first.path, *changes, f"{{type: columns, dataset: {prompts}}}")
     before = pd.read_parquet(first.path / "evaluation.parquet")
     code.write_text("def f(prompts, responses): return [-float(len(text)) for text in responses]")
     run(first.path)
@@ -276,6 +276,6 @@ def test_what_was_trained_cannot_be_changed(sweep):
     ],
 )
 def test_a_held_out_reward_measures_one_known_objective(held_out, message, tmp_path):
-    rewards = {name: {"kind": "function", "function": "m:f"} | fields for name, fields in held_out.items()}
+    rewards = {name: {"type": "function", "function": "m:f"} | fields for name, fields in held_out.items()}
     with pytest.raises(ConfigError, match=message):
         tiny.run_config("m", tmp_path, held_out_rewards=rewards)

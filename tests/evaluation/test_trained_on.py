@@ -35,7 +35,7 @@ FRESH = [f"Name {i} more things" for i in range(6)]
 
 def write(file, prompts, column="prompt"):
     file.write_text("".join(json.dumps({column: prompt}) + "\n" for prompt in prompts))
-    return {"reader": "columns", "dataset": str(file), "prompt": column}
+    return {"type": "columns", "dataset": str(file), "prompt": column}
 
 
 def settings(model, folder, held_out, **changes):
@@ -97,7 +97,7 @@ def test_a_set_that_is_all_trained_on_is_refused(tiny_model, tmp_path):
     shutil.copy(write(tmp_path / "train.jsonl", TRAINED)["dataset"], tmp_path / "copy.jsonl")
     for file in ("train.jsonl", "copy.jsonl"):
         config = settings(
-            tiny_model, tmp_path, {"reader": "columns", "dataset": str(tmp_path / file)}, logging={"progress": False}
+            tiny_model, tmp_path, {"type": "columns", "dataset": str(tmp_path / file)}, logging={"progress": False}
         )
         shutil.rmtree(tmp_path / "run", ignore_errors=True)
         run = train(config)
@@ -139,7 +139,7 @@ def test_slices_of_one_file_are_disjoint_and_those_that_overlap_are_counted(tiny
         "csv": lambda: frame.to_csv(file),
         "parquet": lambda: frame.to_parquet(file),
     }[suffix]()
-    source = {"reader": "columns", "dataset": str(file)}
+    source = {"type": "columns", "dataset": str(file)}
     config = settings(tiny_model, tmp_path, source | {"split": "train[60%:]"})
     config = parse(RunConfig, config.dump() | {"prompts": source | {"split": "train[:80%]"}})
     assert config.prompts.read()[0] == [f"\n\nHuman: {text}\n\nAssistant:" for text in TRAINED[:8]]
@@ -192,7 +192,7 @@ def test_pairs_that_a_method_learns_from_are_trained_on(tiny_model, tmp_path):
     pairs.write_text(
         json.dumps({"chosen": form.format(FRESH[0], "yes"), "rejected": form.format(FRESH[0], "no")}) + "\n"
     )
-    method = {"name": "ric", "offline": {"pairs": {"dataset": str(pairs)}}}
+    method = {"type": "ric", "offline": {"pairs": {"dataset": str(pairs)}}}
     config = settings(tiny_model, tmp_path, write(tmp_path / "held_out.jsonl", FRESH), method=method)
     prompts, _ = config.held_out_prompts.read()
     known, unread = Trained.of([config]).among(prompts)

@@ -60,7 +60,7 @@ def test_a_data_set_of_rows_that_cannot_be_used_trains_on_the_others_and_counts_
         *GOOD, {"prompt": ""}, {"prompt": " \n"}, {"prompt": None}, {}, {"prompt": 7}, {"prompt": ["a"]}, {"prompt": {"b": 1}},
         {"prompt": "sure " * 200_000}, {"prompt": GOOD[0]["prompt"]}, {"prompt": "half \ud800 a pair"}, {"prompt": "whole \U0001f600"},
     ]  # fmt: skip
-    prompts = {"reader": "columns", "dataset": write(tmp_path / "odd.jsonl", rows), "max_tokens": 60}
+    prompts = {"type": "columns", "dataset": write(tmp_path / "odd.jsonl", rows), "max_tokens": 60}
     config = tiny.run_config(tiny_model, tmp_path / "run", prompts=prompts)
     report = load_world(config, CPU).report
     assert (report.read, report.kept) == (19, 9)
@@ -223,7 +223,7 @@ def test_prompts_beyond_the_models_window_are_left_out_and_counted(tiny_model, t
     room = room_for_prompts(tokenizer, 6)
     prompts, report = load_prompts(Columns(dataset=file), token_counters(tokenizer, {}), room)
     assert room == 10 and len(prompts) == 8 and report.dropped == {"longer than 10 tokens of the policy": 4}
-    held_out = {"reader": "columns", "dataset": file}
+    held_out = {"type": "columns", "dataset": file}
     config = tiny.run_config(model, tmp_path / "run", held_out_prompts=held_out)
     assert held_out_prompts(config, tokenizer, {}, Trained(()))[0] == prompts
     config = tiny.run_config(model, tmp_path / "run", held_out_prompts=held_out, evaluation={"max_new_tokens": 9})
@@ -282,8 +282,8 @@ def test_an_objective_that_becomes_constant_trains(tiny_model, tmp_path):
         "    return [float(len(text)) if calls == 1 else 0.1 for text in responses]\n"
     )
     rewards = {
-        "helpful": {"kind": "function", "function": f"{file}:score"},
-        "harmless": {"kind": "function", "function": f"{tiny.__file__}:harmless"},
+        "helpful": {"type": "function", "function": f"{file}:score"},
+        "harmless": {"type": "function", "function": f"{tiny.__file__}:harmless"},
     }
     run = train(tiny.run_config(tiny_model, tmp_path / "run", rewards=rewards))
     assert finite(run) and [row["reward_std"]["helpful"] for row in run.metrics()] == [0.0] * 3

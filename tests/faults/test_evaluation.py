@@ -38,7 +38,7 @@ def test_answers_outlive_a_reward_that_fails(tiny_model, tmp_path, generated, ca
     """It fails on the reference policy's answers, or on those of the aligned one."""
     (tmp_path / "mine.py").write_text(BREAKS)
     (tmp_path / "left").write_text("1000")
-    held_out = {"mine": {"kind": "function", "function": f"{tmp_path / 'mine.py'}:breaks"}}
+    held_out = {"mine": {"type": "function", "function": f"{tmp_path / 'mine.py'}:breaks"}}
     run = train(tiny.run_config(tiny_model, tmp_path / "run", held_out_rewards=held_out))
     (tmp_path / "left").write_text(str(calls))
     generated[0] = 0

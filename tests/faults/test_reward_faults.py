@@ -56,8 +56,8 @@ def config_of(model, folder, body, **changes):
     file = folder / "mine.py"
     file.write_text(f"{SCORE}    {body}\n    return rows\n")
     rewards = {
-        "helpful": {"kind": "function", "function": f"{file}:score", "timeout": 1},
-        "harmless": {"kind": "function", "function": f"{tiny.__file__}:harmless"},
+        "helpful": {"type": "function", "function": f"{file}:score", "timeout": 1},
+        "harmless": {"type": "function", "function": f"{tiny.__file__}:harmless"},
     }
     return tiny.run_config(model, folder / "run", rewards=rewards, **changes), file
 
@@ -112,7 +112,7 @@ def test_an_evaluation_leaves_no_response_out(tiny_model, tmp_path):
 
 
 def test_an_example_without_all_its_scores_is_not_learned_from(tiny_model, tmp_path):
-    method = {"name": "ric", "offline": {"steps": 2}, "online": {"samples": 24, "steps": 2}, "batch_size": 8}
+    method = {"type": "ric", "offline": {"steps": 2}, "online": {"samples": 24, "steps": 2}, "batch_size": 8}
     config, file = config_of(tiny_model, tmp_path, "rows[3] = None", method=method, tolerance={"unscored": 0.05})
     file.write_text(file.read_text().replace("calls <= 2", "calls <= 1"))  # each of its parts loads the function anew
     offline, online = train(config).metrics()

@@ -39,8 +39,8 @@ def slow(tiny_model, tmp_path):
     """Eight slow iterations, with no checkpoint due before the end."""
     (tmp_path / "slow.py").write_text(SLOW)
     rewards = {
-        "helpful": {"kind": "function", "function": f"{tmp_path / 'slow.py'}:slow"},
-        "harmless": {"kind": "function", "function": f"{tiny.__file__}:harmless"},
+        "helpful": {"type": "function", "function": f"{tmp_path / 'slow.py'}:slow"},
+        "harmless": {"type": "function", "function": f"{tiny.__file__}:harmless"},
     }
     config = tiny.run_config(tiny_model, "run", rewards=rewards, iterations=8, checkpoint={"every": 50})
     (tmp_path / "run.yaml").write_text(yaml.safe_dump(config.dump()))

@@ -34,7 +34,7 @@ def method(folder, **changes):
     file.write_text("".join(json.dumps(row) + "\n" for row in rows))
     online = {"samples": 24, "steps": 3, "learning_rate": 1e-3}
     offline = {"pairs": {"dataset": str(file)}, "steps": 4, "learning_rate": 1e-2}
-    return {"name": "ric", "offline": offline, "online": online, "batch_size": 8} | changes
+    return {"type": "ric", "offline": offline, "online": online, "batch_size": 8} | changes
 
 
 @pytest.fixture(scope="module")
@@ -133,7 +133,7 @@ def test_an_unfinished_source_is_refused(tiny_model, tmp_path):
 
 
 def test_without_pairs_the_reference_policy_answers_and_the_budget_holds(tiny_model, tmp_path):
-    own = {"name": "ric", "offline": {"steps": 2}, "online": {"samples": 500, "steps": 2}, "batch_size": 4}
+    own = {"type": "ric", "offline": {"steps": 2}, "online": {"samples": 500, "steps": 2}, "batch_size": 4}
     settings = {"rollout": {"batch_size": 8, "max_new_tokens": 6, "generation_batch_size": 10}}
     run = train(tiny.run_config(tiny_model, tmp_path / "run", method=own, budget={"tokens": 600}, **settings))
     offline, online = run.metrics()
@@ -142,7 +142,7 @@ def test_without_pairs_the_reference_policy_answers_and_the_budget_holds(tiny_mo
 
 
 def test_a_budget_that_the_offline_stage_spends_ends_the_run_whole(tiny_model, tmp_path):
-    own = {"name": "ric", "offline": {"steps": 1}, "online": {"samples": 8, "steps": 1}, "batch_size": 4}
+    own = {"type": "ric", "offline": {"steps": 1}, "online": {"samples": 8, "steps": 1}, "batch_size": 4}
     settings = {"rollout": {"batch_size": 8, "max_new_tokens": 6, "generation_batch_size": 10}}
     run = train(tiny.run_config(tiny_model, tmp_path / "run", method=own, budget={"tokens": 30}, **settings))
     assert [row["stage"] for row in run.metrics()] == ["offline"]

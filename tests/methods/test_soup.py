@@ -145,7 +145,7 @@ def test_weights_are_divided_by_their_sum(tiny_model, tmp_path):
 def test_a_solo_run_of_no_objective_is_refused(tmp_path):
     solo = {"helpfull": "runs/a", "harmless": "runs/b"}
     with pytest.raises(ConfigError, match=r"method\.solo has \['helpfull'\], but the objectives are"):
-        tiny.run_config("m", tmp_path, method={"name": "soups", "solo": solo})
+        tiny.run_config("m", tmp_path, method={"type": "soups", "solo": solo})
 
 
 def test_adapters_of_unlike_bases_are_refused(tiny_model, tmp_path):

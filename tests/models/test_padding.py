@@ -32,7 +32,7 @@ from lenity.toy.training import make_tokenizer
 from lenity.training.loop import train
 
 CPU = torch.device("cpu")
-EARLY = {name: {"kind": "function", "function": f"{tiny.__file__}:harmless"} for name in ("helpful", "harmless")}
+EARLY = {name: {"type": "function", "function": f"{tiny.__file__}:harmless"} for name in ("helpful", "harmless")}
 PROMPTS = ["\n\nHuman: sure\n\nAssistant:", "\n\nHuman: sure sure sure\n\nAssistant:", "\n\nHuman: but\n\nAssistant:"]
 RESPONSES = [" like dancing ducks", " sorry", " sure but instead find a guide safely"]
 

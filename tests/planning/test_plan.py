@@ -75,7 +75,7 @@ def test_adapters_of_a_model_are_counted_as_they_are_trained(tiny_model, tmp_pat
 
 
 def test_a_reward_model_of_a_local_folder_is_read_from_its_header(tiny_model):
-    reward = f"{{kind: model, model: '{tiny_model}', batch_size: 4}}"
+    reward = f"{{type: model, model: '{tiny_model}', batch_size: 4}}"
     job = job_of(default(SMALL, ["--rewards.harmless", reward]), 8)
     weights = sum(value.numel() for value in load_file(tiny_model / "model.safetensors").values())
     assert (job.scorers[0].parameters, job.scorers[0].hidden, job.scorers[0].batch) == (weights, 16, 4)
@@ -98,7 +98,7 @@ def test_what_is_not_known_is_refused(tmp_path):
     with pytest.raises(ModelError, match=r"names \['c_attn'\].*q_proj"):
         planned(SMALL, 8, "--policy.lora.target_modules", "[c_attn]")
     with pytest.raises(ModelError, match=r"rewards\.harmless: the size of 'some/reward' is not known"):
-        planned(SMALL, 8, "--rewards.harmless", "{kind: model, model: some/reward}")
+        planned(SMALL, 8, "--rewards.harmless", "{type: model, model: some/reward}")
     with pytest.raises(ConfigError, match=r"Soups does not train in the loop"):
         planned(SMALL, 8, "--method", "soups")
 
@@ -197,7 +197,7 @@ def test_cost_is_hours_times_gpus_times_price():
 def test_a_gradient_rule_costs_more():
     plain = planned(SMALL, 8).rows[0].seconds
     last, every = (
-        planned(SMALL, 8, "--method", f"{{name: mgda, parameters: {at}}}").rows[0].seconds
+        planned(SMALL, 8, "--method", f"{{type: mgda, parameters: {at}}}").rows[0].seconds
         for at in ("last_layer", "all")
     )
     assert plain.update < last.update < every.update and plain.score == every.score

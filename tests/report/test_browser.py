@@ -75,7 +75,7 @@ def write_hostile(folder):
         config = yaml.safe_load(file.with_name("config.yaml").read_text())
         config |= {
             "policy": {"model": HOSTILE},
-            "rewards": {name: {"kind": "model", "model": HOSTILE} for name in names},
+            "rewards": {name: {"type": "model", "model": HOSTILE} for name in names},
         }
         file.with_name("config.yaml").write_text(yaml.safe_dump(config))
     write_judge(folder, lambda method, objective: 0.5)

@@ -44,7 +44,7 @@ def test_the_exact_best_is_that_at_the_weights_compared(tmp_path):
     points = [dict(zip(names, pair, strict=True)) for pair in ((1.0, 0.0), (0.4, 0.6), (0.0, 1.0))]
     write_sweep(tmp_path, names, points, {"plc": 0.5, "linear": 0.4}, held_out=False)
     shutil.rmtree(tmp_path / "runs" / "plc" / "helpful0.4_harmless0.6_seed0")
-    exact = {name: {"kind": "toy", "preference": name} for name in PREFERENCES}
+    exact = {name: {"type": "toy", "preference": name} for name in PREFERENCES}
     held_out = {"humorous": exact.pop("humorous")}
     known_front.write(
         tmp_path, [tiny.run_config("m", "out", weights=p, rewards=exact, held_out_rewards=held_out) for p in points]

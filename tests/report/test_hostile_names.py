@@ -31,7 +31,7 @@ def test_a_results_page_shows_them_as_text(tmp_path):
 @pytest.mark.parametrize("base", ["m: {a}\nlicense: mit\n---\n# b", 'm")\nimport os  # "', "m<b>"])
 def test_a_model_card_has_its_own_front_matter_and_no_more(tmp_path, base):
     names = ("a<b>", "b|c")
-    rewards = {name: {"kind": "function", "function": "m:f"} for name in names}
+    rewards = {name: {"type": "function", "function": "m:f"} for name in names}
     config = tiny.run_config(base, tmp_path / "x<b>", weights=dict.fromkeys(names, 0.5), rewards=rewards)
     text = card(config, [])
     front, rest = text.removeprefix("---\n").split("\n---\n", 1)

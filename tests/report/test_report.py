@@ -129,7 +129,7 @@ def test_held_out_rewards_that_measure_every_objective_come_first(sweep):
         shutil.rmtree(file.parent)
         write_run(file.parent, method, weights, {}, held_out=("a_exact", "b_exact"))
         config = yaml.safe_load(file.read_text())
-        config["held_out_rewards"] = {f"{name}_exact": {"kind": "function", "measures": name} for name in "ab"}
+        config["held_out_rewards"] = {f"{name}_exact": {"type": "function", "measures": name} for name in "ab"}
         file.write_text(yaml.safe_dump(config))
     evidence = gather(sweep)
     assert evidence.main.view.columns == {"a": "a_exact", "b": "b_exact"} and len(evidence.comparisons) == 2
@@ -153,7 +153,7 @@ def test_cost_counts_each_training_once_and_follows_what_a_run_was_made_from(swe
     (made / "metrics.jsonl").unlink()
     config = yaml.safe_load((made / "config.yaml").read_text())
     source = str(sweep / "runs" / "linear" / "a1")
-    (made / "config.yaml").write_text(yaml.safe_dump(config | {"method": {"name": "mgda", "source": source}}))
+    (made / "config.yaml").write_text(yaml.safe_dump(config | {"method": {"type": "mgda", "source": source}}))
     runs = collect.read_runs(sweep)
     linear = cost([run for run in runs if run.method == "linear"])
     assert (linear.runs, linear.tokens, linear.reward_calls, linear.seconds) == (2, 14, 6, 3.0)
@@ -215,7 +215,7 @@ def test_markdown_reports_the_reward_models_with_their_intervals(sweep):
     (sweep / "reward" / "report.json").write_text(json.dumps(report))
     for file in sweep.rglob("config.yaml"):
         data = yaml.safe_load(file.read_text())
-        data["rewards"]["a"] = {"kind": "model", "model": str(sweep / "reward")}
+        data["rewards"]["a"] = {"type": "model", "model": str(sweep / "reward")}
         file.write_text(yaml.safe_dump(data))
     text = write_markdown(gather(sweep), sweep / "page.md").read_text()
     assert "| a | 0.700 [0.650, 0.750] | 321 | 0.600 | 1.000 | 2.000 | 0.125 |" in text

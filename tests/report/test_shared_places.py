@@ -160,7 +160,7 @@ def test_without_a_record_a_run_that_another_method_needs_counts_as_made_for_it(
     solo = {max(p, key=p.get): str(tmp_path / "runs" / "solo" / f"{max(p, key=p.get)}1") for p in points}
     for weights in points:
         name = max(weights, key=weights.get)
-        made = {"name": "soups", "solo": solo} if user == "soups" else {"name": "linear", "source": solo[name]}
+        made = {"type": "soups", "solo": solo} if user == "soups" else {"type": "linear", "source": solo[name]}
         for method in ("plc", "solo", made):
             label = {"soups": "soups:exact"}.get(method["name"], method["name"]) if method is made else method
             folder = tmp_path / "runs" / label / f"{name}1"
@@ -234,7 +234,7 @@ def test_the_one_run_of_a_method_that_weights_do_not_enter_stands_at_all_of_them
     write_sweep(tmp_path, NAMES, LATTICE, {"plc": 0.8}, held_out=False)
     write_sweep(tmp_path, NAMES, [CENTRE], {"mgda": 0.5}, held_out=False)
     file = next(tmp_path.glob("runs/mgda/*/config.yaml"))
-    file.write_text(yaml.safe_dump(yaml.safe_load(file.read_text()) | {"method": {"name": "mgda"}}))
+    file.write_text(yaml.safe_dump(yaml.safe_load(file.read_text()) | {"method": {"type": "mgda"}}))
     evidence = quick(tmp_path)
     assert len(evidence.main.weights) == 3 and len(evidence.main.methods) == 2
     assert rows(evidence)["mgda"][1] == "all: one policy, into whose training weights do not enter"

@@ -99,7 +99,7 @@ def test_a_resumed_run_has_the_same_noise(tiny_model, tmp_path):
             {
                 "reward_noise": {"fraction": 0.1},
                 "weights": {"helpful": 1.0},
-                "rewards": {"helpful": {"kind": "toy", "preference": "helpful"}},
+                "rewards": {"helpful": {"type": "toy", "preference": "helpful"}},
             },
             "there is one objective",
         ),

@@ -149,7 +149,7 @@ def test_presets_read_a_local_copy_as_the_paper_does(folder, kind, template, lab
 
 def test_an_unknown_kind_names_the_known(tmp_path):
     with pytest.raises(ConfigError, match="gpt2-large-harmless"):
-        tiny.run_config("m", tmp_path, rewards={"helpful": {"kind": "gpt2"}, "harmless": {"kind": "gpt2"}})
+        tiny.run_config("m", tmp_path, rewards={"helpful": {"type": "gpt2"}, "harmless": {"type": "gpt2"}})
 
 
 def test_a_constant_reward_is_refused():

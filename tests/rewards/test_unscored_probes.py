@@ -30,8 +30,8 @@ def raises(prompts, responses):
 def config_of(model, folder, name, holes="(1, 2)", **changes):
     (folder / "mine.py").write_text(FUNCTIONS.replace("{holes}", holes))
     rewards = {
-        "helpful": {"kind": "function", "function": f"{folder / 'mine.py'}:{name}"},
-        "harmless": {"kind": "function", "function": f"{tiny.__file__}:harmless"},
+        "helpful": {"type": "function", "function": f"{folder / 'mine.py'}:{name}"},
+        "harmless": {"type": "function", "function": f"{tiny.__file__}:harmless"},
     }
     rollout = {"batch_size": 32, "max_new_tokens": 12, "min_new_tokens": 12}
     data = tiny.run_config(model, folder / "run", rewards=rewards, rollout=rollout, iterations=1, **changes).dump()

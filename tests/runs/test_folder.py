@@ -70,7 +70,7 @@ def test_changes_that_training_depends_on_are_refused_unless_told_and_then_noted
 
 def test_other_objectives_are_another_run_whatever_is_allowed(config, tmp_path):
     RunFolder.open(config, resume=False).append({"iteration": 1}, [])
-    reward = {"kind": "function", "function": f"{tiny.__file__}:helpful"}
+    reward = {"type": "function", "function": f"{tiny.__file__}:helpful"}
     other = tiny.run_config("some/model", tmp_path / "run", weights={"a": 1.0}, rewards={"a": reward})
     with pytest.raises(CheckpointError, match=r"objectives \['helpful', 'harmless'\], not \['a'\]"):
         RunFolder.open(other, resume=True, allow_changes=True)

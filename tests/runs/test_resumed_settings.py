@@ -101,7 +101,7 @@ def factor(step, total, warmup, last):
 
 RATE = 1e-2 * factor(12, 16, 1, 0.0)  # after three iterations of four steps
 FUNCTION = f"{tiny.__file__}:helpful"
-HELD_OUT = json.dumps({"long": {"kind": "function", "function": FUNCTION}})
+HELD_OUT = json.dumps({"long": {"type": "function", "function": FUNCTION}})
 BETA = lambda stages: stages.kl.coefficient  # noqa: E731
 LORA = lambda stages: [m for m in stages.world.policy.modules() if isinstance(m, LoraLayer)]  # noqa: E731
 
@@ -124,7 +124,7 @@ TAKEN = {  # the new value, and where it is in what trains: what is held and wha
     "policy.checkpointing": ("true", lambda s: s.config.policy.checkpointing, True),
     "policy.trust_remote_code": ("true", lambda s: s.config.policy.trust_remote_code, True),
     "policy.revision": ("main", lambda s: s.config.policy.revision, "main"),
-    "prompts": ("{reader: toy, split: train, count: 24}", lambda s: len(set(s.world.prompts)) <= 24, True),
+    "prompts": ("{type: toy, split: train, count: 24}", lambda s: len(set(s.world.prompts)) <= 24, True),
     "weights": ("{helpful: 0.75, harmless: 0.25}", lambda s: s.config.objectives.weight_vector().tolist(), [0.75, 0.25]),
     "critic.detach": ("true", lambda s: s.trainer.actor_critic.detach, True),
     "rollout.batch_size": (16, group(0, "lr"), 1e-2 * factor(24, 32, 1, 0.0)),
@@ -149,13 +149,13 @@ TAKEN = {  # the new value, and where it is in what trains: what is held and wha
     "optimizer.warmup_steps": (14, group(0, "lr"), 1e-2 * 12 / 14),
     "optimizer.final_fraction": (0.5, group(0, "lr"), 1e-2 * factor(12, 16, 1, 0.5)),
     "reward_noise": ("{fraction: 0.5}", lambda s: s.config.reward_noise.fraction, 0.5),
-    "method": ("{name: linear}", lambda s: type(s.config.method).__name__, "Linear"),
+    "method": ("{type: linear}", lambda s: type(s.config.method).__name__, "Linear"),
     "budget.tokens": (500, lambda s: s.config.budget.tokens, 500),
     "tolerance.unscored": (0.5, lambda s: s.config.tolerance.unscored, 0.5),
     "tolerance.non_finite_steps": (3, lambda s: s.trainer.update.tolerance.non_finite_steps, 3),
     "tolerance.silence": (99.0, lambda s: s.config.tolerance.silence, 99.0),
     "held_out_rewards": (HELD_OUT, lambda s: list(s.config.held_out_rewards), ["long"]),
-    "held_out_prompts": ("{reader: toy, split: test, count: 9}", lambda s: s.config.held_out_prompts.count, 9),
+    "held_out_prompts": ("{type: toy, split: test, count: 9}", lambda s: s.config.held_out_prompts.count, 9),
     "checkpoint.every": (2, lambda s: s.config.checkpoint.every, 2),
     "checkpoint.keep_last": (5, lambda s: s.config.checkpoint.keep_last, 5),
     "checkpoint.keep_every": (3, lambda s: s.config.checkpoint.keep_every, 3),
@@ -359,11 +359,11 @@ def test_a_moved_or_more_patient_reward_is_the_same_and_another_is_not(half, mon
 
 def test_a_method_of_another_kind_is_refused(half):
     with pytest.raises(CheckpointError, match=r"method.* \(one trains in the loop, the other in a way of its own\)"):
-        go_on(half, "--method", "{name: soups}")
+        go_on(half, "--method", "{type: soups}")
 
 
 def test_a_method_of_another_name_is_one_change(half):
-    notes = go_on(half, "--method", "{name: linear, label: plain}").path / "notes.log"
+    notes = go_on(half, "--method", "{type: linear, label: plain}").path / "notes.log"
     changed = [line.split(" ", 1)[1] for line in notes.read_text().splitlines() if "method" in line]
     assert (
         len(changed) == 1
@@ -379,7 +379,7 @@ def test_what_a_start_that_failed_left_behind_is_not_trained_on(tiny_model, tmp_
         weights = load_file(tmp_path / name / "adapter_model.safetensors")
         save_file({key: scale * value for key, value in weights.items()}, tmp_path / name / "adapter_model.safetensors")
     config = tiny.run_config(tmp_path / "wrong", tmp_path / "run", iterations=1)
-    broken = {"helpful": {"kind": "function", "function": f"{faults.same.__file__}:rows"}}
+    broken = {"helpful": {"type": "function", "function": f"{faults.same.__file__}:rows"}}
     with pytest.raises(RewardError):
         train(parse(RunConfig, config.dump() | {"rewards": config.dump()["rewards"] | broken}))
     assert (tmp_path / "run" / "base").is_dir()
@@ -398,7 +398,7 @@ def test_another_held_out_reward_of_one_name_is_measured_on_a_scale_of_its_own(w
 
     def held_out(name):
         return "--held_out_rewards", json.dumps(
-            {"long": {"kind": "function", "function": f"{tmp_path}/mine.py:{name}"}}
+            {"long": {"type": "function", "function": f"{tmp_path}/mine.py:{name}"}}
         )
 
     def reference():

@@ -46,8 +46,8 @@ def config(tiny_model, tmp_path_factory):
     folder = tmp_path_factory.mktemp("several")
     (folder / "slow.py").write_text(SLOW)
     rewards = {
-        "helpful": {"kind": "function", "function": f"{folder / 'slow.py'}:slow"},
-        "harmless": {"kind": "function", "function": f"{tiny.__file__}:harmless"},
+        "helpful": {"type": "function", "function": f"{folder / 'slow.py'}:slow"},
+        "harmless": {"type": "function", "function": f"{tiny.__file__}:harmless"},
     }
     changes = {
         "rewards": rewards, "iterations": 6, "checkpoint": {"every": 2}, "rollout": {"batch_size": 11, "max_new_tokens": 6},

@@ -117,7 +117,7 @@ def test_code_of_a_model_runs_with_the_flag_alone(coded, tmp_path, load):
 def test_a_run_says_whether_it_trusted_code(tmp_path, trusted):
     lora = {"r": 4, "alpha": 8, "dropout": 0.0}
     policy = {"model": "m", "dtype": "float32", "lora": lora, "trust_remote_code": trusted}
-    rewards = {name: {"kind": "model", "model": name, "trust_remote_code": trusted} for name in ("helpful", "harmless")}
+    rewards = {name: {"type": "model", "model": name, "trust_remote_code": trusted} for name in ("helpful", "harmless")}
     RunFolder.open(tiny.run_config("m", tmp_path / "run", policy=policy, rewards=rewards), resume=False)
     written = yaml.safe_load((tmp_path / "run" / "config.yaml").read_text())
     assert [part["trust_remote_code"] for part in (written["policy"], *written["rewards"].values())] == [trusted] * 3

@@ -18,7 +18,7 @@ from lenity.sweep.plan import plan
 
 @pytest.fixture
 def file(tmp_path):
-    run = tiny.run_config("m", "unused", method={"name": "plc", "gate": "net"}).dump()
+    run = tiny.run_config("m", "unused", method={"type": "plc", "gate": "net"}).dump()
     (tmp_path / "run.yaml").write_text(yaml.safe_dump(run))
     path = tmp_path / "sweep.yaml"
     path.write_text(yaml.safe_dump({"run": "run.yaml", "methods": ["plc", "mgda", "soups"], "seeds": [3, 4]}))
@@ -38,13 +38,13 @@ def test_a_bare_name_takes_the_runs_own_settings(file):
 @pytest.mark.parametrize(
     ("own", "asked", "found"),
     [
-        ({"name": "gapo", "power": 2}, "gapo", {"power": 2}),
-        ({"name": "gapo", "power": 2, "parameters": "all"}, "gapo:2", {"power": 2, "parameters": "all"}),
-        ({"name": "gapo", "power": 2, "parameters": "all"}, "gapo:1", {"power": 1, "parameters": "last_layer"}),
-        ({"name": "plc", "temperature": 2.0, "label": "warm"}, "warm", {"temperature": 2.0, "label": "warm"}),
-        ({"name": "plc", "temperature": 2.0, "label": "warm"}, "plc", {"temperature": 2.0, "label": "warm"}),
-        ({"name": "plc", "temperature": 2.0, "label": "warm"}, None, {"temperature": 2.0, "label": "warm"}),
-        ({"name": "plc", "temperature": 2.0}, {"name": "plc"}, {"temperature": 0.1}),
+        ({"type": "gapo", "power": 2}, "gapo", {"power": 2}),
+        ({"type": "gapo", "power": 2, "parameters": "all"}, "gapo:2", {"power": 2, "parameters": "all"}),
+        ({"type": "gapo", "power": 2, "parameters": "all"}, "gapo:1", {"power": 1, "parameters": "last_layer"}),
+        ({"type": "plc", "temperature": 2.0, "label": "warm"}, "warm", {"temperature": 2.0, "label": "warm"}),
+        ({"type": "plc", "temperature": 2.0, "label": "warm"}, "plc", {"temperature": 2.0, "label": "warm"}),
+        ({"type": "plc", "temperature": 2.0, "label": "warm"}, None, {"temperature": 2.0, "label": "warm"}),
+        ({"type": "plc", "temperature": 2.0}, {"type": "plc"}, {"temperature": 0.1}),
     ],
 )
 def test_names_that_take_the_runs_own_settings(tmp_path, own, asked, found):
@@ -94,12 +94,12 @@ def test_fewer_tokens_than_runs_are_refused(file):
 
 
 def test_runs_that_take_an_adapter_need_no_tokens(file):
-    taken = {"name": "mgda", "source": "runs/earlier"}
+    taken = {"type": "mgda", "source": "runs/earlier"}
     assert {run.budget.tokens for run in planned(load_sweep(file, methods=[taken], tokens=9))} == {None}
 
 
 def test_two_settings_of_one_method_need_a_label(file):
-    both = [{"name": "plc"}, {"name": "plc", "temperature": 2.0}]
+    both = [{"type": "plc"}, {"type": "plc", "temperature": 2.0}]
     with pytest.raises(ConfigError, match="Give one a label"):
         planned(load_sweep(file, methods=both))
     both[1]["label"] = "plc-warm"
@@ -234,7 +234,7 @@ def test_a_methods_field_goes_to_the_methods_that_have_it_and_that_is_told(file)
     ]
     shared = load_sweep(run, ["--method.temperature=0.3"], methods="plc,entropic", say=told.append)
     assert fields(shared, "temperature") == {"PLC": 0.3, "Entropic": 0.3} and len(told) == 2
-    inner = load_sweep(run, ["--method.arguments.c", "0.5"], methods=[{"name": "torchjd", "aggregator": "CAGrad"}])
+    inner = load_sweep(run, ["--method.arguments.c", "0.5"], methods=[{"type": "torchjd", "aggregator": "CAGrad"}])
     assert inner.methods[0].arguments == {"c": 0.5}
     alone = load_sweep(run, ["--method.gate", "sigmoid"])
     assert alone.methods[0].gate == "sigmoid"
@@ -250,7 +250,7 @@ def test_a_methods_field_goes_to_the_methods_that_have_it_and_that_is_told(file)
         ("ric", ["--method.offline.step", "1"], ["Did you mean 'steps'?", "ric has pairs, steps"]),
         ("linear", ["--method", "plc"], ["--method is plc, and the methods of the sweep are linear"]),
         ("plc", ["--method.temperature", "warm"], ["method.temperature: found 'warm'"]),
-        ("[{name: plc, temperature: 0.1, label: a}, {name: plc, temperature: 2.0, label: b}]", ["--method.temperature", "1"], ["could be of each of a, b"]),
+        ("[{type: plc, temperature: 0.1, label: a}, {type: plc, temperature: 2.0, label: b}]", ["--method.temperature", "1"], ["could be of each of a, b"]),
     ],
 )  # fmt: skip
 def test_a_methods_field_that_no_method_has_or_that_is_ambiguous_is_refused(file, methods, overrides, words):

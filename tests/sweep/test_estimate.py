@@ -11,7 +11,7 @@ from lenity.sweep.estimate import LINE_BYTES, ROW_BYTES, Probe, estimate
 from lenity.sweep.plan import plan
 from lenity.training.cost import Rates
 
-RIC = {"name": "ric", "offline": {"steps": 10}, "online": {"rounds": 2, "samples": 30, "steps": 5}, "batch_size": 4}
+RIC = {"type": "ric", "offline": {"steps": 10}, "online": {"rounds": 2, "samples": 30, "steps": 5}, "batch_size": 4}
 
 
 def work(method, **changes):
@@ -25,8 +25,8 @@ def work(method, **changes):
         ("linear", Work(10, 80, 80, 80 * (2 + 3 * 2))),
         ("plc", Work(10, 80, 80, 80 * (2 + 3 * 2))),
         ("p-gapo", Work(10, 80, 80, 80 * (2 + 3 * 2) + 160, 160 * 2, "last_layer")),
-        ({"name": "mgda", "parameters": "all"}, Work(10, 80, 80, 80 * (2 + 3 * 2) + 160, 160 * 2, "all")),
-        ({"name": "mgda", "source": "other"}, Work()),
+        ({"type": "mgda", "parameters": "all"}, Work(10, 80, 80, 80 * (2 + 3 * 2) + 160, 160 * 2, "all")),
+        ({"type": "mgda", "source": "other"}, Work()),
         ("soups", Work()),
         (RIC, Work(3, 2 * 40 + 60, 2 * 40 + 60, 3 * (10 + 2 * 5) * 4)),
     ],

@@ -39,8 +39,8 @@ def rows(folder):
 @pytest.fixture
 def started(tiny_model, tmp_path):
     (tmp_path / "slow.py").write_text(SLOW)
-    slow = {"kind": "function", "function": f"{tmp_path / 'slow.py'}:slow"}
-    rewards = {"helpful": slow, "harmless": {"kind": "function", "function": f"{tiny.__file__}:harmless"}}
+    slow = {"type": "function", "function": f"{tmp_path / 'slow.py'}:slow"}
+    rewards = {"helpful": slow, "harmless": {"type": "function", "function": f"{tiny.__file__}:harmless"}}
     config = tiny.run_config(tiny_model, "unused", rewards=rewards, iterations=4)
     (tmp_path / "base.yaml").write_text(yaml.safe_dump(config.dump(), sort_keys=False))
     command = [sys.executable, "-m", "lenity", "sweep", "base.yaml", "--methods", "plc,soups", "--points", "helpful",

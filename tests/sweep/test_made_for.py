@@ -40,7 +40,7 @@ def test_only_runs_that_nobody_asked_for_are_made_for_others(methods, which, bro
 
 
 def test_two_settings_of_a_method_share_what_is_made_for_them():
-    _, found, _ = sweep(["soups", {"name": "soups", "mode": "factors"}])
+    _, found, _ = sweep(["soups", {"type": "soups", "mode": "factors"}])
     assert found == {run: ["soups:exact", "soups:factors"] for run in CORNERS}
 
 

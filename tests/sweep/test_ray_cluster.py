@@ -87,8 +87,8 @@ def content(output):
 @pytest.mark.slow
 def test_a_node_is_killed_and_everything_ends_as_on_one_machine(cluster, tiny_model, tmp_path):
     (tmp_path / "slow.py").write_text(SLOW)
-    slow = {"kind": "function", "function": "slow.py:slow"}  # relative: nodes work in the same folder
-    rewards = {"helpful": slow, "harmless": {"kind": "function", "function": f"{tiny.__file__}:harmless"}}
+    slow = {"type": "function", "function": "slow.py:slow"}  # relative: nodes work in the same folder
+    rewards = {"helpful": slow, "harmless": {"type": "function", "function": f"{tiny.__file__}:harmless"}}
     config = tiny.run_config(tiny_model, "unused", rewards=rewards, iterations=6)
     (tmp_path / "base.yaml").write_text(yaml.safe_dump(config.dump(), sort_keys=False))
 

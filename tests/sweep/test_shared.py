@@ -13,7 +13,7 @@ from lenity.rewards.standardise import Standardiser
 from lenity.runs.config import RunConfig
 from lenity.sweep import tasks
 
-LONG = {"long": {"kind": "function", "function": f"{tiny.__file__}:helpful"}}
+LONG = {"long": {"type": "function", "function": f"{tiny.__file__}:helpful"}}
 
 
 @pytest.fixture

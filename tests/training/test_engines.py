@@ -39,7 +39,7 @@ def test_tensor_parallelism_divides_the_processes(tmp_path, monkeypatch):
 
 def test_a_method_that_does_not_train_in_the_loop_has_no_engine(tmp_path):
     with pytest.raises(ConfigError, match=r"method ric does not train in the loop, so rollout\.engine continuous"):
-        tiny.run_config("model", tmp_path, method={"name": "ric"}, rollout=FAR)
+        tiny.run_config("model", tmp_path, method={"type": "ric"}, rollout=FAR)
 
 
 def test_a_run_without_an_engine_has_our_own(tiny_model, tmp_path):

@@ -33,11 +33,11 @@ def test_training_raises_the_rewards(tiny_model, tmp_path):
         "ppo": {"epochs": 2, "mini_batch_size": 16, "accumulation": 1},
         "optimizer": {"learning_rate": 2e-2, "warmup_steps": 2},
         "kl": {"kind": "fixed", "coefficient": 0.0},
-        "held_out_prompts": {"reader": "toy", "split": "test", "count": 60},
+        "held_out_prompts": {"type": "toy", "split": "test", "count": 60},
         "evaluation": {"limit": 60},
         "rewards": {
-            "helpful": {"kind": "function", "function": f"{__file__}:long_words"},
-            "harmless": {"kind": "function", "function": f"{tiny.__file__}:harmless"},
+            "helpful": {"type": "function", "function": f"{__file__}:long_words"},
+            "harmless": {"type": "function", "function": f"{tiny.__file__}:harmless"},
         },
     }
     run = train(tiny.run_config(tiny_model, tmp_path / "run", **changes))
@@ -52,7 +52,7 @@ def test_training_raises_the_rewards(tiny_model, tmp_path):
         {"critic": {"kind": "separate", "hidden_size": 8}},
         {"policy_dtype": "bfloat16"},
         {"ppo": {"epochs": 1, "mini_batch_size": 3, "accumulation": 2, "value_clip": None, "normalise": "scale_only", "whiten": False}},
-        {"method": {"name": "plc", "gate": "net", "schedule": "cosine"}, "kl": {"kind": "fixed", "coefficient": 0.1}},
+        {"method": {"type": "plc", "gate": "net", "schedule": "cosine"}, "kl": {"kind": "fixed", "coefficient": 0.1}},
         {"logging": {"trackers": ["tensorboard"], "progress": False, "samples": 0}},
     ],
     ids=["separate critic", "bfloat16", "odd sizes", "net gate", "tensorboard"],
@@ -104,8 +104,8 @@ def test_a_reward_that_breaks_in_the_middle_loses_nothing(tiny_model, tmp_path):
         "    return [float('nan') if calls > 3 else float(len(r)) for r in responses]\n"
     )
     rewards = {
-        "helpful": {"kind": "function", "function": f"{file}:breaks"},
-        "harmless": {"kind": "function", "function": f"{tiny.__file__}:harmless"},
+        "helpful": {"type": "function", "function": f"{file}:breaks"},
+        "harmless": {"type": "function", "function": f"{tiny.__file__}:harmless"},
     }
     config = tiny.run_config(tiny_model, tmp_path / "run", rewards=rewards, iterations=4)
     with pytest.raises(RewardError, match="is not a finite number"):
@@ -156,8 +156,8 @@ def draws(prompts, responses):
 def test_a_reward_that_draws_at_random_repeats_after_a_crash(tiny_model, tmp_path):
     (tmp_path / "mine.py").write_text(DRAWS)
     rewards = {
-        "helpful": {"kind": "function", "function": f"{tmp_path / 'mine.py'}:draws"},
-        "harmless": {"kind": "function", "function": f"{tiny.__file__}:harmless"},
+        "helpful": {"type": "function", "function": f"{tmp_path / 'mine.py'}:draws"},
+        "harmless": {"type": "function", "function": f"{tiny.__file__}:harmless"},
     }
     straight, cut = (
         train(tiny.run_config(tiny_model, tmp_path / name, rewards=rewards)) for name in ("straight", "cut")

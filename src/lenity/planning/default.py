@@ -12,7 +12,7 @@ PAPER: dict[str, Any] = {
     "prompts": {"type": "hh-rlhf", "max_tokens": 512},
     "weights": {"harmless": 0.3334, "helpful": 0.3333, "humor": 0.3333},
     "rewards": {"harmless": "gpt2-large-harmless", "helpful": "gpt2-large-helpful", "humor": "humor-no-humor"},
-    "method": {"name": "plc"},
+    "method": {"type": "plc"},
 }
 
 
