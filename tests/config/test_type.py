@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 
 import pytest
-
 import tiny
+
 from lenity.config.base import parse_member, with_type
 from lenity.config.load import override, parse
 from lenity.data.base import DATASETS
@@ -54,5 +54,5 @@ def test_an_override_counts_over_the_file_in_either_word(tmp_path, given, overri
 
 
 def test_the_later_word_counts():
-    assert with_type({"type": "plc", "type": "linear"}, RULES) == {"type": "linear"}
-    assert parse_member({"type": "plc", "type": "linear"}, RULES) == parse_member("linear", RULES)
+    assert with_type({"type": "plc", "name": "linear"}, RULES) == {"type": "linear"}
+    assert parse_member({"type": "plc", "name": "linear"}, RULES) == parse_member("linear", RULES)
