@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -20,5 +21,7 @@ def test_runs_killed_at_random_instants_end_as_those_that_were_not():
     )
     assert found.returncode == 0, found.stdout + found.stderr
     assert "\n20 kills, " in "\n" + found.stdout and "differs" not in found.stdout
-    runs, same = (int(found.stdout.split(" kills, ")[1].split(sign)[0].split()[-1]) for sign in (" runs", " of them"))
+    said = re.search(r"^20 kills, .*?(\d+) runs.*?(\d+) of them", found.stdout, re.MULTILINE | re.DOTALL)
+    assert said is not None, found.stdout
+    runs, same = map(int, said.groups())
     assert runs == same >= 5
