@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 
 import pytest
-import tiny
 
+import tiny
 from lenity.config.base import parse_member, with_type
 from lenity.config.load import override, parse
 from lenity.data.base import DATASETS

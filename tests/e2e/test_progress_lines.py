@@ -11,11 +11,11 @@ import threading
 
 import pytest
 import yaml
-from test_progress import rows, screen
 
 import tiny
 from judge.conftest import toy_run
 from scripted_server import Scripted, say
+from terminals import rows, screen
 
 OFTEN = ("--logging.every_seconds", "0.05")
 SMALL = {"hidden_size": 16, "layers": 1, "heads": 2, "vocab_size": 300, "max_position_embeddings": 64}

@@ -13,7 +13,6 @@ from click.testing import CliRunner
 from safetensors.torch import load_file
 
 import tiny
-from lenity import checkpoint as checkpoints
 from lenity.cli.evaluate import command
 from lenity.errors import CheckpointError, ConfigError, FolderInUseError, ProtocolError, StoppedError
 from lenity.evaluation import subject
@@ -24,6 +23,7 @@ from lenity.judge import questions
 from lenity.report.collect import read_runs
 from lenity.report.evidence import gather
 from lenity.report.page import write_page
+from lenity.runs import checkpoint as checkpoints
 from lenity.runs.checkpoint import Checkpoint
 from lenity.runs.folder import RunFolder
 from lenity.storage.lock import locked
