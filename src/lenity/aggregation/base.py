@@ -13,7 +13,7 @@ from pydantic import Field
 from lenity.aggregation.presets import Presets
 from lenity.aggregation.work import CREDIT_PASSES, UPDATE_PASSES, Work
 from lenity.config.base import Section
-from lenity.config.names import Name
+from lenity.config.names import Word
 from lenity.registry import Registry
 
 if TYPE_CHECKING:
@@ -47,9 +47,7 @@ class Rule(Section, abc.ABC):
     pitfalls: ClassVar[str] = ""
     presets: ClassVar[Presets] = {}
 
-    label: Name | None = Field(
-        None, pattern=r"^[\w.+-]+$", description="name in folders and tables, to tell settings of one method apart"
-    )
+    label: Word | None = Field(None, description="name in folders and tables, to tell settings of one method apart")
 
     def at(self, progress: float) -> Self:
         """The rule at a fraction ``progress`` in [0, 1] of training; a copy need not look after what it remembers."""
