@@ -7,7 +7,19 @@ import math
 from lenity.pareto.confidence import Interval
 from lenity.pareto.measures import Measure, measures
 from lenity.report.comparison import MAIN, Comparison
-from lenity.report.panels.base import Cell, Choice, Figure, Table, bracket, number, rounded, signed, slug, weights_text
+from lenity.report.panels.base import (
+    Cell,
+    Choice,
+    Figure,
+    Table,
+    bracket,
+    number,
+    rounded,
+    short,
+    signed,
+    slug,
+    weights_text,
+)
 from lenity.report.panels.looks import MUTED, TEXT, Look, axis, layout
 from lenity.report.tables import count
 
@@ -41,8 +53,9 @@ def _bar(comparison: Comparison, measure: Measure, styles: dict[str, Look], sect
         for method, bar in found
         if math.isnan(bar.value)
     ]
+    names = {"tickvals": [method for method, _ in found], "ticktext": [short(method) for method, _ in found]}
     axes = layout(
-        axis(nticks=5, zeroline=True, zerolinecolor=MUTED), axis(autorange="reversed", type="category", showgrid=False),
+        axis(nticks=5, zeroline=True, zerolinecolor=MUTED), axis(autorange="reversed", type="category", showgrid=False, **names),
         annotations=blank, shapes=_best(comparison, measure), margin={"l": 10, "r": 14, "t": 6, "b": 22},
     )  # fmt: skip
     return Figure(
