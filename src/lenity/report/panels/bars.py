@@ -36,6 +36,7 @@ def bars(comparison: Comparison, styles: dict[str, Look], section: str = "metric
 
 def _bar(comparison: Comparison, measure: Measure, styles: dict[str, Look], section: str) -> Figure:
     found = [(one.method, one.figures[measure.name]) for one in comparison.methods]
+    methods = [method for method, _ in found]
     known = [interval for _, interval in found]
     whiskers = {
         "type": "data", "symmetric": False, "thickness": 1.4, "width": 4, "color": TEXT,
@@ -43,7 +44,7 @@ def _bar(comparison: Comparison, measure: Measure, styles: dict[str, Look], sect
         "arrayminus": rounded([bar.value - bar.low for bar in known]),
     }  # fmt: skip
     trace = {
-        "type": "bar", "orientation": "h", "y": [method for method, _ in found], "x": rounded([bar.value for bar in known]),
+        "type": "bar", "orientation": "h", "y": methods, "x": rounded([bar.value for bar in known]),
         "error_x": whiskers, "marker": {"color": [styles[method].colour for method, _ in found]}, "showlegend": False, "width": 0.62,
         "text": [f"{number(bar.value)} {bracket(bar)}" for bar in known], "textposition": "none",
         "hovertemplate": "%{y}: %{text}<extra></extra>",
@@ -53,9 +54,8 @@ def _bar(comparison: Comparison, measure: Measure, styles: dict[str, Look], sect
         for method, bar in found
         if math.isnan(bar.value)
     ]
-    names = {"tickvals": [method for method, _ in found], "ticktext": [short(method) for method, _ in found]}
     axes = layout(
-        axis(nticks=5, zeroline=True, zerolinecolor=MUTED), axis(autorange="reversed", type="category", showgrid=False, **names),
+        axis(nticks=5, zeroline=True, zerolinecolor=MUTED), axis(autorange="reversed", type="category", showgrid=False, tickvals=methods, ticktext=list(map(short, methods))),
         annotations=blank, shapes=_best(comparison, measure), margin={"l": 10, "r": 14, "t": 6, "b": 22},
     )  # fmt: skip
     return Figure(
