@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import pytest
+from lenity.config.run import RunConfig
 from pydantic import Field
 
 from lenity.config import sections
 from lenity.config.base import Section
 from lenity.config.load import load, override, parse, read_yaml
 from lenity.config.objectives import check_weights
+from lenity.config.stages import SFTConfig
 from lenity.errors import ConfigError
+
+BARE = {
+    "output": "out", "policy": {"model": "m"}, "prompts": {"type": "toy"},
+    "weights": {"helpful": 1.0}, "rewards": {"helpful": {"type": "toy", "preference": "helpful"}},
+}  # fmt: skip
 
 
 class Small(Section):
@@ -123,3 +130,23 @@ def test_weights_on_the_simplex():
 def test_sections_are_frozen():
     with pytest.raises(ValueError, match="frozen"):
         sections.PPO().epochs = 3  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("model", "changes", "what", "remedy"),
+    [
+        (SFTConfig, {"model": 3}, "model: found 3; input should be a valid string, or a valid dictionary or instance of Scratch.", "Set it with --model value."),
+        (SFTConfig, {"model": {"layer": 3}}, "model.layer: unknown field (value 3).", "Did you mean 'layers'?"),
+        (RunConfig, {"policy": {"model": "m", "lora": {"target_modules": 3}}}, "policy.lora.target_modules: found 3; input should be a valid list, or 'all-linear'.", "Set it with --policy.lora.target_modules value."),
+        (RunConfig, {"logging": {"trackers": "wandb"}}, "logging.trackers: found 'wandb'; a list is wanted.", "Write --logging.trackers '[wandb]', several separated by commas."),
+        (RunConfig, {"logging": {"trackers": ["wand"]}}, "logging.trackers.0: found 'wand'; input should be 'tensorboard', 'wandb' or 'trackio'.", "Did you mean 'wandb'? Set it with --logging.trackers value, which holds them all."),
+        (RunConfig, {"optimizer": {"betas": [0.9, 1]}}, "optimizer.betas.1: found 1; input should be less than 1.", "Set it with --optimizer.betas value, which holds them all."),
+        (RunConfig, {"method": {"type": "plc", "label": "a b"}}, "method.label: found 'a b'; 'a b' is no label; use letters, digits, '_', '.', '+' and '-' alone.", "Set it with --method.label value."),
+    ],
+)  # fmt: skip
+def test_values_of_no_kind_that_a_field_takes(model, changes, what, remedy):
+    """The field is named as a user writes it, and once."""
+    base = BARE if model is RunConfig else {"output": "o", "model": "m", "data": {"dataset": "d.jsonl"}}
+    with pytest.raises(ConfigError) as error:
+        parse(model, base | changes)
+    assert (error.value.what, error.value.remedy) == (f"the configuration: {what}", remedy)

@@ -59,6 +59,12 @@ def folders(tmp_path_factory):
         (folder / "best_front.json").write_text(json.dumps(best))
         write_page(gather(folder))
         found[len(names)] = folder
+    long = tmp_path_factory.mktemp("long")
+    names, points = ("helpful", "harmless"), [(1.0, 0.0), (0.0, 1.0)]
+    methods = {f"{method}, learning_rate 1e-5, coefficient {i}_{'x' * 40}": 0.5 for i, method in enumerate(["plc"] * 6)}
+    write_sweep(long, names, [dict(zip(names, point, strict=True)) for point in points], methods)
+    write_page(gather(long))
+    found["long"] = long
     found["hostile"] = write_hostile(tmp_path_factory.mktemp("hostile"))
     return found
 
@@ -203,6 +209,25 @@ def test_three_objectives_stand_in_space_and_in_pairs(visit):
     )
     titles = page.locator("#fronts " + SHOWN + "figure h4").all_text_contents()
     assert titles == ["All three at once", "helpful × harmless", "helpful × humorous", "harmless × humorous"]
+
+
+def test_long_names_leave_room_for_what_is_said_of_them(visit):
+    """They stay at the left while a table is scrolled, so on a phone too some of the table must be beside them."""
+    page = visit("long", width=390, height=800)
+    widest = (
+        "Math.max(...[...document.querySelectorAll('.wide tbody th')].map((one) => one.getBoundingClientRect().width))"
+    )
+    assert page.evaluate(widest) < 0.55 * 390
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    chart = "#metrics " + SHOWN + ".plot"
+    page.locator(chart).first.scroll_into_view_if_needed()
+    page.wait_for_selector(chart + "[data-drawn] .main-svg")
+    bar = f"(() => {{ const plot = document.querySelector('{chart}'); return plot._fullLayout._size.w / plot.clientWidth; }})()"
+    assert page.evaluate(bar) > 0.3
+    page = visit("long")
+    assert page.evaluate(
+        "(() => { const one = document.querySelector('table.words').parentElement; return one.scrollWidth <= one.clientWidth; })()"
+    )
 
 
 @pytest.mark.parametrize("objectives", [2, 3])

@@ -248,6 +248,8 @@ def test_a_methods_field_goes_to_the_methods_that_have_it_and_that_is_told(file)
         ("plc,linear", ["--method.tau", "0.1"], ["--method.tau is a field of none", "plc, linear", "plc has label, temperature", "linear has label, source"]),
         ("plc,linear", ["--method.temprature", "0.1"], ["Did you mean 'temperature'?"]),
         ("ric", ["--method.offline.step", "1"], ["Did you mean 'steps'?", "ric has pairs, steps"]),
+        ("plc,linear", ["--method", "plc"], ["--method plc names one method, and the sweep has plc, linear", "give --methods plc"]),
+        ("plc,linear", ["--method=plc"], ["--method plc names one method", "give --methods plc"]),
         ("linear", ["--method", "plc"], ["--method is plc, and the methods of the sweep are linear"]),
         ("plc", ["--method.temperature", "warm"], ["method.temperature: found 'warm'"]),
         ("[{type: plc, temperature: 0.1, label: a}, {type: plc, temperature: 2.0, label: b}]", ["--method.temperature", "1"], ["could be of each of a, b"]),

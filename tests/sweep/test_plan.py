@@ -12,6 +12,7 @@ from safetensors.torch import load_file
 import tiny
 from lenity.errors import CheckpointError
 from lenity.pareto.weights import points
+from lenity.rules.linear import Linear
 from lenity.runs.folder import RunFolder
 from lenity.sweep import tasks
 from lenity.sweep.plan import plan
@@ -35,6 +36,17 @@ def test_corners_are_taken_from_solo_runs_that_there_are_anyway(method, other):
         assert found[f"{method}/{corner}"].method.source == str(Path("out/runs/solo") / corner)
     assert found[f"{method}/helpful0.5_harmless0.5"].method.source is None
     assert sum(not run.method.sources for run in found.values()) == 3
+
+
+def test_methods_made_of_linear_train_at_corners_themselves():
+    """GDPO standardises within a prompt and has no critic: at a corner it is not SOLO."""
+
+    class Halved(Linear):
+        def mask(self, advantages, weights):
+            return super().mask(advantages, weights) / 2
+
+    assert not any(found.method.sources for name, found in planned(["gdpo", "solo"]).items() if "gdpo" in name)
+    assert Halved().twin({"helpful": 1.0, "harmless": 0.0}) is None
 
 
 def test_nothing_is_taken_from_runs_of_another_seed_budget_or_method():

@@ -57,11 +57,14 @@ def tell(error: BaseException) -> int:
 def _parts(error: BaseException) -> tuple[str, str, int]:
     if isinstance(error, LenityError):
         return error.what, error.remedy, error.exit_code
-    if isinstance(error, click.UsageError) and error.ctx:
+    if isinstance(error, click.UsageError):
         what, hint = error.format_message(), ""
         if isinstance(error, click.NoSuchOption):
             what, hint = error.message, did_you_mean(error.option_name, error.possibilities or ())
-        return what, f"{hint} See {error.ctx.command_path} --help.".strip(), error.exit_code
+        if isinstance(error, click.BadParameter) and error.param and isinstance(error.param.type, click.Choice):
+            hint = did_you_mean(error.message.split("'")[1], map(str, error.param.type.choices))
+        path = error.ctx.command_path if error.ctx else "lenity"
+        return what, f"{hint} See {path} --help.".strip(), error.exit_code
     what = " ".join("".join(traceback.format_exception_only(error)).split())
     if plug_in := _plug_in(error):
         return (

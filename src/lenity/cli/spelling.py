@@ -46,7 +46,7 @@ class TakesFields(click.Command):
 
     def _check(self, ctx: click.Context, args: Sequence[str], options: Sequence[str]) -> None:
         fields = [f"--{name}" for name in self._model.model_fields]
-        for word, after in zip(args, [*args[1:], "--"], strict=True):
+        for word, after in zip(args, [*args[1:], "--"], strict=False):
             if word == "--":
                 return
             name, equals, _ = word.partition("=")

@@ -15,6 +15,8 @@ from lenity.config.plain import brief, dotted
 from lenity.config.suggest import did_you_mean
 from lenity.errors import ConfigError, LenityError
 
+_KIND = re.compile(r"[\w-]+\[|(str|int|float|bool|list|dict|tuple)$|[A-Z]\w*$")
+
 
 def explain(model: type[BaseModel], data: Any, problem: Any) -> tuple[str, str]:
     """What is wrong and the remedy; both in the first where a validator of several fields says them in one.
@@ -22,7 +24,7 @@ def explain(model: type[BaseModel], data: Any, problem: Any) -> tuple[str, str]:
     Args:
         model: what ``data`` was to be.
         data: as it was given.
-        problem: one of ``ValidationError.errors()``.
+        problem: one of :func:`problems`.
     """
     where = dotted(problem["loc"])
     option = ".".join(takewhile(lambda part: isinstance(part, str), problem["loc"]))  # a list is set as a whole
@@ -42,10 +44,60 @@ def explain(model: type[BaseModel], data: Any, problem: Any) -> tuple[str, str]:
         return f"{message}.", ""
     if problem["loc"][-1] == "[key]":
         return f"{dotted(problem['loc'][:-2])}: {message}.", ""
+    return _of_value(problem, where, option, message)
+
+
+def _of_value(problem: Any, where: str, option: str, message: str) -> tuple[str, str]:
+    """What is wrong with a value that stands where one is wanted."""
+    found = problem["input"]
     shown = "" if isinstance(found, dict) else f"found {brief(found)}; "
     choices = re.findall(r"'([^']*)'", message) if problem["type"] == "literal_error" else []
-    remedy = f"{did_you_mean(found, choices)} Set it with --{option} value."
+    if problem["type"] in {"list_type", "tuple_type"}:
+        return f"{where}: {shown}a list is wanted.", f"Write --{option} '[{found}]', several separated by commas."
+    whole = "" if option == where else ", which holds them all"
+    remedy = f"{did_you_mean(found, choices)} Set it with --{option} value{whole}."
     return f"{where}: {shown}{message[:1].lower()}{message[1:]}.", remedy.strip()
+
+
+def problems(data: Any, errors: Sequence[Any]) -> list[dict[str, Any]]:
+    """``ValidationError.errors()`` at places of ``data``; of a value that may be of several kinds, what the nearest kind misses.
+
+    >>> from pydantic import RootModel, ValidationError
+    >>> try:
+    ...     RootModel[dict[str, int | list[str]]].model_validate({"a": {}})
+    ... except ValidationError as error:
+    ...     print([(each["loc"], each["msg"]) for each in problems({"a": {}}, error.errors())])
+    [(('a',), 'Input should be a valid integer, or a valid list')]
+    """
+    groups: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
+    for number, problem in enumerate(errors):
+        loc, kinds = _place(data, problem["loc"])
+        groups.setdefault((loc[:kinds], number if kinds is None else None), []).append(problem | {"loc": loc})
+    return [problem for (at, _), group in groups.items() for problem in _nearest(len(at), group)]
+
+
+def _nearest(depth: int, group: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Of problems of one value at ``depth``, those deepest inside it; where none is inside, one that names every kind."""
+    deepest = max(len(problem["loc"]) for problem in group)
+    if len(group) == 1 or deepest > depth:
+        return [problem for problem in group if len(problem["loc"]) == deepest]
+    first, *others = (problem["msg"] for problem in group)
+    kinds = [first, *(message.removeprefix("Input should be ") for message in others)]
+    return [group[0] | {"type": "kinds", "msg": ", or ".join(kinds)}]
+
+
+def _place(data: Any, loc: Sequence[Any]) -> tuple[tuple[Any, ...], int | None]:
+    """``loc`` without pydantic's names of the kinds that a value may be of, and where the first of these stood."""
+    kept: list[Any] = []
+    first = None
+    for part in loc:
+        there = isinstance(data, Mapping) and part in data
+        if isinstance(part, str) and part != "[key]" and not there and _KIND.match(part):
+            first = len(kept) if first is None else first
+            continue
+        kept.append(part)
+        data = _inner(data, part)
+    return tuple(kept), first
 
 
 def fields_at(model: type[BaseModel], data: Any, path: Sequence[Any]) -> list[str]:

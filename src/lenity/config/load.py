@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from lenity.config.base import TYPE
-from lenity.config.explain import explain
+from lenity.config.explain import explain, problems
 from lenity.config.plain import brief, check, from_yaml
 from lenity.errors import ConfigError
 
@@ -73,7 +73,7 @@ def parse(model: type[M], data: dict[str, Any], source: str = "the configuration
         check(data)
         return model.model_validate(data)
     except ValidationError as error:
-        found = [explain(model, data, problem) for problem in error.errors()]
+        found = [explain(model, data, problem) for problem in problems(data, error.errors())]
         if len(found) == 1:
             what, remedy = found[0]
             raise ConfigError(f"{source}: {what}", remedy) from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated
 
 from pydantic import AfterValidator
@@ -25,5 +26,14 @@ def _inside(text: str) -> str:
     return text
 
 
+def _word(text: str) -> str:
+    if not re.fullmatch(r"[\w.+-]+", text):
+        raise ValueError(f"{text!r} is no label; use letters, digits, '_', '.', '+' and '-' alone")
+    return text
+
+
 Name = Annotated[str, AfterValidator(_name)]
+Word = Annotated[
+    Name, AfterValidator(_word)
+]  # a name that stands among others in tables and options, without blanks or commas
 Inside = Annotated[str, AfterValidator(_inside)]  # a path that goes down from its folder

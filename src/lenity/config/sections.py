@@ -12,6 +12,7 @@ Positive = Annotated[float, Field(gt=0)]
 Precision = Literal["auto", "float32", "bfloat16"]
 Average = Literal["exact", "factors"]  # of adapters: of their updates, or of A and B apart
 Fraction = Annotated[float, Field(ge=0, le=1)]
+Decay = Annotated[float, Field(ge=0, lt=1)]
 
 
 class LoRA(Section):
@@ -137,7 +138,7 @@ class Optimizer(Section):
     )
     critic_learning_rate: Positive | None = Field(None, description="for the critic; default: the same")
     weight_decay: float = Field(0.0, ge=0)
-    betas: tuple[float, float] = (0.9, 0.999)
+    betas: tuple[Decay, Decay] = Field((0.9, 0.999), description="AdamW's, at least 0 and below 1")
     max_grad_norm: Positive = Field(0.5, description="gradient clipping")
     warmup_steps: float = Field(20, ge=0, description="optimizer steps; below 1, a share of all of them")
     final_fraction: Fraction = Field(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 from pydantic import Field
 
 from lenity.config.base import Section
-from lenity.config.names import Name
+from lenity.config.names import Word
 from lenity.config.registry import Registry
 from lenity.errors import ConfigError
 from lenity.rules.presets import Presets
@@ -49,9 +49,7 @@ class Rule(Section, abc.ABC):
     pitfalls: ClassVar[str] = ""
     presets: ClassVar[Presets] = {}
 
-    label: Name | None = Field(
-        None, pattern=r"^[\w.+-]+$", description="name in folders and tables, to tell settings of one method apart"
-    )
+    label: Word | None = Field(None, description="name in folders and tables, to tell settings of one method apart")
 
     def at(self, progress: float) -> Self:
         """The rule at a fraction ``progress`` in [0, 1] of training; a copy need not look after what it remembers."""

@@ -31,5 +31,5 @@ class Linear(Shared, AdvantageRule):
         return advantages.new_ones(advantages.shape)
 
     def twin(self, weights: Mapping[str, float]) -> str | None:
-        """SOLO, where all weight is on one objective."""
-        return "solo" if max(weights.values()) == 1 else None
+        """SOLO, where all weight is on one objective; None for classes made of this one, which may compute otherwise."""
+        return "solo" if type(self) is Linear and max(weights.values()) == 1 else None

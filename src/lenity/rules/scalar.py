@@ -16,6 +16,10 @@ class MORLHF(Linear):
     paper = "Roijers et al. 2013; arXiv 2310.11564 for language models"
     pitfalls = "with raw rewards of unlike scale the weights mean nothing; they weigh standardised rewards here"
 
+    def twin(self, weights: Mapping[str, float]) -> str | None:
+        """As linear's."""
+        return Linear().twin(weights)
+
 
 @RULES.register("solo")
 class Solo(Linear):
@@ -32,7 +36,3 @@ class Solo(Linear):
                 f"method solo trains one objective, but weights are {dict(weights)}.",
                 "Set one to 1 and the others to 0, or use morlhf.",
             )
-
-    def twin(self, weights: Mapping[str, float]) -> str | None:
-        """None: the others take theirs from it."""
-        return None

@@ -82,7 +82,8 @@ class RunConfig(Section):
         named = parse_member(method, RULES)
         if not isinstance(data["preset"], str) or data["preset"] not in named.presets:
             raise ValueError(
-                f"preset {data['preset']!r} is not one of method {member_name(named, RULES)}, which has {sorted(named.presets) or 'none'}"
+                f"preset {data['preset']!r} is not one of method {member_name(named, RULES)}, which has "
+                f"{', '.join(sorted(named.presets)) or 'none'}; leave preset out, or name one that there is"
             )
         if isinstance(method, Rule):
             method = dump_member(method, RULES)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -118,10 +119,22 @@ def load_sweep(
             f"--method is {member_name(run.method, RULES)}, and the methods of the sweep are {names_of(sweep.methods)}.",
             "Leave it out, or name it in --methods.",
         )
+    if len(sweep.methods) > 1 and (bare := _bare(own)):
+        raise ConfigError(
+            f"{bare} names one method, and the sweep has {names_of(sweep.methods)}.",
+            f"To sweep it alone, give --methods {names_of([run.method])}.",
+        )
     methods = list(sweep.methods)
     for field, words in fields:
         methods = with_field(methods, field, words, str(path), say)
     return sweep.model_copy(update={"methods": methods})
+
+
+def _bare(overrides: Sequence[str]) -> str | None:
+    """The override that gives a method without any setting, and so can change nothing in a sweep of several."""
+    words = [part for word in overrides for part in word.split("=", 1)]
+    pairs = pairwise(words)
+    return next((f"{key} {value}" for key, value in pairs if key == "--method" and "{" not in value), None)
 
 
 def _own(run: RunConfig, method: Any) -> Any:

@@ -7,7 +7,19 @@ import math
 from lenity.pareto.confidence import Interval
 from lenity.pareto.measures import Measure, measures
 from lenity.report.comparison import MAIN, Comparison
-from lenity.report.panels.base import Cell, Choice, Figure, Table, bracket, number, rounded, signed, slug, weights_text
+from lenity.report.panels.base import (
+    Cell,
+    Choice,
+    Figure,
+    Table,
+    bracket,
+    number,
+    rounded,
+    short,
+    signed,
+    slug,
+    weights_text,
+)
 from lenity.report.panels.looks import MUTED, TEXT, Look, axis, layout
 from lenity.report.tables import count
 
@@ -24,6 +36,7 @@ def bars(comparison: Comparison, styles: dict[str, Look], section: str = "metric
 
 def _bar(comparison: Comparison, measure: Measure, styles: dict[str, Look], section: str) -> Figure:
     found = [(one.method, one.figures[measure.name]) for one in comparison.methods]
+    methods = [method for method, _ in found]
     known = [interval for _, interval in found]
     whiskers = {
         "type": "data", "symmetric": False, "thickness": 1.4, "width": 4, "color": TEXT,
@@ -31,7 +44,7 @@ def _bar(comparison: Comparison, measure: Measure, styles: dict[str, Look], sect
         "arrayminus": rounded([bar.value - bar.low for bar in known]),
     }  # fmt: skip
     trace = {
-        "type": "bar", "orientation": "h", "y": [method for method, _ in found], "x": rounded([bar.value for bar in known]),
+        "type": "bar", "orientation": "h", "y": methods, "x": rounded([bar.value for bar in known]),
         "error_x": whiskers, "marker": {"color": [styles[method].colour for method, _ in found]}, "showlegend": False, "width": 0.62,
         "text": [f"{number(bar.value)} {bracket(bar)}" for bar in known], "textposition": "none",
         "hovertemplate": "%{y}: %{text}<extra></extra>",
@@ -42,7 +55,7 @@ def _bar(comparison: Comparison, measure: Measure, styles: dict[str, Look], sect
         if math.isnan(bar.value)
     ]
     axes = layout(
-        axis(nticks=5, zeroline=True, zerolinecolor=MUTED), axis(autorange="reversed", type="category", showgrid=False),
+        axis(nticks=5, zeroline=True, zerolinecolor=MUTED), axis(autorange="reversed", type="category", showgrid=False, tickvals=methods, ticktext=list(map(short, methods))),
         annotations=blank, shapes=_best(comparison, measure), margin={"l": 10, "r": 14, "t": 6, "b": 22},
     )  # fmt: skip
     return Figure(

@@ -93,6 +93,15 @@ def with_bracket(interval: Interval) -> str:
     return f"{number(interval.value)} {bracket(interval)}".strip()
 
 
+def short(name: str, most: int = 24) -> str:
+    """A name beside a small chart: its beginning, and its end, in which names with settings differ.
+
+    >>> short("plc, learning_rate 1e-5, kl.coefficient 0.1"), short("soups:exact")
+    ('plc, lear…oefficient 0.1', 'soups:exact')
+    """
+    return name if len(name) <= most else f"{name[: most // 2 - 3]}…{name[-most // 2 - 2 :]}"
+
+
 def signed(interval: Interval) -> str:
     """A difference, with its sign."""
     return ("+" if interval.value > 0 else "") + with_bracket(interval)
