@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from lenity.config.run import RunConfig
 from pydantic import Field
 
 from lenity.config import sections
@@ -12,6 +11,7 @@ from lenity.config.load import load, override, parse, read_yaml
 from lenity.config.objectives import check_weights
 from lenity.config.stages import SFTConfig
 from lenity.errors import ConfigError
+from lenity.runs.config import RunConfig
 
 BARE = {
     "output": "out", "policy": {"model": "m"}, "prompts": {"type": "toy"},
