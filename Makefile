@@ -78,7 +78,7 @@ equivalence: setup ## every method with one process and with several on the CPU,
 fuzz: setup ## 100,000 hostile inputs for each reader of files and answers, docs/results/fuzz.md (about 30 minutes)
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/fuzz.py
 
-docs: setup ## regenerate what is written by program: README tree, docs/configuration.md, docs/methods.md
+docs: setup ## regenerate what is written by program: README rooms, docs/files.md, docs/configuration.md, docs/methods.md
 	$(BIN)/python scripts/generate_docs.py
 
 docs-picture: setup ## redraw the README's picture, docs/front.svg, from runs/demo

@@ -1,4 +1,4 @@
-"""Write what is generated: the README's tree, docs/configuration.md and docs/methods.md. ``--check`` only compares."""
+"""Write what is generated: the README's rooms, docs/files.md, docs/configuration.md and docs/methods.md. ``--check`` only compares."""
 
 from __future__ import annotations
 
@@ -18,18 +18,32 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "tests"))
 NOTE = "<!-- Written by `make docs`; do not edit. -->\n"
 
 
+def rooms() -> str:
+    """One line per folder of src/lenity, in the order in which they may import each other: its name and the first sentence of its docstring."""
+    from test_rooms import ROOMS
+
+    folders = [room for room in ROOMS if (ROOT / "src" / "lenity" / room).is_dir()]
+    texts = [
+        ast.get_docstring(ast.parse((ROOT / "src/lenity" / room / "__init__.py").read_text("utf-8")))
+        for room in folders
+    ]
+    lines = [f"{room + '/':<14} {(text or '').splitlines()[0]}" for room, text in zip(folders, texts, strict=True)]
+    return "```text\n" + "\n".join(lines) + "\n```"
+
+
 def tree() -> str:
-    """One line a file of src/lenity: its path and the first sentence of its docstring."""
+    """One line per file of src/lenity: its path and the first sentence of its docstring."""
     lines = []
     for path in sorted((ROOT / "src" / "lenity").rglob("*.py")):
         text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
         if text:
             name = path.relative_to(ROOT / "src").as_posix().replace("/__init__.py", "/")
             lines.append(f"{name:<42} {text.splitlines()[0]}")
-    return "```text\n" + "\n".join(lines) + "\n```"
+    return f"{NOTE}# Every file in one line\n\n```text\n" + "\n".join(lines) + "\n```\n"
 
 
 def configuration() -> str:
@@ -59,7 +73,7 @@ def methods() -> str:
     from lenity.cli.help import flat
     from lenity.rules import RULES
 
-    parts = [NOTE, "# Methods\n", "Set with `method: {name: ...}`; a new one is one file (CONTRIBUTING.md).\n"]
+    parts = [NOTE, "# Methods\n", "Set with `method: {type: ...}`; a new one is one file (CONTRIBUTING.md).\n"]
     parts += [row("name", "paper", "update", "cost of a front"), row(*["---"] * 4)]
     parts += [row(f"[`{name}`](#{name})", r.paper, r.equation, r.cost) for name in RULES for r in [RULES[name]]]
     for name in RULES:
@@ -106,7 +120,8 @@ def main() -> int:
     os.chdir(ROOT)
     check = "--check" in sys.argv[1:]
     stale = []
-    for path, text in (("docs/configuration.md", configuration()), ("docs/methods.md", methods())):
+    pages = {"docs/configuration.md": configuration(), "docs/methods.md": methods(), "docs/files.md": tree()}
+    for path, text in pages.items():
         file = ROOT / path
         if not file.is_file() or file.read_text(encoding="utf-8") != text:
             stale.append(path)
