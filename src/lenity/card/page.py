@@ -89,7 +89,7 @@ def card(
 
 def _summary(config: RunConfig, names: Names) -> list[str]:
     method = public(config.dump()["method"])
-    settings = ", ".join(f"{key} {value}" for key, value in method.items() if key != "name" and value is not None)
+    settings = ", ".join(f"{key} {value}" for key, value in method.items() if key != "type" and value is not None)
     what = "A LoRA adapter on" if not names.merged else "A whole model, with a LoRA adapter merged into"
     text = (
         f"{what} `{inline(names.base or 'a model of its own')}`, aligned by Lenity with method `{method['type']}`"

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lenity.config.base import TYPE
+
 if TYPE_CHECKING:
     from lenity.config.base import Section
     from lenity.runs.config import RunConfig
@@ -23,7 +25,6 @@ FREE_TO_CHANGE = {
 }  # training goes the same way with any of them
 SHAPES = ("critic.kind", "critic.hidden_size", "policy.lora.r", "policy.lora.target_modules")  # of what is trained
 LENGTH = ("iterations", "budget")
-MEMBERS = ("name", "reader")  # names a method or a reader of prompts, whose fields are its own
 CONSTANTS = ("standardisation", "rewards")  # what standardisation.json was measured with
 ADAPTER = ("policy.model", "policy.revision")  # what is merged in base/
 LOADED = ("policy.model", "policy.revision", "policy.dtype", "policy.trust_remote_code")  # evaluation reads them too
@@ -39,7 +40,7 @@ def changes(before: Any, now: Any, field: str = "") -> dict[str, str]:
         return {}
     if not (isinstance(before, dict) and isinstance(now, dict)):
         return {field: f"{field} was {before!r} and is {now!r}"}
-    if any(key in now and before[key] != now[key] for key in MEMBERS if isinstance(before.get(key), str)):
+    if TYPE in before and TYPE in now and before[TYPE] != now[TYPE]:  # whose fields are its own
         return {field: f"{field} was {_member(before)} and is {_member(now)}"}
     found: dict[str, str] = {}
     for key in [*before, *(key for key in now if key not in before)]:
@@ -126,11 +127,9 @@ def remeasured(before: RunConfig, now: RunConfig) -> list[str]:
 
 
 def _member(data: Mapping[str, Any]) -> str:
-    """A method or a reader with those of its settings that say anything."""
-    settings = [
-        f"{name} {value!r}" for name, value in data.items() if name not in MEMBERS and value not in (None, {}, [])
-    ]
-    named = next(str(data[key]) for key in MEMBERS if key in data)
+    """A method, a reader or a reward with those of its settings that say anything."""
+    settings = [f"{name} {value!r}" for name, value in data.items() if name != TYPE and value not in (None, {}, [])]
+    named = data[TYPE]
     return f"{named} ({', '.join(settings)})" if settings else named
 
 
