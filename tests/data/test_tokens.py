@@ -76,12 +76,14 @@ def test_a_transcript_is_tokenised_as_a_whole_and_ends_once(tokenizer):
 
 @pytest.mark.parametrize("slow", [False, True], ids=["offsets", "no offsets"])
 def test_labels_are_the_turns_and_their_ends(tokenizer, slow, request):
-    if "qwen" in request.node.name:
-        pytest.skip("there a token holds the end of a turn and more")
+    joined = (
+        "qwen" in request.node.name
+    )  # there one token holds the end of a turn and more, so that the last turn alone has its end
     for row, turns in zip(sft.encode(TEXTS, Slow(tokenizer) if slow else tokenizer, 512), TURNS, strict=True):
         found = learned(tokenizer, row)
-        assert [ids[-1] for ids in found] == [tokenizer.eos_token_id] * 2
-        for ids, turn in zip(found, turns, strict=True):
+        assert len(found) == len(turns) == 2
+        for ids, turn in list(zip(found, turns, strict=True))[joined:]:
+            assert ids[-1] == tokenizer.eos_token_id
             assert plain(tokenizer.decode(ids[:-1])) in {plain(turn), plain(turn).replace("😀", tokenizer.unk_token)}
 
 
