@@ -89,14 +89,18 @@ def refuse_injected(model: Any, field: str, name: str) -> None:
         )
 
 
-def _resize(base: Any, folder: Path, ends: Mapping[str, Any]) -> None:
-    """As many rows in the embeddings as the adapter was trained with, and its tokenizer has tokens."""
+def _tokens(folder: Path) -> int:
     from transformers import AutoTokenizer
 
+    return len(AutoTokenizer.from_pretrained(folder, local_files_only=True))
+
+
+def _resize(base: Any, folder: Path, ends: Mapping[str, Any]) -> None:
+    """As many rows in the embeddings as the adapter was trained with, and its tokenizer has tokens."""
     rows, has_tokenizer = len(base.get_input_embeddings().weight), (folder / "tokenizer_config.json").is_file()
     found = {name: count for name, count in _rows(folder, tuple(ends)) if count != rows}
     wanted = max(found.values(), default=rows)
-    if has_tokenizer and (tokens := len(AutoTokenizer.from_pretrained(folder))) > wanted:
+    if has_tokenizer and (tokens := _tokens(folder)) > wanted:
         raise ModelError(
             f"the tokenizer beside the adapter '{folder}' has {tokens} tokens, and there are embeddings of {wanted}.",
             "Save the adapter again with save_embedding_layers=True, or its tokenizer without the new tokens.",
