@@ -47,4 +47,4 @@ def test_a_model_card_has_its_own_front_matter_and_no_more(tmp_path, base):
     assert [block.splitlines()[0] for block in blocks] == ["python", "python", "sh"]
     for block in blocks[:2]:
         compile(block.removeprefix("python\n"), "card", "exec")
-    assert len(blocks[0].splitlines()) == 9 and len(blocks[2].splitlines()) == 3
+    assert len(blocks[0].splitlines()) == 13 and len(blocks[2].splitlines()) == 3

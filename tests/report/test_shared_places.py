@@ -162,7 +162,7 @@ def test_without_a_record_a_run_that_another_method_needs_counts_as_made_for_it(
         name = max(weights, key=weights.get)
         made = {"type": "soups", "solo": solo} if user == "soups" else {"type": "linear", "source": solo[name]}
         for method in ("plc", "solo", made):
-            label = {"soups": "soups:exact"}.get(method["name"], method["name"]) if method is made else method
+            label = {"soups": "soups:exact"}.get(method["type"], method["type"]) if method is made else method
             folder = tmp_path / "runs" / label / f"{name}1"
             write_run(folder, label, weights, {})
             config = tiny.run_config("m", folder, weights=weights, method=method)
