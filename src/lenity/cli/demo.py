@@ -30,6 +30,8 @@ import click
 )
 def command(output: Path, seed: int, jobs: int, iterations: int) -> None:
     """Align a tiny model in the toy world with PLC and with linear scalarisation, and compare them."""
+    from lenity.console.terminal import quiet
     from lenity.toy.demo import demo
 
+    quiet()
     demo(output, seed, jobs, iterations)
