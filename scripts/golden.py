@@ -197,7 +197,7 @@ def main() -> int:
             command.add_argument(argument, type=Path)
     chosen = vars(options.parse_args())
     work = {"inputs": make_inputs, "record": record, "compare": compare}[chosen.pop("command")]
-    return int(work(*chosen.values()) or 0)  # type: ignore[operator]
+    return int(work(*chosen.values()) or 0)
 
 
 if __name__ == "__main__":
