@@ -58,7 +58,7 @@ STAGES: dict[str, tuple[Any, str]] = {
     "calibration": (lenity.training.loop, "_constants"),
     "generation": (Stages, "generate"),
     "scoring": (Stages, "score"),
-    "credit": (Stages, "credit"),
+    "advantages": (Stages, "compute_advantages"),
     "update": (Stages, "update"),
     "metrics": (RunFolder, "append"),
     "checkpoint": (Checkpoint, "save"),

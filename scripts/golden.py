@@ -26,6 +26,7 @@ from typing import Any
 import yaml
 
 TIMINGS = {"seconds", "tokens_per_second", "rule_seconds", "learning_rate"}  # the last was not recorded at first
+FORMER = {"mask_mean": "objective_scale_mean", "without_eos": "truncated_fraction"}  # names of before
 TENSORS = ("adapter/adapter_model.safetensors", "weights.safetensors", "optimizer.safetensors", "rule.safetensors")
 CONVERSATIONS = [
     ("How do I boil an egg?", " Put it in boiling water for eight minutes.", " No idea."),
@@ -157,7 +158,7 @@ def hashes_of(run: Path) -> dict[str, str]:
     found = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files if path.is_file()}
     if (metrics := run / "metrics.jsonl").is_file():
         rows = [json.loads(line) for line in metrics.read_text(encoding="utf-8").splitlines()]
-        kept = [{key: value for key, value in row.items() if key not in TIMINGS} for row in rows]
+        kept = [{FORMER.get(key, key): value for key, value in row.items() if key not in TIMINGS} for row in rows]
         found["metrics"] = hashlib.sha256(json.dumps(kept).encode()).hexdigest()
     return found
 

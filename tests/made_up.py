@@ -146,7 +146,7 @@ def _write_metrics(folder, weights, iterations, rng):
             "reward": dict.fromkeys(weights, 0.5) if rng is None else {n: w * done + noise for n, w in weights.items()},
             "kl": 1.0 if rng is None else 3 * done,
             "conflict_rate": 0.3 + noise / 5,
-            "mask_mean": dict.fromkeys(weights, 0.9 + noise / 5),
+            "objective_scale_mean": dict.fromkeys(weights, 0.9 + noise / 5),
         }
         if rng is not None:
             row |= {"surplus": dict.fromkeys(weights, 0.2 + noise), "response_length": 20 + 5 * done, "tokens": 800}

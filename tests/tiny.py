@@ -8,7 +8,7 @@ import torch
 from peft import LoraConfig, get_peft_model
 from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
 
-from lenity.advantages.credit import credit
+from lenity.advantages.compute import compute_advantages
 from lenity.config.load import parse
 from lenity.config.sections import LoRA, Policy, Tolerance
 from lenity.distributed.processes import ALONE
@@ -19,7 +19,7 @@ from lenity.rollout.batch import Rollouts, Scored
 from lenity.rules import PLC
 from lenity.runs.config import RunConfig
 from lenity.toy.training import make_tokenizer
-from lenity.update.step import Setbacks, Update
+from lenity.update.step import FailureState, Update
 
 NAMES = ("helpful", "harmless", "humorous")
 
@@ -156,12 +156,12 @@ def harmless(prompts, responses):
 NO_SEED = torch.manual_seed
 
 
-def updater(module, settings, rate=1e-2, allowed=20, say=print):
+def updater(module, settings, rate=1e-2, allowed=20, notify=print):
     optimizer = torch.optim.SGD([p for p in module.parameters() if p.requires_grad], lr=rate)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 1.0)
     return Update(
         ALONE, module, optimizer, schedule, settings, 1e9,
-        Setbacks(settings.mini_batch_size), Tolerance(non_finite_steps=allowed), say,
+        FailureState(settings.mini_batch_size), Tolerance(non_finite_steps=allowed), notify,
     )  # fmt: skip
 
 
@@ -169,7 +169,7 @@ def trained(module):
     return {name: p.detach().clone() for name, p in module.named_parameters() if p.requires_grad}
 
 
-def credited(module, tokenizer, settings, objectives=3):
+def with_advantages(module, tokenizer, settings, objectives=3):
     batch = scored(tokenizer, objectives, lengths=(3, 1, 5, 4, 2, 5, 1, 3))
     weights = torch.full((objectives,), 1 / objectives)
-    return credit(batch, module, rule=PLC(leniency=0.0), weights=weights, beta=0.05, settings=settings)[0]
+    return compute_advantages(batch, module, rule=PLC(leniency=0.0), weights=weights, beta=0.05, settings=settings)[0]

@@ -43,7 +43,7 @@ def operations(model: Any, *, batch: int, prompt: int, length: float, epochs: in
     """Floating-point operations of the parts of an iteration.
 
     A token costs two operations a weight of the trunk, and two a weight of the head where its distribution is needed. Every token
-    goes once through the policy when generated, once through it and its reference when credited, once through each reward model,
+    goes once through the policy when generated, once through it and its reference when advantages are computed, once through each reward model,
     and in each epoch once forward and once backward: gradients of activations cost as much as the forward pass, gradients of the
     frozen weights nothing. Attention's own products are left out: at these lengths they are below a tenth.
     """
@@ -51,7 +51,7 @@ def operations(model: Any, *, batch: int, prompt: int, length: float, epochs: in
     trunk = sum(p.numel() for p in model.model.layers.parameters())
     answered, read = batch * length, batch * (prompt + length)
     once = 2 * (trunk * read + head * answered)
-    return {"generate": once, "score": rewards * 2 * trunk * read, "credit": 2 * once, "update": epochs * 2 * once}
+    return {"generate": once, "score": rewards * 2 * trunk * read, "advantages": 2 * once, "update": epochs * 2 * once}
 
 
 def rate(dtype: torch.dtype, size: int = 2048, rounds: int = 7, device: str = "cpu") -> float:

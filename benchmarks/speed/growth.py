@@ -106,7 +106,7 @@ def table(field: str, rows: dict[Any, list[dict[str, Any]]]) -> list[str]:
     """Medians over rounds with their range, relative to the first setting, and the fit."""
     first = statistics.median(found["seconds"] for found in next(iter(rows.values())))
     lines = [
-        f"| {field} | s an iteration, without rewards | ÷ the first | peak MiB | generate, credit, update, s |",
+        f"| {field} | s an iteration, without rewards | ÷ the first | peak MiB | generate, advantages, update, s |",
         "| ---: | ---: | ---: | ---: | --- |",
     ]
     for value, found in rows.items():
@@ -114,7 +114,7 @@ def table(field: str, rows: dict[Any, list[dict[str, Any]]]) -> list[str]:
         median = statistics.median(seconds)
         parts = ", ".join(
             f"{statistics.median(each['parts'][name] for each in found):.2f}"
-            for name in ("generate", "credit", "update")
+            for name in ("generate", "advantages", "update")
         )
         peak = statistics.median(each["peak_bytes"] for each in found) / 2**20
         lines.append(

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import tiny
-from lenity.advantages.credit import credit
+from lenity.advantages.compute import compute_advantages
 from lenity.advantages.importance import engine_gap, importance_weights
 from lenity.config.sections import PPO
 from lenity.rollout.batch import concatenate
@@ -111,7 +111,7 @@ def test_without_the_weights_the_expected_gradient_is_another():
     assert float((plain - wanted).abs().max()) > 0.05
 
 
-def credited(tiny_model, shift):
+def with_advantages(tiny_model, shift):
     """A batch whose engine had drawn each token with exp(shift) times the trainer's probability."""
     module, tokenizer = tiny.actor_critic(tiny_model)
     batch, settings = tiny.scored(tokenizer), PPO(mini_batch_size=2)
@@ -119,11 +119,11 @@ def credited(tiny_model, shift):
         own = module(**batch.inputs).logprobs.detach()
         batch = replace(batch, engine_logprobs=(own + shift).where(batch.response_mask, 0.0))
     weights = torch.full((3,), 1 / 3)
-    return credit(batch, module, rule=PLC(), weights=weights, beta=0.05, settings=settings)[0]
+    return compute_advantages(batch, module, rule=PLC(), weights=weights, beta=0.05, settings=settings)[0]
 
 
 def test_metrics_of_a_known_gap(tiny_model):
-    batch = credited(tiny_model, torch.tensor([[0.5], [-1.0], [0.0], [0.25]]))
+    batch = with_advantages(tiny_model, torch.tensor([[0.5], [-1.0], [0.0], [0.25]]))
     shifts = [0.5] * 3 + [-1.0] + [0.0] * 5 + [0.25] * 4
     ratios = [float(torch.tensor(-shift).exp()) for shift in shifts]
     found = engine_gap(batch, 2.0)
@@ -138,7 +138,7 @@ def test_metrics_of_a_known_gap(tiny_model):
 
 
 def test_an_engine_that_is_the_trainer_has_no_gap_to_report(tiny_model):
-    batch = credited(tiny_model, None)
+    batch = with_advantages(tiny_model, None)
     assert batch.importance is None
     assert engine_gap(batch, 2.0) == {}
 
@@ -149,7 +149,7 @@ def test_a_token_that_counts_nothing_moves_the_policy_by_nothing(tiny_model, rul
     for weight in (None, 1.0, 0.0):
         module, tokenizer = tiny.actor_critic(tiny_model)
         settings = PPO(epochs=1, mini_batch_size=2, accumulation=2, value_coefficient=0.0)
-        batch = tiny.credited(module, tokenizer, settings)
+        batch = tiny.with_advantages(module, tokenizer, settings)
         importance = None if weight is None else torch.full_like(batch.rectified, weight)
         before = tiny.trained(module)
         update = tiny.updater(module, settings)
@@ -161,7 +161,7 @@ def test_a_token_that_counts_nothing_moves_the_policy_by_nothing(tiny_model, rul
 
 
 def test_an_engines_log_probs_stay_with_their_tokens(tiny_model):
-    batch = credited(tiny_model, torch.tensor([[0.5], [-1.0], [0.0], [0.25]]))
+    batch = with_advantages(tiny_model, torch.tensor([[0.5], [-1.0], [0.0], [0.25]]))
     some = batch.select(torch.tensor([3, 1]))
     assert torch.equal(some.engine_logprobs, batch.engine_logprobs[[3, 1], :4])
     assert torch.equal(some.importance, batch.importance[[3, 1], :4])

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import tiny
-from lenity.advantages.credit import credit
+from lenity.advantages.compute import compute_advantages
 from lenity.advantages.group import group_advantages
 from lenity.advantages.normalise import normalise
 from lenity.config.objectives import Objectives
@@ -53,9 +53,11 @@ def test_the_others_of_its_group_are_a_smaller_group(seed, row):
     assert not found[row, :, 1].any()
 
 
-def credited(module, batch, rule, **changes):
+def with_advantages(module, batch, rule, **changes):
     weights = torch.full((batch.raw.shape[1],), 1 / batch.raw.shape[1])
-    return credit(batch, module, rule=rule, weights=weights, beta=0.1, settings=PPO(mini_batch_size=3, **changes))
+    return compute_advantages(
+        batch, module, rule=rule, weights=weights, beta=0.1, settings=PPO(mini_batch_size=3, **changes)
+    )
 
 
 def without_scores(batch, places):
@@ -87,10 +89,10 @@ def rows_of(batch, rows):
 def test_a_whole_batch_is_credited_as_one_without_the_row(tiny_model, rule):
     module, tokenizer = tiny.actor_critic(tiny_model, 2)
     batch = without_scores(tiny.scored(tokenizer, 2, lengths=LENGTHS), [(2, 0)])
-    found, _ = credited(module, batch, rule)
+    found, _ = with_advantages(module, batch, rule)
     rest = [0, 1, 3, 4, 5]
     smaller = rule.model_copy(update={"responses": 5}) if rule.group > 1 else rule
-    alone, _ = credited(module, rows_of(batch, rest), smaller)
+    alone, _ = with_advantages(module, rows_of(batch, rest), smaller)
     torch.testing.assert_close(found.advantages[rest][..., 0], alone.advantages[..., 0], rtol=0, atol=1e-5)
     assert not found.advantages[2, :, 0].any() and found.advantages[2, :, 1].any()
 
@@ -99,10 +101,10 @@ def test_a_whole_batch_is_credited_as_one_without_the_row(tiny_model, rule):
 def test_what_no_objective_has_scored_teaches_nothing(tiny_model, whiten):
     module, tokenizer = tiny.actor_critic(tiny_model, 2)
     batch = without_scores(tiny.scored(tokenizer, 2, lengths=LENGTHS), [(2, 0), (2, 1)])
-    found, _ = credited(module, batch, PLC(), whiten=whiten)
+    found, _ = with_advantages(module, batch, PLC(), whiten=whiten)
     assert not found.rectified[2].any()
     rest = [0, 1, 3, 4, 5]
-    alone, _ = credited(module, rows_of(batch, rest), PLC(), whiten=whiten)
+    alone, _ = with_advantages(module, rows_of(batch, rest), PLC(), whiten=whiten)
     torch.testing.assert_close(found.rectified[rest], alone.rectified, rtol=0, atol=1e-5)
 
 
@@ -110,9 +112,9 @@ def test_metrics_are_over_what_was_scored(tiny_model):
     module, tokenizer = tiny.actor_critic(tiny_model, 2)
     batch = without_scores(tiny.scored(tokenizer, 2, lengths=LENGTHS), [(2, 0), (4, 0)])
     objectives = Objectives(("one", "two"), {"one": 0.5, "two": 0.5})
-    found = metrics.measure(*credited(module, batch, PLC()), objectives)
+    found = metrics.measure(*with_advantages(module, batch, PLC()), objectives)
     rest = [0, 1, 3, 5]
-    alone = metrics.measure(*credited(module, rows_of(batch, rest), PLC()), objectives)
+    alone = metrics.measure(*with_advantages(module, rows_of(batch, rest), PLC()), objectives)
     for name in ("reward", "reward_std", "standardised", "explained_variance"):
         assert found[name]["one"] == pytest.approx(alone[name]["one"], abs=1e-5), name
     assert found["unscored"] == {"one": 2, "two": 0} and found["reward_calls"] == 12
@@ -124,7 +126,7 @@ def test_an_objective_that_is_constant_has_a_deviation_of_exactly_0(tiny_model):
     batch = tiny.scored(tokenizer, 2, lengths=LENGTHS)
     batch = replace(batch, raw=torch.full_like(batch.raw, 0.3))
     objectives = Objectives(("one", "two"), {"one": 0.5, "two": 0.5})
-    assert metrics.measure(*credited(module, batch, PLC()), objectives)["reward_std"] == {"one": 0.0, "two": 0.0}
+    assert metrics.measure(*with_advantages(module, batch, PLC()), objectives)["reward_std"] == {"one": 0.0, "two": 0.0}
 
 
 def test_noise_comes_from_partners_that_have_a_score():

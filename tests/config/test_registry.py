@@ -58,7 +58,7 @@ from lenity.rules.base import RULES, AdvantageRule
 
 @RULES.register("{name}")
 class Mine(AdvantageRule):
-    def mask(self, advantages, weights):
+    def objective_scale(self, advantages, weights):
         return advantages.abs() ** 0
 """
 ABSTRACT = RULE.replace("def mask", "def other")

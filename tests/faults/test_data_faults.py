@@ -208,7 +208,7 @@ def test_a_generation_config_without_an_end_has_that_of_the_tokenizer(tiny_model
 
     model = policy_copy(tiny_model, tmp_path / "model", no_end)
     run = train(tiny.run_config(model, tmp_path / "run", rollout={"batch_size": 32, "max_new_tokens": 40}))
-    assert finite(run) and min(row["without_eos"] for row in run.metrics()) < 1
+    assert finite(run) and min(row["truncated_fraction"] for row in run.metrics()) < 1
 
 
 def positions(count):
@@ -269,7 +269,7 @@ def test_a_policy_that_says_nothing_trains(tiny_model, tmp_path, min_new_tokens)
     run = train(tiny.run_config(model, tmp_path / "run", rollout=rollout, standardisation=constants(tmp_path)))
     assert finite(run) and len(run.metrics()) == 3
     first = run.metrics()[0]
-    assert first["response_length"] == 1 + min_new_tokens and first["without_eos"] == 0
+    assert first["response_length"] == 1 + min_new_tokens and first["truncated_fraction"] == 0
     if not min_new_tokens:
         samples = [json.loads(line) for line in (run.path / "samples.jsonl").read_text().splitlines()]
         assert samples[0]["response"] == "" and first["reward_std"] == {"helpful": 0.0, "harmless": 0.0}

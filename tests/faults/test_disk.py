@@ -46,14 +46,14 @@ def test_a_disk_that_fills_up_in_the_middle(tiny_model, small_disk, tmp_path, le
     config = tiny.run_config(tiny_model, small_disk / "run")
     from lenity.training.stages import Stages
 
-    credit = Stages.credit
+    advantages = Stages.compute_advantages
 
     def filling(self, *arguments):
         if len(self.run.metrics()) == 1:
             fill(small_disk, left)
-        return credit(self, *arguments)
+        return advantages(self, *arguments)
 
-    monkeypatch.setattr(Stages, "credit", filling)
+    monkeypatch.setattr(Stages, "compute_advantages", filling)
     with pytest.raises(CheckpointError, match=r"(?s)cannot write to .*No space left.*MiB free.*--resume"):
         train(config)
     assert (small_disk / "run" / "checkpoints" / "iteration_000001" / "manifest.json").is_file()

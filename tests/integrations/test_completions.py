@@ -62,7 +62,7 @@ def test_share_forgiven_is_of_the_losses():
     rewards = tensor([[4.0, -2.0], [0.0, 2.0], [-4.0, 1.0], [0.0, -1.0]])
 
     class Half(Linear):
-        def mask(self, advantages, weights):
+        def objective_scale(self, advantages, weights):
             return torch.tensor([[1.0, 0.5], [1.0, 1.0], [1.0, 1.0], [1.0, 1.0]])
 
     weights = torch.tensor([0.5, 0.5])

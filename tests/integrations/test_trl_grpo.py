@@ -115,7 +115,7 @@ class Counting(AdvantageRule):
         self._progress.append(progress)
         return self
 
-    def mask(self, advantages, weights):
+    def objective_scale(self, advantages, weights):
         return torch.ones_like(advantages)
 
     def rectify(self, advantages, weights):
@@ -149,7 +149,7 @@ class Fading(AdvantageRule):
     def at(self, progress):
         return self.model_copy(update={"strength": 1 - progress})
 
-    def mask(self, advantages, weights):
+    def objective_scale(self, advantages, weights):
         return torch.where(advantages < 0, 1 - self.strength * self._seen / 8, 1.0)
 
     def rectify(self, advantages, weights):

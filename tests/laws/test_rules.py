@@ -71,14 +71,17 @@ def test_order_of_objectives_does_not_matter(rule, problem, random):
         rule.rectify(advantages[:, order], weights[order]), rule.rectify(advantages, weights), rtol=0, atol=1e-9
     )
     torch.testing.assert_close(
-        rule.mask(advantages[:, order], weights[order]), rule.mask(advantages, weights)[:, order], rtol=0, atol=1e-9
+        rule.objective_scale(advantages[:, order], weights[order]),
+        rule.objective_scale(advantages, weights)[:, order],
+        rtol=0,
+        atol=1e-9,
     )
 
 
 @rules
 @given(problems())
 def test_mask_is_a_share(rule, problem):
-    mask = rule.mask(*problem)
+    mask = rule.objective_scale(*problem)
     assert mask.shape == problem[0].shape
     assert ((mask >= 0) & (mask.double() <= most(rule) * (1 + 1e-6))).all()
 
@@ -87,7 +90,7 @@ def test_mask_is_a_share(rule, problem):
 @given(problems())
 def test_rectified_is_the_masked_weighted_sum(rule, problem):
     advantages, weights = problem
-    mask = rule.mask(advantages, weights)
+    mask = rule.objective_scale(advantages, weights)
     wanted = slow.masked_sums(advantages.tolist(), weights.tolist(), mask.tolist())
     torch.testing.assert_close(rule.rectify(advantages, weights), advantages.new_tensor(wanted), rtol=0, atol=1e-9)
 
@@ -121,7 +124,7 @@ def test_finite_on_hard_inputs(rule, advantages):
     for weights in ([1 / 3, 1 / 3, 1 / 3], [1.0, 0.0, 0.0]):
         for tensor in (advantages, advantages.float()):
             vector = tensor.new_tensor(weights)
-            mask = rule.mask(tensor, vector)
+            mask = rule.objective_scale(tensor, vector)
             assert mask.isfinite().all()
             assert ((mask >= 0) & (mask.double() <= most(rule) * (1 + 1e-6))).all()
             assert rule.rectify(tensor, vector).isfinite().all()

@@ -68,7 +68,7 @@ def randomise(model):
 @pytest.mark.parametrize("family", FAMILIES)
 def test_all_linear_leaves_out_what_cannot_be_adapted_and_says_so(tmp_path, family):
     said = []
-    adapted = attach(fresh(family), LoRA(r=2, alpha=4), say=said.append)
+    adapted = attach(fresh(family), LoRA(r=2, alpha=4), notify=said.append)
     assert bool(said) == bool(FAMILIES[family][1]) and all("all-linear" in text for text in said)
     for what in FAMILIES[family][1]:
         assert sum(what in text for text in said) == 1
@@ -163,7 +163,7 @@ def test_layers_whose_names_are_also_those_of_experts_are_not_left_out_in_silenc
         },
     )
     adapted = attach(
-        fresh("qwen3_moe", **sizes), LoRA(r=2, alpha=4, dropout=0, target_modules=targets), say=said.append
+        fresh("qwen3_moe", **sizes), LoRA(r=2, alpha=4, dropout=0, target_modules=targets), notify=said.append
     )
     has = {name.rpartition(".lora_A")[0] for name, _ in adapted.named_parameters() if "lora_A" in name}
     assert any("layers.1.mlp.experts" in name for name in has) and not any("layers.0.mlp" in name for name in has)
@@ -171,7 +171,7 @@ def test_layers_whose_names_are_also_those_of_experts_are_not_left_out_in_silenc
     for name in ("gate_proj", "up_proj", "down_proj"):
         assert f"Qwen3MoeMLP.{name} (1 layers)" in text
     said.clear()
-    attach(fresh("qwen3_moe", **sizes), LoRA(r=2, alpha=4, dropout=0, target_modules=["q_proj"]), say=said.append)
+    attach(fresh("qwen3_moe", **sizes), LoRA(r=2, alpha=4, dropout=0, target_modules=["q_proj"]), notify=said.append)
     assert not said
 
 

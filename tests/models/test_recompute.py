@@ -18,7 +18,7 @@ from lenity.rules import MGDA, PLC
 
 def module(model, checkpointing, kind):
     torch.manual_seed(1)
-    settings = tiny.settings(model, checkpointing=checkpointing, lora={"dropout": 0.3})
+    settings = tiny.settings(model, gradient_checkpointing=checkpointing, lora={"dropout": 0.3})
     policy, tokenizer = load_policy(settings, torch.device("cpu"))
     critic = separate_backbone(None, policy, settings, torch.device("cpu")) if kind == "separate" else None
     made = ActorCritic(policy, Heads(16, 8, 3), critic)
@@ -36,7 +36,7 @@ def test_training_is_the_same_to_the_bit(tiny_model, rule, kind):
     settings, ends = PPO(epochs=2, mini_batch_size=4, accumulation=1), []
     for checkpointing in (False, True):
         made, tokenizer = module(tiny_model, checkpointing, kind)
-        batch = tiny.credited(made, tokenizer, settings)
+        batch = tiny.with_advantages(made, tokenizer, settings)
         update = tiny.updater(made, settings)
         update(batch, torch.manual_seed, rule, torch.full((3,), 1 / 3))
         ends.append(tiny.trained(made))
@@ -57,5 +57,5 @@ def test_only_the_inputs_of_layers_are_kept(tiny_model):
 
 
 def test_a_model_without_known_layers_is_refused():
-    with pytest.raises(ModelError, match=r"policy\.checkpointing is true, but Sequential"):
+    with pytest.raises(ModelError, match=r"policy\.gradient_checkpointing is true, but Sequential"):
         recompute(nn.Sequential(nn.Linear(2, 2)))

@@ -12,7 +12,7 @@ from torch.profiler import ProfilerActivity, profile
 from transformers import LlamaConfig, LlamaForCausalLM, Qwen2Config, Qwen2ForCausalLM
 
 import tiny
-from lenity.advantages.credit import credit
+from lenity.advantages.compute import compute_advantages
 from lenity.config.sections import PPO, LoRA
 from lenity.models.actor_critic import ActorCritic
 from lenity.models.critic import Heads, backbone_of
@@ -69,7 +69,7 @@ def built(model):
     heads = Heads(model.shape.hidden, model.hidden, model.objectives)
     module = ActorCritic(parts[0], heads, parts[1] if model.separate else None)
     adapter_dropout_only(module)
-    if model.checkpointing:
+    if model.gradient_checkpointing:
         for part in parts:
             recompute(part)
     return module
@@ -106,8 +106,8 @@ UPDATES = {
     "bfloat16": (model(numbers=Numbers(2, mask=4)), Pass(8, 64, 64)),
     "bfloat16, dropout": (model(numbers=Numbers(2, mask=4), dropout=0.1), Pass(8, 96, 32)),
     "separate critic": (model(separate=True), Pass(8, 64, 64)),
-    "checkpointing": (model(Shape(256, 704, 6, 4, 4, 64, 8192), checkpointing=True), Pass(8, 96, 32)),
-    "both": (model(Shape(256, 704, 6, 4, 4, 64, 8192), checkpointing=True, separate=True), Pass(8, 96, 32)),
+    "gradient_checkpointing": (model(Shape(256, 704, 6, 4, 4, 64, 8192), gradient_checkpointing=True), Pass(8, 96, 32)),
+    "both": (model(Shape(256, 704, 6, 4, 4, 64, 8192), gradient_checkpointing=True, separate=True), Pass(8, 96, 32)),
 }
 
 
@@ -153,16 +153,16 @@ def test_the_stages_of_a_run_hold_what_the_plan_says():
     settings = PPO(epochs=1, mini_batch_size=batch.rows, accumulation=1)
     weights = torch.full((made.objectives,), 1 / made.objectives)
     given = {"rule": PLC(), "weights": weights, "beta": 0.05, "settings": settings}
-    credited, _ = credit(scored, module, **given)
+    with_advantages, _ = compute_advantages(scored, module, **given)
     optimizer = torch.optim.AdamW([p for p in module.parameters() if p.requires_grad], fused=True)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 1.0)
     step = replace(tiny.updater(module, settings), optimizer=optimizer, schedule=schedule)
     gradients, moments = (memory.TRAINED[part] * made.trained for part in ("gradients", "optimizer"))
     activations = sum(memory.update(made, batch).values())
     found = {
-        "credit": (peak(lambda: credit(scored, module, **given)), memory.scoring(made, batch)),
-        "first update": (peak(lambda: step(credited, tiny.NO_SEED)), max(activations, gradients + moments)),
-        "later update": (peak(lambda: step(credited, tiny.NO_SEED)), activations),
+        "advantages": (peak(lambda: compute_advantages(scored, module, **given)), memory.scoring(made, batch)),
+        "first update": (peak(lambda: step(with_advantages, tiny.NO_SEED)), max(activations, gradients + moments)),
+        "later update": (peak(lambda: step(with_advantages, tiny.NO_SEED)), activations),
     }
     assert sum(s.numel() * 4 for state in step.optimizer.state.values() for s in state.values() if s.dim()) == moments
     for stage, (measured, planned) in found.items():

@@ -148,7 +148,7 @@ def test_parts_add_up_and_shrink_where_they_should():
     for stage in ("generate", "update"):  # what zero2 gathers is the whole model
         assert zero2.stages[stage]["gathered weights"] == pytest.approx(ddp.resident["weights"] * 7 / 8)
     assert fsdp.stages["update"]["gathered weights"] < ddp.resident["weights"] / 4
-    saved = footprint(replace(job, model=replace(job.model, checkpointing=True)), "ddp", ASSUMED)
+    saved = footprint(replace(job, model=replace(job.model, gradient_checkpointing=True)), "ddp", ASSUMED)
     assert saved.stages["update"]["activations"] < ddp.stages["update"]["activations"] / 8
     critic = footprint(replace(job, model=replace(job.model, separate=True)), "ddp", ASSUMED)
     assert critic.stages["update"]["activations"] > 1.8 * ddp.stages["update"]["activations"]
@@ -171,8 +171,8 @@ def test_operations_are_those_of_every_product_in_turn():
     exact = Assumptions(mfu=1.0)
     assert seconds(job, "ddp", H100, exact).update == pytest.approx(wanted, rel=1e-3)
     rewards = 2 * (2 * 774_031_360 + 66_955_010) * tokens
-    credit = 128 * (rewards + 2 * (forward + head)) / H100.flops
-    assert seconds(job, "ddp", H100, exact).score == pytest.approx(credit, rel=1e-3)
+    advantages = 128 * (rewards + 2 * (forward + head)) / H100.flops
+    assert seconds(job, "ddp", H100, exact).score == pytest.approx(advantages, rel=1e-3)
 
 
 def test_decoding_is_bound_by_what_takes_longest():
@@ -224,12 +224,21 @@ def test_the_command_says_what_to_change():
     assert "8 × h100" in shown and "fsdp2" in shown and "run of 100 iterations" in shown and "fits with" not in shown
     shown = " ".join(run("--model", SMALL).output.split())
     assert "fits with --ppo.mini_batch_size 8 --ppo.accumulation 4" in shown
-    assert "or with --policy.checkpointing true." in shown
+    assert "or with --policy.gradient_checkpointing true." in shown
     again = run(str(CONFIGS / "paper_hh_8b.yaml"), "--gpus", "8", "--ppo.mini_batch_size", "8").output
     assert again.count("yes") == 3 and "fits with" not in again
     assert "are not measured" in again and "$3 an hour" in again
     cheap = run(
-        "--model", SMALL, "--gpu", "a100", "--price", "1.5", "--gpu-memory", "39", "--policy.checkpointing", "true"
+        "--model",
+        SMALL,
+        "--gpu",
+        "a100",
+        "--price",
+        "1.5",
+        "--gpu-memory",
+        "39",
+        "--policy.gradient_checkpointing",
+        "true",
     ).output
     assert "$1.5 an hour" in cheap and "fits into 39" in cheap
 

@@ -25,7 +25,7 @@ class Running(Lenient):
     _loss: torch.Tensor = PrivateAttr(default_factory=lambda: torch.zeros(2))
     _seen: int = PrivateAttr(0)
 
-    def mask(self, advantages, weights):
+    def objective_scale(self, advantages, weights):
         return torch.where(advantages < 0, 1 - self.leniency / (1 + self._loss), 1.0)
 
     def rectify(self, advantages, weights):

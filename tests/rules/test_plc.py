@@ -37,21 +37,21 @@ def test_slow_twin(pair, gate, temperature, leniency):
     tensors = [torch.tensor(x, dtype=torch.float64) for x in (advantages, weights)]
     wanted_mask = slow.plc_mask(advantages, weights, gate, temperature, leniency)
     wanted = slow.plc(advantages, weights, gate, temperature, leniency)
-    torch.testing.assert_close(rule.mask(*tensors), tensors[0].new_tensor(wanted_mask), rtol=0, atol=1e-9)
+    torch.testing.assert_close(rule.objective_scale(*tensors), tensors[0].new_tensor(wanted_mask), rtol=0, atol=1e-9)
     torch.testing.assert_close(rule.rectify(*tensors), tensors[0].new_tensor(wanted), rtol=0, atol=1e-9)
 
 
 def test_sigmoid_waives_half_of_a_loss_nobody_gains_from():
     alone = torch.tensor([-1.0, 0.0, 0.0], dtype=torch.float64)
-    assert PLC(gate="sigmoid").mask(alone, WEIGHTS)[0] == 0.5
-    assert PLC(gate="centered").mask(alone, WEIGHTS)[0] == 1
-    assert PLC(gate="net").mask(alone, WEIGHTS)[0] == 1
+    assert PLC(gate="sigmoid").objective_scale(alone, WEIGHTS)[0] == 0.5
+    assert PLC(gate="centered").objective_scale(alone, WEIGHTS)[0] == 1
+    assert PLC(gate="net").objective_scale(alone, WEIGHTS)[0] == 1
 
 
 @pytest.mark.parametrize("gate", GATES)
 def test_a_larger_surplus_forgives_more(gate):
     gains = torch.linspace(0, 20, 50, dtype=torch.float64)
     advantages = torch.stack([-torch.ones_like(gains), gains, torch.zeros_like(gains)], dim=-1)
-    mask = PLC(gate=gate).mask(advantages, WEIGHTS)[:, 0]
+    mask = PLC(gate=gate).objective_scale(advantages, WEIGHTS)[:, 0]
     assert (mask.diff() <= 0).all()
     assert mask[-1] < 0.01

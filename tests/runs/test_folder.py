@@ -45,7 +45,7 @@ def test_what_training_does_not_depend_on_may_change(config, tmp_path):
     RunFolder.open(config, resume=False).append({"iteration": 1}, [])
     changes = {"checkpoint": {"every": 7}, "evaluation": {"limit": 3}, "tolerance": {"unscored": 0.5}}
     words = []
-    again = RunFolder.open(tiny.run_config("some/model", tmp_path / "run", **changes), resume=True, say=words.append)
+    again = RunFolder.open(tiny.run_config("some/model", tmp_path / "run", **changes), resume=True, notify=words.append)
     assert again.config.checkpoint.every == 7
     assert sorted(words) == [
         "Changed after iteration 1: checkpoint.every was 1 and is 7.",

@@ -55,7 +55,7 @@ def half(straight, tmp_path):
 
 
 @pytest.fixture
-def whole(straight, tmp_path):
+def unsharded(straight, tmp_path):
     """The same, finished."""
     shutil.copytree(straight.path, tmp_path / "whole")
     return RunFolder(tmp_path / "whole")
@@ -121,7 +121,7 @@ TAKEN = {  # the new value, and where it is in what trains: what is held and wha
     "policy.lora.dropout": (0.25, lambda s: {m.lora_dropout["default"].p for m in LORA(s)}, {0.25}),
     "policy.dtype": ("bfloat16", lambda s: s.world.policy.get_base_model().lm_head.weight.dtype, torch.bfloat16),
     "policy.compile": ("true", lambda s: s.config.policy.compile, True),
-    "policy.checkpointing": ("true", lambda s: s.config.policy.checkpointing, True),
+    "policy.gradient_checkpointing": ("true", lambda s: s.config.policy.gradient_checkpointing, True),
     "policy.trust_remote_code": ("true", lambda s: s.config.policy.trust_remote_code, True),
     "policy.revision": ("main", lambda s: s.config.policy.revision, "main"),
     "prompts": ("{type: toy, split: train, count: 24}", lambda s: len(set(s.world.prompts)) <= 24, True),
@@ -135,7 +135,7 @@ TAKEN = {  # the new value, and where it is in what trains: what is held and wha
     "rollout.top_p": (0.5, lambda s: s.engine.top_p, 0.5),
     "rollout.stop": ("[x]", lambda s: s.engine.stop, ("x",)),
     "ppo.epochs": (4, group(0, "lr"), 1e-2 * factor(24, 32, 1, 0.0)),
-    "ppo.mini_batch_size": (8, lambda s: (s.trainer.update.setbacks.micro_batch, group(0, "lr")(s)), (8, 1e-2 * factor(6, 8, 1, 0.0))),
+    "ppo.mini_batch_size": (8, lambda s: (s.trainer.update.failures.micro_batch, group(0, "lr")(s)), (8, 1e-2 * factor(6, 8, 1, 0.0))),
     "ppo.accumulation": (2, group(0, "lr"), 1e-2 * factor(6, 8, 1, 0.0)),
     "kl.coefficient": (0.3, BETA, 0.3),
     "kl.kind": ("fixed", BETA, 0.05),
@@ -231,9 +231,9 @@ def notes(run):
     return [line.split(" ", 1)[1] for line in (run.path / "notes.log").read_text().splitlines()]
 
 
-def test_more_iterations_after_the_end_go_on_at_the_new_schedules_rate_and_say_so(whole):
+def test_more_iterations_after_the_end_go_on_at_the_new_schedules_rate_and_say_so(unsharded):
     """PLC's leniency, which had fallen to 0 at 0.6 of four iterations, is 1 - 4 / (0.6 * 8) of itself at four of eight."""
-    longer = go_on(whole, "--iterations", 8)
+    longer = go_on(unsharded, "--iterations", 8)
     wanted = [1e-2 * factor(4 * i, 16 if i < 4 else 32, 1, 0.0) for i in range(8)]
     assert rates(longer) == pytest.approx(wanted) and wanted[4] > 4e-3
     assert notes(longer)[-2:] == [
@@ -246,11 +246,11 @@ def test_more_iterations_after_the_end_go_on_at_the_new_schedules_rate_and_say_s
 @pytest.mark.parametrize(
     ("field", "value"), [("optimizer.learning_rate", 1e-3), ("weights", "{helpful: 1.0, harmless: 0.0}"), ("ppo.clip", 0.1), ("seed", 7)]
 )  # fmt: skip
-def test_a_finished_run_refuses_what_it_has_nothing_left_to_train_with(whole, field, value):
+def test_a_finished_run_refuses_what_it_has_nothing_left_to_train_with(unsharded, field, value):
     with pytest.raises(CheckpointError, match=rf"{field}[.\w]* was .* \(nothing is left to train\)"):
-        go_on(whole, f"--{field}", value)
-    assert whole.config.iterations == 4 and RunFolder(whole.path).config == whole.config
-    assert go_on(whole, "--evaluation.limit", 7).config.evaluation.limit == 7, "what is still to be done may change"
+        go_on(unsharded, f"--{field}", value)
+    assert unsharded.config.iterations == 4 and RunFolder(unsharded.path).config == unsharded.config
+    assert go_on(unsharded, "--evaluation.limit", 7).config.evaluation.limit == 7, "what is still to be done may change"
 
 
 def test_less_iterations_end_a_run_where_it_is_and_not_before(half):
@@ -262,11 +262,11 @@ def test_less_iterations_end_a_run_where_it_is_and_not_before(half):
     assert run.finished and len(run.metrics()) == 3
 
 
-def test_more_iterations_without_a_checkpoint_are_refused(whole):
-    shutil.rmtree(whole.checkpoints)
+def test_more_iterations_without_a_checkpoint_are_refused(unsharded):
+    shutil.rmtree(unsharded.checkpoints)
     with pytest.raises(CheckpointError, match=r"iterations was 4 and is 8 \(there is no checkpoint to go on from\)"):
-        go_on(whole, "--iterations", 8)
-    assert len(whole.metrics()) == 4
+        go_on(unsharded, "--iterations", 8)
+    assert len(unsharded.metrics()) == 4
 
 
 def test_a_lower_rate_makes_smaller_steps_with_the_same_moments(tiny_model, tmp_path):
@@ -310,8 +310,8 @@ def test_a_mini_batch_that_the_memory_made_smaller_stays_so_until_its_size_chang
     file.write_text(json.dumps(state | {"setbacks": {"micro_batch": 2, "non_finite_steps": 1}}))
     manifest.write(file.parent)
     for options, size in (((), 2), (("--ppo.mini_batch_size", 8), 8)):
-        setbacks = held(half, monkeypatch, *options).trainer.update.setbacks
-        assert (setbacks.micro_batch, setbacks.non_finite_steps) == (size, 1)
+        failures = held(half, monkeypatch, *options).trainer.update.failures
+        assert (failures.micro_batch, failures.non_finite_steps) == (size, 1)
 
 
 def test_a_checkpoint_of_version_1_0_goes_on_with_the_settings_of_today(half, straight, monkeypatch):
@@ -335,8 +335,8 @@ def test_another_model_is_refused_before_anything_is_put_on_record(half, tmp_pat
     assert RunFolder(half.path).config.policy.model != str(other)
 
 
-def test_an_adapter_that_was_merged_stays_the_policy(tiny_model, whole, tmp_path):
-    run = train(tiny.run_config(whole.adapter, tmp_path / "run", iterations=1))
+def test_an_adapter_that_was_merged_stays_the_policy(tiny_model, unsharded, tmp_path):
+    run = train(tiny.run_config(unsharded.adapter, tmp_path / "run", iterations=1))
     with pytest.raises(
         CheckpointError, match=r"policy\.model was .* \(the adapter that was named first is merged in base/\)"
     ):
@@ -389,7 +389,7 @@ def test_what_a_start_that_failed_left_behind_is_not_trained_on(tiny_model, tmp_
     assert all(torch.equal(value, wanted[name]) for name, value in merged.items())
 
 
-def test_another_held_out_reward_of_one_name_is_measured_on_a_scale_of_its_own(whole, tmp_path):
+def test_another_held_out_reward_of_one_name_is_measured_on_a_scale_of_its_own(unsharded, tmp_path):
     """Its constants are those of the responses that it scores, in an evaluation, the next one and after a resume."""
     (tmp_path / "mine.py").write_text(
         "def short(prompts, responses):\n    return [float(len(text)) for text in responses]\n\n\n"
@@ -402,23 +402,23 @@ def test_another_held_out_reward_of_one_name_is_measured_on_a_scale_of_its_own(w
         )
 
     def reference():
-        found = pd.read_parquet(whole.path / "evaluation.parquet").query(
+        found = pd.read_parquet(unsharded.path / "evaluation.parquet").query(
             "policy == 'reference' and objective == 'long'"
         )
         return found["standardised"].to_numpy()
 
-    evaluate(whole, changed(whole, *held_out("short")))
-    constants = json.loads((whole.path / "standardisation.json").read_text())
+    evaluate(unsharded, changed(unsharded, *held_out("short")))
+    constants = json.loads((unsharded.path / "standardisation.json").read_text())
     constants["long"] = {"mean": 3.0, "std": 2.0, "n": 9}  # as if it had been there when the run was calibrated
-    (whole.path / "standardisation.json").write_text(json.dumps(constants))
-    evaluate(whole, changed(whole, *held_out("short")))
+    (unsharded.path / "standardisation.json").write_text(json.dumps(constants))
+    evaluate(unsharded, changed(unsharded, *held_out("short")))
     assert abs(reference().mean()) > 1
-    evaluate(whole, changed(whole, *held_out("short")), checkpoint="newest")
-    beside = evaluate(whole, changed(whole, *held_out("scaled")), checkpoint="newest")
+    evaluate(unsharded, changed(unsharded, *held_out("short")), checkpoint="newest")
+    beside = evaluate(unsharded, changed(unsharded, *held_out("scaled")), checkpoint="newest")
     beside = beside.query("policy == 'reference' and objective == 'long'")["standardised"]
     for options in (held_out("scaled"), ()):
-        evaluate(RunFolder(whole.path), changed(RunFolder(whole.path), *options))
+        evaluate(RunFolder(unsharded.path), changed(RunFolder(unsharded.path), *options))
         assert reference().mean() == pytest.approx(0, abs=1e-9) and reference().std(ddof=1) == pytest.approx(1)
         assert reference() == pytest.approx(beside.to_numpy())
-    assert "long" not in json.loads((whole.path / "standardisation.json").read_text())
-    assert "Constants of long are measured again" in (whole.path / "notes.log").read_text()
+    assert "long" not in json.loads((unsharded.path / "standardisation.json").read_text())
+    assert "Constants of long are measured again" in (unsharded.path / "notes.log").read_text()

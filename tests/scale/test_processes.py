@@ -112,7 +112,7 @@ def test_processes_part_ways_but_for_the_first():
     def drawn(rank):
         seeds.seed(3, "update", 1)
         torch.rand(5)
-        seeds.part_ways(rank)
+        seeds.fork_rng_by_rank(rank)
         return torch.rand(1).item()
 
     seeds.seed(3, "update", 1)
@@ -141,7 +141,7 @@ def test_what_would_be_ignored_is_refused(settings, named, monkeypatch):
     for name, value in settings.items():
         monkeypatch.setenv(name, value)
     with pytest.raises(ConfigError, match=named):
-        launch.meet(1.0)
+        launch.init_distributed(1.0)
 
 
 def test_only_what_a_lost_process_causes_becomes_its_error():

@@ -20,7 +20,7 @@ UNKNOWN = {"name": "c", "skip_reason": "not on PyPI"}
 
 
 @pytest.fixture
-def say(monkeypatch, capsys):
+def notify(monkeypatch, capsys):
     def run(answer):
         def audit(*_, **__):
             if isinstance(answer, Exception):
@@ -38,13 +38,13 @@ def say(monkeypatch, capsys):
     ("answer", "reason"),
     [("", "no connection"), (subprocess.TimeoutExpired("pip-audit", 60), "no answer in 60 seconds")],
 )
-def test_offline_it_is_one_line(say, answer, reason):
-    said = say(answer)
+def test_offline_it_is_one_line(notify, answer, reason):
+    said = notify(answer)
     assert said.out == f"pip-audit: skipped, nothing was audited: {reason}\n" and not said.err
 
 
-def test_what_is_found_is_a_warning(say):
-    said = say(json.dumps({"dependencies": [SOUND, FLAWED, UNKNOWN]}))
+def test_what_is_found_is_a_warning(notify):
+    said = notify(json.dumps({"dependencies": [SOUND, FLAWED, UNKNOWN]}))
     assert said.err.splitlines() == [
         "WARNING: b 2 has PYSEC-1; mended in 3",
         "WARNING: b 2 has PYSEC-2; mended in no version yet",

@@ -218,10 +218,10 @@ def test_a_methods_field_goes_to_the_methods_that_have_it_and_that_is_told(file)
     """The file's run has plc with gate net."""
     told = []
     run = file.with_name("run.yaml")
-    ric = load_sweep(run, ["--method.offline.steps", "60"], methods="ric", say=told.append)
+    ric = load_sweep(run, ["--method.offline.steps", "60"], methods="ric", notify=told.append)
     assert ric.methods[0].offline.steps == 60 and told == []
     both = load_sweep(
-        run, ["--method.temperature", "0.7", "--method.source=other"], methods="plc,linear", say=told.append
+        run, ["--method.temperature", "0.7", "--method.source=other"], methods="plc,linear", notify=told.append
     )
     assert fields(both, "temperature") == {"PLC": 0.7, "Linear": None} and fields(both, "source") == {
         "PLC": None,
@@ -232,7 +232,7 @@ def test_a_methods_field_goes_to_the_methods_that_have_it_and_that_is_told(file)
         "--method.temperature is for plc; not for linear, without such a field.",
         "--method.source is for linear; not for plc, without such a field.",
     ]
-    shared = load_sweep(run, ["--method.temperature=0.3"], methods="plc,entropic", say=told.append)
+    shared = load_sweep(run, ["--method.temperature=0.3"], methods="plc,entropic", notify=told.append)
     assert fields(shared, "temperature") == {"PLC": 0.3, "Entropic": 0.3} and len(told) == 2
     inner = load_sweep(run, ["--method.arguments.c", "0.5"], methods=[{"type": "torchjd", "aggregator": "CAGrad"}])
     assert inner.methods[0].arguments == {"c": 0.5}

@@ -42,8 +42,8 @@ def test_methods_made_of_linear_train_at_corners_themselves():
     """GDPO standardises within a prompt and has no critic: at a corner it is not SOLO."""
 
     class Halved(Linear):
-        def mask(self, advantages, weights):
-            return super().mask(advantages, weights) / 2
+        def objective_scale(self, advantages, weights):
+            return super().objective_scale(advantages, weights) / 2
 
     assert not any(found.method.sources for name, found in planned(["gdpo", "solo"]).items() if "gdpo" in name)
     assert Halved().twin({"helpful": 1.0, "harmless": 0.0}) is None

@@ -23,7 +23,7 @@ def losses_of(tokens):
 
 def test_rows_are_the_objectives_own_gradients(tiny_model):
     module, tokenizer = tiny.actor_critic(tiny_model)
-    batch = tiny.credited(module, tokenizer, SETTINGS)
+    batch = tiny.with_advantages(module, tokenizer, SETTINGS)
     parameters = compared_parameters(module.policy, MGDA(parameters="all"))
     rows = torch.tensor([[0, 1, 2], [3, 4, 5]])
     tokens = batch.response_mask[rows.flatten()].sum()
@@ -50,7 +50,7 @@ def test_p_gapo_is_one_step_along_the_normalised_gradients(tiny_model, sizes):
     weights = torch.tensor([0.5, 0.3, 0.2])
     settings = SETTINGS.model_copy(update={"mini_batch_size": sizes[0], "accumulation": sizes[1]})
     module, tokenizer = tiny.actor_critic(tiny_model)
-    batch = tiny.credited(module, tokenizer, settings)
+    batch = tiny.with_advantages(module, tokenizer, settings)
     before = tiny.trained(module)
     parameters = [p for p in module.policy.parameters() if p.requires_grad]
     rows = jacobian(module, [batch], parameters, losses_of(batch.response_mask.sum()))
@@ -75,7 +75,7 @@ def test_equal_gradients_make_mgda_the_linear_rule(tiny_model):
     found = []
     for rule in (MGDA(parameters="all"), Linear()):
         module, tokenizer = tiny.actor_critic(tiny_model)
-        batch = tiny.credited(module, tokenizer, SETTINGS)
+        batch = tiny.with_advantages(module, tokenizer, SETTINGS)
         one = batch.advantages[..., :1].expand_as(batch.advantages).contiguous()
         tiny.updater(module, SETTINGS)(
             replace(batch, advantages=one, rectified=one[..., 0].contiguous()), tiny.NO_SEED, rule, weights
@@ -92,7 +92,7 @@ def test_an_exploded_mini_batch_does_not_steer_the_others(tiny_model, rule, shif
     found = []
     for broken in (True, False):
         module, tokenizer = tiny.actor_critic(tiny_model)
-        batch = tiny.credited(module, tokenizer, settings)
+        batch = tiny.with_advantages(module, tokenizer, settings)
         torch.manual_seed(0)
         second = batch.by_length(torch.randperm(8))[4:]
         if broken:
@@ -111,7 +111,7 @@ def test_an_exploded_mini_batch_does_not_steer_the_others(tiny_model, rule, shif
 
 def test_a_step_of_broken_gradients_is_skipped_and_counted(tiny_model):
     module, tokenizer = tiny.actor_critic(tiny_model)
-    batch = tiny.credited(module, tokenizer, SETTINGS)
+    batch = tiny.with_advantages(module, tokenizer, SETTINGS)
     before = tiny.trained(module)
     batch = replace(batch, advantages=torch.full_like(batch.advantages, float("inf")))
     stats = tiny.updater(module, SETTINGS)(batch, tiny.NO_SEED, MGDA(), torch.ones(3) / 3)

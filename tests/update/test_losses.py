@@ -47,13 +47,13 @@ def test_a_head_learns_nothing_from_rows_it_did_not_score(seed, lengths, heads, 
     mask = masked(lengths)
     values, old, returns = tensors(seed, (*mask.shape, heads), 3)
     scored = torch.rand(len(mask), heads, generator=torch.Generator().manual_seed(seed)) < 0.7
-    learnt = mask.unsqueeze(-1) & scored.unsqueeze(1)
+    valid_tokens = mask.unsqueeze(-1) & scored.unsqueeze(1)
     values.requires_grad_()
-    got = value_loss(values, old, returns.where(learnt, 1e6), learnt, clip, tokens=mask.sum())[0]
+    got = value_loss(values, old, returns.where(valid_tokens, 1e6), valid_tokens, clip, tokens=mask.sum())[0]
     wanted = slow.value_loss(values.tolist(), old.tolist(), returns.tolist(), mask.tolist(), clip, scored.tolist())
     assert got.item() == pytest.approx(wanted, abs=1e-9)
     got.backward()
-    assert not values.grad[~learnt].any()
+    assert not values.grad[~valid_tokens].any()
 
 
 def test_parts_add_up_to_the_whole():

@@ -12,7 +12,7 @@ import tiny
 from lenity.config.sections import PPO
 from lenity.distributed import memory
 from lenity.errors import NumericalError, ResourceError
-from lenity.rollout.batch import Credited
+from lenity.rollout.batch import WithAdvantages
 from lenity.rules import MGDA
 from lenity.update.step import adapter_dropout_only
 from oracles import slow
@@ -24,7 +24,7 @@ def test_accumulation_is_a_larger_mini_batch(tiny_model, sizes):
     for size, accumulation in [(8, 1), sizes]:
         settings = PPO(epochs=2, mini_batch_size=size, accumulation=accumulation)
         module, tokenizer = tiny.actor_critic(tiny_model)
-        stats = tiny.updater(module, settings)(tiny.credited(module, tokenizer, settings), tiny.NO_SEED)
+        stats = tiny.updater(module, settings)(tiny.with_advantages(module, tokenizer, settings), tiny.NO_SEED)
         found.append((stats, tiny.trained(module)))
     torch.testing.assert_close(found[0][1], found[1][1], rtol=0, atol=1e-6)
     means = [{name: x for name, x in stats.items() if not name.endswith("passes")} for stats, _ in found]
@@ -35,17 +35,17 @@ def test_mini_batches_of_like_length_give_the_gradient_of_any(tiny_model, monkey
     found = []
     for ordered in (True, False):
         if not ordered:
-            monkeypatch.setattr(Credited, "by_length", lambda self, rows: rows)
+            monkeypatch.setattr(WithAdvantages, "by_length", lambda self, rows: rows)
         settings = PPO(epochs=2, mini_batch_size=2, accumulation=4)
         module, tokenizer = tiny.actor_critic(tiny_model)
-        tiny.updater(module, settings)(tiny.credited(module, tokenizer, settings), tiny.NO_SEED)
+        tiny.updater(module, settings)(tiny.with_advantages(module, tokenizer, settings), tiny.NO_SEED)
         found.append(tiny.trained(module))
     torch.testing.assert_close(found[0], found[1], rtol=0, atol=1e-6)
 
 
 def test_like_lengths_need_less_padding(tiny_model):
     module, tokenizer = tiny.actor_critic(tiny_model)
-    batch = tiny.credited(module, tokenizer, PPO())
+    batch = tiny.with_advantages(module, tokenizer, PPO())
     order = batch.by_length(torch.arange(8))
     lengths = (batch.prompt_mask.sum(1) + batch.response_mask.sum(1))[order].tolist()
     assert lengths == sorted(lengths, reverse=True) and sorted(order.tolist()) == list(range(8))
@@ -55,7 +55,7 @@ def test_one_objective_without_leniency_is_textbook_ppo(tiny_model):
     """The same batch through scalar PPO written out here: whitened GAE, clipped losses, plain SGD on the mean."""
     settings = PPO(epochs=1, mini_batch_size=8, accumulation=1, value_coefficient=0.5, normalise="none")
     module, tokenizer = tiny.actor_critic(tiny_model, 1)
-    batch = tiny.credited(module, tokenizer, settings, objectives=1)
+    batch = tiny.with_advantages(module, tokenizer, settings, objectives=1)
     twin, _ = tiny.actor_critic(tiny_model, 1)
     mask, lengths = batch.response_mask, batch.response_mask.sum(1).tolist()
     with torch.no_grad():
@@ -88,7 +88,7 @@ def test_one_objective_without_leniency_is_textbook_ppo(tiny_model):
 def test_an_exploded_mini_batch_is_skipped_and_counted(tiny_model):
     settings = PPO(epochs=1, mini_batch_size=4, accumulation=1)
     module, tokenizer = tiny.actor_critic(tiny_model)
-    batch = tiny.credited(module, tokenizer, settings)
+    batch = tiny.with_advantages(module, tokenizer, settings)
     batch = replace(batch, logprobs=batch.logprobs - 20.0)
     before = tiny.trained(module)
     stats = tiny.updater(module, settings)(batch, tiny.NO_SEED)
@@ -108,14 +108,14 @@ def test_what_is_not_finite_does_not_reach_the_optimizer_and_is_named(tiny_model
     """One row of eight; the step of the other mini-batch is taken."""
     settings = PPO(epochs=1, mini_batch_size=4, accumulation=1)
     module, tokenizer = tiny.actor_critic(tiny_model)
-    batch = tiny.credited(module, tokenizer, settings)
+    batch = tiny.with_advantages(module, tokenizer, settings)
     column = getattr(batch, field).clone()
     column[2] = value
     words = []
-    update = tiny.updater(module, settings, say=words.append)
+    update = tiny.updater(module, settings, notify=words.append)
     before = tiny.trained(module)
     stats = update(replace(batch, **{field: column}), tiny.NO_SEED)
-    assert stats["non_finite_steps"] == 1 == update.setbacks.non_finite_steps
+    assert stats["non_finite_steps"] == 1 == update.failures.non_finite_steps
     assert len(words) == 1 and named in words[0]
     after = tiny.trained(module)
     assert all(torch.isfinite(value).all() for value in after.values())
@@ -126,11 +126,11 @@ def test_what_is_not_finite_does_not_reach_the_optimizer_and_is_named(tiny_model
 def test_a_gradient_that_is_not_finite_is_skipped_where_the_loss_is(tiny_model):
     settings = PPO(epochs=1, mini_batch_size=8, accumulation=1)
     module, tokenizer = tiny.actor_critic(tiny_model)
-    batch = tiny.credited(module, tokenizer, settings)
+    batch = tiny.with_advantages(module, tokenizer, settings)
     weight = module.heads.mlp[-1].weight
     weight.register_hook(lambda gradient: gradient * float("inf"))
     words, before = [], tiny.trained(module)
-    stats = tiny.updater(module, settings, say=words.append)(batch, tiny.NO_SEED)
+    stats = tiny.updater(module, settings, notify=words.append)(batch, tiny.NO_SEED)
     assert stats["non_finite_steps"] == 1 and "gradient of heads.mlp.3.weight" in words[0]
     torch.testing.assert_close(tiny.trained(module), before, rtol=0, atol=0)
 
@@ -138,7 +138,7 @@ def test_a_gradient_that_is_not_finite_is_skipped_where_the_loss_is(tiny_model):
 def test_too_many_such_steps_stop_the_run_with_names(tiny_model):
     settings = PPO(epochs=2, mini_batch_size=4, accumulation=1)
     module, tokenizer = tiny.actor_critic(tiny_model)
-    batch = tiny.credited(module, tokenizer, settings)
+    batch = tiny.with_advantages(module, tokenizer, settings)
     broken = replace(batch, returns=torch.full_like(batch.returns, float("nan")))
     before = tiny.trained(module)
     with pytest.raises(NumericalError, match=r"3 optimizer steps were not finite.*value loss"):
@@ -165,13 +165,13 @@ def test_out_of_memory_halves_the_micro_batch_and_keeps_the_step(tiny_model, rul
     for most in (8, 3):
         settings = PPO(epochs=2, mini_batch_size=8, accumulation=1)
         module, tokenizer = tiny.actor_critic(tiny_model)
-        batch = tiny.credited(module, tokenizer, settings)
+        batch = tiny.with_advantages(module, tokenizer, settings)
         hungry(module, most, device)
         words = []
-        update = tiny.updater(module, settings, say=words.append)
+        update = tiny.updater(module, settings, notify=words.append)
         weights = torch.ones(3) / 3
         stats = update(batch, tiny.NO_SEED, *((rule, weights) if rule else ()))
-        found.append((tiny.trained(module), stats["policy_loss"], update.setbacks.micro_batch, len(words)))
+        found.append((tiny.trained(module), stats["policy_loss"], update.failures.micro_batch, len(words)))
     assert [row[2:] for row in found] == [(8, 0), (2, 2)]
     torch.testing.assert_close(found[1][0], found[0][0], rtol=0, atol=1e-6)
     assert found[1][1] == pytest.approx(found[0][1], abs=1e-5)
@@ -180,7 +180,7 @@ def test_out_of_memory_halves_the_micro_batch_and_keeps_the_step(tiny_model, rul
 def test_out_of_memory_with_one_response_says_what_to_lower(tiny_model):
     settings = PPO(epochs=1, mini_batch_size=8, accumulation=1)
     module, tokenizer = tiny.actor_critic(tiny_model)
-    batch = tiny.credited(module, tokenizer, settings)
+    batch = tiny.with_advantages(module, tokenizer, settings)
     hungry(module, 0)
     with pytest.raises(ResourceError, match=r"Lower ppo\.mini_batch_size or rollout\.max_new_tokens"):
         tiny.updater(module, settings)(batch, tiny.NO_SEED)

@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from lenity.rollout.batch import Credited
+from lenity.rollout.batch import WithAdvantages
 
 
 def importance_weights(
@@ -34,11 +34,11 @@ def importance_weights(
     return gap.detach().exp().clamp(max=cap)
 
 
-def engine_gap(batch: Credited, cap: float) -> dict[str, float]:
+def engine_gap(batch: WithAdvantages, cap: float) -> dict[str, float]:
     """How far the engine's log-probs are from the trainer's, over response tokens; nothing where they are the trainer's own.
 
     Args:
-        batch: credited.
+        batch: with advantages.
         cap: of the importance weights.
     """
     if batch.engine_logprobs is None or batch.importance is None:

@@ -48,7 +48,7 @@ def command(  # noqa: PLR0917 - click passes by name
     Nothing is loaded but configurations. Every field of the run is overridden as --section.field value. Memory is derived from
     the architecture; time rests on assumptions, which are printed.
 
-    Example: lenity plan --model meta-llama/Llama-3.1-70B --gpus 16 --tensor-parallel 4 --policy.checkpointing true
+    Example: lenity plan --model meta-llama/Llama-3.1-70B --gpus 16 --tensor-parallel 4 --policy.gradient_checkpointing true
     """
     import json
 

@@ -128,7 +128,7 @@ def command(  # noqa: PLR0917 - click passes by name
     placement = Placement(executor, jobs, cpus, gpus, retries, address)
     lists = {"methods": methods, "points": points, "seeds": seeds}
     given = {name: text or None for name, text in lists.items()}
-    sweep = load_sweep(config, context.args, say=click.echo, **given, tokens=tokens)
+    sweep = load_sweep(config, context.args, notify=click.echo, **given, tokens=tokens)
     require_trackers(sweep.run.logging.trackers)
     where = weights.points(list(sweep.run.rewards), sweep.points)
     configs = plan(sweep.run, sweep.methods, where, output, sweep.seeds, tokens=sweep.tokens)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from typing import Any, ClassVar, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from lenity.config.registry import Registry
 from lenity.errors import ConfigError, LenityError
+
+log = logging.getLogger(__name__)
 
 
 class Section(BaseModel):
@@ -17,13 +20,27 @@ class Section(BaseModel):
     The base class of an open set names it in ``open_set``; in configurations ``type`` says which member.
     A member of an open set may name in ``shorthand`` the field that ``name:value`` sets, and in ``places`` the fields that hold a
     file, a folder or a hub name: what they hold is known by its contents, wherever it lies.
+    ``former`` gives the present name of each field that was renamed: the former name is read, with a warning, for one version.
     """
 
     open_set: ClassVar[Registry[Any] | None] = None
     shorthand: ClassVar[str | None] = None
     places: ClassVar[tuple[str, ...]] = ()
+    former: ClassVar[Mapping[str, str]] = {}
 
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, protected_namespaces=())
+
+    @model_validator(mode="before")
+    @classmethod
+    def _former_names(cls, data: Any) -> Any:
+        """``data`` with the present names of renamed fields."""
+        if not isinstance(data, dict) or cls.former.keys().isdisjoint(data):
+            return data
+        for old in cls.former.keys() & data.keys():
+            log.warning(
+                "The field '%s' is called '%s' now; '%s' is read until the next version.", old, cls.former[old], old
+            )
+        return {cls.former.get(name, name): value for name, value in data.items()}
 
 
 S = TypeVar("S", bound=Section)

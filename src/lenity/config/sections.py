@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, Self
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -27,6 +28,8 @@ class LoRA(Section):
 class Policy(Section):
     """The model to align."""
 
+    former: ClassVar[Mapping[str, str]] = {"checkpointing": "gradient_checkpointing"}
+
     model: str = Field(
         description="hub name or local folder of a causal language model (or of a PEFT adapter, which is merged first)"
     )
@@ -37,7 +40,7 @@ class Policy(Section):
     compile: bool = Field(
         False, description="compile scoring and update: faster after some minutes; on a CPU it needs a C++ compiler"
     )
-    checkpointing: bool = Field(
+    gradient_checkpointing: bool = Field(
         False,
         description="compute each layer again in the update's backward pass: much less memory, about half more time",
     )

@@ -17,7 +17,7 @@ def quiet() -> None:
     warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
 
 
-def say(text: str) -> None:
+def notify(text: str) -> None:
     """A line above whatever bar is shown."""
     import rich
 

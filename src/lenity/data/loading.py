@@ -64,7 +64,7 @@ def load_columns(
     return kept, report
 
 
-def every(items: Sequence[Any], limit: int | None) -> list[Any]:
+def evenly_spaced(items: Sequence[Any], limit: int | None) -> list[Any]:
     """``limit`` items at even steps; all of them where there are fewer.
 
     >>> every(range(10), 4)

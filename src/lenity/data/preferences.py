@@ -8,7 +8,7 @@ from typing import Any
 from lenity.config.plain import brief
 from lenity.config.stages import Labels, Pairs, Rows, Transcripts
 from lenity.data.base import ASSISTANT, HUMAN, ReadReport
-from lenity.data.loading import every, load_columns
+from lenity.data.loading import evenly_spaced, load_columns
 from lenity.data.prompts import dialogue
 from lenity.errors import DataError
 
@@ -93,7 +93,7 @@ def _rows(source: Rows, columns: list[str], text: list[str] | None = None) -> tu
 def _finish(items: list[Any], source: Rows, report: ReadReport) -> tuple[list[Any], ReadReport]:
     if not items:
         raise DataError(f"no usable row is left. {report}.", "Check the columns named in the configuration.")
-    kept = every(items, source.limit)
+    kept = evenly_spaced(items, source.limit)
     report.drop("beyond the limit", len(items) - len(kept))
     report.kept = len(kept)
     return kept, report

@@ -8,7 +8,7 @@ from typing import Any
 
 from lenity.data.base import ASSISTANT, HUMAN, PromptSource, ReadReport
 from lenity.data.lines import BLANK, bare
-from lenity.data.loading import every
+from lenity.data.loading import evenly_spaced
 from lenity.data.seen import none_left, same
 from lenity.data.tokens import prompt_ids
 from lenity.errors import ConfigError, DataError
@@ -53,7 +53,7 @@ def load_prompts(
         prompts = [p for p, n in zip(prompts, lengths, strict=True) if source.min_tokens <= n <= longest]
     if not prompts:
         raise DataError(f"no prompt is left. {report}.", "Widen min_tokens and max_tokens, or choose another split.")
-    kept = every(prompts, source.limit)
+    kept = evenly_spaced(prompts, source.limit)
     report.drop("beyond the limit", len(prompts) - len(kept))
     report.kept = len(kept)
     return kept, report

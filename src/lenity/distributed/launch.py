@@ -25,7 +25,7 @@ def leads() -> bool:
     return os.environ.get("RANK", "0") == "0"
 
 
-def meet(silence: float) -> Processes:
+def init_distributed(silence: float) -> Processes:
     """All processes of this run, once they have found each other.
 
     Args:

@@ -22,9 +22,9 @@ BROKEN_OFF = (SILENT, "Connection closed by peer", "Connection reset by peer", "
 
 @dataclass(frozen=True)
 class Processes:
-    """One process of a run, how many there are, and this one's device; :func:`lenity.distributed.launch.meet` makes it.
+    """One process of a run, how many there are, and this one's device; :func:`lenity.distributed.launch.init_distributed` makes it.
 
-    Each method but :meth:`portion` is a meeting: every process calls it, in the same order, with work or without.
+    Each method but :meth:`shard` is a meeting: every process calls it, in the same order, with work or without.
     """
 
     rank: int = 0
@@ -36,7 +36,7 @@ class Processes:
         """Whether this one writes and speaks."""
         return self.rank == 0
 
-    def portion(self, rows: int) -> slice:
+    def shard(self, rows: int) -> slice:
         """This process's part of ``rows`` rows, maybe none of them."""
         return shard(rows, self.rank, self.count)
 
@@ -50,10 +50,10 @@ class Processes:
 
     def share(self, items: Sequence[Any], work: Callable[[Sequence[Any]], list[T]]) -> list[T]:
         """``work`` on each process's portion of ``items``; all get everything, in the order of the items."""
-        own = items[self.portion(len(items))]
+        own = items[self.shard(len(items))]
         return [result for part in self.gather(work(own) if len(own) else []) for result in part]
 
-    def told(self, what: Callable[[], T]) -> T:
+    def broadcast_from_first(self, what: Callable[[], T]) -> T:
         """What the first finds, for all; the others do not look."""
         found = [what() if self.first else None]
         if self.count > 1:

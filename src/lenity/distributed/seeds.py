@@ -24,7 +24,7 @@ def seed(base: int, stage: Stage, *position: int) -> None:
     random.seed(value)
 
 
-def part_ways(rank: int) -> None:
+def fork_rng_by_rank(rank: int) -> None:
     """From the one random state of all processes to one for each, so that dropout differs; the first keeps it as it is."""
     import torch
 

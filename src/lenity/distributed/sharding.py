@@ -55,7 +55,7 @@ def kept(parameter: nn.Parameter) -> int:
 
 
 @contextmanager
-def whole(module: nn.Module) -> Iterator[None]:
+def unsharded(module: nn.Module) -> Iterator[None]:
     """Inside, each process has all weights and may run parts of ``module``, or nothing, on its own."""
     sharded = [part for part in module.modules() if isinstance(part, FSDPModule)]
     for part in sharded:

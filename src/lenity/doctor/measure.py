@@ -15,7 +15,7 @@ import torch
 from lenity.advantages.conflict import conflict
 from lenity.config.extras import require_trackers
 from lenity.console.progress import track
-from lenity.data.loading import every
+from lenity.data.loading import evenly_spaced
 from lenity.distributed import seeds
 from lenity.distributed.processes import ALONE
 from lenity.doctor.figures import (
@@ -96,7 +96,7 @@ def correlation(first: Array, second: Array) -> Interval:
 
 
 def _answers(config: RunConfig, world: World, count: int) -> Rollouts:
-    prompts = every(world.prompts, count)
+    prompts = evenly_spaced(world.prompts, count)
     seeds.seed(config.seed, "calibrate")
     world.policy.eval()
     with track("answering", len(prompts), unit="responses") as advance, world.policy.disable_adapter():
@@ -123,7 +123,7 @@ def _conflict(config: RunConfig, scores: Mapping[str, Array]) -> ConflictFigures
     standard = torch.from_numpy((table - table.mean(0)) / table.std(0))
     weights = torch.tensor([config.weights[name] for name in names], dtype=standard.dtype)
     rule = config.method if isinstance(config.method, PLC) else PLC(gate="net")
-    mask = rule.mask(standard, weights)[standard < 0]
+    mask = rule.objective_scale(standard, weights)[standard < 0]
     return ConflictFigures(
         rate=float(conflict(standard, weights).float().mean()),
         masked=float((mask < 1 - 1e-9).float().mean()),

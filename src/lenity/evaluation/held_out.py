@@ -50,7 +50,7 @@ def held_out_prompts(
         ConfigError: ``held_out_prompts`` is not set.
         DataError: no prompt is left.
     """
-    from lenity.data.loading import every
+    from lenity.data.loading import evenly_spaced
     from lenity.data.prompts import TRAINED_ON, load_prompts, room_for_prompts, token_counters
 
     if config.held_out_prompts is None:
@@ -67,7 +67,7 @@ def held_out_prompts(
         return known
 
     prompts, report = load_prompts(config.held_out_prompts, token_counters(tokenizer, rewards), room, trained_on)
-    kept = every(prompts, config.evaluation.limit)
+    kept = evenly_spaced(prompts, config.evaluation.limit)
     report.drop("beyond evaluation.limit", len(prompts) - len(kept))
     left_out = report.dropped.get(TRAINED_ON, 0)
     return kept, HeldOut(report.source, report.read, len(kept), dict(report.dropped), left_out, unread)

@@ -80,7 +80,7 @@ def evaluate(
         DataError: no held-out prompt is left, or with ``strict`` one was trained on or the training prompts cannot be read.
         ProtocolError: it would not; found before the policy answers, and nothing in the run's folder has changed.
     """
-    processes = launch.meet(run.config.tolerance.silence)
+    processes = launch.init_distributed(run.config.tolerance.silence)
     with processes.watched():
         subject = Subject.of(run, checkpoint, processes)
         with locked(subject.path) if processes.first else nullcontext():
@@ -96,7 +96,7 @@ def _evaluate(subject: Subject, asked: _Asked) -> pd.DataFrame:
     config, processes = asked.config, asked.processes
     standardiser = subject.run.standardiser(config).replaced(config.evaluation.standardisation)
     key = _subject_key(subject, asked, standardiser)
-    frame, held_out = processes.told(lambda: _kept(subject, asked, key))
+    frame, held_out = processes.broadcast_from_first(lambda: _kept(subject, asked, key))
     if frame is None:
         start, held_out = reference_rows(
             config, standardiser, asked.cache, processes,
@@ -149,9 +149,11 @@ def reference_rows(
 
     file = Path(cache) / f"reference-{_key(config, standardiser, [trained.identity])}.parquet"
     note = file.with_suffix(".json")
-    known: pd.DataFrame | None = processes.told(lambda: pd.read_parquet(file) if file.is_file() else None)
+    known: pd.DataFrame | None = processes.broadcast_from_first(
+        lambda: pd.read_parquet(file) if file.is_file() else None
+    )
     if known is not None:
-        return known, processes.told(lambda: HeldOut.parse(_read(note)))
+        return known, processes.broadcast_from_first(lambda: HeldOut.parse(_read(note)))
     from lenity.models.policy import load_policy
 
     model, tokenizer = load_policy(config.policy, processes.device)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
-from lenity.console.terminal import say
+from lenity.console.terminal import notify
 from lenity.errors import CheckpointError
 from lenity.evaluation.places import checkpoint_place, of_iteration
 from lenity.runs.folder import RunFolder
@@ -47,7 +47,7 @@ class Subject:
         """
         if which is None:
             return cls(run, run.path)
-        newest = processes.told(lambda: _load(run, which).iteration)
+        newest = processes.broadcast_from_first(lambda: _load(run, which).iteration)
         found = _load(run, newest)
         weights = {name: value for name, value in found.weights.items() if name.startswith(POLICY)}
         return cls(run, checkpoint_place(run.path, found.iteration), found.iteration, weights)
@@ -125,7 +125,7 @@ def _load(run: RunFolder, which: Which) -> Checkpoint:
             )
         try:
             if which == "newest":
-                found = newest(run.checkpoints, len(run.metrics()), say)
+                found = newest(run.checkpoints, len(run.metrics()), notify)
                 if found is not None:
                     return found
             elif which in there:

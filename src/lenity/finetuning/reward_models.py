@@ -15,7 +15,7 @@ import numpy as np
 from lenity.config.stages import RewardTrainingConfig
 from lenity.console.progress import track
 from lenity.data.base import ReadReport
-from lenity.data.loading import every
+from lenity.data.loading import evenly_spaced
 from lenity.data.preferences import Labelled, Pair, load_labels, load_pairs
 from lenity.data.seen import check_split, unseen
 from lenity.distributed import launch
@@ -102,7 +102,7 @@ def _rows(config: RewardTrainingConfig) -> tuple[list[Any], list[Any], ReadRepor
             f"holdout is {config.holdout}, which leaves nothing to train on in {report}.", "Lower it or add data."
         )
     fresh = unseen(held_out, [text for row in rows for text in _whole(row)], _whole, fields[0])
-    return rows, every(fresh, config.eval_limit), report, len(held_out) - len(fresh)
+    return rows, evenly_spaced(fresh, config.eval_limit), report, len(held_out) - len(fresh)
 
 
 def _trainer(config: RewardTrainingConfig, rows: list[Any], report: dict[str, Any]) -> tuple[Any, Any]:

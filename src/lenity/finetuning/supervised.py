@@ -15,7 +15,7 @@ from typing import Any
 from lenity.config.stages import SFTConfig, StageConfig
 from lenity.data import tokens
 from lenity.data.base import ASSISTANT
-from lenity.data.loading import every
+from lenity.data.loading import evenly_spaced
 from lenity.data.preferences import load_transcripts
 from lenity.data.seen import check_split, unseen
 from lenity.data.tokens import Span, encode_turns
@@ -44,7 +44,7 @@ def run(config: SFTConfig) -> dict[str, Any]:
     if config.eval_data:
         found, _ = load_transcripts(config.eval_data)
         fresh = unseen(found, texts, lambda text: [text], "eval_data")
-        held_out = encode(every(fresh, config.eval_limit), tokenizer, longest)
+        held_out = encode(evenly_spaced(fresh, config.eval_limit), tokenizer, longest)
     report: dict[str, Any] = {}
     trainer = SFTTrainer(
         model=adapted(model, config, "CAUSAL_LM", report),
@@ -179,7 +179,7 @@ def adapted(model: Any, config: StageConfig, task: str, report: dict[str, Any]) 
 
     notes: list[str] = []
     head = model.get_output_embeddings()
-    found = attach(model, config.lora, field="lora", task=task, say=notes.append)
+    found = attach(model, config.lora, field="lora", task=task, notify=notes.append)
     if found.get_base_model().get_output_embeddings() is not head:
         raise ModelError(
             f"lora.target_modules is {config.lora.target_modules}, and TRL computes the loss from the head's weights past their adapter.",

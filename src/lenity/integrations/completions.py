@@ -49,7 +49,7 @@ def agree(
         whiten: standardise the outcome over the batch, as TRL's ``normalize_then_sum`` does (GDPO, arXiv 2601.05242).
     """
     advantages = completion_advantages(rewards, size, scale)
-    mask, rectified = rule.mask(advantages, weights), rule.rectify(advantages, weights)
+    mask, rectified = rule.objective_scale(advantages, weights), rule.rectify(advantages, weights)
     unscored = rewards.isnan().all(1)
     if whiten:
         rectified = rectified.masked_fill(unscored, torch.nan)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lenity.data.loading import every
+from lenity.data.loading import evenly_spaced
 from lenity.errors import DataError
 from lenity.evaluation.places import FILE, evaluated
 from lenity.judge.config import JudgeConfig
@@ -71,7 +71,7 @@ def distinct(runs: Mapping[str, pd.DataFrame], limit: int | None) -> pd.DataFram
     prompts = rows.drop_duplicates(["prompt_id", "prompt"])["prompt_id"]
     if (twice := prompts[prompts.duplicated()]).any():
         raise DataError(f"prompt_id '{twice.iloc[0]}' stands for two prompts.", "Evaluate the runs again.")
-    return rows[rows["prompt_id"].isin(every(prompts.tolist(), limit))]
+    return rows[rows["prompt_id"].isin(evenly_spaced(prompts.tolist(), limit))]
 
 
 def questions(responses: pd.DataFrame, rubrics: Mapping[str, str]) -> list[Question]:

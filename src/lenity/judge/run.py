@@ -40,14 +40,14 @@ class Judged:
 
 
 def judge(
-    folder: Path, config: JudgeConfig, say: Callable[[str], None] = lambda text: None, *, dry_run: bool = False, progress: bool = False
+    folder: Path, config: JudgeConfig, notify: Callable[[str], None] = lambda text: None, *, dry_run: bool = False, progress: bool = False
 ) -> Judged | None:  # fmt: skip
     """Rate all responses of the runs in ``folder``; what was answered before is not asked again.
 
     Args:
         folder: of a run or a sweep, evaluated.
         config: the judge.
-        say: gets the estimate, before anything is asked.
+        notify: gets the estimate, before anything is asked.
         dry_run: stop after the estimate; None is returned and nothing written.
         progress: show how far it is.
 
@@ -57,7 +57,7 @@ def judge(
     """
     where = endpoint.find(config, key=not dry_run)
     if where.unencrypted:
-        say(f"The key goes to {where.url} unencrypted; use https:// where others can listen.")
+        notify(f"The key goes to {where.url} unencrypted; use https:// where others can listen.")
     runs = questions.read_runs(folder)
     rubrics = choose(config.objectives, questions.trained(runs), config.rubrics)
     asked = questions.questions(questions.distinct(runs, config.limit), rubrics)
@@ -67,7 +67,7 @@ def judge(
         )
     with Cache(folder, write=not dry_run) as cache:
         askings = [Asking(question, repeat, config, cache) for question in asked for repeat in range(config.repeats)]
-        say(estimate(askings, config))
+        notify(estimate(askings, config))
         if dry_run:
             return None
         _finish(askings, where, config, progress)

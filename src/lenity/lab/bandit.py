@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from lenity.lab.world import Credit, Point, Thetas, Weights, Worlds
+from lenity.lab.world import Advantage, Point, Thetas, Weights, Worlds
 
 TRADE_OFF = ((1.0, 0.0), (0.0, 1.0), (0.6, 0.6))
 """Two extremes and a compromise; at equal weights the compromise is the best policy, worth .6, the extremes .5."""
@@ -27,8 +27,8 @@ class Bandits(Worlds):
         policy = theta.softmax(-1)
         values = (policy.unsqueeze(-1) * self.rewards).sum(1)
 
-        def policy_gradient(credit: Credit) -> Tensor:
-            centred = credit - (policy.unsqueeze(-1) * credit).sum(1, keepdim=True)
+        def policy_gradient(advantage: Advantage) -> Tensor:
+            centred = advantage - (policy.unsqueeze(-1) * advantage).sum(1, keepdim=True)
             return (policy.unsqueeze(-1) * centred).transpose(1, 2)
 
         return Point(values, policy, self.rewards - values.unsqueeze(1), policy_gradient)

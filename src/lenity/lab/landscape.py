@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from lenity.lab.world import Credit, Point, Thetas, Values, Weights, Worlds
+from lenity.lab.world import Advantage, Point, Thetas, Values, Weights, Worlds
 
 REACH = 4.0  # theta beyond this is not searched for the optimum; bumps lie well inside
 GRID = 65
@@ -55,8 +55,8 @@ class Landscapes(Worlds):
         values = self.shares @ rewards
         weighted = (self.shares.unsqueeze(-1) * self.scores).T
 
-        def policy_gradient(credit: Credit) -> Tensor:
-            return (weighted @ credit).transpose(1, 2)
+        def policy_gradient(advantage: Advantage) -> Tensor:
+            return (weighted @ advantage).transpose(1, 2)
 
         probabilities = self.shares.expand(len(theta), -1)
         return Point(values, probabilities, rewards - values.unsqueeze(1), policy_gradient)

@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from lenity.lab.world import Credit, Point, Thetas, Weights, Worlds
+from lenity.lab.world import Advantage, Point, Thetas, Weights, Worlds
 
 
 @dataclass(frozen=True)
@@ -42,8 +42,8 @@ class Processes(Worlds):
         values, advantages = self._backward(policy)
         visits = self._forward(policy).unsqueeze(-1) * policy
 
-        def policy_gradient(credit: Credit) -> Tensor:
-            mine = credit.reshape(*self.shape, -1)
+        def policy_gradient(advantage: Advantage) -> Tensor:
+            mine = advantage.reshape(*self.shape, -1)
             centred = mine - (policy.unsqueeze(-1) * mine).sum(-2, keepdim=True)
             return (visits.unsqueeze(-1) * centred).flatten(1, 3).transpose(1, 2)
 

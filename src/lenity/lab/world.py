@@ -16,7 +16,7 @@ from lenity.rules import AdvantageRule, GradientRule, Rule
 Thetas = Float[Tensor, "W N"]
 Weights = Float[Tensor, "W K"]
 Values = Float[Tensor, "W K"]
-Credit = Float[Tensor, "W M C"]
+Advantage = Float[Tensor, "W M C"]
 SMALLEST_STD = 1e-8
 
 
@@ -28,13 +28,13 @@ class Point:
         values: J, (W, K).
         probabilities: of each sample under the policy, (W, M); over an episode, expected visits.
         advantages: A_k of each sample, (W, M, K), of mean 0.
-        policy_gradient: sum over samples of probability x credit x grad log pi, (W, C, N) from credits (W, M, C).
+        policy_gradient: sum over samples of probability x rectified x grad log pi, (W, C, N) from advantages (W, M, C).
     """
 
     values: Values
     probabilities: Float[Tensor, "W M"]
     advantages: Float[Tensor, "W M K"]
-    policy_gradient: Callable[[Credit], Tensor]
+    policy_gradient: Callable[[Advantage], Tensor]
 
     @property
     def jacobian(self) -> Float[Tensor, "W K N"]:
@@ -74,8 +74,8 @@ def update(rule: Rule, point: Point, weights: Weights, moving: Tensor | None = N
         ConfigError: the rule combines neither advantages nor gradients.
     """
     if isinstance(rule, AdvantageRule):
-        credit = rule.rectify(point.advantages, weights.unsqueeze(1))
-        return point.policy_gradient(credit.unsqueeze(-1)).squeeze(1)
+        rectified = rule.rectify(point.advantages, weights.unsqueeze(1))
+        return point.policy_gradient(rectified.unsqueeze(-1)).squeeze(1)
     if not isinstance(rule, GradientRule):
         raise ConfigError(
             f"method {type(rule).__name__} makes no update of its own.", "Give the lab a rule that trains."

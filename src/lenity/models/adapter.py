@@ -24,7 +24,7 @@ def attach(
     *,
     field: str = "policy.lora",
     task: str | None = "CAUSAL_LM",
-    say: Callable[[str], None] | None = None,
+    notify: Callable[[str], None] | None = None,
 ) -> Any:
     """A ``PeftModel`` of ``model`` with a fresh adapter, with which a few tokens went through it.
 
@@ -36,12 +36,12 @@ def attach(
         lora: settings of the adapter.
         field: where they stand, for messages.
         task: peft's task type; None for a decoder without a head.
-        say: gets a sentence about layers that are left out, and why.
+        notify: gets a sentence about layers that are left out, and why.
 
     Raises:
         ModelError: a named layer is not in the model, or cannot have an adapter.
     """
-    field, say = f"{field}.target_modules", say or (lambda text: None)
+    field, notify = f"{field}.target_modules", notify or (lambda text: None)
     listed = [] if lora.target_modules == ALL else list(lora.target_modules)
     groups = {name: named(model, name) for name in listed} or _kinds(model)
     unknown = [name for name, layers in groups.items() if not layers]
@@ -66,14 +66,14 @@ def attach(
                 f"{field} is {lora.target_modules!r}, which {type(model).__name__} cannot adapt: {why}.",
                 f"Name other layers of this model, or '{ALL}'.",
             )
-        say(f"{field} is '{ALL}', without {why if refused else f'what is no linear layer ({why})'}.")
+        notify(f"{field} is '{ALL}', without {why if refused else f'what is no linear layer ({why})'}.")
     if taken := _taken(adapted, {kind: layers for kind, layers in kinds.items() if kind not in refused}, wanted):
-        say(
+        notify(
             f"{field} is {lora.target_modules!r}, without {', '.join(taken)}: peft takes their names for those of experts, which have "
             "the adapter in their place."
         )
     if lora.target_modules == ALL:
-        _mention_tensors(adapted.get_base_model(), field, say)
+        _mention_tensors(adapted.get_base_model(), field, notify)
     return adapted
 
 
@@ -214,14 +214,14 @@ def _nearest(kinds: Mapping[str, list[str]], unknown: Sequence[str]) -> str:
     return f"{meant}Its linear layers are {', '.join(leaves)}; '{ALL}' takes all of them."
 
 
-def _mention_tensors(base: Any, field: str, say: Callable[[str], None]) -> None:
+def _mention_tensors(base: Any, field: str, notify: Callable[[str], None]) -> None:
     """Say how much of a model is in tensors such as fused experts, which are no layers and stay as they are."""
     every = [(name, value) for name, value in base.named_parameters() if "lora_" not in name]
     bare = [name for name, value in every if value.ndim == 3 and "base_layer" not in name]
     bare = [name for name in bare if not hasattr(base.get_submodule(name.rpartition(".")[0]), "kernel_size")]
     share = sum(base.get_parameter(name).numel() for name in bare) / sum(value.numel() for _, value in every)
     if share > MENTIONED:
-        say(
+        notify(
             f"{field} is '{ALL}', which leaves {share:.0%} of the model's parameters without an adapter: tensors that are no linear "
             f"layers, such as {bare[0]}."
         )

@@ -50,6 +50,6 @@ def separate_backbone(model: str | None, policy: Any, config: Any, device: Any, 
         )
     decoder = backbone_of(base)
     backbone = attach(decoder, within(config.lora, base, decoder), task=None)
-    if config.checkpointing:
+    if config.gradient_checkpointing:
         recompute(backbone)
     return backbone

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def load_policy(
-    policy: Policy, device: torch.device, *, sharded: bool = False, say: Callable[[str], None] | None = None
+    policy: Policy, device: torch.device, *, sharded: bool = False, notify: Callable[[str], None] | None = None
 ) -> tuple[Any, Any]:
     """The model with a fresh adapter (which changes nothing yet), and its tokenizer.
 
@@ -34,13 +34,13 @@ def load_policy(
         policy: section of a run's configuration.
         device: where it will compute.
         sharded: leave it in the CPU's memory, from where it is sharded a layer at a time: a device need not hold it whole.
-        say: gets a sentence about the layers that ``all-linear`` leaves out, and why.
+        notify: gets a sentence about the layers that ``all-linear`` leaves out, and why.
 
     Raises:
         ModelError: the model cannot be loaded, or no layer takes the adapter.
     """
-    model = attach(load_base(policy, device, sharded=sharded), policy.lora, say=say)
-    if policy.checkpointing:
+    model = attach(load_base(policy, device, sharded=sharded), policy.lora, notify=notify)
+    if policy.gradient_checkpointing:
         recompute(model)
     return model, tokenizer_of(model, policy)
 

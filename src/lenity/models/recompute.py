@@ -26,7 +26,7 @@ def recompute(model: nn.Module) -> None:
     layers = [part for part in model.modules() if isinstance(part, GradientCheckpointingLayer)]
     if not layers:
         raise ModelError(
-            f"policy.checkpointing is true, but {type(model).__name__} has no layers that transformers can compute again.",
+            f"policy.gradient_checkpointing is true, but {type(model).__name__} has no layers that transformers can compute again.",
             "Leave it out, or choose another model.",
         )
     for layer in layers:

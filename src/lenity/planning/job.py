@@ -110,7 +110,7 @@ def job_of(config: RunConfig, gpus: int, *, prompt: int | None = None) -> Job:
     numbers = Numbers(4 if config.policy.dtype == "float32" else 2)
     model = Model(
         shape, config.policy.lora, numbers, len(config.rewards), critic.hidden_size, critic.kind == "separate",
-        config.policy.checkpointing,
+        config.policy.gradient_checkpointing,
     )  # fmt: skip
     ppo, rollout = config.ppo, config.rollout
     return Job(

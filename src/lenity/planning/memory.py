@@ -77,7 +77,7 @@ class Model:
         objectives: heads of the critic.
         hidden: width of its MLP.
         separate: the critic has a backbone of its own.
-        checkpointing: layers' activations are computed again in the backward pass.
+        gradient_checkpointing: layers' activations are computed again in the backward pass.
     """
 
     shape: Shape
@@ -86,7 +86,7 @@ class Model:
     objectives: int
     hidden: int = 256
     separate: bool = False
-    checkpointing: bool = False
+    gradient_checkpointing: bool = False
 
     @property
     def backbones(self) -> int:
@@ -185,7 +185,7 @@ def _kept_by_adapters(model: Model) -> float:
 def _kept_by_backbone(model: Model, batch: Pass) -> float:
     """Bytes that a whole backbone keeps; with checkpointing the inputs of its layers."""
     norm = WIDE * (model.shape.hidden + 1) * batch.tokens
-    if model.checkpointing:
+    if model.gradient_checkpointing:
         return model.shape.layers * model.shape.hidden * model.numbers.width * batch.tokens + norm
     return model.shape.layers * kept_by_layer(model) * batch.tokens + norm - _first(model, batch)
 
@@ -212,5 +212,5 @@ def _casts(model: Model) -> float:
 def _working(model: Model, batch: Pass) -> float:
     """Bytes of gradients in the MLP of a layer's backward pass: gate, up, and the residual twice; with checkpointing the layer too."""
     gradients = model.numbers.width * (2 * model.shape.intermediate + 2 * model.shape.hidden)
-    again = kept_by_layer(model) - model.numbers.width * model.shape.hidden if model.checkpointing else 0
+    again = kept_by_layer(model) - model.numbers.width * model.shape.hidden if model.gradient_checkpointing else 0
     return batch.tokens * (gradients + again)

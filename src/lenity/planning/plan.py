@@ -23,7 +23,7 @@ class Row:
         memory: on one accelerator.
         fits: into it.
         mini_batch: the largest that does; 0: none.
-        recomputed: the same with ``policy.checkpointing``.
+        recomputed: the same with ``policy.gradient_checkpointing``.
         splits: the least tensor parallelism in generation with which it fits; None where that is of no use.
         seconds: of an iteration.
         hours: of a run.
@@ -88,7 +88,7 @@ def _row(job: Job, strategy: Strategy, gpu: Accelerator, assumed: Assumptions, t
     took = seconds(job, strategy, gpu, assumed, tensor_parallel)
     hours = job.iterations * took.total / 3600
     largest = strategies.greatest_mini_batch(job, strategy, gpu, assumed, tensor_parallel)
-    saving = replace(job, model=replace(job.model, checkpointing=True))
+    saving = replace(job, model=replace(job.model, gradient_checkpointing=True))
     recomputed = strategies.greatest_mini_batch(saving, strategy, gpu, assumed, tensor_parallel)
     splits = None
     if not largest and tensor_parallel == 1:
@@ -104,5 +104,5 @@ def _model(job: Job) -> dict[str, Any]:
     model = job.model
     return asdict(model.shape) | {
         "parameters": model.shape.parameters, "trained": model.trained, "bytes": model.numbers.width,
-        "lora": model.lora.model_dump(), "separate_critic": model.separate, "checkpointing": model.checkpointing,
+        "lora": model.lora.model_dump(), "separate_critic": model.separate, "gradient_checkpointing": model.gradient_checkpointing,
     }  # fmt: skip

@@ -33,12 +33,12 @@ def seconds(job: Job, strategy: Strategy, gpu: Accelerator, assumed: Assumptions
     passes = math.ceil(job.share / min(job.mini, job.share))
     forward, backward = _forward(job), _backward(job)
     scorers = sum(2 * scorer.parameters for scorer in job.scorers) * (job.prompt + job.response)
-    credit = job.share * (scorers + forward * (job.model.backbones + 1)) / power + 2 * passes * gather
+    advantages = job.share * (scorers + forward * (job.model.backbones + 1)) / power + 2 * passes * gather
     gathers = (2 if strategy == "fsdp2" else 1) * job.steps * math.ceil(job.dealt / job.mini)
     reduced = 2 * WIDE * job.model.trained / (_link(job.gpus, gpu) * assumed.reach) if job.gpus > 1 else 0.0
     arithmetic = job.steps * job.dealt * (job.model.backbones * (forward + backward) + job.compared * backward) / power
     update = max(arithmetic, gathers * gather + job.steps * reduced)
-    return Seconds(_generate(job, gpu, assumed, tensor_parallel, gather), credit, update)
+    return Seconds(_generate(job, gpu, assumed, tensor_parallel, gather), advantages, update)
 
 
 def _generate(job: Job, gpu: Accelerator, assumed: Assumptions, parallel: int, gather: float) -> float:
@@ -69,7 +69,7 @@ def _backward(job: Job) -> float:
     """As much again, since frozen weights need no gradient of their own, twice that for adapters and attention; once more to recompute."""
     shape, tokens = job.model.shape, job.prompt + job.response
     more = 2 * shape.adapter_parameters(job.model.lora) * tokens + 2 * shape.layers * shape.queries * tokens**2
-    return _forward(job) * (2 if job.model.checkpointing else 1) + more
+    return _forward(job) * (2 if job.model.gradient_checkpointing else 1) + more
 
 
 def _link(gpus: int, gpu: Accelerator) -> float:

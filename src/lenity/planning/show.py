@@ -71,13 +71,13 @@ def _advice(plan: Plan, row: Row) -> str:
     if row.recomputed > row.mini_batch:
         smaller = row.recomputed < min(plan.job.mini, plan.job.share)
         size = f" --ppo.mini_batch_size {row.recomputed}{_twice(plan, row.recomputed)}" if smaller else ""
-        ways.append(f"--policy.checkpointing true{size}")
+        ways.append(f"--policy.gradient_checkpointing true{size}")
     if ways:
         return f"fits with {', or with '.join(ways)}."
     if row.splits:
         return (
             f"the policy is too large to generate by itself; it fits with --tensor-parallel {row.splits} (an engine such as vLLM)"
-            " and a small enough mini-batch or --policy.checkpointing true."
+            " and a small enough mini-batch or --policy.gradient_checkpointing true."
         )
     return "no mini-batch fits; take more or larger GPUs, or another strategy."
 

@@ -49,10 +49,10 @@ def generate(
     progress: Callable[[int], None] | None = None,
 ) -> Rollouts:
     """Each process answers its portion of ``prompts``; all get all responses, as one process would give them."""
-    draws, rows = Draws.of(len(prompts), generator.max_new_tokens), processes.portion(len(prompts))
+    draws, rows = Draws.of(len(prompts), generator.max_new_tokens), processes.shard(len(prompts))
     if processes.count == 1:
         return generator.generate(prompts, progress, draws)
-    seeds.part_ways(processes.rank)  # for an engine with random numbers of its own
+    seeds.fork_rng_by_rank(processes.rank)  # for an engine with random numbers of its own
     own = _as_many(generator, prompts, rows, processes) if generator.copies else None
     if not generator.copies and prompts[rows]:
         own = generator.generate(prompts[rows], progress, draws[rows])

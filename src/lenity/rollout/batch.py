@@ -93,14 +93,16 @@ class Scored(Rollouts):
     scored: Bool[Tensor, "B K"]
 
     @property
-    def learnt(self) -> Bool[Tensor, "B T K"]:
+    def valid_tokens(self) -> Bool[Tensor, "B T K"]:
         """The real response tokens from which an objective can be learnt."""
         return self.response_mask.unsqueeze(-1) & self.scored.unsqueeze(1)
 
 
 @dataclass(frozen=True)
-class Credited(Scored):
-    """... and how much of it each token earned.
+class WithAdvantages(Scored):
+    """... and the advantages of each token, by objective and combined by the rule.
+
+    ``objective_scale`` is what the rule multiplied each objective's advantage by (PLC's M).
 
     ``importance`` is how much each token counts in the policy's loss for what the engine drew it with; None: all count 1.
     """
@@ -110,7 +112,7 @@ class Credited(Scored):
     values: Float[Tensor, "B T K"]
     returns: Float[Tensor, "B T K"]
     advantages: Float[Tensor, "B T K"]
-    mask: Float[Tensor, "B T K"]
+    objective_scale: Float[Tensor, "B T K"]
     rectified: Float[Tensor, "B T"]
     importance: Float[Tensor, "B T"] | None = field(default=None, kw_only=True)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -15,7 +16,7 @@ from lenity.config.names import Word
 from lenity.config.registry import Registry
 from lenity.errors import ConfigError
 from lenity.rules.presets import Presets
-from lenity.rules.work import CREDIT_PASSES, UPDATE_PASSES, Work
+from lenity.rules.work import ADVANTAGE_PASSES, UPDATE_PASSES, Work
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from lenity.config.stages import Pairs
     from lenity.runs.config import RunConfig
     from lenity.runs.folder import RunFolder
+
+log = logging.getLogger(__name__)
 
 RULES: Registry[Rule] = Registry(
     "method",
@@ -147,7 +150,7 @@ class Rule(Section, abc.ABC):
         rows = config.iterations
         if tokens:
             rows = min(rows, -(-tokens // (batch * config.rollout.max_new_tokens)))
-        passes = CREDIT_PASSES + UPDATE_PASSES * config.ppo.epochs
+        passes = ADVANTAGE_PASSES + UPDATE_PASSES * config.ppo.epochs
         return Work(rows, rows * batch, rows * batch, rows * batch * passes)
 
     def shown(self, prompts: Sequence[str], run: RunFolder) -> list[str]:
@@ -158,8 +161,15 @@ class Rule(Section, abc.ABC):
 class AdvantageRule(Rule):
     """A rule that needs one backward pass: it combines advantages, not gradients."""
 
+    def __init_subclass__(cls, **options: Any) -> None:
+        """A class that still calls :meth:`objective_scale` ``mask``, its former name, works for one version."""
+        if "mask" in vars(cls) and "objective_scale" not in vars(cls):
+            log.warning("%s.mask is called objective_scale now; mask is read until the next version.", cls.__name__)
+            cls.objective_scale = cls.mask  # type: ignore[attr-defined,method-assign]
+        super().__init_subclass__(**options)
+
     @abc.abstractmethod
-    def mask(self, advantages: Tensor, weights: Tensor) -> Tensor:
+    def objective_scale(self, advantages: Tensor, weights: Tensor) -> Tensor:
         """How much of each objective's advantage counts.
 
         Args:
@@ -172,7 +182,7 @@ class AdvantageRule(Rule):
 
     def rectify(self, advantages: Tensor, weights: Tensor) -> Tensor:
         """The scalar advantage sum_k w_k M_k A_k, shape (...) from (..., K)."""
-        return (weights * self.mask(advantages, weights) * advantages).sum(-1)
+        return (weights * self.objective_scale(advantages, weights) * advantages).sum(-1)
 
 
 class GradientRule(Rule):

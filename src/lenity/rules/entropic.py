@@ -34,7 +34,7 @@ class Entropic(Lenient):
         2.0, gt=0, allow_inf_nan=False, description="tau; small is far from linear scalarisation"
     )
 
-    def mask(self, advantages: Tensor, weights: Tensor) -> Tensor:
+    def objective_scale(self, advantages: Tensor, weights: Tensor) -> Tensor:
         """1 - leniency (1 - (e^x - 1) / x) at x = G / tau, the same for all objectives, (..., K)."""
         total = (weights * advantages).sum(-1, keepdim=True)
         x = (total / self.temperature).clamp(max=STEEPEST)

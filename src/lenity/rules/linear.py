@@ -26,7 +26,7 @@ class Linear(Shared, AdvantageRule):
     equation = "Σ w_k A_k"
     presets: ClassVar[Presets] = {"paper": PLC_PAPER}
 
-    def mask(self, advantages: Tensor, weights: Tensor) -> Tensor:
+    def objective_scale(self, advantages: Tensor, weights: Tensor) -> Tensor:
         """All ones, (..., K)."""
         return advantages.new_ones(advantages.shape)
 

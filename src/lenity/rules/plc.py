@@ -28,7 +28,7 @@ class PLC(Lenient):
     Leniency 0 is exactly linear scalarisation.
 
     >>> import torch
-    >>> PLC(gate="net").mask(torch.tensor([1.0, -1.0]), torch.tensor([0.5, 0.5])).tolist()
+    >>> PLC(gate="net").objective_scale(torch.tensor([1.0, -1.0]), torch.tensor([0.5, 0.5])).tolist()
     [1.0, 1.0]
     """
 
@@ -43,7 +43,7 @@ class PLC(Lenient):
 
     gate: Literal["sigmoid", "centered", "net"] = Field("sigmoid", description="how a loss is forgiven")
 
-    def mask(self, advantages: Tensor, weights: Tensor) -> Tensor:
+    def objective_scale(self, advantages: Tensor, weights: Tensor) -> Tensor:
         """M, (..., K) in [0, 1]."""
         weighted = weights * advantages
         total = weighted.sum(-1, keepdim=True)

@@ -24,7 +24,7 @@ class Tchebycheff(AdvantageRule):
     paper = "Miettinen 1999"
     equation = "min_k w_k A_k"
 
-    def mask(self, advantages: Tensor, weights: Tensor) -> Tensor:
+    def objective_scale(self, advantages: Tensor, weights: Tensor) -> Tensor:
         """1 at the smallest w_k A_k, shared evenly among ties, (..., K)."""
         weighted = weights * advantages
         active = (weights > 0).expand_as(weighted)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-CREDIT_PASSES = 2  # the policy and its reference
+ADVANTAGE_PASSES = 2  # the policy and its reference
 BACKWARD = 2  # in forwards
 UPDATE_PASSES = 1 + BACKWARD  # forward and backward
 

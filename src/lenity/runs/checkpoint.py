@@ -119,13 +119,13 @@ class Checkpoint:
         optimizer.load_state_dict({"state": entries, "param_groups": optimizer.state_dict()["param_groups"]})
 
 
-def newest(folder: Path, iterations: int, say: Callable[[str], None]) -> Checkpoint | None:
+def newest(folder: Path, iterations: int, notify: Callable[[str], None]) -> Checkpoint | None:
     """The newest whole checkpoint of at most ``iterations``; None where none was written.
 
     Args:
         folder: of the checkpoints.
         iterations: how many are on record; what a later checkpoint went through cannot be told any more.
-        say: gets a word on each that is passed over.
+        notify: gets a word on each that is passed over.
 
     Raises:
         CheckpointError: there are some, and none can be used.
@@ -133,12 +133,12 @@ def newest(folder: Path, iterations: int, say: Callable[[str], None]) -> Checkpo
     found = _all(folder)
     for place in reversed(found):
         if _iteration(place) > iterations:
-            say(f"Checkpoint '{place}' is passed over: metrics.jsonl has only {iterations} iterations.")
+            notify(f"Checkpoint '{place}' is passed over: metrics.jsonl has only {iterations} iterations.")
             continue
         try:
             return Checkpoint.load(place)
         except CheckpointError as error:
-            say(f"Checkpoint '{place}' is passed over: {error.what}")
+            notify(f"Checkpoint '{place}' is passed over: {error.what}")
     if found:
         raise CheckpointError(
             f"none of the {len(found)} checkpoints in '{folder}' can be used.",

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 NOTES, SETTINGS, CONSTANTS = "notes.log", "config.yaml", "standardisation.json"
 
+FORMER = {"mask_mean": "objective_scale_mean", "without_eos": "truncated_fraction"}  # columns of metrics.jsonl
+
 
 class RunFolder:
     """Paths and files of one run; see the README for the layout."""
@@ -33,11 +35,16 @@ class RunFolder:
 
     @classmethod
     def open(
-        cls, config: RunConfig, resume: bool, *, allow_changes: bool = False, say: Callable[[str], None] | None = None
+        cls,
+        config: RunConfig,
+        resume: bool,
+        *,
+        allow_changes: bool = False,
+        notify: Callable[[str], None] | None = None,
     ) -> RunFolder:
         """The folder ``config.output``, made and holding ``config.yaml``: :meth:`entered` and :meth:`take_on` in one."""
         run = cls.entered(config, resume, allow_changes=allow_changes)
-        run.take_on(config, say or run.note)
+        run.take_on(config, notify or run.note)
         return run
 
     @classmethod
@@ -69,13 +76,13 @@ class RunFolder:
                 run._record(config)
         return run
 
-    def take_on(self, config: RunConfig, say: Callable[[str], None]) -> None:
+    def take_on(self, config: RunConfig, notify: Callable[[str], None]) -> None:
         """Put ``config`` on record, once a run can go on with it; ``say`` gets each setting that differs."""
         for field, text in changes(self.config.dump(), config.dump()).items():
             if field != "output":  # the folder was moved, or is named from another place
-                say(f"Changed after iteration {len(self.metrics())}: {text}.")
+                notify(f"Changed after iteration {len(self.metrics())}: {text}.")
         if (stale := remeasured(self.config, config)) and (self.path / CONSTANTS).is_file():
-            say(f"Constants of {', '.join(stale)} are measured again, on the reference policy's held-out responses.")
+            notify(f"Constants of {', '.join(stale)} are measured again, on the reference policy's held-out responses.")
             self.standardiser(config).save(self.path / CONSTANTS)
         with writing(self.path):
             self._record(config)
@@ -133,7 +140,7 @@ class RunFolder:
 
     def metrics(self) -> list[dict[str, Any]]:
         """The rows of ``metrics.jsonl``; a last line cut short by a crash is left out."""
-        return [json.loads(line) for line in _lines(self.path / "metrics.jsonl")]
+        return [_renamed(json.loads(line)) for line in _lines(self.path / "metrics.jsonl")]
 
     def tokens(self) -> int:
         """Tokens generated so far."""
@@ -247,6 +254,14 @@ def _link(source: str | Path, target: str | Path) -> None:
         os.link(source, target)
     except OSError:  # another disk, or one without links
         shutil.copy2(source, target)
+
+
+def _renamed(row: dict[str, Any]) -> dict[str, Any]:
+    """``row`` with the present names of what the first version called otherwise."""
+    found = {FORMER.get(name, name): value for name, value in row.items()}
+    if "credit" in row.get("seconds", {}):
+        found["seconds"] = {"advantages" if stage == "credit" else stage: s for stage, s in row["seconds"].items()}
+    return found
 
 
 def _lines(file: Path) -> Iterator[bytes]:

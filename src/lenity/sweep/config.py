@@ -87,7 +87,7 @@ class SweepConfig(Section):
 
 
 def load_sweep(
-    path: str | Path, overrides: Sequence[str] = (), *, say: Callable[[str], None] | None = None, **options: Any
+    path: str | Path, overrides: Sequence[str] = (), *, notify: Callable[[str], None] | None = None, **options: Any
 ) -> SweepConfig:
     """Read a sweep file, or a run file, with ``overrides`` for the run and ``options`` for the rest; None leaves the file's.
 
@@ -126,7 +126,7 @@ def load_sweep(
         )
     methods = list(sweep.methods)
     for field, words in fields:
-        methods = with_field(methods, field, words, str(path), say)
+        methods = with_field(methods, field, words, str(path), notify)
     return sweep.model_copy(update={"methods": methods})
 
 

@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from lenity.data.tokens import prompt_ids
-from lenity.rules.work import CREDIT_PASSES, Work
+from lenity.rules.work import ADVANTAGE_PASSES, Work
 from lenity.runs.config import RunConfig
 from lenity.sweep.state import done, state
 from lenity.training import cost
@@ -123,7 +123,7 @@ def _run_seconds(config: RunConfig, found: Probe) -> float:
     work, now = config.method.work(config, found.prompts), state(config)
     rest = max(0.0, 1 - now.rows / work.rows) if work.rows else 0.0
     prompts = config.evaluation.limit
-    evaluation = Work(generated=prompts, scored=prompts, forwards=CREDIT_PASSES * prompts)
+    evaluation = Work(generated=prompts, scored=prompts, forwards=ADVANTAGE_PASSES * prompts)
     loads = 1 + (work.rows > 0)
     return rest * found.rates.seconds(work) + found.rates.seconds(evaluation) + loads * found.loading
 

@@ -64,7 +64,7 @@ class Watch:
         self._pace, self._note, self._ended = Pace(jobs), "", 0
         self._begun, self.drawn = time.monotonic(), draws(console)
 
-    def say(self, text: str) -> None:
+    def notify(self, text: str) -> None:
         """What goes on besides the runs."""
         self._note = text
         if text and not self.drawn:

@@ -36,7 +36,7 @@ def split(overrides: Sequence[str]) -> tuple[list[str], list[tuple[str, list[str
 
 
 def with_field(
-    methods: Sequence[Rule], field: str, words: Sequence[str], source: str, say: Callable[[str], None] | None
+    methods: Sequence[Rule], field: str, words: Sequence[str], source: str, notify: Callable[[str], None] | None
 ) -> list[Rule]:
     """``methods``, those that have ``field`` as ``words`` set it; ``say`` is told which have not.
 
@@ -58,8 +58,8 @@ def with_field(
                 "Set it in the file, or name one of them in --methods.",
             )
     others = [method for method, has in zip(methods, having, strict=True) if not has]
-    if say and others:
-        say(f"--method.{field} is for {names_of(chosen)}; not for {names_of(others)}, without such a field.")
+    if notify and others:
+        notify(f"--method.{field} is for {names_of(chosen)}; not for {names_of(others)}, without such a field.")
     return [
         parse(_OneMethod, override({"method": dump_member(method, RULES)}, words), source).method if has else method
         for method, has in zip(methods, having, strict=True)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from lenity.config.extras import require_trackers
 from lenity.config.sections import Progress
-from lenity.console.terminal import say
+from lenity.console.terminal import notify
 from lenity.errors import LenityError
 from lenity.runs.config import RunConfig
 from lenity.storage.lock import locked
@@ -77,20 +77,20 @@ def run_sweep(
             _prepare(configs[0], output, workers, view)
             _carry_out(configs, output, workers, record, view, allow_changes=allow_changes)
             good = [Path(outcome.run) for outcome in record.outcomes if outcome.error is None]
-            view.say(f"all ended; gathering the evaluations of {len(good)} runs" if good else "all ended")
+            view.notify(f"all ended; gathering the evaluations of {len(good)} runs" if good else "all ended")
         if good and (caution := gather(good, output).caution):
-            say(caution)
+            notify(caution)
         return record.outcomes
 
 
 def _prepare(config: RunConfig, output: Path, workers: Retrying, view: Watch) -> None:
-    view.say("measuring the constants of standardisation and the reference policy")
+    view.notify("measuring the constants of standardisation and the reference policy")
     workers.submit(SHARED, tasks.prepare, config.dump(), str(output))
     while not (answers := workers.wait(1)):
         pass
     if error := answers[0].error:
         raise LenityError(f"{SHARED} cannot be made: {error}", "Correct that and run the same command again.")
-    view.say("")
+    view.notify("")
 
 
 def _carry_out(

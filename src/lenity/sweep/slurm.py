@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from lenity.console.terminal import say
+from lenity.console.terminal import notify
 from lenity.runs.config import RunConfig
 from lenity.storage.atomic_io import replace_text
 from lenity.storage.lock import locked
@@ -54,7 +54,7 @@ def write_and_collect(
                 record.add(outcome)
         good = [Path(outcome.run) for outcome in record.outcomes if outcome.error is None]
         if good and (caution := gather(good, output).caution):
-            say(caution)
+            notify(caution)
         left = [config for config in configs if config.output not in record.kept]
         commands = _write(left, output, placement, allow_changes=allow_changes) if left else []
         shared = found(output, SHARED)

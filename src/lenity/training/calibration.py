@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from lenity.data.loading import every
+from lenity.data.loading import evenly_spaced
 from lenity.distributed.processes import ALONE, Processes
 from lenity.rewards.asking import score_all
 from lenity.rewards.base import Reward
@@ -37,7 +37,7 @@ def measure(
     Raises:
         RewardError: it leaves more without one, or gives all the same.
     """
-    chosen = every(prompts, count)
+    chosen = evenly_spaced(prompts, count)
     chosen = [chosen[i % len(chosen)] for i in range(count)]
     generator.model.eval()
     with generator.model.disable_adapter():

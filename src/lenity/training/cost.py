@@ -11,7 +11,7 @@ import torch
 
 from lenity.data.tokens import prompt_ids
 from lenity.distributed import seeds
-from lenity.distributed.sharding import kept, whole
+from lenity.distributed.sharding import kept, unsharded
 from lenity.rewards.asking import ask
 from lenity.rules.work import BACKWARD, Work
 from lenity.runs.config import RunConfig
@@ -69,7 +69,7 @@ def probe(config: RunConfig, world: World, trainer: Trainer) -> Rates:
     trainer.actor_critic.eval()
     tokens = min(PROBE_TOKENS, rollout.max_new_tokens)
     generator = replace(world.generator(config), max_new_tokens=tokens, min_new_tokens=tokens)
-    with whole(trainer.actor_critic):
+    with unsharded(trainer.actor_critic):
         generator.generate(prompts[:2])  # the first call warms caches up
         made, generating = timed(lambda: generator.generate(prompts))
     rows = min(PROBE_ROWS, together)

@@ -1,4 +1,4 @@
-"""The loop: generate, score, credit, update, record. One call a stage; each stage's file has its arithmetic."""
+"""The loop: generate, score, compute advantages, update, record. One call a stage; each stage's file has its arithmetic."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from lenity.console.progress import track
 from lenity.data.seen import check_split
 from lenity.distributed import launch, seeds
 from lenity.distributed.processes import ALONE, Processes
-from lenity.distributed.sharding import whole
+from lenity.distributed.sharding import unsharded
 from lenity.errors import ConfigError, StoppedError
 from lenity.rewards.standardise import Standardiser
 from lenity.runs.config import RunConfig
@@ -45,7 +45,7 @@ def train(config: RunConfig, *, resume: bool = False, allow_changes: bool = Fals
     check_split(config.held_out_prompts, config.prompts, ("held_out_prompts", "prompts"))
     config = config.model_copy(update={"method": config.method.fresh(list(config.rewards))})
     require_trackers(config.logging.trackers)
-    processes = launch.meet(config.tolerance.silence)
+    processes = launch.init_distributed(config.tolerance.silence)
     engines.require(config, processes)
     with processes.watched(), locked(Path(config.output)) if processes.first else nullcontext():
         with processes.first_before_others():
@@ -65,7 +65,7 @@ def _loop(config: RunConfig, run: RunFolder, processes: Processes, *, allow_chan
     given = config
     config, world, trainer = prepare(config, run, processes)
     constants = _constants(config, run, world, trainer)
-    with nullcontext() if config.rollout.engine == "vllm" else whole(trainer.actor_critic):
+    with nullcontext() if config.rollout.engine == "vllm" else unsharded(trainer.actor_critic):
         engine = engines.load(config, world, processes)
     stages = Stages(config, run, world, trainer, constants, controller(config.kl), engine)
     start = done = stages.restore(given, allow_changes=allow_changes)
@@ -73,20 +73,20 @@ def _loop(config: RunConfig, run: RunFolder, processes: Processes, *, allow_chan
         summary.show(config, world, trainer, start)
     with (
         trackers(config, processes) as log,
-        stopping.gently(trainer.say, enabled=gently) as wish,
+        stopping.gently(trainer.notify, enabled=gently) as request,
         track(
             "aligning", config.iterations, start, unit="iterations", settings=config.logging, shown=processes.first
         ) as advance,
     ):
         spent, budget = run.tokens(), config.budget.tokens or float("inf")
         while done < config.iterations and spent < budget:
-            if processes.any(wish.came is not None):
+            if processes.any(request.came is not None):
                 if done > start:
                     stages.save(done)
                 raise StoppedError(
                     f"The run ended early, after iteration {done} of {config.iterations}; everything is saved.",
                     "Go on with resume=True.",
-                    wish.exit_code,
+                    request.exit_code,
                 )
             iteration, clock = done, Clock()
             with clock("generate"), stages.saved(done, unless=start):
@@ -94,11 +94,11 @@ def _loop(config: RunConfig, run: RunFolder, processes: Processes, *, allow_chan
             with clock("score"):
                 scored = stages.score(rollouts, iteration)
             with config.method.during(config.progress(iteration, spent)) as rule:
-                with clock("credit"):
-                    credited, entropy = stages.credit(scored, rule)
+                with clock("advantages"):
+                    batch, entropy = stages.compute_advantages(scored, rule)
                 with clock("update"):
-                    row = stages.update(credited, entropy, rule, iteration)
-            row = stages.record(row, credited, clock, iteration, log)
+                    row = stages.update(batch, entropy, rule, iteration)
+            row = stages.record(row, batch, clock, iteration, log)
             done, spent = done + 1, spent + row["tokens"]
             if done == config.iterations or spent >= budget or done % config.checkpoint.every == 0:
                 stages.save(done)
@@ -129,11 +129,11 @@ def _build(config: RunConfig, run: RunFolder, processes: int) -> RunFolder:
 def _constants(config: RunConfig, run: RunFolder, world: World, trainer: Trainer) -> Standardiser:
     """The frozen constants; each run folder keeps its own copy."""
     own, processes = run.path / "standardisation.json", trainer.processes
-    if processes.told(lambda: not own.is_file()):
+    if processes.broadcast_from_first(lambda: not own.is_file()):
         if config.standardisation.file:
             found = _read(config, Path(config.standardisation.file))
         else:
-            with whole(trainer.actor_critic):
+            with unsharded(trainer.actor_critic):
                 found = _measure(config, world, processes)
         if processes.first:
             found.save(own)

@@ -9,20 +9,20 @@ from torch import Tensor
 
 from lenity.advantages.conflict import conflict
 from lenity.config.objectives import Objectives
-from lenity.rollout.batch import Credited
+from lenity.rollout.batch import WithAdvantages
 
 
-def measure(batch: Credited, entropy: Tensor, objectives: Objectives) -> dict[str, Any]:
+def measure(batch: WithAdvantages, entropy: Tensor, objectives: Objectives) -> dict[str, Any]:
     """Means over responses or response tokens, of an objective over those that it scored; see docs/metrics.md for each name.
 
     Args:
-        batch: credited.
+        batch: with advantages.
         entropy: of the policy at each token, nats, (B, T).
         objectives: names and weights.
     """
     mask = batch.response_mask
     weights = objectives.weight_vector(batch.raw.device)
-    scored, learnt = batch.scored, batch.learnt[mask]
+    scored, valid_tokens = batch.scored, batch.valid_tokens[mask]
     responses, tokens = float(len(batch)), mask.sum().float()
 
     def per_response(values: Tensor) -> Tensor:
@@ -34,8 +34,8 @@ def measure(batch: Credited, entropy: Tensor, objectives: Objectives) -> dict[st
     def per_token(values: Tensor) -> Tensor:
         return values[mask].float().sum(0) / tokens
 
-    def per_learnt_token(values: Tensor) -> Tensor:
-        return values[mask].where(learnt, 0.0).sum(0) / learnt.sum(0).float()
+    def per_valid_token(values: Tensor) -> Tensor:
+        return values[mask].where(valid_tokens, 0.0).sum(0) / valid_tokens.sum(0).float()
 
     exact = batch.raw.double()  # so that equal scores have a deviation of exactly 0
     kl = (batch.logprobs - batch.reference_logprobs).where(mask, 0.0).sum(1)
@@ -50,17 +50,17 @@ def measure(batch: Credited, entropy: Tensor, objectives: Objectives) -> dict[st
         "kl": per_response(kl).item(),
         "entropy": per_token(entropy).item(),
         "conflict_rate": per_token(conflict(batch.advantages, weights)).item(),
-        "mask_mean": objectives.named(per_learnt_token(batch.mask)),
+        "objective_scale_mean": objectives.named(per_valid_token(batch.objective_scale)),
         "surplus": objectives.named(others.sum((0, 1)) / losing.sum((0, 1)).float().clamp(min=1)),
-        "explained_variance": objectives.named(_explained(batch, per_learnt_token)),
+        "explained_variance": objectives.named(_explained(batch, per_valid_token)),
         "response_length": per_response(mask.sum(1)).item(),
-        "without_eos": per_response(~batch.finished).item(),
+        "truncated_fraction": per_response(~batch.finished).item(),
         "tokens": int(tokens.item()),
         "reward_calls": len(batch) * len(objectives),
     }
 
 
-def _explained(batch: Credited, per_token: Any) -> Tensor:
+def _explained(batch: WithAdvantages, per_token: Any) -> Tensor:
     """1 - Var(R - V) / Var(R), per head; 0 where the returns do not vary."""
     residual = batch.returns - batch.values
 

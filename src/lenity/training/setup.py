@@ -13,7 +13,7 @@ from lenity.data.base import ReadReport
 from lenity.data.prompts import load_prompts, room_for_prompts, token_counters
 from lenity.distributed import launch, seeds
 from lenity.distributed.processes import Processes
-from lenity.distributed.sharding import shard, whole
+from lenity.distributed.sharding import shard, unsharded
 from lenity.errors import ConfigError
 from lenity.models.actor_critic import ActorCritic, check_head
 from lenity.models.critic import Heads, separate_backbone
@@ -25,7 +25,7 @@ from lenity.rollout.transformers import TransformersGenerator
 from lenity.runs.config import RunConfig
 from lenity.runs.folder import RunFolder
 from lenity.training.schedule import schedule_of
-from lenity.update.step import Setbacks, Update
+from lenity.update.step import FailureState, Update
 
 
 @dataclass(frozen=True)
@@ -54,12 +54,12 @@ class Trainer:
     processes: Processes
     actor_critic: ActorCritic
     update: Update
-    say: Callable[[str], None]
+    notify: Callable[[str], None]
 
 
-def load_world(config: RunConfig, device: torch.device, say: Callable[[str], None] | None = None) -> World:
+def load_world(config: RunConfig, device: torch.device, notify: Callable[[str], None] | None = None) -> World:
     """Models, rewards and prompts within every length window; ``say`` gets what the adapter leaves out."""
-    policy, tokenizer = load_policy(config.policy, device, sharded=launch.reshards() is not None, say=say)
+    policy, tokenizer = load_policy(config.policy, device, sharded=launch.reshards() is not None, notify=notify)
     check_head(policy)
     rewards = {name: spec.load(device) for name, spec in config.rewards.items()}
     prompts, report = load_prompts(
@@ -80,39 +80,39 @@ def prepare(config: RunConfig, run: RunFolder, processes: Processes) -> tuple[Ru
     with processes.first_before_others():
         config = config.model_copy(update={"policy": merged(config.policy, run.path / "base")})
     seeds.seed(config.seed, "setup")
-    say = speaker(config, run, processes)
-    world = load_world(config, processes.device, say)
+    notify = speaker(config, run, processes)
+    world = load_world(config, processes.device, notify)
     module = _actor_critic(config, world, processes)
     if (again := launch.reshards()) is None:
         module.to(processes.device)
     else:
         shard(module, processes.device, again=again)
     optimizer = _optimizer(config, module)
-    with whole(module):
-        _say_batching(world.generator(config).batching(), say)
+    with unsharded(module):
+        _say_batching(world.generator(config).batching(), notify)
     update = Update(
         processes, module, optimizer, schedule_of(config, optimizer), config.ppo, config.optimizer.max_grad_norm,
-        Setbacks(config.ppo.mini_batch_size), config.tolerance, say,
+        FailureState(config.ppo.mini_batch_size), config.tolerance, notify,
     )  # fmt: skip
-    return config, world, Trainer(processes, module, update, say)
+    return config, world, Trainer(processes, module, update, notify)
 
 
 def speaker(config: RunConfig, run: RunFolder, processes: Processes) -> Callable[[str], None]:
     """Keeps a word in the run folder, and shows it; only the first process speaks."""
 
-    def say(text: str) -> None:
+    def notify(text: str) -> None:
         if processes.first:
             run.note(text)
             if config.logging.progress:
-                terminal.say(text)
+                terminal.notify(text)
 
-    return say
+    return notify
 
 
-def _say_batching(batching: Batching, say: Callable[[str], None]) -> None:
+def _say_batching(batching: Batching, notify: Callable[[str], None]) -> None:
     if batching != "mixed":
         which = "one by one" if batching == "single" else "in batches of prompts of equal length"
-        say(
+        notify(
             f"The policy answers a prompt otherwise behind padding or in a batch, so prompts are answered {which}, which is slower."
         )
 

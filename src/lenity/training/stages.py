@@ -12,18 +12,18 @@ from typing import Any
 from torch import Tensor
 
 from lenity import card
-from lenity.advantages.credit import credit
+from lenity.advantages.compute import compute_advantages
 from lenity.advantages.importance import engine_gap
 from lenity.data.order import batch_at
 from lenity.distributed import memory, seeds
 from lenity.distributed.processes import Processes
-from lenity.distributed.sharding import whole
+from lenity.distributed.sharding import unsharded
 from lenity.errors import CheckpointError, EngineError
 from lenity.rewards.asking import score_all
 from lenity.rewards.noise import noisy
 from lenity.rewards.standardise import Standardiser
 from lenity.rollout.base import Generator, generate
-from lenity.rollout.batch import Credited, Rollouts, Scored
+from lenity.rollout.batch import Rollouts, Scored, WithAdvantages
 from lenity.rules import Rule
 from lenity.runs.checkpoint import Checkpoint, newest
 from lenity.runs.config import RunConfig
@@ -70,7 +70,7 @@ class Stages:
         prompts = [self.world.prompts[i] for i in chosen for _ in range(group)]
         self.trainer.actor_critic.eval()
         needed = memory.needed("rollout.generation_batch_size", self.config.rollout.generation_batch_size)
-        with needed, nullcontext() if self.engine.copies else whole(self.trainer.actor_critic):
+        with needed, nullcontext() if self.engine.copies else unsharded(self.trainer.actor_critic):
             return generate(self.engine, prompts, self.trainer.processes)
 
     def score(self, rollouts: Rollouts, iteration: int) -> Scored:
@@ -95,10 +95,10 @@ class Stages:
             scored=raw.isfinite().to(device),
         )
 
-    def credit(self, scored: Scored, rule: Rule) -> tuple[Credited, Tensor]:
+    def compute_advantages(self, scored: Scored, rule: Rule) -> tuple[WithAdvantages, Tensor]:
         """One advantage a token, by the rule as it is at this point of training; and the policy's entropy."""
         with memory.needed("ppo.mini_batch_size", self.config.ppo.mini_batch_size):
-            return credit(
+            return compute_advantages(
                 scored,
                 self.trainer.actor_critic,
                 rule=rule,
@@ -108,28 +108,30 @@ class Stages:
                 processes=self.trainer.processes,
             )
 
-    def update(self, credited: Credited, entropy: Tensor, rule: Rule, iteration: int) -> dict[str, Any]:
+    def update(self, batch: WithAdvantages, entropy: Tensor, rule: Rule, iteration: int) -> dict[str, Any]:
         """Train on the batch and move beta; what to report of the iteration."""
-        row = metrics.measure(credited, entropy, self.config.objectives)
-        row |= engine_gap(credited, self.config.ppo.importance_cap)
+        row = metrics.measure(batch, entropy, self.config.objectives)
+        row |= engine_gap(batch, self.config.ppo.importance_cap)
         row |= {
             "kl_coefficient": self.kl.coefficient,
             "learning_rate": self.trainer.update.optimizer.param_groups[0]["lr"],
         }
-        weights = self.config.objectives.weight_vector(credited.raw.device)
-        row |= self.trainer.update(credited, lambda epoch: self._seed("update", iteration, epoch), rule, weights)
+        weights = self.config.objectives.weight_vector(batch.raw.device)
+        row |= self.trainer.update(batch, lambda epoch: self._seed("update", iteration, epoch), rule, weights)
         if "combination" in row:
             row["combination"] = dict(zip(self.config.objectives.names, row["combination"], strict=True))
         self.kl.update(row["kl"], self.config.rollout.batch_size)
         return row
 
-    def record(self, row: dict[str, Any], credited: Credited, clock: Clock, iteration: int, log: Log) -> dict[str, Any]:
+    def record(
+        self, row: dict[str, Any], batch: WithAdvantages, clock: Clock, iteration: int, log: Log
+    ) -> dict[str, Any]:
         """Write the iteration's row and samples, and ``log`` its numbers."""
         done = iteration + 1
         speed = round(row["tokens"] / sum(clock.seconds.values()), 1)
         row = {"iteration": done} | row | {"tokens_per_second": speed, "seconds": clock.seconds}
         if self.trainer.processes.first:
-            self.run.append(row, self._samples(credited, done))
+            self.run.append(row, self._samples(batch, done))
             log(_flat(row), done)
             if self.config.policy.compile and done == 2:
                 self._say_what_compiling_took(row)
@@ -138,7 +140,7 @@ class Stages:
     def _say_what_compiling_took(self, second: dict[str, Any]) -> None:
         """The first iteration compiled, the second did not, or hardly."""
         first, later = (sum(row["seconds"].values()) for row in (self.run.metrics()[0], second))
-        self.trainer.say(
+        self.trainer.notify(
             f"policy.compile took about {max(first - later, 0):.0f} s: the first iteration needed {first:.1f} s, the second {later:.1f} s."
         )
 
@@ -152,7 +154,7 @@ class Stages:
         state = {
             "kl_coefficient": self.kl.coefficient,
             "settings": resuming.settings(self.config),
-            "setbacks": asdict(update.setbacks),
+            "setbacks": asdict(update.failures),
             "processes": self.trainer.processes.count,
         }
         if self.trainer.processes.first:
@@ -179,7 +181,7 @@ class Stages:
         Raises:
             CheckpointError: it is of another model or number of processes, or there are checkpoints and none is whole.
         """
-        found = newest(self.run.checkpoints, len(self.run.metrics()), self.trainer.say)
+        found = newest(self.run.checkpoints, len(self.run.metrics()), self.trainer.notify)
         done = found.iteration if found else 0
         before = resuming.made_with(found.state, self.run.config) if found else self.config
         if found:
@@ -188,10 +190,10 @@ class Stages:
         self.trainer.processes.wait()  # all have read the rows, and the settings as they were
         if self.trainer.processes.first:
             self.run.truncate(done)
-            self.run.take_on(given, self.trainer.say)
+            self.run.take_on(given, self.trainer.notify)
         self.trainer.processes.wait()  # all count the tokens of the same rows
         if text := resuming.outlook(before, self.config, done, self.run.tokens()):
-            self.trainer.say(text)
+            self.trainer.notify(text)
         return done
 
     def _go_back(self, found: Checkpoint, before: RunConfig) -> None:
@@ -199,7 +201,7 @@ class Stages:
         update, now = self.trainer.update, self.config
         found.restore(self.trainer.actor_critic, update.optimizer)
         advance(update.schedule, steps(now, found.iteration))
-        update.setbacks.restore(found.state["setbacks"], resized=before.ppo.mini_batch_size != now.ppo.mini_batch_size)
+        update.failures.restore(found.state["setbacks"], resized=before.ppo.mini_batch_size != now.ppo.mini_batch_size)
         self.kl.coefficient = resumed(before.kl, now.kl, found.state["kl_coefficient"])
         self._remind(before.method, found.rule)
 
@@ -208,7 +210,9 @@ class Stages:
         if memory and before.kind == self.config.method.kind:
             self.config.method.restore(memory)
         elif memory:
-            self.trainer.say(f"What rule {before.kind} remembered is left out: the rule is {self.config.method.kind}.")
+            self.trainer.notify(
+                f"What rule {before.kind} remembered is left out: the rule is {self.config.method.kind}."
+            )
 
     def _check_processes(self, before: int, done: int, allow_changes: bool) -> None:
         if before == (now := self.trainer.processes.count):
@@ -219,7 +223,7 @@ class Stages:
                 f"'{self.run.path}' was begun otherwise and would not end to the bit as it would have: {changed}.",
                 f"Resume with {before}, or add --allow-changes.",
             )
-        self.trainer.say(f"Changed after iteration {done}: {changed}.")
+        self.trainer.notify(f"Changed after iteration {done}: {changed}.")
 
     def finish(self) -> None:
         """The adapter, then the model card, with which the run is finished."""
@@ -231,7 +235,7 @@ class Stages:
     def _seed(self, stage: seeds.Stage, *position: int) -> None:
         seeds.seed(self.config.seed, stage, *position, 0)  # the last number was the process, before all had one state
 
-    def _samples(self, batch: Credited, done: int) -> list[dict[str, Any]]:
+    def _samples(self, batch: WithAdvantages, done: int) -> list[dict[str, Any]]:
         return [
             {
                 "iteration": done,

@@ -11,7 +11,7 @@ from types import FrameType
 CODES = {signal.SIGTERM: 0, signal.SIGINT: 130}  # a scheduler's SIGTERM is no failure
 
 
-class Wish:
+class StopRequest:
     """Which signal came, if any."""
 
     came: signal.Signals | None = None
@@ -23,29 +23,29 @@ class Wish:
 
 
 @contextmanager
-def gently(say: Callable[[str], None], *, enabled: bool) -> Iterator[Wish]:
+def gently(notify: Callable[[str], None], *, enabled: bool) -> Iterator[StopRequest]:
     """Keep the first signal as a wish; a second one acts as ever.
 
     Args:
-        say: gets a word when the signal comes.
+        notify: gets a word when the signal comes.
         enabled: False leaves signals alone; so does any thread but the main one.
     """
-    wish = Wish()
+    request = StopRequest()
     if not enabled or threading.current_thread() is not threading.main_thread():
-        yield wish
+        yield request
         return
     before = {each: handler for each in CODES if (handler := signal.getsignal(each)) is not None}
 
     def note(number: int, _: FrameType | None) -> None:
-        wish.came = signal.Signals(number)
+        request.came = signal.Signals(number)
         for each, handler in before.items():
             signal.signal(each, handler)
-        say(f"{wish.came.name}: finishing the iteration, then saving. Once more ends at once.")
+        notify(f"{request.came.name}: finishing the iteration, then saving. Once more ends at once.")
 
     for each in before:
         signal.signal(each, note)
     try:
-        yield wish
+        yield request
     finally:
         for each, handler in before.items():
             signal.signal(each, handler)

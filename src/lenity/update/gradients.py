@@ -11,12 +11,12 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from lenity.distributed.processes import Processes
-from lenity.rollout.batch import Credited
+from lenity.rollout.batch import WithAdvantages
 from lenity.rules.base import GradientRule
 from lenity.update.ppo import policy_loss
 
 
-def objective_losses(outputs: Any, part: Credited, clip: float, tokens: Tensor) -> Float[Tensor, " K"]:
+def objective_losses(outputs: Any, part: WithAdvantages, clip: float, tokens: Tensor) -> Float[Tensor, " K"]:
     """PPO's policy loss of each objective on its own advantages, as shares of a step's ``tokens``."""
     losses = [
         policy_loss(
@@ -29,9 +29,9 @@ def objective_losses(outputs: Any, part: Credited, clip: float, tokens: Tensor) 
 
 def jacobian(
     module: Any,
-    parts: Sequence[Credited],
+    parts: Sequence[WithAdvantages],
     parameters: Sequence[nn.Parameter],
-    losses: Callable[[Any, Credited], Tensor | None],
+    losses: Callable[[Any, WithAdvantages], Tensor | None],
 ) -> Float[Tensor, "K N"]:
     """A gradient an objective over ``parameters``, summed over the mini-batches of a step; K backward passes each.
 

@@ -1,4 +1,4 @@
-"""PPO's passes over one credited batch."""
+"""PPO's passes over one batch with advantages."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from lenity.distributed import memory, seeds
 from lenity.distributed.processes import Processes
 from lenity.distributed.shares import chunks, round_robin
 from lenity.errors import NumericalError, ResourceError
-from lenity.rollout.batch import Credited
+from lenity.rollout.batch import WithAdvantages
 from lenity.rules.base import GradientRule, Rule
 from lenity.update.finite import not_finite
 from lenity.update.gradients import compared_parameters, jacobian, objective_losses, sum_gradients
@@ -27,7 +27,7 @@ OWN = ("non_finite_steps", "forward_passes", "backward_passes")  # counted on on
 
 
 @dataclass
-class Setbacks:
+class FailureState:
     """What went wrong so far; a resumed run begins with it.
 
     Args:
@@ -62,7 +62,7 @@ class Update:
         max_grad_norm: gradient clipping.
         setbacks: what has gone wrong.
         tolerance: how much may.
-        say: gets a word on each setback.
+        notify: gets a word on each setback.
     """
 
     processes: Processes
@@ -71,17 +71,21 @@ class Update:
     schedule: Any
     settings: PPO
     max_grad_norm: float
-    setbacks: Setbacks
+    failures: FailureState
     tolerance: Tolerance
-    say: Callable[[str], None] = lambda text: None
+    notify: Callable[[str], None] = lambda text: None
 
     def __call__(
-        self, batch: Credited, seed: Callable[[int], None], rule: Rule | None = None, weights: Tensor | None = None
+        self,
+        batch: WithAdvantages,
+        seed: Callable[[int], None],
+        rule: Rule | None = None,
+        weights: Tensor | None = None,
     ) -> dict[str, Any]:
         """Train on ``batch``; means over optimizer steps, and what the passes cost.
 
         Args:
-            batch: credited.
+            batch: with advantages.
             seed: ``seed(epoch)`` sets the random state of each pass.
             rule: needed where it combines gradients; advantages are combined already.
             weights: (K,), for such a rule.
@@ -96,7 +100,7 @@ class Update:
         for epoch in range(self.settings.epochs):
             seed(epoch)
             order = torch.randperm(len(batch)).to(batch.response_mask.device)
-            seeds.part_ways(self.processes.rank)
+            seeds.fork_rng_by_rank(self.processes.rank)
             for window in chunks(order, self.settings.mini_batch_size * self.settings.accumulation):
                 stats = self._step(batch, window, rule, weights)
                 sums = _added(sums, {name: value.detach().cpu() for name, value in stats.items()})
@@ -118,7 +122,9 @@ class Update:
     def _trained(self) -> list[nn.Parameter]:
         return list(self._parameters.values())
 
-    def _step(self, batch: Credited, rows: Tensor, rule: Rule | None, weights: Tensor | None) -> dict[str, Tensor]:
+    def _step(
+        self, batch: WithAdvantages, rows: Tensor, rule: Rule | None, weights: Tensor | None
+    ) -> dict[str, Tensor]:
         """One optimizer step on ``rows`` of the batch; sums over their mini-batches."""
         tokens = batch.response_mask[rows].sum()
         combination, stats = self._fitting(batch, rows, lambda parts: self._combine(parts, tokens, rule, weights))
@@ -136,7 +142,7 @@ class Update:
         self.optimizer.zero_grad()
         return stats
 
-    def _fitting(self, batch: Credited, rows: Tensor, work: Callable[[list[Credited]], T]) -> T:
+    def _fitting(self, batch: WithAdvantages, rows: Tensor, work: Callable[[list[WithAdvantages]], T]) -> T:
         """``work`` on mini-batches of ``rows``, again on smaller ones where the memory does not hold them.
 
         Which rows of a step stand in one mini-batch does not matter, so those of like length do.
@@ -145,7 +151,7 @@ class Update:
         random = torch.get_rng_state(), torch.cuda.get_rng_state() if batch.raw.is_cuda else None
         while True:
             try:
-                own = round_robin(rows, self.processes.rank, self.processes.count, self.setbacks.micro_batch)
+                own = round_robin(rows, self.processes.rank, self.processes.count, self.failures.micro_batch)
                 return work([batch.select(part) for part in own])
             except Exception as error:
                 self._halve(error)
@@ -157,7 +163,7 @@ class Update:
 
     def _halve(self, error: Exception) -> None:
         """Raise ``error`` again, unless smaller mini-batches may help."""
-        size = self.setbacks.micro_batch
+        size = self.failures.micro_batch
         if not memory.ran_out(error):
             raise error
         why = str(error).splitlines()[0]
@@ -166,14 +172,14 @@ class Update:
                 f"the memory does not hold ppo.mini_batch_size {size} in the update ({why}). What was saved before is whole.",
                 "Lower ppo.mini_batch_size or rollout.max_new_tokens, and go on with --resume --allow-changes.",
             ) from error
-        self.setbacks.micro_batch = size // 2
-        self.say(
+        self.failures.micro_batch = size // 2
+        self.notify(
             f"The memory does not hold {size} responses a forward pass ({why}); from here on {size // 2}. "
             "Optimizer steps keep their size."
         )
 
     def _gradients(
-        self, parts: list[Credited], tokens: Tensor, combination: Tensor | None, critic: float
+        self, parts: list[WithAdvantages], tokens: Tensor, combination: Tensor | None, critic: float
     ) -> tuple[dict[str, Tensor], list[str]]:
         """Accumulate over ``parts``; sums, and the names of what is not finite."""
         stats: dict[str, Tensor] = {}
@@ -186,19 +192,19 @@ class Update:
         return stats, list(dict.fromkeys(names))
 
     def _count_broken(self, names: list[str]) -> None:
-        self.setbacks.non_finite_steps += 1
+        self.failures.non_finite_steps += 1
         shown = ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
-        if self.setbacks.non_finite_steps <= self.tolerance.non_finite_steps:
-            self.say(f"An optimizer step was skipped: not finite are {shown or 'the gradients together'}.")
+        if self.failures.non_finite_steps <= self.tolerance.non_finite_steps:
+            self.notify(f"An optimizer step was skipped: not finite are {shown or 'the gradients together'}.")
             return
         raise NumericalError(
-            f"{self.setbacks.non_finite_steps} optimizer steps were not finite, more than tolerance.non_finite_steps allows; "
+            f"{self.failures.non_finite_steps} optimizer steps were not finite, more than tolerance.non_finite_steps allows; "
             f"in the last one: {shown}. None reached the weights.",
             "Lower optimizer.learning_rate or look at the rewards, and go on with --resume --allow-changes.",
         )
 
     def _combine(
-        self, parts: list[Credited], tokens: Tensor, rule: Rule | None, weights: Tensor | None
+        self, parts: list[WithAdvantages], tokens: Tensor, rule: Rule | None, weights: Tensor | None
     ) -> tuple[Tensor | None, dict[str, Tensor]]:
         """What a gradient rule makes of the step's gradients: (K,), or None where advantages are combined already."""
         if not isinstance(rule, GradientRule) or weights is None:
@@ -206,14 +212,14 @@ class Update:
         start = time.perf_counter()
         parameters = compared_parameters(self.module.policy, rule)
 
-        def losses(outputs: Any, part: Credited) -> Tensor | None:
+        def losses(outputs: Any, part: WithAdvantages) -> Tensor | None:
             exploded = self._exploded(outputs.logprobs.detach(), part)
             return None if exploded else objective_losses(outputs, part, self.settings.clip, tokens)
 
         found = self.processes.total(jacobian(self.module, parts, parameters, losses))
         broken = not bool(found.isfinite().all())
         combination = torch.full_like(weights, float("nan")) if broken else rule.combination(found, weights)
-        combination = self.processes.told(combination.cpu).to(weights)  # some rules draw at random
+        combination = self.processes.broadcast_from_first(combination.cpu).to(weights)  # some rules draw at random
         objectives = len(weights)
         return combination, {
             "combination": combination.nan_to_num(),
@@ -223,7 +229,7 @@ class Update:
         }
 
     def _backward(
-        self, part: Credited, tokens: Tensor, combination: Tensor | None, critic: float
+        self, part: WithAdvantages, tokens: Tensor, combination: Tensor | None, critic: float
     ) -> tuple[dict[str, Tensor], list[str]]:
         """Accumulate the gradient of one mini-batch, as its share of the step's ``tokens``; what of it is not finite."""
         outputs = self.module(**part.inputs)
@@ -234,7 +240,7 @@ class Update:
         if combination is not None:
             policy = (combination * objective_losses(outputs, part, ppo.clip, tokens)).sum()
         value, value_clipped = value_loss(
-            outputs.values, part.values, part.returns, part.learnt, ppo.value_clip, tokens=tokens
+            outputs.values, part.values, part.returns, part.valid_tokens, ppo.value_clip, tokens=tokens
         )
         stats = {
             "policy_loss": policy,
@@ -256,7 +262,7 @@ class Update:
         counts = {"skipped_mini_batches": (bad and not broken) * one, "forward_passes": one, "backward_passes": one}
         return {name: value.detach() for name, value in stats.items()} | counts, broken
 
-    def _exploded(self, logprobs: Tensor, part: Credited) -> bool:
+    def _exploded(self, logprobs: Tensor, part: WithAdvantages) -> bool:
         ratio = (logprobs - part.logprobs).where(part.response_mask, 0.0).exp()
         mean = ratio.where(part.response_mask, 0.0).sum() / part.response_mask.sum()
         return bool(mean > self.settings.ratio_limit)  # no number is no explosion; the loss will show it

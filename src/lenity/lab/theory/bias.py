@@ -36,7 +36,7 @@ def objective_bias(rule: AdvantageRule, point: Point, weights: Weights, scale: f
     advantages = point.advantages.clone()
     advantages[..., 1:] *= scale
     weighted = weights.unsqueeze(1) * advantages
-    waived = (weighted * (rule.mask(advantages, weights.unsqueeze(1)) - 1))[..., :1]
+    waived = (weighted * (rule.objective_scale(advantages, weights.unsqueeze(1)) - 1))[..., :1]
     surplus = (point.probabilities * weighted[..., 1:].sum(-1).abs()).sum(1)
     return point.policy_gradient(waived).squeeze(1).norm(dim=1), surplus
 

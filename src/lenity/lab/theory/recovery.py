@@ -52,11 +52,11 @@ def recovery(rule: AdvantageRule, point: Point, weights: Weights) -> Recovery:
     """Split PLC's direction at stationary points."""
 
     def gradient(mask: Tensor) -> Tensor:
-        credit = (weights.unsqueeze(1) * mask * point.advantages).sum(-1, keepdim=True)
-        return point.policy_gradient(credit).squeeze(1)
+        rectified = (weights.unsqueeze(1) * mask * point.advantages).sum(-1, keepdim=True)
+        return point.policy_gradient(rectified).squeeze(1)
 
     losing = (point.advantages < 0).to(point.advantages)
-    mask = rule.mask(point.advantages, weights.unsqueeze(1))
+    mask = rule.objective_scale(point.advantages, weights.unsqueeze(1))
     losses, forgiven = gradient(losing), gradient(losing * mask)
     share = (forgiven * losses).sum(1) / losses.square().sum(1)
     return Recovery(gradient(1 - losing).norm(dim=1), share, gradient(mask).norm(dim=1))

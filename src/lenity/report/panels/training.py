@@ -26,7 +26,7 @@ def negotiation(evidence: Evidence) -> list[Figure]:
     rate = _plain("conflict_rate")
     found = curves(evidence, section, "conflict", rate, title="Conflict rate", unit="share of tokens")
     for name in names:
-        mask = _of("mask_mean", name)
+        mask = _of("objective_scale_mean", name)
         found += curves(evidence, section, f"mask-{name}", mask, title=f"Mask: {name}", unit="mean mask")
     for name in names:
         surplus, unit = _of("surplus", name), "others' weighted advantage"

@@ -16,7 +16,7 @@ from lenity.advantages.normalise import normalise
 from lenity.config.sections import PPO
 from lenity.distributed.processes import ALONE, Processes
 from lenity.distributed.shares import round_robin
-from lenity.rollout.batch import Credited, Scored
+from lenity.rollout.batch import Scored, WithAdvantages
 from lenity.rules import AdvantageRule, Linear, Rule
 
 
@@ -44,7 +44,7 @@ def token_rewards(
 
 
 @torch.no_grad()
-def credit(
+def compute_advantages(
     scored: Scored,
     module: Any,
     *,
@@ -53,7 +53,7 @@ def credit(
     beta: float,
     settings: PPO,
     processes: Processes = ALONE,
-) -> tuple[Credited, Float[Tensor, "B T"]]:
+) -> tuple[WithAdvantages, Float[Tensor, "B T"]]:
     """Run the models over the batch and share out what each response earned.
 
     Args:
@@ -66,30 +66,30 @@ def credit(
         processes: share the passes; each has the whole batch before and after.
 
     Returns:
-        The credited batch, and the policy's entropy at each token, nats.
+        The batch with advantages, and the policy's entropy at each token, nats.
     """
     logprobs, entropy, values, reference = _evaluate(scored, module, settings.mini_batch_size, processes)
     mask = scored.response_mask
     rewards = token_rewards(scored.standardised, logprobs, reference, mask, beta)
     raw, returns = gae(rewards, values, mask, settings.gamma, settings.lam)
-    advantages = normalise(raw, scored.learnt, settings.normalise)
+    advantages = normalise(raw, scored.valid_tokens, settings.normalise)
     if rule.group > 1:
-        advantages = group_advantages(rewards, scored.learnt, rule.group)
+        advantages = group_advantages(rewards, scored.valid_tokens, rule.group)
     combine = (
         rule if isinstance(rule, AdvantageRule) else Linear()
     )  # a gradient rule combines later; this is what it is shown beside
-    lenience = combine.mask(advantages, weights)
+    scale = combine.objective_scale(advantages, weights)
     rectified = combine.rectify(advantages, weights)
-    teaches = scored.learnt.any(-1)
+    teaches = scored.valid_tokens.any(-1)
     drawn = scored.engine_logprobs
-    credited = Credited(
+    batch = WithAdvantages(
         **{field.name: getattr(scored, field.name) for field in fields(scored)},
         logprobs=logprobs, reference_logprobs=reference, values=values, returns=returns,
-        advantages=advantages, mask=lenience,
+        advantages=advantages, objective_scale=scale,
         rectified=normalise(rectified, teaches, "per_objective" if settings.whiten else "none"),
         importance=None if drawn is None else importance_weights(logprobs, drawn, mask, settings.importance_cap),
     )  # fmt: skip
-    return credited, entropy
+    return batch, entropy
 
 
 def _evaluate(scored: Scored, module: Any, size: int, processes: Processes) -> tuple[Tensor, Tensor, Tensor, Tensor]:

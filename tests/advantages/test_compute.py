@@ -1,4 +1,4 @@
-"""Per-token rewards, and a credited batch against arithmetic by hand."""
+"""Per-token rewards, and a batch with advantages against arithmetic by hand."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 import torch
 
 import tiny
-from lenity.advantages.credit import credit, token_rewards
+from lenity.advantages.compute import compute_advantages, token_rewards
 from lenity.config.sections import PPO
 from lenity.rules import PLC, Linear
 from oracles import slow
@@ -30,7 +30,9 @@ def test_credit_is_the_slow_arithmetic(tiny_model):
     batch = tiny.scored(tokenizer)
     weights = torch.tensor([0.5, 0.3, 0.2])
     settings = PPO(normalise="none", whiten=False, mini_batch_size=3)
-    found, entropy = credit(batch, module, rule=PLC(temperature=0.5), weights=weights, beta=0.1, settings=settings)
+    found, entropy = compute_advantages(
+        batch, module, rule=PLC(temperature=0.5), weights=weights, beta=0.1, settings=settings
+    )
     lengths = batch.response_mask.sum(1).tolist()
     with torch.no_grad():
         outputs, reference = module(**batch.inputs), module(**batch.inputs, reference=True)
@@ -49,7 +51,7 @@ def test_leniency_0_is_linear(tiny_model):
     module, tokenizer = tiny.actor_critic(tiny_model)
     batch, weights = tiny.scored(tokenizer), torch.tensor([0.5, 0.3, 0.2])
     first, second = (
-        credit(batch, module, rule=rule, weights=weights, beta=0.1, settings=PPO())[0].rectified
+        compute_advantages(batch, module, rule=rule, weights=weights, beta=0.1, settings=PPO())[0].rectified
         for rule in (Linear(), PLC(leniency=0.0))
     )
     torch.testing.assert_close(first, second, rtol=0, atol=1e-6)
