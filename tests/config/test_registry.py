@@ -61,7 +61,7 @@ class Mine(AdvantageRule):
     def objective_scale(self, advantages, weights):
         return advantages.abs() ** 0
 """
-ABSTRACT = RULE.replace("def mask", "def other")
+ABSTRACT = RULE.replace("def objective_scale", "def other")
 PLAIN = RULE.replace("(AdvantageRule)", "")
 
 
@@ -178,7 +178,7 @@ def test_a_class_that_is_no_rule_is_named_with_its_package(tmp_path, code, why):
 
 def test_a_plug_in_that_fails_at_work_is_named(tmp_path):
     code = RULE.format(name="mine").replace(
-        "def mask", "def work(self, config, prompts):\n        return {}['lost']\n    def mask"
+        "def objective_scale", "def work(self, config, prompts):\n        return {}['lost']\n    def objective_scale"
     )
     package(tmp_path, "theirs", code, "lenity.rules", mine="theirs:Mine")
     call = "import sys; sys.argv = ['lenity', 'methods', 'x']\nimport lenity.cli.methods as m\nfrom lenity.rules import RULES\n"
