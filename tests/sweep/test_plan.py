@@ -11,12 +11,12 @@ from safetensors.torch import load_file
 
 import tiny
 from lenity.errors import CheckpointError
+from lenity.methods import train
 from lenity.pareto.weights import points
 from lenity.rules.linear import Linear
 from lenity.runs.folder import RunFolder
 from lenity.sweep import tasks
 from lenity.sweep.plan import plan
-from lenity.training.loop import train
 
 
 def planned(methods, which=("lattice:2",), output="out", **options):

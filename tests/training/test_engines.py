@@ -12,11 +12,11 @@ import torch
 import tiny
 from lenity.distributed.processes import ALONE, Processes
 from lenity.errors import ConfigError, EngineError
+from lenity.methods import train
 from lenity.models.actor_critic import ActorCritic
 from lenity.models.critic import Heads
 from lenity.rollout.transformers import TransformersGenerator
 from lenity.training import engines
-from lenity.training.loop import train
 
 FAR = {"engine": "continuous", "batch_size": 8, "max_new_tokens": 6}
 

@@ -122,7 +122,8 @@ def _conflict(config: RunConfig, scores: Mapping[str, Array]) -> ConflictFigures
         return None
     standard = torch.from_numpy((table - table.mean(0)) / table.std(0))
     weights = torch.tensor([config.weights[name] for name in names], dtype=standard.dtype)
-    rule = config.method if isinstance(config.method, PLC) else PLC(gate="net")
+    own = config.method.loop_rule
+    rule = own if isinstance(own, PLC) else PLC(gate="net")
     mask = rule.objective_scale(standard, weights)[standard < 0]
     return ConflictFigures(
         rate=float(conflict(standard, weights).float().mean()),

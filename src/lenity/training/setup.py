@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from lenity.config.sections import Logging
 from lenity.console import terminal
 from lenity.data.base import ReadReport
 from lenity.data.prompts import load_prompts, room_for_prompts, token_counters
@@ -72,15 +73,16 @@ def load_world(config: RunConfig, device: torch.device, notify: Callable[[str], 
 
 def prepare(config: RunConfig, run: RunFolder, processes: Processes) -> tuple[RunConfig, World, Trainer]:
     """Everything loaded, placed and sharded; the configuration comes back with an adapter policy merged."""
-    if config.rollout.batch_size % config.method.group:
+    group = rule.group if (rule := config.method.loop_rule) else 1
+    if config.rollout.batch_size % group:
         raise ConfigError(
-            f"rollout.batch_size is {config.rollout.batch_size}, which is not made of groups of {config.method.group} responses a prompt.",
-            f"Choose a multiple of {config.method.group}.",
+            f"rollout.batch_size is {config.rollout.batch_size}, which is not made of groups of {group} responses a prompt.",
+            f"Choose a multiple of {group}.",
         )
     with processes.first_before_others():
         config = config.model_copy(update={"policy": merged(config.policy, run.path / "base")})
     seeds.seed(config.seed, "setup")
-    notify = speaker(config, run, processes)
+    notify = speaker(config.logging, run, processes)
     world = load_world(config, processes.device, notify)
     module = _actor_critic(config, world, processes)
     if (again := launch.reshards()) is None:
@@ -97,13 +99,13 @@ def prepare(config: RunConfig, run: RunFolder, processes: Processes) -> tuple[Ru
     return config, world, Trainer(processes, module, update, notify)
 
 
-def speaker(config: RunConfig, run: RunFolder, processes: Processes) -> Callable[[str], None]:
+def speaker(logging: Logging, run: RunFolder, processes: Processes) -> Callable[[str], None]:
     """Keeps a word in the run folder, and shows it; only the first process speaks."""
 
     def notify(text: str) -> None:
         if processes.first:
             run.note(text)
-            if config.logging.progress:
+            if logging.progress:
                 terminal.notify(text)
 
     return notify
