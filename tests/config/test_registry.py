@@ -61,7 +61,7 @@ class Mine(AdvantageRule):
     def objective_scale(self, advantages, weights):
         return advantages.abs() ** 0
 """
-ABSTRACT = RULE.replace("def mask", "def other")
+ABSTRACT = RULE.replace("def objective_scale", "def other")
 PLAIN = RULE.replace("(AdvantageRule)", "")
 
 
@@ -88,7 +88,7 @@ BROKEN = {
     "1 / 0": "ZeroDivisionError: division by zero",
     "def f(:": "SyntaxError: invalid syntax",
     "x = 1": "AttributeError: module 'theirs' has no attribute 'Mine'",
-    RULE.format(name="plc"): "method 'plc' is registered twice: lenity.rules.plc and theirs",
+    RULE.format(name="plc"): "rule 'plc' is registered twice: lenity.rules.plc and theirs",
 }
 
 

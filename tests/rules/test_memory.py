@@ -15,6 +15,7 @@ from lenity.methods import train
 from lenity.rules import RULES
 from lenity.rules.base import GradientRule
 from lenity.rules.lenient import Lenient
+from lenity.rules.memory import saved
 from lenity.runs.folder import RunFolder
 
 
@@ -89,10 +90,9 @@ def test_a_killed_run_ends_as_one_that_was_not(tiny_model, tmp_path, name):
 
 def test_what_a_rule_remembers_matters(tiny_model, tmp_path, monkeypatch):
     """So that the test above would fail without it."""
-    made = []
+    made, step = [], Running.step
     for name in ("with", "without"):
         if name == "without":
-            step = Running.step
             monkeypatch.setattr(Running, "step", lambda self, a, w, memory: step(self, a, w, self.initial_memory("ab")))
         made.append(train(tiny.run_config(tiny_model, tmp_path / name, iterations=4, method={"name": "running"})))
     assert rows(made[0])[1] != rows(made[1])[1]
@@ -121,13 +121,11 @@ def test_two_trainings_with_one_rule_do_not_teach_each_other(tiny_model, tmp_pat
 
 
 @pytest.mark.parametrize("value", [1.0, [1.0], None])
-def test_a_memory_that_a_checkpoint_cannot_hold_names_the_rule_and_what_it_is(tiny_model, tmp_path, monkeypatch, value):
-    forgetful = lambda self, advantages, weights, memory: (torch.ones_like(advantages), {"loss": value})  # noqa: E731
-    monkeypatch.setattr(Running, "step", forgetful)
+def test_a_memory_that_a_checkpoint_cannot_hold_names_the_rule_and_what_it_is(value):
     with pytest.raises(
-        ConfigError, match=rf"rule Running.* remembers 'loss' as {type(value).__name__}, and checkpoints"
+        ConfigError, match=rf"rule Running remembers 'loss' as {type(value).__name__}, and checkpoints hold tensors"
     ):
-        train(tiny.run_config(tiny_model, tmp_path / "run", iterations=1, method={"name": "running"}))
+        saved({"seen": torch.tensor(1), "loss": value}, "Running")
 
 
 def test_parts_of_one_tensor_are_kept_apart(tiny_model, tmp_path, monkeypatch):

@@ -51,7 +51,8 @@ def test_names_that_take_the_runs_own_settings(tmp_path, own, asked, found):
     run = tiny.run_config("m", "unused", method=own).dump()
     (tmp_path / "run.yaml").write_text(yaml.safe_dump(run))
     (method,) = load_sweep(tmp_path / "run.yaml", methods=asked and [asked]).methods
-    assert {field: getattr(method, field) for field in found} == found
+    own = method.model_dump()
+    assert {field: own[field] for field in found} == found
 
 
 def test_a_run_file_is_a_sweep_of_one_method(file):
@@ -217,8 +218,9 @@ def test_methods_and_seeds_are_spelt_as_their_options(file, methods, seeds):
 
 
 def fields(sweep, name):
-    """The value of a rule's field by the rule's class."""
-    return {type(method.rule).__name__: getattr(method.rule, name, None) for method in sweep.methods}
+    """The value of a method's field by its rule's or its own class."""
+    rules = [getattr(method, "rule", method) for method in sweep.methods]
+    return {type(rule).__name__: getattr(rule, name, None) for rule in rules}
 
 
 def test_a_methods_field_goes_to_the_methods_that_have_it_and_that_is_told(file):
