@@ -49,7 +49,7 @@ def measure(config: RunConfig, count: int) -> Figures:
         LenityError: a model, a reward or the prompts cannot be loaded.
     """
     require_trackers(config.logging.trackers)
-    engines.require(config)
+    engines.require(config.rollout)
     trained = Trained.of([config])
     with TemporaryDirectory() as folder:
         config, world, trainer = prepare(config, RunFolder(folder), ALONE)

@@ -53,7 +53,9 @@ class Loop(Sharing, Generic[R]):
     def __new__(cls, *arguments: Any, **fields: Any) -> Self:
         """Of the class that is the loop with the rule's class, so that it has its name."""
         named = cls is Loop and isinstance(fields.get("rule"), Rule)
-        return super().__new__(loop_with(type(fields["rule"])) if named else cls)
+        made: type[Any] = _with(type(fields["rule"])) if named else cls
+        found: Self = super().__new__(made)
+        return found
 
     @classmethod
     def rule_class(cls) -> type[Rule] | None:
@@ -74,8 +76,9 @@ class Loop(Sharing, Generic[R]):
     @model_serializer(mode="wrap")
     def _rule_as_fields(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """The inverse."""
-        own = handler(self)
-        return own | own.pop("rule")
+        own: dict[str, Any] = handler(self)
+        rule: dict[str, Any] = own.pop("rule")
+        return own | rule
 
     def __reduce__(self) -> Any:
         """Pickled by the rule: the class of the loop with it is made when it is asked for, and cannot be found by name."""
@@ -128,13 +131,13 @@ class Loop(Sharing, Generic[R]):
         if not isinstance(self.rule, GradientRule):
             return work
         updated = work.generated * config.ppo.epochs
-        compared = {"gradients": updated * len(config.rewards), "compared": self.rule.parameters}
-        return replace(work, forwards=work.forwards + updated, **compared)
+        single = updated * len(config.rewards)
+        return replace(work, forwards=work.forwards + updated, gradients=single, compared=self.rule.parameters)
 
 
 @METHODS.with_rule
 @functools.cache
-def loop_with(rule: type[R]) -> type[Loop[R]]:
+def _with(rule: type[Rule]) -> type[Loop[Any]]:
     """The loop with rules of this class."""
     return Loop[rule]  # type: ignore[valid-type]
 

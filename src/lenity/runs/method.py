@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import abc
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from pydantic import Field
 
@@ -20,8 +20,6 @@ from lenity.runs.work import Work
 if TYPE_CHECKING:
     from lenity.runs.config import RunConfig
     from lenity.runs.folder import RunFolder
-
-F = TypeVar("F", bound=Callable[[type[Any]], Any])
 
 
 class Methods(Registry["Method"]):
@@ -39,22 +37,28 @@ class Methods(Registry["Method"]):
         self._with_rule: Callable[[type[Rule]], type[Method]] = _unknown
 
     def __getitem__(self, name: str) -> type[Method]:
-        found = super().__getitem__(name)
-        if name in self._members and name in RULES.members:
+        found: type[Any] = super().__getitem__(name)
+        if name not in RULES.members:
+            return found
+        if name in self._members:
+            where = RULES.members[name].__module__
+            raise ConfigError(f"'{name}' is a method of {found.__module__} and a rule of {where}.", "Rename one.")
+        if not issubclass(found, Rule):
+            where = self.origin(found.__module__) or found.__module__
             raise ConfigError(
-                f"'{name}' is a method of {found.__module__} and a rule of {RULES[name].__module__}.", "Rename one."
+                f"method '{name}' of {where} cannot be made: {found.__name__} is no Rule.", "Repair it there."
             )
-        return found
+        return self._with_rule(found)
 
-    def with_rule(self, make: F) -> F:
+    def with_rule(self, make: Callable[[type[Rule]], type[Method]]) -> Callable[[type[Rule]], type[Method]]:
         """Decorator of the function that gives the loop with rules of a class."""
         self._with_rule = make
         return make
 
     @property
-    def members(self) -> Mapping[str, type[Method]]:
-        """Recipes, and the loop with each rule."""
-        return {name: self._with_rule(rule) for name, rule in RULES.members.items()} | self._members
+    def members(self) -> Mapping[str, type[Any]]:
+        """Recipes, and the rules whose names stand for the loop with them."""
+        return {**RULES.members, **self._members}
 
     def load(self) -> None:
         """Import the modules of the built-in methods and rules."""
@@ -75,6 +79,7 @@ class Methods(Registry["Method"]):
         """A rule as the loop with it; all else as it is."""
         if not isinstance(value, Rule):
             return value
+        RULES.name_of(type(value))  # or no configuration could name it
         return self.with_rule_of(type(value)).model_validate({"rule": value})
 
 

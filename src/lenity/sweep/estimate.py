@@ -73,7 +73,7 @@ def probe(config: RunConfig, threads: int) -> Probe:
     from lenity.training import engines
     from lenity.training.setup import prepare
 
-    engines.require(config)
+    engines.require(config.rollout)
     torch.set_num_threads(threads)
     with TemporaryDirectory() as folder:
         loaded, first = cost.timed(lambda: prepare(config, RunFolder(folder), ALONE))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -22,7 +23,7 @@ def calibrate(config: RunConfig, file: Path) -> Standardiser:
     if not file.is_file():
         device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         _measure(config, load_world(config, device), ALONE).save(file)
-    return _read(config, file)
+    return _read(file, [*config.rewards, *config.held_out_rewards])
 
 
 def constants_of(config: RunConfig, run: RunFolder, world: World, trainer: Trainer) -> Standardiser:
@@ -30,14 +31,14 @@ def constants_of(config: RunConfig, run: RunFolder, world: World, trainer: Train
     own, processes = run.path / CONSTANTS, trainer.processes
     if processes.broadcast_from_first(lambda: not own.is_file()):
         if config.standardisation.file:
-            found = _read(config, Path(config.standardisation.file))
+            found = _read(Path(config.standardisation.file), [*config.rewards, *config.held_out_rewards])
         else:
             with unsharded(trainer.actor_critic):
                 found = _measure(config, world, processes)
         if processes.first:
             found.save(own)
         processes.wait()
-    return _read(config, own, own=True)
+    return _read(own, list(config.rewards))  # held-out ones may have been named later, which evaluation finds
 
 
 def _measure(config: RunConfig, world: World, processes: Processes) -> Standardiser:
@@ -52,8 +53,8 @@ def _measure(config: RunConfig, world: World, processes: Processes) -> Standardi
         return measure(generator, rewards, world.prompts, count, advance, tolerated=tolerated, processes=processes)
 
 
-def _read(config: RunConfig, file: Path, *, own: bool = False) -> Standardiser:
-    """Constants in ``file``; a run's ``own`` may lack a held-out reward that was named later, which evaluation finds."""
+def _read(file: Path, rewards: Sequence[str]) -> Standardiser:
+    """Constants in ``file``, which has those of all ``rewards``."""
     found = Standardiser.load(file)
-    found.require([*config.rewards, *(() if own else config.held_out_rewards)], str(file))
+    found.require(rewards, str(file))
     return found

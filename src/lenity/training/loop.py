@@ -52,7 +52,7 @@ def _loop(
     if config.logging.progress:
         summary.show(config, world, trainer, start)
     with (
-        trackers(config, processes) as log,
+        trackers(config.logging.trackers, run.path, config.dump(), processes) as log,
         stopping.gently(trainer.notify, enabled=gently) as request,
         track(
             "aligning", config.iterations, start, unit="iterations", settings=config.logging, shown=processes.first

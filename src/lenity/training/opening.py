@@ -39,7 +39,7 @@ def opened(config: RunConfig, *, resume: bool, allow_changes: bool) -> Iterator[
     config.method.check_objectives(list(config.rewards))
     require_trackers(config.logging.trackers)
     processes = launch.init_distributed(config.tolerance.silence)
-    engines.require(config, processes)
+    engines.require(config.rollout, processes)
     with processes.watched(), locked(Path(config.output)) if processes.first else nullcontext():
         with processes.first_before_others():
             run = RunFolder(config.output)

@@ -9,7 +9,7 @@ from lenity.config.base import dump_member
 from lenity.config.load import parse
 from lenity.runs.config import RunConfig
 from lenity.runs.method import METHODS
-from lenity.training.schedule import rate
+from lenity.training.schedule import rate, steps
 
 KEPT = ("iterations", "weights", "ppo", "kl", "optimizer", "budget")  # and the method, and rollout.batch_size
 
@@ -56,6 +56,7 @@ def _scheduled(config: RunConfig, iterations: int, tokens: int) -> dict[str, flo
         at = rule.at(config.progress(iterations, tokens))
         both = {name: (getattr(rule, name), getattr(at, name)) for name in type(rule).model_fields}
         moving = {name: now for name, (first, now) in both.items() if now != first}
-    return {"learning_rate": rate(config, iterations)} | {
+    done, total = (steps(config.ppo, config.rollout.batch_size, count) for count in (iterations, config.iterations))
+    return {"learning_rate": rate(config.optimizer, total, done)} | {
         name: float(value) for name, value in moving.items() if isinstance(value, int | float)
     }

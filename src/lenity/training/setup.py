@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from lenity.config.sections import Logging
+from lenity.config.sections import Logging, Optimizer
 from lenity.console import terminal
 from lenity.data.base import ReadReport
 from lenity.data.prompts import load_prompts, room_for_prompts, token_counters
@@ -25,7 +25,7 @@ from lenity.rewards.base import Reward
 from lenity.rollout.transformers import TransformersGenerator
 from lenity.runs.config import RunConfig
 from lenity.runs.folder import RunFolder
-from lenity.training.schedule import schedule_of
+from lenity.training.schedule import schedule_of, steps
 from lenity.update.step import FailureState, Update
 
 
@@ -89,11 +89,12 @@ def prepare(config: RunConfig, run: RunFolder, processes: Processes) -> tuple[Ru
         module.to(processes.device)
     else:
         shard(module, processes.device, again=again)
-    optimizer = _optimizer(config, module)
+    optimizer = _optimizer(config.optimizer, module)
+    total = steps(config.ppo, config.rollout.batch_size, config.iterations)
     with unsharded(module):
         _say_batching(world.generator(config).batching(), notify)
     update = Update(
-        processes, module, optimizer, schedule_of(config, optimizer), config.ppo, config.optimizer.max_grad_norm,
+        processes, module, optimizer, schedule_of(config.optimizer, total, optimizer), config.ppo, config.optimizer.max_grad_norm,
         FailureState(config.ppo.mini_batch_size), config.tolerance, notify,
     )  # fmt: skip
     return config, world, Trainer(processes, module, update, notify)
@@ -137,8 +138,7 @@ def _actor_critic(config: RunConfig, world: World, processes: Processes) -> Acto
     )
 
 
-def _optimizer(config: RunConfig, module: ActorCritic) -> torch.optim.Optimizer:
-    settings = config.optimizer
+def _optimizer(settings: Optimizer, module: ActorCritic) -> torch.optim.Optimizer:
     policy = [p for p in module.policy.parameters() if p.requires_grad]
     critic = [p for name, p in module.named_parameters() if p.requires_grad and not name.startswith("policy.")]
     groups: list[dict[str, Any]] = [

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
 from typing import Any
 
 from torch import Tensor
@@ -210,7 +211,7 @@ class Stages:
         """State from the checkpoint; settings from the configuration, where they are others than ``before`` too; the rule's memory."""
         update, now = self.trainer.update, self.config
         found.restore(self.trainer.actor_critic, update.optimizer)
-        advance(update.schedule, steps(now, found.iteration))
+        advance(update.schedule, steps(now.ppo, now.rollout.batch_size, found.iteration))
         update.failures.restore(found.state["setbacks"], resized=before.ppo.mini_batch_size != now.ppo.mini_batch_size)
         self.kl.coefficient = resumed(before.kl, now.kl, found.state["kl_coefficient"])
         kind = rule.kind if (rule := before.method.loop_rule) else ""
@@ -256,15 +257,22 @@ class Stages:
 
 
 @contextmanager
-def trackers(config: RunConfig, processes: Processes) -> Iterator[Log]:
-    """TensorBoard, W&B or trackio, where asked for; takes numbers by name and the iteration that they are of."""
-    if not (config.logging.trackers and processes.first):
+def trackers(names: Sequence[str], folder: Path, settings: Mapping[str, Any], processes: Processes) -> Iterator[Log]:
+    """TensorBoard, W&B or trackio, those of ``names``; takes numbers by name and the iteration that they are of.
+
+    Args:
+        names: of trackers.
+        folder: of the run.
+        settings: what is recorded of the run's.
+        processes: the first one tracks.
+    """
+    if not (names and processes.first):
         yield lambda numbers, iteration: None
         return
     from accelerate import Accelerator
 
-    accelerator = Accelerator(log_with=list(config.logging.trackers), project_dir=config.output)
-    accelerator.init_trackers("lenity", config={key: str(value) for key, value in config.dump().items()})
+    accelerator = Accelerator(log_with=list(names), project_dir=str(folder))
+    accelerator.init_trackers("lenity", config={key: str(value) for key, value in settings.items()})
     yield lambda numbers, iteration: accelerator.log(numbers, step=iteration)
     for tracker in accelerator.trackers:  # its end_training would part the processes too
         tracker.finish()
