@@ -38,12 +38,13 @@ from typing import Any
 import yaml
 
 import lenity.evaluation.score
+import lenity.methods.building
 import lenity.methods.context_training
 import lenity.toy.demo
 import lenity.training.loop
 from lenity.console.progress import track
+from lenity.methods import METHODS
 from lenity.methods.context_training import _Training
-from lenity.rules import RULES
 from lenity.runs.checkpoint import Checkpoint
 from lenity.runs.folder import RunFolder
 from lenity.toy.examples import pairs
@@ -55,7 +56,7 @@ import tiny
 
 OBJECTIVES = ("helpful", "harmless")
 STAGES: dict[str, tuple[Any, str]] = {
-    "calibration": (lenity.training.loop, "_constants"),
+    "calibration": (lenity.training.loop, "constants_of"),
     "generation": (Stages, "generate"),
     "scoring": (Stages, "score"),
     "advantages": (Stages, "compute_advantages"),
@@ -64,7 +65,7 @@ STAGES: dict[str, tuple[Any, str]] = {
     "checkpoint": (Checkpoint, "save"),
     "adapter and card": (Stages, "finish"),
     "stage of fine-tuning": (_Training, "stage"),
-    "building": (lenity.training.loop, "_build"),
+    "building": (lenity.methods.building, "built"),
     "evaluation": (lenity.evaluation.score, "_evaluate"),
 }
 REST, SWEEP = "loading and the rest", "sweep"
@@ -172,7 +173,7 @@ def settings(model: Path, method: Mapping[str, Any], weights: Mapping[str, float
 
 def methods(folder: Path, model: Path, board: Board) -> dict[str, dict[str, Any]]:
     """Every registered method with what it needs: examples for Rewards-in-Context, two SOLO runs for soups."""
-    found = {name: settings(model, {"name": name}) for name in RULES if name not in {"torchjd", "soups", "ric"}}
+    found = {name: settings(model, {"name": name}) for name in METHODS if name not in {"torchjd", "soups", "ric"}}
     found["gdpo"]["method"]["responses"] = 4
     corners = {name: {other: float(other == name) for other in OBJECTIVES} for name in OBJECTIVES}
     found["solo"]["weights"] = corners["helpful"]

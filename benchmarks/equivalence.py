@@ -20,9 +20,8 @@ import torch
 from safetensors.torch import load_file
 
 from lenity.config.base import parse_member
-from lenity.rules import RULES
+from lenity.methods import METHODS, train
 from lenity.runs.folder import RunFolder
-from lenity.training.loop import train
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
@@ -41,12 +40,12 @@ SHORTHANDS = {"gdpo": {"type": "gdpo", "responses": 5}, "torchjd": "torchjd:UPGr
 
 def methods() -> dict[str, Any]:
     """Every registered method as a configuration names it; and PCGrad, which draws at random."""
-    return {name: SHORTHANDS.get(name, name) for name in RULES} | {"torchjd:PCGrad": "torchjd:PCGrad"}
+    return {name: SHORTHANDS.get(name, name) for name in METHODS} | {"torchjd:PCGrad": "torchjd:PCGrad"}
 
 
 def trains(method: Any) -> bool:
     """Whether it trains in the loop; the others make their adapter in one process."""
-    return not parse_member(method, RULES).builds
+    return parse_member(method, METHODS).loop_rule is not None
 
 
 def work(folder: Path, model: Path, names: list[str]) -> None:

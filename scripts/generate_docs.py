@@ -69,23 +69,24 @@ def configuration() -> str:
 
 
 def methods() -> str:
-    """Every registered rule, with its source and its fields."""
+    """Every registered method, with its source and its fields."""
     from lenity.cli.help import flat
-    from lenity.rules import RULES
+    from lenity.methods import METHODS
 
     parts = [NOTE, "# Methods\n", "Set with `method: {type: ...}`; a new one is one file (CONTRIBUTING.md).\n"]
     parts += [row("name", "paper", "update", "cost of a front"), row(*["---"] * 4)]
-    parts += [row(f"[`{name}`](#{name})", r.paper, r.equation, r.cost) for name in RULES for r in [RULES[name]]]
-    for name in RULES:
-        rule = RULES[name]
-        doc = (rule.__doc__ or "").split("\n\n    >>>")[0].strip().replace("\n    ", "\n")
-        where = "src/" + rule.__module__.replace(".", "/") + ".py"
-        parts.append(f"\n## `{name}`\n\n{doc}\n\nPaper: {rule.paper}. Cost of a front: {rule.cost}. File: `{where}`\n")
-        if rule.pitfalls:
-            parts.append(f"Pitfalls: {rule.pitfalls}.\n")
-        if rule.model_fields:
-            parts.append(table(flat(rule)))
-        for preset, fields in rule.presets.items():
+    parts += [row(f"[`{name}`](#{name})", m.paper, m.equation, m.cost) for name in METHODS for m in [METHODS[name]]]
+    for name in METHODS:
+        method = METHODS[name]
+        doc = (method.__doc__ or "").split("\n\n    >>>")[0].strip().replace("\n    ", "\n")
+        where = "src/" + method.__module__.replace(".", "/") + ".py"
+        parts.append(
+            f"\n## `{name}`\n\n{doc}\n\nPaper: {method.paper}. Cost of a front: {method.cost}. File: `{where}`\n"
+        )
+        if method.pitfalls:
+            parts.append(f"Pitfalls: {method.pitfalls}.\n")
+        parts.append(table(flat(method)))
+        for preset, fields in method.presets.items():
             text = yaml.safe_dump(dict(fields), sort_keys=False, default_flow_style=None, width=120)
             parts.append(f"\n`preset: {preset}`\n\n```yaml\n{text}```\n")
     return "\n".join(parts)

@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from lenity.cli.main import cli
-from lenity.rules import RULES
+from lenity.methods import METHODS
 
 SCRIPT = Path(__file__).resolve().parents[1] / "scripts" / "generate_docs.py"
 
@@ -49,7 +49,7 @@ def test_a_method_is_described_with_its_sections_and_pitfalls(monkeypatch, gener
     shown = CliRunner().invoke(cli, ["methods", "ric"]).output
     assert "offline.steps" in shown and "online.quantile" in shown
     for name in ("ric", "soups", "morlhf", "gapo", "p-gapo"):
-        told = RULES[name].pitfalls
+        told = METHODS[name].pitfalls
         assert told and told in generated.methods()
         assert told.split()[:5] == CliRunner().invoke(cli, ["methods", name]).output.split("Pitfalls: ")[1].split()[:5]
 

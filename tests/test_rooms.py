@@ -15,7 +15,6 @@ ROOMS = (
     "evaluation", "runs", "integrations", "update", "advantages", "lab", "rules", "rollout", "rewards", "pareto", "models", "data",
     "distributed", "console", "storage", "config", "errors",
 )  # fmt: skip
-TO_GO = {("rules", "runs")}  # hints of types, which go when a method is no rule any more
 
 
 @cache
@@ -64,8 +63,7 @@ def test_each_room_imports_only_rooms_below() -> None:
             pair = module.split(".")[0], other.split(".")[0]
             if pair[0] != pair[1] and place[pair[0]] > place[pair[1]]:
                 wrong[pair].append(f"{module} -> {other}")
-    assert {pair: found for pair, found in wrong.items() if pair not in TO_GO} == {}
-    assert set(wrong) >= TO_GO, "an exception that is no longer needed"
+    assert wrong == {}
 
 
 def test_no_circle_within_a_room() -> None:

@@ -154,8 +154,8 @@ def count(folder: Path, options: argparse.Namespace) -> dict[str, float]:
 def lenity(options: argparse.Namespace, folder: Path) -> None:
     """PLC with two rewards and the shared critic, through ``lenity.training.loop``."""
     from lenity.config.load import parse
+    from lenity.methods import train
     from lenity.runs.config import RunConfig
-    from lenity.training.loop import train
     from lenity.update.step import Update
 
     config = {

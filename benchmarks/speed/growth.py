@@ -77,8 +77,8 @@ def one(objectives: int, length: int, batch: int, size: str, method: str) -> Non
     import torch
 
     from lenity.config.load import parse
+    from lenity.methods import train
     from lenity.runs.config import RunConfig
-    from lenity.training.loop import train
 
     torch.set_num_threads(2)
     folder, place = w.assets(size, "fixed"), Path(tempfile.mkdtemp())

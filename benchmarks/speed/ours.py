@@ -13,8 +13,8 @@ from typing import Any
 import workload as w
 
 from lenity.config.load import parse
+from lenity.methods import train
 from lenity.runs.config import RunConfig
-from lenity.training.loop import train
 from lenity.training.stages import Stages
 
 FOLDER, STEPS, KIND = w.arguments()

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from lenity.lab.ascent import ascend, constant
 from lenity.lab.families import Problem
-from lenity.lab.world import Point, Thetas, update
+from lenity.lab.world import Point, Thetas, step_of, update
 from lenity.rules import Linear, Rule
 
 KEPT_FROM = 0.5  # fraction of the run; linear scalarisation has settled by then in all but few worlds
@@ -51,13 +51,13 @@ def stalled(problem: Problem, rule: Rule, pace: Pace) -> Float[Tensor, " W"]:
 
     A rectified advantage is linear in the leniency, so that share s of it moves along g + s (g_PLC - g).
     """
+    memory = rule.initial_memory([str(k) for k in range(problem.weights.shape[1])])
     theta, longest = problem.start, torch.zeros(len(problem.start), 1, dtype=problem.start.dtype)
     for step in range(pace.steps):
         point = problem.worlds.at(theta)
         point = point.standardised() if pace.standardised else point
         linear = update(Linear(), point, problem.weights)
-        with rule.during(step / pace.steps) as now:
-            lenient = update(now, point, problem.weights)
+        lenient, memory = step_of(rule.at(step / pace.steps), point, problem.weights, memory)
         length = linear.norm(dim=1, keepdim=True)
         longest = torch.maximum(longest, length)
         theta = theta + pace.rate * (linear + (1 - length / longest.clamp(min=1e-300)) * (lenient - linear))

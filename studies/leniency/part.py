@@ -105,9 +105,8 @@ def _ends(problem: Problem, family: Family, setting: Setting, seed: int) -> list
     torch.manual_seed(seed)  # PCGrad draws the order of its projections
     rate = family.standardised_rate if setting.standardised else family.rate
     pace = Pace(family.steps, setting.pace * rate, setting.standardised)
-    rule = setting.rule.fresh([str(k) for k in range(problem.weights.shape[1])])
     with torch.no_grad():
-        return [round(value, 9) for value in CLIMBS[setting.climb](problem, rule, pace).tolist()]
+        return [round(value, 9) for value in CLIMBS[setting.climb](problem, setting.rule, pace).tolist()]
 
 
 def _key(part: Part, family: Family, problem: Problem, high: Tensor) -> dict[str, Any]:

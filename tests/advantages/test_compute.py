@@ -30,7 +30,7 @@ def test_credit_is_the_slow_arithmetic(tiny_model):
     batch = tiny.scored(tokenizer)
     weights = torch.tensor([0.5, 0.3, 0.2])
     settings = PPO(normalise="none", whiten=False, mini_batch_size=3)
-    found, entropy = compute_advantages(
+    found, entropy, _ = compute_advantages(
         batch, module, rule=PLC(temperature=0.5), weights=weights, beta=0.1, settings=settings
     )
     lengths = batch.response_mask.sum(1).tolist()

@@ -10,8 +10,8 @@ import torch
 import tiny
 from lenity.advantages.group import group_advantages
 from lenity.errors import ConfigError
+from lenity.methods import train
 from lenity.runs.folder import RunFolder
-from lenity.training.loop import train
 from oracles import slow
 
 

@@ -10,7 +10,7 @@ from lenity.config.stages import Pairs
 from lenity.data.columns import Columns
 from lenity.data.hh_rlhf import HHRLHF
 from lenity.errors import ConfigError
-from lenity.rules.base import RULES
+from lenity.methods import METHODS
 from lenity.runs.config import RunConfig
 from lenity.sweep.config import SweepConfig
 
@@ -37,9 +37,9 @@ def test_no_method_has_a_label_that_leaves_its_folder(run, name):
         parse(SweepConfig, {"run": run, "seeds": [0], "methods": [{"type": "plc", "label": name}]})
 
 
-@pytest.mark.parametrize("method", [name for name in RULES if RULES[name].shorthand])
+@pytest.mark.parametrize("method", [name for name in METHODS if METHODS[name].shorthand])
 def test_nothing_after_a_methods_colon_leaves_its_folder(run, method):
-    with pytest.raises(ConfigError, match=f"method.{RULES[method].shorthand}"):
+    with pytest.raises(ConfigError, match=f"method.{METHODS[method].shorthand}"):
         parse(RunConfig, run | {"method": f"{method}:../up"})
 
 

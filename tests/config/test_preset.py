@@ -7,7 +7,7 @@ import pytest
 import tiny
 from lenity.config.load import parse
 from lenity.errors import ConfigError
-from lenity.rules import RULES
+from lenity.methods import METHODS
 from lenity.runs.config import RunConfig
 
 BARE = {
@@ -28,7 +28,7 @@ def test_gapo_has_its_papers_settings():
         0.03,
         "fixed",
     )
-    assert config.method.power == 2 and config.prompts.max_tokens == 512
+    assert config.method.rule.power == 2 and config.prompts.max_tokens == 512
 
 
 def test_what_the_user_sets_wins_and_the_whole_is_written():
@@ -43,8 +43,8 @@ def test_a_method_without_the_preset_says_so():
 
 
 def test_every_preset_parses(tmp_path):
-    for name in RULES:
-        for preset in RULES[name].presets:
+    for name in METHODS:
+        for preset in METHODS[name].presets:
             weights = {"helpful": 1.0, "harmless": 0.0}
             assert parse(RunConfig, BARE | {"method": name, "preset": preset, "weights": weights}).preset == preset
 
@@ -55,6 +55,14 @@ def test_the_defaults_are_the_papers_but_where_measurements_say_otherwise(tmp_pa
     paper = parse(RunConfig, BARE)
     differing = {field for field in RunConfig.model_fields if getattr(plain, field) != getattr(paper, field)}
     assert differing == {"preset", "method"}
-    assert (paper.method.schedule, paper.method.temperature, paper.method.gate) == ("constant", 0.5, "sigmoid")
-    assert (plain.method.schedule, plain.method.schedule_end, plain.method.temperature) == ("linear", 0.6, 0.1)
+    assert (paper.method.rule.schedule, paper.method.rule.temperature, paper.method.rule.gate) == (
+        "constant",
+        0.5,
+        "sigmoid",
+    )
+    assert (plain.method.rule.schedule, plain.method.rule.schedule_end, plain.method.rule.temperature) == (
+        "linear",
+        0.6,
+        0.1,
+    )
     assert tiny.run_config("m", tmp_path, preset="paper").ppo.epochs == 2

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import os
-import re
 import subprocess
 import sys
-import tomllib
 from pathlib import Path
 
 import pytest
 
 from lenity.config.registry import Registry
 from lenity.errors import ConfigError
+from outside import install
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -37,20 +36,6 @@ def test_a_module_that_fails_to_import_fails_each_time():
     for _ in range(2):
         with pytest.raises(ModuleNotFoundError):
             registry["green"]
-
-
-def install(folder: Path, group: str) -> None:
-    """CONTRIBUTING.md's example of ``group`` as an installed package: its Python block, and the TOML block that names it."""
-    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
-    for code, toml in re.findall(r"```python\n(.*?)```.*?```toml\n(.*?)```", text, re.DOTALL):
-        for name, place in tomllib.loads(toml)["project"]["entry-points"].get(group, {}).items():
-            package, module = place.partition(":")[0].split(".")
-            (folder / package).mkdir()
-            (folder / package / f"{module}.py").write_text(code)
-            metadata = folder / f"{package}-1.0.dist-info"
-            metadata.mkdir()
-            (metadata / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: 1.0\n")
-            (metadata / "entry_points.txt").write_text(f"[{group}]\n{name} = {place}\n")
 
 
 RULE = """
@@ -88,7 +73,7 @@ BROKEN = {
     "1 / 0": "ZeroDivisionError: division by zero",
     "def f(:": "SyntaxError: invalid syntax",
     "x = 1": "AttributeError: module 'theirs' has no attribute 'Mine'",
-    RULE.format(name="plc"): "method 'plc' is registered twice: lenity.rules.plc and theirs",
+    RULE.format(name="plc"): "rule 'plc' is registered twice: lenity.rules.plc and theirs",
 }
 
 
@@ -164,7 +149,7 @@ def test_a_module_may_register_several_names(tmp_path):
 
 @pytest.mark.parametrize(
     ("code", "why"),
-    [(ABSTRACT, "TypeError: Can't instantiate abstract class"), (PLAIN, "AttributeError: type object 'Mine'")],
+    [(ABSTRACT, "TypeError: Can't instantiate abstract class"), (PLAIN, "Mine is no Rule.")],
 )
 def test_a_class_that_is_no_rule_is_named_with_its_package(tmp_path, code, why):
     package(tmp_path, "theirs", code.format(name="mine"), "lenity.rules", mine="theirs:Mine")
@@ -178,11 +163,11 @@ def test_a_class_that_is_no_rule_is_named_with_its_package(tmp_path, code, why):
 
 def test_a_plug_in_that_fails_at_work_is_named(tmp_path):
     code = RULE.format(name="mine").replace(
-        "def objective_scale", "def work(self, config, prompts):\n        return {}['lost']\n    def objective_scale"
+        "def objective_scale", "def at(self, progress):\n        return {}['lost']\n    def objective_scale"
     )
     package(tmp_path, "theirs", code, "lenity.rules", mine="theirs:Mine")
     call = "import sys; sys.argv = ['lenity', 'methods', 'x']\nimport lenity.cli.methods as m\nfrom lenity.rules import RULES\n"
-    call += "m._describe = lambda *a: RULES['mine']().work(None, 0)\nfrom lenity.cli.main import main\nmain()"
+    call += "m._describe = lambda *a: RULES['mine']().at(0.5)\nfrom lenity.cli.main import main\nmain()"
     path = os.pathsep.join(filter(None, (str(tmp_path), os.environ.get("PYTHONPATH"))))
     found = subprocess.run(
         [sys.executable, "-c", call], check=False, env=os.environ | {"PYTHONPATH": path}, capture_output=True, text=True

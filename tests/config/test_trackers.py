@@ -12,9 +12,9 @@ import tiny
 from lenity.cli.main import cli
 from lenity.config.extras import require_trackers
 from lenity.errors import ConfigError
+from lenity.methods import train
 from lenity.sweep.plan import plan
 from lenity.sweep.run import run_sweep
-from lenity.training.loop import train
 
 
 @pytest.fixture

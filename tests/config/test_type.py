@@ -10,8 +10,8 @@ import tiny
 from lenity.config.base import parse_member, with_type
 from lenity.config.load import override, parse
 from lenity.data.base import DATASETS
+from lenity.methods import METHODS
 from lenity.rewards.base import REWARDS
-from lenity.rules.base import RULES
 from lenity.runs.config import RunConfig
 
 
@@ -33,7 +33,7 @@ def test_a_configuration_of_before_is_the_same(tmp_path):
 
 def test_the_warning_comes_once_and_says_the_new_word(tmp_path, caplog, monkeypatch):
     data = former(tiny.run_config("model", tmp_path / "run"))
-    for registry in (RULES, REWARDS, DATASETS):
+    for registry in (METHODS, REWARDS, DATASETS):
         monkeypatch.setattr(registry, "_warned", False)
     with caplog.at_level(logging.WARNING):
         for _ in range(2):
@@ -50,9 +50,9 @@ def test_the_warning_comes_once_and_says_the_new_word(tmp_path, caplog, monkeypa
 def test_an_override_counts_over_the_file_in_either_word(tmp_path, given, override_key):
     data = tiny.run_config("model", tmp_path / "run").dump() | {"method": {given: "plc"}}
     config = parse(RunConfig, override(data, [f"--method.{override_key}", "linear"]))
-    assert RULES.name_of(type(config.method)) == "linear"
+    assert METHODS.name_of(type(config.method)) == "linear"
 
 
 def test_the_later_word_counts():
-    assert with_type({"type": "plc", "name": "linear"}, RULES) == {"type": "linear"}
-    assert parse_member({"type": "plc", "name": "linear"}, RULES) == parse_member("linear", RULES)
+    assert with_type({"type": "plc", "name": "linear"}, METHODS) == {"type": "linear"}
+    assert parse_member({"type": "plc", "name": "linear"}, METHODS) == parse_member("linear", METHODS)

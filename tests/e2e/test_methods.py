@@ -9,12 +9,10 @@ import pytest
 from lenity.config.load import parse
 from lenity.evaluation.score import evaluate
 from lenity.evaluation.table import changes
-from lenity.rules import RULES
-from lenity.rules.weight_free import WeightFree
+from lenity.methods import METHODS, train
 from lenity.runs.config import RunConfig
 from lenity.toy.examples import pairs
 from lenity.toy.prompts import ToyPrompts
-from lenity.training.loop import train
 
 CHOSEN, OTHER = "helpful", "harmless"
 SETTINGS = {"gdpo": {"responses": 4}, "torchjd": {"aggregator": "PCGrad"}}
@@ -71,11 +69,11 @@ def settings(name, folder, request):
     return SETTINGS.get(name, {})
 
 
-@pytest.mark.parametrize("name", list(RULES))
+@pytest.mark.parametrize("name", list(METHODS))
 def test_the_chosen_objective_rises(name, small_world, tmp_path, request):
     """A method without weights chooses nothing between two objectives: its corner is the problem with one."""
     method = {"name": name} | settings(name, tmp_path, request)
-    chooses = not (issubclass(RULES[name], WeightFree) and RULES[name].model_validate(settings_of(method)).weight_free)
+    chooses = not getattr(METHODS[name].model_validate(settings_of(method)), "once", False)
     objectives = [CHOSEN, OTHER] if chooses or name == "ric" else [CHOSEN]
     found = rise(train(run_config(small_world, tmp_path / "run", method, objectives)))
     assert found.verdict == "better" and found.difference.value > 0.1, found

@@ -20,6 +20,7 @@ from lenity.evaluation.folder import runs_in
 from lenity.evaluation.places import checkpoint_place
 from lenity.evaluation.score import evaluate
 from lenity.judge import questions
+from lenity.methods import train
 from lenity.report.collect import read_runs
 from lenity.report.evidence import gather
 from lenity.report.page import write_page
@@ -27,7 +28,6 @@ from lenity.runs import checkpoint as checkpoints
 from lenity.runs.checkpoint import Checkpoint
 from lenity.runs.folder import RunFolder
 from lenity.storage.lock import locked
-from lenity.training.loop import train
 from lenity.training.stages import Stages
 
 SCORES = ["policy", "prompt_id", "response", "objective", "raw", "standardised", "kl"]

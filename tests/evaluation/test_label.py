@@ -13,8 +13,8 @@ from lenity.distributed.processes import ALONE
 from lenity.evaluation import score
 from lenity.evaluation.subject import Subject
 from lenity.evaluation.trained import Trained
+from lenity.methods import train
 from lenity.runs.folder import RunFolder
-from lenity.training.loop import train
 
 
 @pytest.mark.parametrize("by_hand", [True, False])

@@ -15,13 +15,13 @@ from lenity.errors import CheckpointError, ConfigError, ProtocolError, RewardErr
 from lenity.evaluation import protocol, rows, score
 from lenity.evaluation.folder import evaluate_all
 from lenity.evaluation.protocol import Prompts, Protocol, Reference, check_same
+from lenity.methods import train
 from lenity.rewards.function import FunctionSpec
 from lenity.rewards.reward_model import RewardModelSpec
 from lenity.runs.fingerprint import fingerprint, reward_identity
 from lenity.runs.folder import RunFolder
 from lenity.sweep import tasks
 from lenity.toy.rewards import ToyRewardSpec
-from lenity.training.loop import train
 
 MADE = Protocol(
     prompts=Prompts(count=2, sha256="a"), decoding={"top_p": 0.9, "stop": ["x"]}, rewards={"r": {"type": "toy"}},

@@ -20,6 +20,7 @@ from lenity.evaluation import protocol
 from lenity.evaluation.folder import evaluate_all
 from lenity.evaluation.score import evaluate
 from lenity.evaluation.trained import Trained
+from lenity.methods import train
 from lenity.report.collect import read_runs
 from lenity.report.evidence import gather
 from lenity.report.markdown import write_markdown
@@ -27,7 +28,6 @@ from lenity.report.page import write_page
 from lenity.runs.config import RunConfig
 from lenity.runs.folder import RunFolder, save_config
 from lenity.sweep import tasks
-from lenity.training.loop import train
 
 TRAINED = [f"Tell me {i} things" for i in range(10)]
 FRESH = [f"Name {i} more things" for i in range(6)]

@@ -29,11 +29,11 @@ from lenity.data.prompts import load_prompts, room_for_prompts, token_counters
 from lenity.errors import ConfigError, DataError, ModelError
 from lenity.evaluation.held_out import held_out_prompts
 from lenity.evaluation.trained import Trained
+from lenity.methods import train
 from lenity.models.policy import load_policy
 from lenity.rewards.asking import ask
 from lenity.rewards.reward_model import RewardModelSpec
 from lenity.rollout.transformers import TransformersGenerator
-from lenity.training.loop import train
 from lenity.training.setup import load_world
 
 CPU = torch.device("cpu")

@@ -12,7 +12,7 @@ import tiny
 from faults.same import assert_same
 from lenity.errors import CheckpointError
 from lenity.evaluation.score import evaluate
-from lenity.training.loop import train
+from lenity.methods import train
 
 
 def mount(*arguments):

@@ -7,8 +7,8 @@ import pytest
 import tiny
 from lenity.errors import RewardError
 from lenity.evaluation.score import evaluate
+from lenity.methods import train
 from lenity.rollout.transformers import TransformersGenerator
-from lenity.training.loop import train
 
 BREAKS = """
 from pathlib import Path

@@ -17,10 +17,10 @@ import pytest
 import tiny
 from lenity.errors import CheckpointError, FolderInUseError
 from lenity.evaluation.score import evaluate
+from lenity.methods import train
 from lenity.storage import lock
 from lenity.storage.lock import locked
 from lenity.sweep.run import run_sweep
-from lenity.training.loop import train
 
 HOLD = """
     import sys, time

@@ -7,10 +7,10 @@ import torch
 
 import tiny
 from lenity.errors import NumericalError, ResourceError
+from lenity.methods import train
 from lenity.models.actor_critic import ActorCritic
 from lenity.runs.checkpoint import Checkpoint
 from lenity.runs.folder import RunFolder
-from lenity.training.loop import train
 
 
 def test_a_learning_rate_that_blows_the_weights_up(tiny_model, tmp_path):

@@ -16,6 +16,7 @@ import torch
 import tiny
 from lenity.errors import RewardError
 from lenity.evaluation.score import evaluate
+from lenity.methods import train
 from lenity.rewards.asking import ask, score_all
 from lenity.rewards.base import Reward
 from lenity.rewards.function import FunctionReward, FunctionSpec
@@ -23,7 +24,6 @@ from lenity.rewards.no_score import NoScore
 from lenity.rewards.standardise import Standardiser
 from lenity.runs.folder import RunFolder
 from lenity.training.calibration import measure
-from lenity.training.loop import train
 
 SCORE = """
 import time

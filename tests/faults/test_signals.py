@@ -14,9 +14,9 @@ import yaml
 import tiny
 from faults.same import assert_same
 from lenity.config.load import parse
+from lenity.methods import train
 from lenity.runs.config import RunConfig
 from lenity.runs.folder import RunFolder
-from lenity.training.loop import train
 
 SLOW = "import time\ndef slow(prompts, responses):\n    time.sleep(0.3)\n    return [float(len(text)) for text in responses]\n"
 

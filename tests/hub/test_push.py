@@ -22,8 +22,8 @@ from lenity.evaluation import table
 from lenity.evaluation.score import evaluate
 from lenity.hub import push_to_hub
 from lenity.hub.contents import contents, names_for
+from lenity.methods import train
 from lenity.runs.folder import RunFolder
-from lenity.training.loop import train
 
 BASE = "someone/base"
 FILES = {"README.md", "adapter_config.json", "adapter_model.safetensors", "lenity_config.yaml", "lenity_protocol.yaml"}

@@ -14,10 +14,10 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 import tiny
 from lenity.data.tokens import prompt_ids
 from lenity.hub.contents import contents, names_for
+from lenity.methods import train
 from lenity.rollout.transformers import generate_texts
 from lenity.rules import PLC
 from lenity.runs.aligned import load_aligned
-from lenity.training.loop import train
 from served import served
 from tokenizer_shapes import SHAPES
 

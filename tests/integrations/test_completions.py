@@ -46,13 +46,13 @@ def test_advantages_are_the_slow_twins(scale, rewards):
 @given(rewards=batches.filter(lambda rows: any(value is not None for row in rows for value in row)))
 def test_what_a_rule_makes_of_them_is_the_slow_twins(name, whiten, rewards):
     rule, combine = RULES[name]
-    found = agree(tensor(rewards), rule, torch.tensor(WEIGHTS), size=4, scale="group", whiten=whiten)
+    found, _ = agree(tensor(rewards), rule, torch.tensor(WEIGHTS), size=4, scale="group", whiten=whiten)
     close(found.rectified, grpo.rectified(rewards, 4, "group", combine, whiten))
 
 
 def test_a_group_without_a_reward_and_a_completion_without_any_teach_nothing():
     rewards = [[1.0, None], [3.0, None], [None, None], [5.0, None], [None, 2.0], [None, 4.0], [1.0, 6.0], [None] * 2]
-    found = agree(tensor(rewards), PLC(), torch.tensor([0.5, 0.5]), size=4, scale="none", whiten=False)
+    found, _ = agree(tensor(rewards), PLC(), torch.tensor([0.5, 0.5]), size=4, scale="none", whiten=False)
     close(found.advantages, [[-2.0, 0], [0, 0], [0, 0], [2, 0], [0, -2], [0, 0], [0, 2], [0, 0]])
     assert found.rectified[[2, 7]].tolist() == [0, 0] and found.rectified.isfinite().all()
 
@@ -66,7 +66,10 @@ def test_share_forgiven_is_of_the_losses():
             return torch.tensor([[1.0, 0.5], [1.0, 1.0], [1.0, 1.0], [1.0, 1.0]])
 
     weights = torch.tensor([0.5, 0.5])
-    found = agree(rewards, Half(), weights, size=4, scale="none", whiten=False)
+    found, _ = agree(rewards, Half(), weights, size=4, scale="none", whiten=False)
     close(found.forgiven(), [0.0, 1 / 3])
     assert found.conflict_rate(weights) == 0.5
-    assert agree(torch.zeros(4, 2), Half(), weights, size=2, scale="group", whiten=False).forgiven().tolist() == [0, 0]
+    assert agree(torch.zeros(4, 2), Half(), weights, size=2, scale="group", whiten=False)[0].forgiven().tolist() == [
+        0,
+        0,
+    ]

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from lenity.errors import ConfigError
 from lenity.lab.momdp_front import exact_front
 from lenity.lab.world import update
-from lenity.rules import GAPO, MGDA, PLC, Linear
+from lenity.rules import GAPO, MGDA, PLC, Linear, Rule
 from oracles.worlds import KINDS, all_plans, bandit, landscape, process, value_of_plan
 
 seeds = st.integers(0, 10_000)
@@ -201,9 +201,10 @@ def test_a_bandit_and_others_move_by_the_rules_of_the_trainer(make, monkeypatch)
         assert not found[1].any()
 
 
-def test_a_method_that_makes_no_update_is_refused():
-    from lenity.rules import RULES
+def test_a_rule_of_neither_kind_is_refused():
+    class Neither(Rule):
+        pass
 
     worlds, theta = bandit(0)
-    with pytest.raises(ConfigError, match="makes no update of its own"):
-        update(RULES["ric"](), worlds.at(theta), torch.full((2, 3), 1 / 3, dtype=torch.float64))
+    with pytest.raises(ConfigError, match="combines neither advantages nor gradients"):
+        update(Neither(), worlds.at(theta), torch.full((2, 3), 1 / 3, dtype=torch.float64))

@@ -129,7 +129,6 @@ def test_scaling_all_gradients_keeps_the_direction(rule, problem, scale):
 @hard
 def test_finite_on_hard_inputs(rule, jacobian):
     for tensor in (jacobian, jacobian.float()):
-        rule = rule.fresh("abcdefghi"[: len(tensor)])
         direction = rule.direction(tensor, even(tensor))
         assert direction.shape == tensor.shape[1:] and direction.isfinite().all()
 
@@ -144,10 +143,28 @@ def test_one_objective_keeps_its_direction(rule):
 @every
 def test_inputs_are_not_changed(rule):
     jacobian, weights = BASE.clone(), even(BASE)
-    rule.fresh("abc").direction(jacobian, weights)
+    rule.direction(jacobian, weights)
     assert torch.equal(jacobian, BASE)
 
 
 def test_gapo_with_two_objectives_and_p_1_is_the_midpoint():
     combination = GAPO().combination(BASE[:2], torch.tensor([0.9, 0.1], dtype=torch.float64))
     torch.testing.assert_close(combination * BASE[:2].norm(dim=1), torch.tensor([0.5, 0.5], dtype=torch.float64))
+
+
+@every
+def test_a_step_is_a_function(rule):
+    """Of gradients, weights, memory and the random state: it changes neither rule nor memory, and gives the same again."""
+    weights, memory = even(BASE), rule.initial_memory("abc")
+    for jacobian in (BASE, BASE.flip(0), BASE.roll(1, 1)):
+        before, kept = rule.model_copy(deep=True), {name: value.clone() for name, value in memory.items()}
+        found = []
+        for _ in range(2):
+            torch.manual_seed(0)
+            found.append(rule.step(jacobian, weights, memory))
+        (first, one), (second, two) = found
+        assert torch.equal(first, second) and one.keys() == two.keys()
+        assert all(torch.equal(one[name], two[name]) for name in one)
+        assert rule == before and memory.keys() == kept.keys()
+        assert all(torch.equal(memory[name], kept[name]) for name in kept)
+        memory = one

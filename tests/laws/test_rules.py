@@ -183,3 +183,17 @@ def test_some_rules_keep_the_sign_of_the_linear_advantage(rule, temperature, pro
 def test_leniency_only_forgives(rule, problem):
     """No rule here makes a loss count for more than linear scalarisation does."""
     assert (rule.rectify(*problem) >= Linear().rectify(*problem) - 1e-9).all()
+
+
+@rules
+@given(problems())
+def test_a_step_is_a_function(rule, problem):
+    """Of advantages, weights and memory: it changes none of them, nor the rule, and gives the same again."""
+    advantages, weights = problem
+    memory = rule.initial_memory([str(k) for k in range(len(weights))])
+    before, kept = rule.model_copy(deep=True), {name: value.clone() for name, value in memory.items()}
+    (first, one), (second, two) = (rule.step(advantages, weights, memory) for _ in range(2))
+    assert torch.equal(first, second) and torch.equal(first, rule.objective_scale(advantages, weights))
+    assert one.keys() == two.keys() and all(torch.equal(one[name], two[name]) for name in one)
+    assert rule == before and memory.keys() == kept.keys()
+    assert all(torch.equal(memory[name], kept[name]) for name in kept)

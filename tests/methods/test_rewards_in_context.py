@@ -17,14 +17,13 @@ from lenity.config.load import parse
 from lenity.errors import CheckpointError, DataError
 from lenity.evaluation.score import evaluate
 from lenity.finetuning.supervised import IGNORED
-from lenity.methods import context_training
+from lenity.methods import context_training, train
 from lenity.methods.examples import Examples, encode
 from lenity.methods.score_scale import Scale
 from lenity.runs.config import RunConfig
 from lenity.runs.folder import RunFolder
 from lenity.toy.examples import pairs
 from lenity.toy.prompts import ToyPrompts
-from lenity.training.loop import train
 from lenity.training.setup import load_world
 
 

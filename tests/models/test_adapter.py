@@ -17,12 +17,12 @@ from lenity.config.stages import RewardTrainingConfig, SFTConfig
 from lenity.errors import ModelError
 from lenity.finetuning import reward_models as reward_training
 from lenity.finetuning import supervised as sft
+from lenity.methods import train
 from lenity.models.adapter import attach
 from lenity.models.critic import separate_backbone
 from lenity.models.policy import load_base, load_policy
 from lenity.runs.folder import RunFolder
 from lenity.toy.training import make_tokenizer
-from lenity.training.loop import train
 
 CPU = torch.device("cpu")
 SIZES = {

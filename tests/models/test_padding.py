@@ -26,10 +26,10 @@ from lenity.errors import EngineError, ModelError
 from lenity.evaluation.score import evaluate
 from lenity.finetuning import reward_models as reward_training
 from lenity.finetuning import supervised as sft
+from lenity.methods import train
 from lenity.models.policy import load_policy
 from lenity.rewards.reward_model import RewardModelSpec
 from lenity.toy.training import make_tokenizer
-from lenity.training.loop import train
 
 CPU = torch.device("cpu")
 EARLY = {name: {"type": "function", "function": f"{tiny.__file__}:harmless"} for name in ("helpful", "harmless")}

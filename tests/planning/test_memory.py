@@ -153,7 +153,7 @@ def test_the_stages_of_a_run_hold_what_the_plan_says():
     settings = PPO(epochs=1, mini_batch_size=batch.rows, accumulation=1)
     weights = torch.full((made.objectives,), 1 / made.objectives)
     given = {"rule": PLC(), "weights": weights, "beta": 0.05, "settings": settings}
-    with_advantages, _ = compute_advantages(scored, module, **given)
+    with_advantages, *_ = compute_advantages(scored, module, **given)
     optimizer = torch.optim.AdamW([p for p in module.parameters() if p.requires_grad], fused=True)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 1.0)
     step = replace(tiny.updater(module, settings), optimizer=optimizer, schedule=schedule)

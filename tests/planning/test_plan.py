@@ -64,7 +64,7 @@ def test_sizes_of_known_models_are_those_that_are_published(model, parameters):
 
 
 def test_adapters_of_a_model_are_counted_as_they_are_trained(tiny_model, tmp_path):
-    from lenity.training.loop import train
+    from lenity.methods import train
 
     lora = LoRA(r=4, alpha=8, dropout=0)
     shape = shape_of(str(tiny_model))

@@ -14,8 +14,8 @@ import tiny
 from lenity.config.sections import RewardNoise
 from lenity.errors import ConfigError
 from lenity.evaluation.score import evaluate
+from lenity.methods import train
 from lenity.rewards.noise import noisy
-from lenity.training.loop import train
 
 
 def scores(rows, objectives, seed=0):

@@ -7,9 +7,9 @@ import torch
 
 import tiny
 from lenity.errors import DataError, EngineError, NumericalError
+from lenity.methods import train
 from lenity.rollout.continuous import ContinuousGenerator
 from lenity.rollout.transformers import TransformersGenerator
-from lenity.training.loop import train
 
 PROMPTS = ["\n\nHuman: " + "sure " * n + "\n\nAssistant:" for n in (2, 1, 3, 5, 1)]
 

@@ -12,8 +12,8 @@ import tiny
 import vllm_double
 from lenity.distributed.processes import ALONE
 from lenity.errors import DataError, EngineError
+from lenity.methods import train
 from lenity.rollout.transformers import TransformersGenerator
-from lenity.training.loop import train
 
 PROMPTS = ["\n\nHuman: " + "sure " * n + "\n\nAssistant:" for n in (2, 1, 3)]
 RENDEZVOUS = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")

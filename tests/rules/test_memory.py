@@ -6,39 +6,32 @@ import shutil
 
 import pytest
 import torch
-from pydantic import PrivateAttr
 from safetensors.torch import load_file
 
 import tiny
 from faults.same import assert_same, rows
 from lenity.errors import ConfigError
+from lenity.methods import train
 from lenity.rules import RULES
 from lenity.rules.base import GradientRule
 from lenity.rules.lenient import Lenient
+from lenity.rules.memory import saved
 from lenity.runs.folder import RunFolder
-from lenity.training.loop import train
 
 
 class Running(Lenient):
     """Forgives the less the larger the losses of the batches before; its memory is a new tensor each time."""
 
-    _loss: torch.Tensor = PrivateAttr(default_factory=lambda: torch.zeros(2))
-    _seen: int = PrivateAttr(0)
+    def initial_memory(self, objectives):
+        return {"loss": torch.zeros(len(objectives)), "seen": torch.tensor(0)}
 
     def objective_scale(self, advantages, weights):
-        return torch.where(advantages < 0, 1 - self.leniency / (1 + self._loss), 1.0)
+        return self.step(advantages, weights, self.initial_memory("ab"))[0]
 
-    def rectify(self, advantages, weights):
-        found = super().rectify(advantages, weights)
-        self._loss = 0.5 * self._loss + advantages.clamp(max=0).abs().reshape(-1, 2).mean(0)
-        self._seen += 1
-        return found
-
-    def state(self):
-        return {"loss": self._loss, "seen": torch.tensor(self._seen)}
-
-    def restore(self, state):
-        self._loss, self._seen = state["loss"].clone(), int(state["seen"])
+    def step(self, advantages, weights, memory):
+        scale = torch.where(advantages < 0, 1 - self.leniency / (1 + memory["loss"]), 1.0)
+        now = advantages.clamp(max=0).abs().reshape(-1, 2).mean(0)
+        return scale, {"loss": 0.5 * memory["loss"] + now, "seen": memory["seen"] + 1}
 
 
 class Anew(Running):
@@ -52,21 +45,17 @@ class Inverse(GradientRule):
     """Weighs objectives by the inverse of their gradients' mean lengths so far, more so later."""
 
     sharpness: float = 0.0
-    _lengths: torch.Tensor | None = PrivateAttr(None)
 
     def at(self, progress):
         return self.model_copy(update={"sharpness": progress})
 
     def combination(self, jacobian, weights):
+        return self.step(jacobian, weights, {})[0]
+
+    def step(self, jacobian, weights, memory):
         now = jacobian.norm(dim=1)
-        self._lengths = now if self._lengths is None else 0.9 * self._lengths + 0.1 * now
-        return weights / (1 + self._lengths) ** self.sharpness
-
-    def state(self):
-        return {} if self._lengths is None else {"lengths": self._lengths}
-
-    def restore(self, state):
-        self._lengths = state.get("lengths")
+        lengths = 0.9 * memory["lengths"] + 0.1 * now if memory else now
+        return weights / (1 + lengths) ** self.sharpness, {"lengths": lengths}
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -101,10 +90,10 @@ def test_a_killed_run_ends_as_one_that_was_not(tiny_model, tmp_path, name):
 
 def test_what_a_rule_remembers_matters(tiny_model, tmp_path, monkeypatch):
     """So that the test above would fail without it."""
-    made = []
+    made, step = [], Running.step
     for name in ("with", "without"):
         if name == "without":
-            monkeypatch.setattr(Running, "restore", lambda self, state: None)
+            monkeypatch.setattr(Running, "step", lambda self, a, w, memory: step(self, a, w, self.initial_memory("ab")))
         made.append(train(tiny.run_config(tiny_model, tmp_path / name, iterations=4, method={"name": "running"})))
     assert rows(made[0])[1] != rows(made[1])[1]
 
@@ -132,18 +121,41 @@ def test_two_trainings_with_one_rule_do_not_teach_each_other(tiny_model, tmp_pat
 
 
 @pytest.mark.parametrize("value", [1.0, [1.0], None])
-def test_a_memory_that_a_checkpoint_cannot_hold_names_the_rule_and_what_it_is(tiny_model, tmp_path, monkeypatch, value):
-    monkeypatch.setattr(Running, "state", lambda self: {"loss": value})
+def test_a_memory_that_a_checkpoint_cannot_hold_names_the_rule_and_what_it_is(value):
     with pytest.raises(
-        ConfigError, match=rf"rule Running.* remembers 'loss' as {type(value).__name__}, and checkpoints"
+        ConfigError, match=rf"rule Running remembers 'loss' as {type(value).__name__}, and checkpoints hold tensors"
     ):
-        train(tiny.run_config(tiny_model, tmp_path / "run", iterations=1, method={"name": "running"}))
+        saved({"seen": torch.tensor(1), "loss": value}, "Running")
 
 
 def test_parts_of_one_tensor_are_kept_apart(tiny_model, tmp_path, monkeypatch):
-    monkeypatch.setattr(
-        Running, "state", lambda self: {"loss": self._loss, "again": self._loss, "seen": torch.tensor(self._seen)}
-    )
+    step = Running.step
+
+    def twice(self, *arguments):
+        scale, memory = step(self, *arguments)
+        return scale, memory | {"again": memory["loss"]}
+
+    monkeypatch.setattr(Running, "step", twice)
     run = train(tiny.run_config(tiny_model, tmp_path / "run", iterations=1, method={"name": "running"}))
     kept = load_file(run.checkpoints / "iteration_000001" / "rule.safetensors")
     assert torch.equal(kept["loss"], kept["again"]) and kept["loss"].any()
+
+
+@pytest.mark.parametrize(
+    ("own", "message"),
+    [
+        ("state", "defines state, and no rule holds its memory any more"),
+        ("restore", "defines restore, and no rule holds its memory any more"),
+        ("build", "defines build, which is a method's"),
+        ("rectify", "defines rectify, which is sum_k w_k M_k A_k for all rules"),
+    ],
+)
+def test_a_rule_of_before_whose_memory_or_recipe_would_be_lost_is_refused(own, message):
+    with pytest.raises(ConfigError, match=message):
+        type("Old", (Lenient,), {own: lambda self, *arguments: None})
+
+
+@pytest.mark.parametrize("field", ["label", "source", "rule"])
+def test_a_field_that_the_loop_has_beside_it_is_refused(field):
+    with pytest.raises(ConfigError, match=f"rule Mine has a field {field}, as the loop has"):
+        type("Mine", (Lenient,), {"__annotations__": {field: str}, field: ""})

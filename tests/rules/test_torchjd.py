@@ -9,10 +9,9 @@ from torchjd import aggregation
 import tiny
 from lenity.config.base import member_name
 from lenity.errors import ConfigError
-from lenity.rules import RULES
+from lenity.methods import METHODS, train
 from lenity.rules.torchjd import TorchJD
 from lenity.sweep.plan import plan
-from lenity.training.loop import train
 
 JACOBIAN = torch.randn(3, 11, generator=torch.Generator().manual_seed(3))
 WEIGHTS = torch.tensor([0.5, 0.3, 0.2])
@@ -45,7 +44,7 @@ def test_weights_reach_aggregators_with_preferences():
 
 def test_by_shorthand_and_back(tmp_path):
     config = tiny.run_config("m", tmp_path, method="torchjd:IMTLG")
-    assert config.method == TorchJD(aggregator="IMTLG") and member_name(config.method, RULES) == "torchjd:IMTLG"
+    assert config.method.rule == TorchJD(aggregator="IMTLG") and member_name(config.method, METHODS) == "torchjd:IMTLG"
     assert tiny.run_config("m", tmp_path, method=config.dump()["method"]) == config
 
 
@@ -64,7 +63,7 @@ def test_by_shorthand_and_back(tmp_path):
 )
 def test_wrong_settings_are_explained(fields, message):
     with pytest.raises(ConfigError, match=message):
-        TorchJD(**fields).fresh("abc")
+        TorchJD(**fields).initial_memory("abc")
     with pytest.raises(ConfigError, match=message):
         TorchJD(**fields).combination(JACOBIAN, WEIGHTS)
 
@@ -80,7 +79,7 @@ def test_wrong_settings_are_found_before_anything_is_loaded_or_planned(tmp_path)
 
 def test_vectors_of_a_file_reach_the_aggregator():
     fixed = TorchJD(aggregator="UPGrad", arguments={"pref_vector": [0.5, 0.3, 0.2]})
-    assert fixed.weight_free
+    assert not fixed.uses_weights
     free = TorchJD(aggregator="UPGrad").direction(JACOBIAN, WEIGHTS)
     torch.testing.assert_close(fixed.direction(JACOBIAN, torch.ones(3) / 3), free)
     constant = TorchJD(aggregator="Constant", arguments={"weights": [1.0, 2.0, 3.0]})
@@ -89,11 +88,23 @@ def test_vectors_of_a_file_reach_the_aggregator():
 
 
 def test_a_training_starts_without_the_state_of_another():
-    used = TorchJD(aggregator="NashMTL").fresh("abc")
-    first = used.combination(JACOBIAN, WEIGHTS)
-    used.combination(-JACOBIAN.flip(0), WEIGHTS)
-    torch.testing.assert_close(used.fresh("abc").combination(JACOBIAN, WEIGHTS), first)
-    assert used.fresh("abc")._instance is not used._instance
+    rule = TorchJD(aggregator="NashMTL")
+    first, memory = rule.step(JACOBIAN, WEIGHTS, rule.initial_memory("abc"))
+    rule.step(-JACOBIAN.flip(0), WEIGHTS, memory)
+    assert torch.equal(rule.combination(JACOBIAN, WEIGHTS), first)
+
+
+def test_a_memory_is_a_value():
+    """However often and by whichever rule it is used."""
+    jacobians = [torch.randn(3, 11, generator=torch.Generator().manual_seed(seed)) for seed in range(3)]
+    rule = TorchJD(aggregator="ExcessMTL")
+    _, memory = rule.step(jacobians[0], WEIGHTS, {})
+    kept = {name: value.clone() for name, value in memory.items()}
+    other = TorchJD(aggregator="ExcessMTL", arguments={"robust_step_size": 0.5})
+    found = [one.step(jacobians[1], WEIGHTS, memory)[0] for one in (other, rule, rule, other)]
+    rule.step(jacobians[2], WEIGHTS, memory)
+    assert memory.keys() == kept.keys() and all(torch.equal(memory[name], kept[name]) for name in kept)
+    assert torch.equal(found[1], found[2]) and torch.equal(found[0], found[3]) and not torch.equal(found[0], found[1])
 
 
 @pytest.mark.parametrize("name", ["NashMTL", "GradVac", "ExcessMTL", "UPGrad", "PCD"])
@@ -102,42 +113,39 @@ def test_a_restored_aggregator_goes_on_as_if_it_had_never_stopped(name):
     arguments = {"NashMTL": {"update_weights_every": 3}}.get(name, {})
     steps = [torch.randn(3, 11, generator=torch.Generator().manual_seed(seed)) for seed in range(4)]
 
-    def directions(rule, jacobians, seed):
+    def directions(jacobians, seed, memory):
         torch.manual_seed(seed)
-        return [rule.combination(jacobian, WEIGHTS) for jacobian in jacobians]
+        found = []
+        for jacobian in jacobians:
+            combination, memory = rule.step(jacobian, WEIGHTS, memory)
+            found.append(combination)
+        return found, memory
 
-    rule = TorchJD(aggregator=name, arguments=arguments).fresh("abc")
-    directions(rule, steps[:2], 0)
-    saved = {key: value.clone() for key, value in rule.state().items()}
-    expected = directions(rule, steps[2:], 1)
-    again = TorchJD(aggregator=name, arguments=arguments).fresh("abc")
-    again.restore(saved)
-    found = directions(again, steps[2:], 1)
+    rule = TorchJD(aggregator=name, arguments=arguments)
+    _, memory = directions(steps[:2], 0, rule.initial_memory("abc"))
+    saved = {key: value.clone() for key, value in memory.items()}
+    expected, last = directions(steps[2:], 1, memory)
+    found, again = directions(steps[2:], 1, saved)
     assert all(torch.equal(ours, theirs) for ours, theirs in zip(found, expected, strict=True))
-    assert {key: value.tolist() for key, value in again.state().items()} == {
-        key: value.tolist() for key, value in rule.state().items()
-    }
+    assert {key: value.tolist() for key, value in again.items()} == {key: value.tolist() for key, value in last.items()}
     if name != "UPGrad":
-        anew = directions(TorchJD(aggregator=name, arguments=arguments).fresh("abc"), steps[2:], 1)
+        anew, _ = directions(steps[2:], 1, {})
         assert not all(torch.equal(ours, theirs) for ours, theirs in zip(anew, expected, strict=True))
 
 
 def test_a_restored_aggregator_has_the_arguments_of_today():
     """GradVac's wanted cosines come back; how fast they follow the gradients' is what is asked for now."""
     steps = [torch.randn(3, 11, generator=torch.Generator().manual_seed(seed)) for seed in range(3)]
-    old = TorchJD(aggregator="GradVac", arguments={"beta": 0.5}).fresh("abc")
+    old = TorchJD(aggregator="GradVac", arguments={"beta": 0.5})
+    memory = old.initial_memory("abc")
     for step in steps[:2]:
-        old.combination(step, WEIGHTS)
-    saved = old.state()
-    assert [value.shape for value in saved.values()] == [(3, 3)], "nothing but the cosines"
+        _, memory = old.step(step, WEIGHTS, memory)
+    assert [value.shape for value in memory.values()] == [(3, 3)], "nothing but the cosines"
     moved = {}
     for beta in (0.5, 0.01):
         torch.manual_seed(0)
-        again = TorchJD(aggregator="GradVac", arguments={"beta": beta}).fresh("abc")
-        again.restore(saved)
-        again.combination(steps[2], WEIGHTS)
-        assert again._instance.beta == beta
-        moved[beta] = max(float((value - saved[name]).abs().max()) for name, value in again.state().items())
+        _, later = TorchJD(aggregator="GradVac", arguments={"beta": beta}).step(steps[2], WEIGHTS, memory)
+        moved[beta] = max(float((value - memory[name]).abs().max()) for name, value in later.items())
     assert 0 < moved[0.01] < 0.1 * moved[0.5]
 
 

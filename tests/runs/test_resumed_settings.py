@@ -20,11 +20,11 @@ from lenity.config.base import Section
 from lenity.config.load import override, parse
 from lenity.errors import CheckpointError, RewardError
 from lenity.evaluation.score import evaluate
+from lenity.methods import train
 from lenity.models.policy import load_base
 from lenity.runs.config import RunConfig
 from lenity.runs.folder import RunFolder
 from lenity.storage import manifest
-from lenity.training.loop import train
 from lenity.training.stages import Stages
 
 CONSTANT = {"learning_rate": 1e-2, "warmup_steps": 0, "final_fraction": 1.0}
@@ -149,7 +149,7 @@ TAKEN = {  # the new value, and where it is in what trains: what is held and wha
     "optimizer.warmup_steps": (14, group(0, "lr"), 1e-2 * 12 / 14),
     "optimizer.final_fraction": (0.5, group(0, "lr"), 1e-2 * factor(12, 16, 1, 0.5)),
     "reward_noise": ("{fraction: 0.5}", lambda s: s.config.reward_noise.fraction, 0.5),
-    "method": ("{type: linear}", lambda s: type(s.config.method).__name__, "Linear"),
+    "method": ("{type: linear}", lambda s: type(s.rule).__name__, "Linear"),
     "budget.tokens": (500, lambda s: s.config.budget.tokens, 500),
     "tolerance.unscored": (0.5, lambda s: s.config.tolerance.unscored, 0.5),
     "tolerance.non_finite_steps": (3, lambda s: s.trainer.update.tolerance.non_finite_steps, 3),

@@ -11,7 +11,7 @@ import torch
 sys.path.insert(0, str(Path(__file__).parents[1]))
 import tiny
 import vllm_double
-from lenity.training.loop import train
+from lenity.methods import train
 
 
 def main(model: str, folder: str, url: str) -> None:

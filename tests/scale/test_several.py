@@ -19,9 +19,9 @@ from faults.same import assert_same, rows
 from lenity.config.load import parse
 from lenity.errors import CheckpointError
 from lenity.evaluation.score import evaluate
+from lenity.methods import train
 from lenity.runs.config import RunConfig
 from lenity.runs.folder import RunFolder
-from lenity.training.loop import train
 from scale.launched import launch, start
 
 BENCHMARK = Path(__file__).parents[2] / "benchmarks" / "equivalence.py"

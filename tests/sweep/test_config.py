@@ -32,7 +32,7 @@ def planned(sweep, which=("lattice:2",)):
 
 def test_a_bare_name_takes_the_runs_own_settings(file):
     sweep = load_sweep(file, ["--ppo.epochs", "1"])
-    assert sweep.methods[0].gate == "net" and sweep.run.ppo.epochs == 1 and sweep.seeds == [3, 4]
+    assert sweep.methods[0].rule.gate == "net" and sweep.run.ppo.epochs == 1 and sweep.seeds == [3, 4]
 
 
 @pytest.mark.parametrize(
@@ -51,12 +51,16 @@ def test_names_that_take_the_runs_own_settings(tmp_path, own, asked, found):
     run = tiny.run_config("m", "unused", method=own).dump()
     (tmp_path / "run.yaml").write_text(yaml.safe_dump(run))
     (method,) = load_sweep(tmp_path / "run.yaml", methods=asked and [asked]).methods
-    assert {field: getattr(method, field) for field in found} == found
+    own = method.model_dump()
+    assert {field: own[field] for field in found} == found
 
 
 def test_a_run_file_is_a_sweep_of_one_method(file):
     sweep = load_sweep(file.with_name("run.yaml"), points=["centre"], seeds=["5"])
-    assert [method.gate for method in sweep.methods] == ["net"] and (sweep.points, sweep.seeds) == (["centre"], [5])
+    assert [method.rule.gate for method in sweep.methods] == ["net"] and (sweep.points, sweep.seeds) == (
+        ["centre"],
+        [5],
+    )
 
 
 def test_a_weight_free_method_trains_once_a_seed_and_comes_before_what_takes_from_it(file):
@@ -205,13 +209,18 @@ def test_points_that_are_none_teach_what_is_one(file, written, words):
 def test_methods_and_seeds_are_spelt_as_their_options(file, methods, seeds):
     file.write_text(yaml.safe_dump({"run": "run.yaml", "methods": methods, "seeds": seeds}))
     sweep = load_sweep(file)
-    assert [type(method).__name__ for method in sweep.methods] == ["PLC", "Linear"] and sweep.seeds == [0, 1]
+    assert [type(method).__name__ for method in sweep.methods] == ["Loop[PLC]", "Loop[Linear]"] and sweep.seeds == [
+        0,
+        1,
+    ]
     file.write_text(yaml.safe_dump({"run": "run.yaml", "methods": "linear", "seeds": 7}))
     assert load_sweep(file).seeds == [7]
 
 
 def fields(sweep, name):
-    return {type(method).__name__: getattr(method, name, None) for method in sweep.methods}
+    """The value of a method's field by its rule's or its own class."""
+    rules = [getattr(method, "rule", method) for method in sweep.methods]
+    return {type(rule).__name__: getattr(rule, name, None) for rule in rules}
 
 
 def test_a_methods_field_goes_to_the_methods_that_have_it_and_that_is_told(file):
@@ -223,21 +232,16 @@ def test_a_methods_field_goes_to_the_methods_that_have_it_and_that_is_told(file)
     both = load_sweep(
         run, ["--method.temperature", "0.7", "--method.source=other"], methods="plc,linear", notify=told.append
     )
-    assert fields(both, "temperature") == {"PLC": 0.7, "Linear": None} and fields(both, "source") == {
-        "PLC": None,
-        "Linear": "other",
-    }
-    assert both.methods[0].gate == "net"
-    assert told == [
-        "--method.temperature is for plc; not for linear, without such a field.",
-        "--method.source is for linear; not for plc, without such a field.",
-    ]
+    assert fields(both, "temperature") == {"PLC": 0.7, "Linear": None}
+    assert [method.source for method in both.methods] == ["other", "other"]
+    assert both.methods[0].rule.gate == "net"
+    assert told == ["--method.temperature is for plc; not for linear, without such a field."]
     shared = load_sweep(run, ["--method.temperature=0.3"], methods="plc,entropic", notify=told.append)
-    assert fields(shared, "temperature") == {"PLC": 0.3, "Entropic": 0.3} and len(told) == 2
+    assert fields(shared, "temperature") == {"PLC": 0.3, "Entropic": 0.3} and len(told) == 1
     inner = load_sweep(run, ["--method.arguments.c", "0.5"], methods=[{"type": "torchjd", "aggregator": "CAGrad"}])
-    assert inner.methods[0].arguments == {"c": 0.5}
+    assert inner.methods[0].rule.arguments == {"c": 0.5}
     alone = load_sweep(run, ["--method.gate", "sigmoid"])
-    assert alone.methods[0].gate == "sigmoid"
+    assert alone.methods[0].rule.gate == "sigmoid"
     listed = load_sweep(file, ["--method.temperature", "0.9"])
     assert fields(listed, "temperature")["PLC"] == 0.9
 
@@ -245,7 +249,7 @@ def test_a_methods_field_goes_to_the_methods_that_have_it_and_that_is_told(file)
 @pytest.mark.parametrize(
     ("methods", "overrides", "words"),
     [
-        ("plc,linear", ["--method.tau", "0.1"], ["--method.tau is a field of none", "plc, linear", "plc has label, temperature", "linear has label, source"]),
+        ("plc,linear", ["--method.tau", "0.1"], ["--method.tau is a field of none", "plc, linear", "plc has label, source, temperature", "linear has label, source"]),
         ("plc,linear", ["--method.temprature", "0.1"], ["Did you mean 'temperature'?"]),
         ("ric", ["--method.offline.step", "1"], ["Did you mean 'steps'?", "ric has pairs, steps"]),
         ("plc,linear", ["--method", "plc"], ["--method plc names one method, and the sweep has plc, linear", "give --methods plc"]),

@@ -6,7 +6,7 @@ import pytest
 
 import tiny
 from lenity.pareto.weights import points
-from lenity.rules.work import Work
+from lenity.runs.work import Work
 from lenity.sweep.estimate import LINE_BYTES, ROW_BYTES, Probe, estimate
 from lenity.sweep.plan import plan
 from lenity.training.cost import Rates

@@ -17,9 +17,9 @@ from safetensors.torch import load_file
 
 import tiny
 from lenity.config.load import parse
+from lenity.methods import train
 from lenity.runs.config import RunConfig
 from lenity.runs.folder import RunFolder
-from lenity.training.loop import train
 
 SLOW = "import time\ndef slow(prompts, responses):\n    time.sleep(0.2)\n    return [float(len(text)) for text in responses]\n"
 

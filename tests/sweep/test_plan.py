@@ -11,12 +11,12 @@ from safetensors.torch import load_file
 
 import tiny
 from lenity.errors import CheckpointError
+from lenity.methods import Loop, train
 from lenity.pareto.weights import points
 from lenity.rules.linear import Linear
 from lenity.runs.folder import RunFolder
 from lenity.sweep import tasks
 from lenity.sweep.plan import plan
-from lenity.training.loop import train
 
 
 def planned(methods, which=("lattice:2",), output="out", **options):
@@ -46,7 +46,7 @@ def test_methods_made_of_linear_train_at_corners_themselves():
             return super().objective_scale(advantages, weights) / 2
 
     assert not any(found.method.sources for name, found in planned(["gdpo", "solo"]).items() if "gdpo" in name)
-    assert Halved().twin({"helpful": 1.0, "harmless": 0.0}) is None
+    assert Loop(rule=Halved()).twin({"helpful": 1.0, "harmless": 0.0}) is None
 
 
 def test_nothing_is_taken_from_runs_of_another_seed_budget_or_method():

@@ -12,11 +12,11 @@ import torch
 import tiny
 from lenity.distributed.processes import ALONE, Processes
 from lenity.errors import ConfigError, EngineError
+from lenity.methods import train
 from lenity.models.actor_critic import ActorCritic
 from lenity.models.critic import Heads
 from lenity.rollout.transformers import TransformersGenerator
 from lenity.training import engines
-from lenity.training.loop import train
 
 FAR = {"engine": "continuous", "batch_size": 8, "max_new_tokens": 6}
 
@@ -33,8 +33,8 @@ def test_tensor_parallelism_divides_the_processes(tmp_path, monkeypatch):
     monkeypatch.setattr(engines, "find_spec", lambda name: True)
     config = tiny.run_config("model", tmp_path, rollout={"engine": "vllm", "vllm": {"tensor_parallel": 2}})
     with pytest.raises(ConfigError, match="does not divide the 3 processes"):
-        engines.require(config, Processes(count=3))
-    engines.require(config, Processes(count=4))
+        engines.require(config.rollout, Processes(count=3))
+    engines.require(config.rollout, Processes(count=4))
 
 
 def test_a_method_that_does_not_train_in_the_loop_has_no_engine(tmp_path):

@@ -16,8 +16,9 @@ from faults.same import assert_same
 from lenity.errors import CheckpointError, RewardError
 from lenity.evaluation import table
 from lenity.evaluation.score import evaluate
+from lenity.methods import train
 from lenity.runs.folder import RunFolder
-from lenity.training.loop import calibrate, train
+from lenity.training.constants import calibrate
 
 
 def long_words(prompts, responses):

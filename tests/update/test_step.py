@@ -114,7 +114,7 @@ def test_what_is_not_finite_does_not_reach_the_optimizer_and_is_named(tiny_model
     words = []
     update = tiny.updater(module, settings, notify=words.append)
     before = tiny.trained(module)
-    stats = update(replace(batch, **{field: column}), tiny.NO_SEED)
+    stats, _ = update(replace(batch, **{field: column}), tiny.NO_SEED)
     assert stats["non_finite_steps"] == 1 == update.failures.non_finite_steps
     assert len(words) == 1 and named in words[0]
     after = tiny.trained(module)
@@ -170,7 +170,7 @@ def test_out_of_memory_halves_the_micro_batch_and_keeps_the_step(tiny_model, rul
         words = []
         update = tiny.updater(module, settings, notify=words.append)
         weights = torch.ones(3) / 3
-        stats = update(batch, tiny.NO_SEED, *((rule, weights) if rule else ()))
+        stats, _ = update(batch, tiny.NO_SEED, *((rule, weights) if rule else ()))
         found.append((tiny.trained(module), stats["policy_loss"], update.failures.micro_batch, len(words)))
     assert [row[2:] for row in found] == [(8, 0), (2, 2)]
     torch.testing.assert_close(found[1][0], found[0][0], rtol=0, atol=1e-6)

@@ -17,7 +17,8 @@ from lenity.config.sections import PPO
 from lenity.distributed.processes import ALONE, Processes
 from lenity.distributed.shares import round_robin
 from lenity.rollout.batch import Scored, WithAdvantages
-from lenity.rules import AdvantageRule, Linear, Rule
+from lenity.rules import AdvantageRule, Linear, Rule, rectified
+from lenity.rules.memory import NOTHING, Memory
 
 
 def token_rewards(
@@ -52,8 +53,9 @@ def compute_advantages(
     weights: Tensor,
     beta: float,
     settings: PPO,
+    memory: Memory = NOTHING,
     processes: Processes = ALONE,
-) -> tuple[WithAdvantages, Float[Tensor, "B T"]]:
+) -> tuple[WithAdvantages, Float[Tensor, "B T"], Memory]:
     """Run the models over the batch and share out what each response earned.
 
     Args:
@@ -63,10 +65,11 @@ def compute_advantages(
         weights: (K,).
         beta: price of a nat of KL.
         settings: gamma, lambda, normalisation, mini-batch size, cap of the importance weights.
+        memory: the rule's.
         processes: share the passes; each has the whole batch before and after.
 
     Returns:
-        The batch with advantages, and the policy's entropy at each token, nats.
+        The batch with advantages, the policy's entropy at each token, nats, and the rule's memory after the batch.
     """
     logprobs, entropy, values, reference = _evaluate(scored, module, settings.mini_batch_size, processes)
     mask = scored.response_mask
@@ -75,21 +78,21 @@ def compute_advantages(
     advantages = normalise(raw, scored.valid_tokens, settings.normalise)
     if rule.group > 1:
         advantages = group_advantages(rewards, scored.valid_tokens, rule.group)
-    combine = (
-        rule if isinstance(rule, AdvantageRule) else Linear()
-    )  # a gradient rule combines later; this is what it is shown beside
-    scale = combine.objective_scale(advantages, weights)
-    rectified = combine.rectify(advantages, weights)
+    if isinstance(rule, AdvantageRule):
+        scale, memory = rule.step(advantages, weights, memory)
+    else:  # a gradient rule combines later; this is what it is shown beside
+        scale = Linear().objective_scale(advantages, weights)
+    combined = rectified(advantages, weights, scale)
     teaches = scored.valid_tokens.any(-1)
     drawn = scored.engine_logprobs
     batch = WithAdvantages(
         **{field.name: getattr(scored, field.name) for field in fields(scored)},
         logprobs=logprobs, reference_logprobs=reference, values=values, returns=returns,
         advantages=advantages, objective_scale=scale,
-        rectified=normalise(rectified, teaches, "per_objective" if settings.whiten else "none"),
+        rectified=normalise(combined, teaches, "per_objective" if settings.whiten else "none"),
         importance=None if drawn is None else importance_weights(logprobs, drawn, mask, settings.importance_cap),
     )  # fmt: skip
-    return batch, entropy
+    return batch, entropy, memory
 
 
 def _evaluate(scored: Scored, module: Any, size: int, processes: Processes) -> tuple[Tensor, Tensor, Tensor, Tensor]:

@@ -79,10 +79,10 @@ def _plug_in(error: BaseException) -> str:
     """The plug-in whose code ``error`` comes out of, in words; empty where it is none's."""
     from lenity.data.base import DATASETS
     from lenity.rewards.base import REWARDS
-    from lenity.rules.base import RULES
+    from lenity.runs.method import METHODS
 
     modules = [frame.f_globals.get("__name__", "") for frame, _ in traceback.walk_tb(error.__traceback__)]
-    registries = (RULES, REWARDS, DATASETS)
+    registries = (METHODS, REWARDS, DATASETS)
     return next((found for name in reversed(modules) for one in registries if (found := one.origin(name))), "")
 
 

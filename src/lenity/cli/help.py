@@ -8,6 +8,8 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from lenity.config.base import fields_of
+
 WIDTH = 44
 
 
@@ -20,7 +22,7 @@ def fields(model: type[BaseModel]) -> str:
 
 def flat(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, FieldInfo]]:
     """Fields that hold a value, those of sections by their path: ``section.field``."""
-    for name, field in model.model_fields.items():
+    for name, field in fields_of(model).items():
         section = _section(field)
         if section is None:
             yield prefix + name, field

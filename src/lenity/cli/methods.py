@@ -16,26 +16,26 @@ def command(name: str | None) -> None:
     """
     from rich.console import Console
 
-    from lenity.rules import RULES
+    from lenity.methods import METHODS
 
     console = Console()
     if name:
         _describe(console, name.partition(":")[0])
         return
-    console.print(_table([(name, RULES[name]) for name in RULES]))
+    console.print(_table([(name, METHODS[name]) for name in METHODS]))
     console.print("Settings and pitfalls of one: lenity methods NAME. Presets: docs/methods.md.", highlight=False)
 
 
-def _table(rules: list[tuple[str, Any]]) -> Any:
+def _table(methods: list[tuple[str, Any]]) -> Any:
     from rich.markup import escape
     from rich.table import Table
 
     table = Table(show_lines=True)
     for heading in ("--method", "paper, update, file", "cost of a front"):
         table.add_column(heading, no_wrap=heading == "--method")
-    for name, rule in rules:
-        what = escape(f"{rule.paper}\n{rule.equation}\n{_file(rule)}")
-        table.add_row(f"[bold]{name}[/bold]", what, rule.cost)
+    for name, method in methods:
+        what = escape(f"{method.paper}\n{method.equation}\n{_file(method)}")
+        table.add_row(f"[bold]{name}[/bold]", what, method.cost)
     return table
 
 
@@ -45,20 +45,20 @@ def _describe(console: Any, name: str) -> None:
     from rich.table import Table
 
     from lenity.cli.help import flat
-    from lenity.rules import RULES
+    from lenity.methods import METHODS
 
-    rule = RULES[name]
+    method = METHODS[name]
     console.print(
-        f"[bold]{name}[/bold] · {rule.paper} · {_file(rule)}\nCost of a front: {rule.cost}.\n", highlight=False
+        f"[bold]{name}[/bold] · {method.paper} · {_file(method)}\nCost of a front: {method.cost}.\n", highlight=False
     )
-    console.print((inspect.getdoc(rule) or "").split("\n\n>>>")[0] + "\n", markup=False, highlight=False)
-    if rule.pitfalls:
-        console.print(f"Pitfalls: {rule.pitfalls}.\n", markup=False, highlight=False)
+    console.print((inspect.getdoc(method) or "").split("\n\n>>>")[0] + "\n", markup=False, highlight=False)
+    if method.pitfalls:
+        console.print(f"Pitfalls: {method.pitfalls}.\n", markup=False, highlight=False)
     table = Table("--method.", "default", "meaning")
-    for field, info in flat(rule):
+    for field, info in flat(method):
         table.add_row(field, str(info.default), (info.description or "").replace("[", r"\["))
     console.print(table)
 
 
-def _file(rule: type) -> str:
-    return "/".join(rule.__module__.split(".")[-2:]) + ".py"
+def _file(method: type) -> str:
+    return "/".join(method.__module__.split(".")[-2:]) + ".py"

@@ -34,7 +34,7 @@ def command(context: click.Context, config: str, resume: bool, allow_changes: bo
 
     run = load(RunConfig, config, context.args)
     from lenity.console.terminal import quiet
-    from lenity.training.loop import train
+    from lenity.methods import train
 
     quiet()
     try:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic.fields import FieldInfo
 
 from lenity.config.registry import Registry
 from lenity.errors import ConfigError, LenityError
@@ -20,12 +21,14 @@ class Section(BaseModel):
     The base class of an open set names it in ``open_set``; in configurations ``type`` says which member.
     A member of an open set may name in ``shorthand`` the field that ``name:value`` sets, and in ``places`` the fields that hold a
     file, a folder or a hub name: what they hold is known by its contents, wherever it lies.
+    ``flat`` names a field that is a section whose own fields stand in its place, beside the others.
     ``former`` gives the present name of each field that was renamed: the former name is read, with a warning, for one version.
     """
 
     open_set: ClassVar[Registry[Any] | None] = None
     shorthand: ClassVar[str | None] = None
     places: ClassVar[tuple[str, ...]] = ()
+    flat: ClassVar[str | None] = None
     former: ClassVar[Mapping[str, str]] = {}
 
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, protected_namespaces=())
@@ -43,6 +46,15 @@ class Section(BaseModel):
         return {cls.former.get(name, name): value for name, value in data.items()}
 
 
+def fields_of(model: type[BaseModel]) -> dict[str, FieldInfo]:
+    """Fields by name, as they stand in a configuration."""
+    found: dict[str, FieldInfo] = {}
+    for name, field in model.model_fields.items():
+        inner = field.annotation if name == getattr(model, "flat", None) else None
+        found |= fields_of(inner) if isinstance(inner, type) and issubclass(inner, BaseModel) else {name: field}
+    return found
+
+
 S = TypeVar("S", bound=Section)
 TYPE = "type"
 
@@ -52,7 +64,7 @@ def parse_member(value: Any, registry: Registry[S]) -> Any:
     if isinstance(value, str):
         value = {TYPE: value}
     if not isinstance(value, dict):
-        return value
+        return registry.member(value)
     value = with_type(value, registry)
     if TYPE not in value:
         raise ConfigError(f"'{TYPE}' is missing.", f"Set it to one of: {', '.join(registry)}.")
@@ -92,7 +104,10 @@ def member_name(member: S, registry: Registry[S]) -> str:
     if label := getattr(member, "label", None):
         return str(label)
     name = registry.name_of(type(member))
-    return f"{name}:{getattr(member, member.shorthand)}" if member.shorthand else name
+    if not member.shorthand:
+        return name
+    owner = member if member.shorthand in type(member).model_fields else getattr(member, str(member.flat))
+    return f"{name}:{getattr(owner, member.shorthand)}"
 
 
 def dump_member(member: S, registry: Registry[S]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel
 
-from lenity.config.base import TYPE
+from lenity.config.base import TYPE, fields_of
 from lenity.config.plain import brief, dotted
 from lenity.config.suggest import did_you_mean
 from lenity.errors import ConfigError, LenityError
@@ -108,7 +108,7 @@ def fields_at(model: type[BaseModel], data: Any, path: Sequence[Any]) -> list[st
     ['type', 'measures', 'preference']
     """
     section, key = section_at(model, data, path)
-    return [*([key] if key else []), *section.model_fields] if section else []
+    return [*([key] if key else []), *fields_of(section)] if section else []
 
 
 def section_at(annotation: Any, data: Any, path: Sequence[Any]) -> tuple[type[BaseModel] | None, str | None]:
@@ -116,7 +116,7 @@ def section_at(annotation: Any, data: Any, path: Sequence[Any]) -> tuple[type[Ba
     for part in path:
         section, _ = _section(annotation, data)
         if section is not None:
-            field = section.model_fields.get(str(part))
+            field = fields_of(section).get(str(part))
             annotation = field.annotation if field else None
         else:
             annotation = next((get_args(kind)[-1] for kind in _kinds(annotation) if get_args(kind)), None)

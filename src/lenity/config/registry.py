@@ -1,17 +1,17 @@
-"""Named open sets: rules, rewards, data sets.
+"""Named open sets: rules, methods, rewards, data sets.
 
 A member is one decorated class in one file. Packages outside Lenity plug in through the entry-point
-group named after the set (``lenity.rules``, ``lenity.rewards``, ``lenity.datasets``).
+group named after the set (``lenity.rules``, ``lenity.methods``, ``lenity.rewards``, ``lenity.datasets``).
 """
 
 from __future__ import annotations
 
 import importlib
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 from importlib.metadata import EntryPoint, entry_points
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from lenity.config.suggest import did_you_mean
 from lenity.errors import ConfigError, LenityError
@@ -25,13 +25,14 @@ class Registry(Generic[T]):
 
     Args:
         kind: what the members are called in messages, in the singular.
-        group: entry-point group of outside packages.
+        group: entry-point group of outside packages, or several.
         modules: modules whose import registers the built-in members.
         former: the key that selected a member in configurations before ``type`` did; it is read with a warning for one version.
     """
 
-    def __init__(self, kind: str, group: str, modules: tuple[str, ...], former: str = "") -> None:
-        self.kind, self._group, self._modules, self.former = kind, group, modules, former
+    def __init__(self, kind: str, group: str | tuple[str, ...], modules: tuple[str, ...], former: str = "") -> None:
+        self.kind, self._modules, self.former = kind, modules, former
+        self._groups = (group,) if isinstance(group, str) else group
         self._members: dict[str, type[T]] = {}
         self._loaded = self._warned = False
         self._failures: dict[EntryPoint, str] = {}
@@ -52,30 +53,48 @@ class Registry(Generic[T]):
         return add
 
     def __getitem__(self, name: str) -> type[T]:
-        self._load()
+        self.load()
         promised = [point for point in self._points if point.name == name]
         for point in promised:
             if why := self._failure(point):
                 raise ConfigError(f"{self._plug_in(point)} cannot be loaded: {why}.", _repair(point))
-        if name not in self._members and promised:
+        if name not in self.members and promised:
             raise ConfigError(*self._broken_promise(promised[0]))
-        if name not in self._members:
+        if name not in self.members:
             self._load_plug_ins()  # a module may register several names
-        if name not in self._members:
+        if name not in self.members:
             hint = did_you_mean(name, self)
             known = f"Known: {', '.join(self)}."
             raise ConfigError(f"unknown {self.kind} '{name}'.", " ".join(filter(None, (hint, known, *self._told()))))
-        return self._members[name]
+        return self.members[name]
 
     def __iter__(self) -> Iterator[str]:
-        self._load()
+        self.load()
         self._load_plug_ins()
-        return iter(sorted(self._members))
+        return iter(sorted(self.members))
+
+    @property
+    def members(self) -> Mapping[str, type[T]]:
+        """Those that have been registered so far, by name."""
+        return self._members
 
     def name_of(self, member: type[T]) -> str:
-        """The name a class was registered under."""
-        self._load()
-        return next(name for name, known in self._members.items() if known is member)
+        """The name a class was registered under.
+
+        Raises:
+            ConfigError: it was not.
+        """
+        self.load()
+        if (name := next((name for name, known in self._members.items() if known is member), None)) is None:
+            raise ConfigError(
+                f"{self.kind} {member.__name__} of {member.__module__} is not registered, so no configuration can name it.",
+                "Register its class under a name.",
+            )
+        return name
+
+    def member(self, value: Any) -> Any:
+        """The member that ``value``, which is no configuration, stands for."""
+        return value
 
     def warn_of_former(self, key: str) -> None:
         """Say once that ``key`` selects a member now."""
@@ -96,9 +115,10 @@ class Registry(Generic[T]):
 
     @cached_property
     def _points(self) -> list[EntryPoint]:
-        return list(entry_points(group=self._group))
+        return [point for group in self._groups for point in entry_points(group=group)]
 
-    def _load(self) -> None:
+    def load(self) -> None:
+        """Import the modules of the built-in members."""
         if self._loaded:
             return
         for module in self._modules:
@@ -123,7 +143,7 @@ class Registry(Generic[T]):
         return ""
 
     def _broken_promise(self, point: EntryPoint) -> tuple[str, str]:
-        own = sorted(name for name, member in self._members.items() if member.__module__ == _module(point))
+        own = sorted(name for name, member in self.members.items() if member.__module__ == _module(point))
         instead = f", only {', '.join(map(repr, own))}" if own else ""
         return (
             f"{self._plug_in(point)} was loaded and registers no {self.kind} '{point.name}'{instead}.",
@@ -132,7 +152,7 @@ class Registry(Generic[T]):
 
     def _plug_in(self, point: EntryPoint) -> str:
         package = f" of package '{point.dist.name}'" if point.dist else ""
-        return f"plug-in '{point.name}'{package} ({self._group}: {point.value})"
+        return f"plug-in '{point.name}'{package} ({point.group}: {point.value})"
 
     def _told(self) -> list[str]:
         return [f"Not loaded: {self._plug_in(point)}: {why}." for point, why in self._failures.items()]

@@ -49,7 +49,7 @@ def measure(config: RunConfig, count: int) -> Figures:
         LenityError: a model, a reward or the prompts cannot be loaded.
     """
     require_trackers(config.logging.trackers)
-    engines.require(config)
+    engines.require(config.rollout)
     trained = Trained.of([config])
     with TemporaryDirectory() as folder:
         config, world, trainer = prepare(config, RunFolder(folder), ALONE)
@@ -122,7 +122,8 @@ def _conflict(config: RunConfig, scores: Mapping[str, Array]) -> ConflictFigures
         return None
     standard = torch.from_numpy((table - table.mean(0)) / table.std(0))
     weights = torch.tensor([config.weights[name] for name in names], dtype=standard.dtype)
-    rule = config.method if isinstance(config.method, PLC) else PLC(gate="net")
+    own = config.method.loop_rule
+    rule = own if isinstance(own, PLC) else PLC(gate="net")
     mask = rule.objective_scale(standard, weights)[standard < 0]
     return ConflictFigures(
         rate=float(conflict(standard, weights).float().mean()),

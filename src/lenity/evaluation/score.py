@@ -224,9 +224,9 @@ def _labelled(frame: pd.DataFrame, config: RunConfig, subject: Subject) -> pd.Da
 
 def _name(config: RunConfig, subject: Subject) -> str:
     from lenity.config.base import member_name
-    from lenity.rules.base import RULES
+    from lenity.runs.method import METHODS
 
-    return member_name(config.method, RULES) + subject.label
+    return member_name(config.method, METHODS) + subject.label
 
 
 def _kept(subject: Subject, asked: _Asked, key: str) -> tuple[pd.DataFrame | None, HeldOut | None]:
@@ -259,7 +259,7 @@ def _subject_key(subject: Subject, asked: _Asked, standardiser: Standardiser) ->
     """:func:`_key` with the adapter and, where prompts may say them, the weights."""
     config = asked.config
     method = config.dump()["method"] | {"label": None}  # a name, which makes no other responses
-    said = [config.weights, method] if config.method.builds else []
+    said = [config.weights, method] if config.method.loop_rule is None else []
     return _key(config, standardiser, [subject.identity(), *said])
 
 

@@ -111,7 +111,7 @@ def _load(run: RunFolder, which: Which) -> Checkpoint:
     """A whole checkpoint; looked for again where training has removed or added one meanwhile."""
     from lenity.runs.checkpoint import Checkpoint, newest, path_of, written
 
-    if run.config.method.builds:
+    if run.config.method.loop_rule is None:
         raise CheckpointError(
             f"--checkpoint is {which}, but the method of '{run.path}' makes its adapter without checkpoints.",
             "Finish the run with `lenity train`, then evaluate it without --checkpoint.",

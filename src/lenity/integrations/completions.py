@@ -9,7 +9,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from lenity.advantages.conflict import conflict
-from lenity.rules import AdvantageRule
+from lenity.rules import AdvantageRule, rectified
+from lenity.rules.memory import NOTHING, Memory
 
 Scale = Literal["group", "batch", "none"]
 EPSILON = 1e-4  # what GRPOTrainer adds to a standard deviation
@@ -34,9 +35,10 @@ class Consensus(NamedTuple):
 
 
 def agree(
-    rewards: Float[Tensor, "B K"], rule: AdvantageRule, weights: Float[Tensor, " K"], *, size: int, scale: Scale, whiten: bool
-) -> Consensus:  # fmt: skip
-    """Advantages by reward, and what the rule makes of them.
+    rewards: Float[Tensor, "B K"], rule: AdvantageRule, weights: Float[Tensor, " K"], *, size: int, scale: Scale, whiten: bool,
+    memory: Memory = NOTHING,
+) -> tuple[Consensus, Memory]:  # fmt: skip
+    """Advantages by reward and what the rule makes of them, and the rule's memory after them.
 
     A reward that is missing has advantage 0; a completion without any reward has 0 in all.
 
@@ -46,15 +48,17 @@ def agree(
         weights: at least 0, sum 1, (K,).
         size: completions a prompt.
         scale: see :func:`completion_advantages`.
+        memory: the rule's.
         whiten: standardise the outcome over the batch, as TRL's ``normalize_then_sum`` does (GDPO, arXiv 2601.05242).
     """
     advantages = completion_advantages(rewards, size, scale)
-    mask, rectified = rule.objective_scale(advantages, weights), rule.rectify(advantages, weights)
+    mask, memory = rule.step(advantages, weights, memory)
+    combined = rectified(advantages, weights, mask)
     unscored = rewards.isnan().all(1)
     if whiten:
-        rectified = rectified.masked_fill(unscored, torch.nan)
-        rectified = (rectified - rectified.nanmean()) / (_deviation(rectified, 0) + EPSILON)
-    return Consensus(advantages, mask, rectified.masked_fill(unscored, 0.0))
+        combined = combined.masked_fill(unscored, torch.nan)
+        combined = (combined - combined.nanmean()) / (_deviation(combined, 0) + EPSILON)
+    return Consensus(advantages, mask, combined.masked_fill(unscored, 0.0)), memory
 
 
 def completion_advantages(rewards: Float[Tensor, "B K"], size: int, scale: Scale) -> Float[Tensor, "B K"]:

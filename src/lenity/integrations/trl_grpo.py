@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -55,14 +54,14 @@ class PLCGRPOTrainer(GRPOTrainer):  # type: ignore[misc]  # TRL has no types
             self.reward_weights = self.objectives.weight_vector()  # so that the logged "reward" is the weighted mean
         else:
             self.objectives = Objectives(names, _checked(names, _shares(names, self.reward_weights.tolist())))
-        chosen.check_weights(self.objectives.weights)
         if chosen.group not in {1, self.num_generations}:
             raise ConfigError(
                 f"the rule is for {chosen.group} responses a prompt, but args.num_generations is {self.num_generations}.",
                 "Make them equal.",
             )
-        self.rule = chosen.fresh(names)
-        self.add_callback(RuleMemory(self.rule))
+        self.rule = chosen
+        self.remembered = RuleMemory(chosen.kind, chosen.initial_memory(names))
+        self.add_callback(self.remembered)
 
     def _tokenize_prompts(self, prompts: list[Any]) -> tuple[Any, ...]:
         """TRL's tokens; those of plain text without what the tokenizer appends, or it would lie between prompt and completion."""
@@ -88,14 +87,14 @@ class PLCGRPOTrainer(GRPOTrainer):  # type: ignore[misc]  # TRL has no types
         training = self.model.training
         batch: dict[str, Any] = super()._generate_and_score_completions(inputs)
         whiten = self.multi_objective_aggregation == "normalize_then_sum"
-        rule = self.rule if training else copy.deepcopy(self.rule)  # evaluation teaches a rule nothing
         weights = self.objectives.weight_vector(self._rewards.device)
-        with rule.during(self.state.global_step / max(self.state.max_steps, 1)) as now:
-            found = agree(
-                self._rewards, now, weights,
-                size=self.num_generations if training else self.num_generations_eval,
-                scale="group" if whiten else self.scale_rewards, whiten=whiten,
-            )  # fmt: skip
+        found, memory = agree(
+            self._rewards, self.rule.at(self.state.global_step / max(self.state.max_steps, 1)), weights,
+            size=self.num_generations if training else self.num_generations_eval,
+            scale="group" if whiten else self.scale_rewards, whiten=whiten, memory=self.remembered.memory,
+        )  # fmt: skip
+        if training:  # evaluation teaches a rule nothing
+            self.remembered.memory = memory
         rows, first = len(batch["advantages"]), self.accelerator.process_index * len(batch["advantages"])
         batch["advantages"] = found.rectified[first : first + rows]
         _replace_last(self._logs["advantages"], found.rectified.tolist())
@@ -108,7 +107,7 @@ class PLCGRPOTrainer(GRPOTrainer):  # type: ignore[misc]  # TRL has no types
 
 def _advantage_rule(rule: AdvantageRule | str) -> AdvantageRule:
     found = parse_member(rule, RULES)
-    if not isinstance(found, AdvantageRule) or found.builds:
+    if not isinstance(found, AdvantageRule):
         raise ConfigError(
             f"rule {type(found).__name__} does not turn advantages into one, which is all that GRPOTrainer takes.",
             "Give a rule over advantages, such as plc or linear; `lenity train` has the others.",

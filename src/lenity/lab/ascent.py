@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from lenity.lab.world import Point, Thetas, Weights, Worlds, update
+from lenity.lab.world import Point, Thetas, Weights, Worlds, step_of
 from lenity.rules import GradientRule, Rule
 
 Rate = Callable[[int], float]
@@ -51,12 +51,13 @@ def ascend(
     """
     theta = start
     moving = torch.ones(len(start), dtype=torch.bool)
+    memory = rule.initial_memory([str(k) for k in range(weights.shape[1])])
     for step in range(steps):
         point = worlds.at(theta)
         if standardised:
             point = point.standardised()
-        with rule.during(step / steps) as now:
-            direction = update(now, point, weights, moving if isinstance(rule, GradientRule) else None)
+        seen = moving if isinstance(rule, GradientRule) else None
+        direction, memory = step_of(rule.at(step / steps), point, weights, memory, seen)
         if watch:
             watch(step, theta, point, direction)
         moving = direction.abs().amax(1) > STILL

@@ -11,7 +11,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from lenity.errors import ConfigError
-from lenity.rules import AdvantageRule, GradientRule, Rule
+from lenity.rules import AdvantageRule, GradientRule, Rule, rectified
+from lenity.rules.memory import Memory
 
 Thetas = Float[Tensor, "W N"]
 Weights = Float[Tensor, "W K"]
@@ -62,7 +63,7 @@ class Worlds(abc.ABC):
 
 
 def update(rule: Rule, point: Point, weights: Weights, moving: Tensor | None = None) -> Thetas:
-    """The direction in which ``rule`` moves each policy, (W, N): the rule itself on what is exact.
+    """The direction in which ``rule`` moves each policy at its first step, (W, N): the rule itself on what is exact.
 
     Args:
         rule: an ``AdvantageRule`` gives E[A~ grad log pi] (eq. 9), a ``GradientRule`` its direction for the Jacobian.
@@ -73,16 +74,27 @@ def update(rule: Rule, point: Point, weights: Weights, moving: Tensor | None = N
     Raises:
         ConfigError: the rule combines neither advantages nor gradients.
     """
+    return step_of(rule, point, weights, rule.initial_memory([str(k) for k in range(weights.shape[1])]), moving)[0]
+
+
+def step_of(
+    rule: Rule, point: Point, weights: Weights, memory: Memory, moving: Tensor | None = None
+) -> tuple[Thetas, Memory]:
+    """As :func:`update`, by the rule with its ``memory``; and the memory after it."""
     if isinstance(rule, AdvantageRule):
-        rectified = rule.rectify(point.advantages, weights.unsqueeze(1))
-        return point.policy_gradient(rectified.unsqueeze(-1)).squeeze(1)
+        shared = weights.unsqueeze(1)
+        scale, memory = rule.step(point.advantages, shared, memory)
+        combined = rectified(point.advantages, shared, scale)
+        return point.policy_gradient(combined.unsqueeze(-1)).squeeze(1), memory
     if not isinstance(rule, GradientRule):
         raise ConfigError(
-            f"method {type(rule).__name__} makes no update of its own.", "Give the lab a rule that trains."
+            f"rule {type(rule).__name__} combines neither advantages nor gradients.",
+            "Derive it from AdvantageRule or GradientRule.",
         )
     jacobian = point.jacobian
     found = jacobian.new_zeros(len(jacobian), jacobian.shape[2])
     rows = range(len(jacobian)) if moving is None else moving.nonzero().flatten().tolist()
     for row in rows:
-        found[row] = rule.direction(jacobian[row], weights[row])
-    return found
+        combination, memory = rule.step(jacobian[row], weights[row], memory)
+        found[row] = combination @ jacobian[row]
+    return found, memory

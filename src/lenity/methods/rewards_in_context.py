@@ -8,20 +8,34 @@ from typing import TYPE_CHECKING, ClassVar
 from pydantic import Field
 
 from lenity.config.stages import Pairs
+from lenity.methods.building import Built
 from lenity.methods.context_settings import Stages
 from lenity.methods.score_prompts import Map
-from lenity.rules.base import RULES
-from lenity.rules.presets import RIC_PAPER, Presets
-from lenity.rules.weight_free import WeightFree
-from lenity.rules.work import UPDATE_PASSES, Work
+from lenity.methods.sharing import Sharing
+from lenity.rules.presets import Fields, Presets
+from lenity.runs.method import METHODS
+from lenity.runs.work import UPDATE_PASSES, Work
 
 if TYPE_CHECKING:
     from lenity.runs.config import RunConfig
     from lenity.runs.folder import RunFolder
 
 
-@RULES.register("ric")
-class RewardsInContext(Stages, WeightFree):
+# as table 4 of the PLC paper has it
+RIC_PAPER: Fields = {
+    "method": {
+        "desired": "l2",
+        "offline": {"steps": 20_000, "learning_rate": 1.414e-4, "weight_decay": 0.01},
+        "online": {
+            "rounds": 1, "samples": 10_000, "temperature": 0.7, "top_p": 0.9, "quantile": 0.7, "steps": 4_000,
+            "learning_rate": 1e-5,
+        },
+    },
+}  # fmt: skip
+
+
+@METHODS.register("ric")
+class RewardsInContext(Stages, Sharing, Built):
     """Fine-tuning on prompts that name the scores of the response; weights choose the scores asked for afterwards.
 
     Offline, every response of a preference data set is learned with its own scores, standardised over that set and shown
@@ -41,8 +55,8 @@ class RewardsInContext(Stages, WeightFree):
     desired: Map = Field("l2", description="t(w): l2 w / ||w||_2, linf 1 for the largest and min(K w, 1), linear w")
 
     @property
-    def builds(self) -> bool:
-        """Always: it trains without the loop."""
+    def once(self) -> bool:
+        """Always: the weights choose what is asked of the one policy."""
         return True
 
     @property

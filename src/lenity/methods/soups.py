@@ -10,18 +10,19 @@ from pydantic import Field
 
 from lenity.config.sections import Average
 from lenity.errors import CheckpointError, ConfigError
+from lenity.methods.building import Built
 from lenity.pareto import weights
-from lenity.rules.base import RULES, Rule
 from lenity.rules.presets import Presets
-from lenity.rules.work import Work
+from lenity.runs.method import METHODS, Method
+from lenity.runs.work import Work
 
 if TYPE_CHECKING:
     from lenity.runs.config import RunConfig
     from lenity.runs.folder import RunFolder
 
 
-@RULES.register("soups")
-class Soups(Rule):
+@METHODS.register("soups")
+class Soups(Built):
     """theta(w) = sum_k w_k theta_k over adapters of SOLO runs that start from one model."""
 
     mode: Average = Field(
@@ -45,11 +46,6 @@ class Soups(Rule):
             )
 
     @property
-    def builds(self) -> bool:
-        """Always: nothing is trained."""
-        return True
-
-    @property
     def sources(self) -> tuple[str, ...]:
         """The SOLO runs."""
         return tuple(self.solo.values())
@@ -60,7 +56,7 @@ class Soups(Rule):
 
     def needed(
         self, objectives: Sequence[str], points: Sequence[Mapping[str, float]]
-    ) -> list[tuple[Rule | str, Mapping[str, float]]]:
+    ) -> list[tuple[Method | str, Mapping[str, float]]]:
         """SOLO at every corner."""
         return [("solo", corner) for corner in weights.corners(objectives)]
 

@@ -16,6 +16,7 @@ from lenity.planning.memory import Model, Numbers, Pass
 from lenity.planning.shapes import shape_of
 from lenity.rules.base import GradientRule
 from lenity.runs.config import RunConfig
+from lenity.runs.method import METHODS
 
 
 @dataclass(frozen=True)
@@ -98,8 +99,8 @@ def job_of(config: RunConfig, gpus: int, *, prompt: int | None = None) -> Job:
         ConfigError: the method does not train in the loop.
         ModelError: the size of a model is not known.
     """
-    if config.method.builds:
-        name = type(config.method).__name__
+    if config.method.loop_rule is None:
+        name = member_name(config.method, METHODS)
         raise ConfigError(f"method {name} does not train in the loop that is planned here.", "Plan with plc or linear.")
     shape, critic = shape_of(config.policy.model, config.policy.revision), config.critic
     if critic.kind == "separate" and critic.model not in {None, config.policy.model}:
@@ -122,7 +123,7 @@ def job_of(config: RunConfig, gpus: int, *, prompt: int | None = None) -> Job:
 
 def _compared(config: RunConfig, layers: int) -> float:
     """K backward passes through the layers that a gradient rule looks at, after one more forward pass, which counts as another."""
-    rule = config.method
+    rule = config.method.loop_rule
     if not isinstance(rule, GradientRule):
         return 0.0
     return 1 + len(config.rewards) * (1 / layers if rule.parameters == "last_layer" else 1.0)
@@ -167,10 +168,8 @@ def described(config: RunConfig) -> str:
     >>> described(default("meta-llama/Llama-3.1-8B"))
     'meta-llama/Llama-3.1-8B · LoRA of rank 64 · shared critic · plc · 3 objectives'
     """
-    from lenity.rules.base import RULES
-
     parts = [
         config.policy.model, f"LoRA of rank {config.policy.lora.r}", f"{config.critic.kind} critic",
-        member_name(config.method, RULES), f"{len(config.rewards)} objectives",
+        member_name(config.method, METHODS), f"{len(config.rewards)} objectives",
     ]  # fmt: skip
     return " · ".join(parts)

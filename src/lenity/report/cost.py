@@ -44,8 +44,8 @@ def cost(runs: Sequence[Run]) -> Cost:
 
 def _sources(run: Run) -> list[Path]:
     from lenity.config.base import parse_member
-    from lenity.rules.base import RULES
+    from lenity.runs.method import METHODS
 
     beside = run.path.absolute().parents[1]
-    places = map(Path, parse_member(run.config.get("method", "linear"), RULES).sources)
+    places = map(Path, parse_member(run.config.get("method", "linear"), METHODS).sources)
     return [own if (own := beside.joinpath(*place.parts[-2:])).is_dir() else place for place in places]

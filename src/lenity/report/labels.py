@@ -11,11 +11,10 @@ from typing import Any
 from lenity.config.base import member_name, parse_member
 from lenity.config.load import parse
 from lenity.errors import LenityError
-from lenity.rules.base import RULES, Rule
-from lenity.rules.weight_free import WeightFree
 from lenity.runs.changes import FREE_TO_CHANGE
 from lenity.runs.config import RunConfig
 from lenity.runs.folder import RunFolder
+from lenity.runs.method import METHODS
 
 # what does not change how a policy at given weights was trained, or would have the runs refused: rewards and the reference policy
 LEFT_OUT = {*FREE_TO_CHANGE, "seed", "weights", "preset", "rewards"}
@@ -34,15 +33,14 @@ def base(config: Mapping[str, Any], known: str) -> str:
     if isinstance(method, Mapping) and method.get("label"):
         return str(method["label"])
     with suppress(LenityError, ValueError):
-        return member_name(parse_member(method, RULES), RULES) if method else known
+        return member_name(parse_member(method, METHODS), METHODS) if method else known
     return known
 
 
 def weight_free(config: Mapping[str, Any]) -> bool:
     """Whether the policy and what it reads are the same at all weights."""
     with suppress(LenityError, ValueError):
-        method = parse_member(config.get("method", "linear"), RULES)
-        return isinstance(method, WeightFree) and method.weight_free and type(method).shown is Rule.shown
+        return bool(parse_member(config.get("method", "linear"), METHODS).one_policy)
     return False
 
 

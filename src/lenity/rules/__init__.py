@@ -1,6 +1,6 @@
 """Rules that turn K objectives' advantages or gradients into one update."""
 
-from lenity.rules.base import RULES, AdvantageRule, GradientRule, Rule
+from lenity.rules.base import RULES, AdvantageRule, GradientRule, Rule, rectified
 from lenity.rules.entropic import Entropic
 from lenity.rules.gradient import GAPO, MGDA, PGAPO
 from lenity.rules.lenient import Lenient
@@ -10,5 +10,5 @@ from lenity.rules.tchebycheff import Tchebycheff
 
 __all__ = [
     "GAPO", "MGDA", "PGAPO", "PLC", "RULES", "AdvantageRule", "Entropic", "GradientRule", "Lenient", "Linear", "Rule",
-    "Tchebycheff",
+    "Tchebycheff", "rectified",
 ]  # fmt: skip

@@ -1,161 +1,98 @@
-"""What a rule is: K objectives, their weights -> one update. Some combine advantages, some gradients."""
+"""What a rule is: K objectives, their weights -> one update. Some combine advantages, some gradients; a rule holds settings alone."""
 
 from __future__ import annotations
 
 import abc
 import logging
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import replace
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from pydantic import Field
 
 from lenity.config.base import Section
-from lenity.config.names import Word
 from lenity.config.registry import Registry
 from lenity.errors import ConfigError
+from lenity.rules.memory import Memory
 from lenity.rules.presets import Presets
-from lenity.rules.work import ADVANTAGE_PASSES, UPDATE_PASSES, Work
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from lenity.config.stages import Pairs
-    from lenity.runs.config import RunConfig
-    from lenity.runs.folder import RunFolder
-
 log = logging.getLogger(__name__)
 
 RULES: Registry[Rule] = Registry(
-    "method",
+    "rule",
     "lenity.rules",
     ("lenity.rules.linear", "lenity.rules.plc", "lenity.rules.entropic", "lenity.rules.tchebycheff",
-     "lenity.rules.gradient", "lenity.rules.torchjd", "lenity.rules.group", "lenity.rules.scalar",
-     "lenity.methods.soups", "lenity.methods.rewards_in_context"),
+     "lenity.rules.gradient", "lenity.rules.torchjd", "lenity.rules.group"),
     former="name",
 )  # fmt: skip
+OF_METHODS = ("build", "builds", "needed", "from_runs", "shown", "work", "sources")
+OF_THE_LOOP = ("rule", "label", "source")  # fields that stand beside a rule's own in `method: {type: plc, ...}`
+HIDDEN_MEMORY = ("fresh", "state", "restore", "memory", "during")
 
 
 class Rule(Section, abc.ABC):
-    """Settings and arithmetic of one method; its fields are its hyper-parameters.
+    """Hyper-parameters and arithmetic, and nothing else; every method with a rule is the loop with it.
 
-    What trains in the loop is an :class:`AdvantageRule` or a :class:`GradientRule`; a method that ``builds`` makes its
-    adapter in a way of its own. ``paper``, ``equation``, ``cost`` (what a front takes: runs to train, adapters to keep) and
-    ``pitfalls`` (what goes wrong easily, and in public code) are what `lenity methods` shows.
+    A rule that learns from the steps so far keeps that in a :data:`Memory`, which goes into :meth:`step` and comes out of it: the
+    rule itself never changes, and checkpoints hold the memory.
+
+    ``paper``, ``equation``, ``pitfalls`` (what goes wrong easily, and in public code) and ``presets`` are what `lenity methods` shows.
     """
 
     open_set: ClassVar[Registry[Any]] = RULES
     paper: ClassVar[str] = ""
     equation: ClassVar[str] = ""
-    cost: ClassVar[str] = "one run and one adapter a weighting"
     pitfalls: ClassVar[str] = ""
     presets: ClassVar[Presets] = {}
 
-    label: Word | None = Field(None, description="name in folders and tables, to tell settings of one method apart")
+    def __init_subclass__(cls, **options: Any) -> None:
+        """Refuse a class of the time when a rule was a method too, or hid its memory; what it defines would never be called."""
+        if own := [name for name in OF_METHODS if name in vars(cls)]:
+            raise ConfigError(
+                f"rule {cls.__name__} defines {own[0]}, which is a method's: a rule is arithmetic alone.",
+                "Derive from lenity.methods.Method and register it in lenity.methods.METHODS.",
+            )
+        if own := [name for name in HIDDEN_MEMORY if name in vars(cls)]:
+            raise ConfigError(
+                f"rule {cls.__name__} defines {own[0]}, and no rule holds its memory any more: it would be lost on a resume.",
+                "Give the first memory in initial_memory, and take and return it in step.",
+            )
+        super().__init_subclass__(**options)
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **options: Any) -> None:
+        """Refuse fields that would stand in a configuration under the name of one of the loop's own."""
+        if clash := [name for name in OF_THE_LOOP if name in cls.model_fields]:
+            raise ConfigError(f"rule {cls.__name__} has a field {clash[0]}, as the loop has.", "Call it otherwise.")
 
     def at(self, progress: float) -> Self:
-        """The rule at a fraction ``progress`` in [0, 1] of training; a copy need not look after what it remembers."""
+        """The rule at a fraction ``progress`` in [0, 1] of training."""
         return self
 
-    @contextmanager
-    def during(self, progress: float) -> Iterator[Self]:
-        """The rule :meth:`at` ``progress``, with this rule's memory; what it learns inside, this rule then remembers."""
-        now = self.at(progress)
-        if now is not self and (known := self.memory()):
-            now.restore(known)
-        yield now
-        if now is not self and (known := now.memory()):
-            self.restore(known)
+    def initial_memory(self, objectives: Sequence[str]) -> Memory:
+        """What the rule remembers before the first step of a training of ``objectives``; most rules remember nothing.
 
-    def fresh(self, objectives: Sequence[str]) -> Self:
-        """The rule as a training of ``objectives`` starts with it; ``ConfigError`` where its settings do not allow one.
-
-        What this training teaches it, no other that is given the same rule begins with.
+        Raises:
+            ConfigError: the settings do not allow such a training.
         """
-        return self.model_copy(deep=True) if self.__private_attributes__ else self
+        return {}
+
+    @property
+    def uses_weights(self) -> bool:
+        """Whether the preference weights play a part; where they do not, one training serves all weights."""
+        return True
 
     @property
     def kind(self) -> str:
-        """Class and main setting: what one rule of a kind remembers, another of it can go on with."""
+        """Class and main setting: another rule of the same kind can go on with what one rule of it remembers."""
         return type(self).__name__ + (f":{getattr(self, self.shorthand)}" if self.shorthand else "")
-
-    def state(self) -> dict[str, Tensor]:
-        """What the rule remembers of the steps so far, for a checkpoint; most remember nothing."""
-        return {}
-
-    def memory(self) -> dict[str, Tensor]:
-        """Copies of what :meth:`state` gives, each with memory of its own; ``ConfigError`` where a checkpoint cannot hold it."""
-        import torch
-
-        found = self.state()
-        if wrong := [name for name, value in found.items() if not isinstance(value, torch.Tensor)]:
-            raise ConfigError(
-                f"rule {self.kind} remembers '{wrong[0]}' as {type(found[wrong[0]]).__name__}, and checkpoints hold tensors.",
-                "Let its state() give torch.tensor(...), float64 for a float, and its restore() take it back.",
-            )
-        return {name: value.detach().clone() for name, value in found.items()}
-
-    def restore(self, state: Mapping[str, Tensor]) -> None:
-        """Take back what :meth:`state` gave, on a :meth:`fresh` rule."""
-
-    def settled(self, rows: int) -> tuple[str, ...]:
-        """Sections of the configuration that no longer do anything once ``metrics.jsonl`` has ``rows`` rows."""
-        return ()
-
-    def check_weights(self, weights: Mapping[str, float]) -> None:
-        """Raise ``WrongWeightsError`` where the method cannot be run at these preference weights."""
 
     @property
     def group(self) -> int:
         """How many responses to one prompt stand beside each other in a batch."""
         return 1
-
-    @property
-    def builds(self) -> bool:
-        """Whether :meth:`build` makes the adapter, in place of the loop."""
-        return False
-
-    def build(self, config: RunConfig, run: RunFolder) -> None:
-        """Write ``run``'s adapter."""
-        raise NotImplementedError
-
-    @property
-    def sources(self) -> tuple[str, ...]:
-        """Run folders that this run is made from."""
-        return ()
-
-    @property
-    def examples(self) -> tuple[Pairs, ...]:
-        """Data that the policy learns from beside the run's ``prompts``."""
-        return ()
-
-    def alone(self) -> Self:
-        """The method without the runs that it is made from."""
-        return self
-
-    def needed(
-        self, objectives: Sequence[str], points: Sequence[Mapping[str, float]]
-    ) -> list[tuple[Rule | str, Mapping[str, float]]]:
-        """Method and weights of the runs that the runs at ``points`` are made from."""
-        return []
-
-    def from_runs(self, runs: Sequence[RunConfig]) -> Self:
-        """The method that is made from ``runs``, those it :meth:`needed` in that order."""
-        return self
-
-    def work(self, config: RunConfig, prompts: int) -> Work:
-        """What a run takes that trains on ``prompts`` prompts, all its responses being of the greatest length."""
-        batch, tokens = config.rollout.batch_size, config.budget.tokens
-        rows = config.iterations
-        if tokens:
-            rows = min(rows, -(-tokens // (batch * config.rollout.max_new_tokens)))
-        passes = ADVANTAGE_PASSES + UPDATE_PASSES * config.ppo.epochs
-        return Work(rows, rows * batch, rows * batch, rows * batch * passes)
-
-    def shown(self, prompts: Sequence[str], run: RunFolder) -> list[str]:
-        """What the policy of ``run`` reads for each of ``prompts``."""
-        return list(prompts)
 
 
 class AdvantageRule(Rule):
@@ -166,6 +103,11 @@ class AdvantageRule(Rule):
         if "mask" in vars(cls) and "objective_scale" not in vars(cls):
             log.warning("%s.mask is called objective_scale now; mask is read until the next version.", cls.__name__)
             cls.objective_scale = cls.mask  # type: ignore[attr-defined,method-assign]
+        if "rectify" in vars(cls):
+            raise ConfigError(
+                f"rule {cls.__name__} defines rectify, which is sum_k w_k M_k A_k for all rules; the loop would not call it.",
+                "Give M in objective_scale, or in step where the rule remembers.",
+            )
         super().__init_subclass__(**options)
 
     @abc.abstractmethod
@@ -180,9 +122,13 @@ class AdvantageRule(Rule):
             (..., K), at least 0.
         """
 
+    def step(self, advantages: Tensor, weights: Tensor, memory: Memory) -> tuple[Tensor, Memory]:
+        """The :meth:`objective_scale` after ``memory``, and the memory after these advantages; for rules that remember."""
+        return self.objective_scale(advantages, weights), memory
+
     def rectify(self, advantages: Tensor, weights: Tensor) -> Tensor:
         """The scalar advantage sum_k w_k M_k A_k, shape (...) from (..., K)."""
-        return (weights * self.objective_scale(advantages, weights) * advantages).sum(-1)
+        return rectified(advantages, weights, self.objective_scale(advantages, weights))
 
 
 class GradientRule(Rule):
@@ -197,26 +143,27 @@ class GradientRule(Rule):
         description="where gradients are compared: the adapter of the last layer (the paper's) or the whole adapter",
     )
 
-    def work(self, config: RunConfig, prompts: int) -> Work:
-        """With one more forward and K backward passes an update."""
-        work = super().work(config, prompts)
-        updated = work.generated * config.ppo.epochs
-        return replace(
-            work, forwards=work.forwards + updated, gradients=updated * len(config.rewards), compared=self.parameters
-        )
-
     @abc.abstractmethod
     def combination(self, jacobian: Tensor, weights: Tensor) -> Tensor:
         """What each objective's gradient counts.
 
         Args:
-            jacobian: (K, N), a gradient a row.
+            jacobian: (K, N), one gradient per row.
             weights: (K,), at least 0, sum 1.
 
         Returns:
             (K,).
         """
 
+    def step(self, jacobian: Tensor, weights: Tensor, memory: Memory) -> tuple[Tensor, Memory]:
+        """The :meth:`combination` after ``memory``, and the memory after this Jacobian; for rules that remember."""
+        return self.combination(jacobian, weights), memory
+
     def direction(self, jacobian: Tensor, weights: Tensor) -> Tensor:
         """The common gradient, (N,) from (K, N)."""
         return self.combination(jacobian, weights) @ jacobian
+
+
+def rectified(advantages: Tensor, weights: Tensor, scale: Tensor) -> Tensor:
+    """The scalar advantage sum_k w_k M_k A_k, shape (...), of advantages (..., K) and their scale M (..., K)."""
+    return (weights * scale * advantages).sum(-1)

@@ -8,14 +8,13 @@ from pydantic import Field
 
 from lenity.rules.base import RULES, GradientRule
 from lenity.rules.presets import GAPO_PAPER, Presets
-from lenity.rules.weight_free import WeightFree
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 
 @RULES.register("mgda")
-class MGDA(WeightFree, GradientRule):
+class MGDA(GradientRule):
     """The shortest vector in the convex hull of the gradients, argmin_{a in simplex} ||sum_k a_k g_k||^2.
 
     Désidéri 2012, C. R. Acad. Sci. Paris 350. Weights play no part.
@@ -27,8 +26,12 @@ class MGDA(WeightFree, GradientRule):
 
     paper = "Désidéri 2012"
     equation = "Σ a_k g_k, a = argmin over the simplex of ‖Σ a_k g_k‖²"
-    cost = "one run and one adapter in all: it gives one point"
     presets: ClassVar[Presets] = {"paper": GAPO_PAPER}
+
+    @property
+    def uses_weights(self) -> bool:
+        """Never."""
+        return False
 
     def combination(self, jacobian: Tensor, weights: Tensor) -> Tensor:
         """a, (K,) in the simplex."""
@@ -36,7 +39,7 @@ class MGDA(WeightFree, GradientRule):
 
 
 @RULES.register("gapo")
-class GAPO(WeightFree, GradientRule):
+class GAPO(GradientRule):
     """MGDA on gradients divided by ||g_k||^p (GAPO, arXiv 2507.01915).
 
     Weights play no part. An objective whose gradient is 0 makes the whole step 0: it can only lose.
@@ -45,10 +48,14 @@ class GAPO(WeightFree, GradientRule):
     shorthand = "power"
     paper = "arXiv 2507.01915"
     equation = "Σ a_k ḡ_k, ḡ_k = g_k / ‖g_k‖^p, a as in mgda on ḡ"
-    cost = "one run and one adapter in all: it gives one point"
     presets: ClassVar[Presets] = {"paper": GAPO_PAPER}
 
     power: Literal[1, 2] = Field(1, description="p: 1 gives all objectives the same length, 2 favours short gradients")
+
+    @property
+    def uses_weights(self) -> bool:
+        """Never."""
+        return False
 
     def combination(self, jacobian: Tensor, weights: Tensor) -> Tensor:
         """a_k / ||g_k||^p, (K,)."""

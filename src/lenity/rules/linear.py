@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar
 
 from lenity.rules.base import RULES, AdvantageRule
 from lenity.rules.presets import PLC_PAPER, Presets
-from lenity.rules.shared import Shared
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 
 @RULES.register("linear")
-class Linear(Shared, AdvantageRule):
+class Linear(AdvantageRule):
     """sum_k w_k A_k.
 
     >>> import torch
@@ -29,7 +27,3 @@ class Linear(Shared, AdvantageRule):
     def objective_scale(self, advantages: Tensor, weights: Tensor) -> Tensor:
         """All ones, (..., K)."""
         return advantages.new_ones(advantages.shape)
-
-    def twin(self, weights: Mapping[str, float]) -> str | None:
-        """SOLO, where all weight is on one objective; None for classes made of this one, which may compute otherwise."""
-        return "solo" if type(self) is Linear and max(weights.values()) == 1 else None

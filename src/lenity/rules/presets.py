@@ -33,18 +33,6 @@ GAPO_PAPER: Fields = {
     "method": {"parameters": "last_layer"},
 }
 
-# Rewards-in-Context, arXiv 2402.10207, as table 4 of the PLC paper has it.
-RIC_PAPER: Fields = {
-    "method": {
-        "desired": "l2",
-        "offline": {"steps": 20_000, "learning_rate": 1.414e-4, "weight_decay": 0.01},
-        "online": {
-            "rounds": 1, "samples": 10_000, "temperature": 0.7, "top_p": 0.9, "quantile": 0.7, "steps": 4_000,
-            "learning_rate": 1e-5,
-        },
-    },
-}  # fmt: skip
-
 
 def filled(preset: Fields, given: Mapping[str, Any]) -> dict[str, Any]:
     """``given`` with what it lacks from ``preset``, at any depth.

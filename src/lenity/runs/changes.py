@@ -69,12 +69,13 @@ def in_vain(run: RunFolder, now: RunConfig, changed: Mapping[str, str]) -> dict[
         because("nothing is left to train", *(left - _fields(training, LOADED)))
     because("this part is done", *now.method.settled(len(run.metrics())))
     reasons |= frozen(run.path, training)
-    if before.method.builds != now.method.builds or (now.method.builds and type(before.method) is not type(now.method)):
+    looped = [config.method.loop_rule is not None for config in (before, now)]
+    if looped[0] != looped[1] or (not looped[1] and type(before.method) is not type(now.method)):
         because("one trains in the loop, the other in a way of its own", "method")
     if run.saved:
         because("the checkpoint's weights have this shape", *SHAPES)
         because(f"{run.saved} are done", *(["iterations"] if now.iterations < run.saved else []))
-    elif not now.method.builds and run.ended(before):
+    elif looped[1] and run.ended(before):
         because("there is no checkpoint to go on from", *LENGTH)
     return reasons
 

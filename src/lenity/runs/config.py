@@ -15,8 +15,10 @@ from lenity.config.suggest import closest
 from lenity.data.base import PromptSource
 from lenity.errors import ConfigError
 from lenity.rewards.base import RewardSpec
-from lenity.rules.base import RULES, Rule
+from lenity.rules import Rule
 from lenity.rules.presets import filled
+from lenity.runs import method as m
+from lenity.runs.method import METHODS
 
 
 def _parsed(registry: Registry[Any]) -> BeforeValidator:
@@ -37,7 +39,7 @@ def _dumped(registry: Registry[Any]) -> PlainSerializer:
 
 Prompts = Annotated[PromptSource, _parsed(PromptSource.open_set), _dumped(PromptSource.open_set)]
 Reward = Annotated[RewardSpec, _parsed(RewardSpec.open_set), _dumped(RewardSpec.open_set)]
-Method = Annotated[Rule, _parsed(Rule.open_set), _dumped(Rule.open_set)]
+Method = Annotated[m.Method, _parsed(METHODS), _dumped(METHODS)]
 
 
 class RunConfig(Section):
@@ -79,15 +81,15 @@ class RunConfig(Section):
         if not isinstance(data, dict) or not data.get("preset"):
             return data
         method = data.get("method", "plc")
-        named = parse_member(method, RULES)
+        named = parse_member(method, METHODS)
         if not isinstance(data["preset"], str) or data["preset"] not in named.presets:
             raise ValueError(
-                f"preset {data['preset']!r} is not one of method {member_name(named, RULES)}, which has "
+                f"preset {data['preset']!r} is not one of method {member_name(named, METHODS)}, which has "
                 f"{', '.join(sorted(named.presets)) or 'none'}; leave preset out, or name one that there is"
             )
-        if isinstance(method, Rule):
-            method = dump_member(method, RULES)
-        given = data | {"method": {TYPE: method} if isinstance(method, str) else with_type(method, RULES)}
+        if isinstance(method, m.Method | Rule):
+            method = dump_member(named, METHODS)
+        given = data | {"method": {TYPE: method} if isinstance(method, str) else with_type(method, METHODS)}
         return filled(named.presets[data["preset"]], given)
 
     @model_validator(mode="after")
@@ -107,9 +109,9 @@ class RunConfig(Section):
         _check_measures(self.rewards, self.held_out_rewards)
         if self.reward_noise is not None:
             self._noise_can_be_made()
-        if self.rollout.engine != "lenity" and self.method.builds and not self.method.sources:
+        if self.rollout.engine != "lenity" and self.method.loop_rule is None and not self.method.sources:
             raise ValueError(
-                f"method {member_name(self.method, RULES)} does not train in the loop, so rollout.engine {self.rollout.engine} "
+                f"method {member_name(self.method, METHODS)} does not train in the loop, so rollout.engine {self.rollout.engine} "
                 "would not reach it; leave it out"
             )
         return self
@@ -119,9 +121,9 @@ class RunConfig(Section):
             raise ValueError(
                 "reward_noise needs a partner for each objective, and there is one objective; leave it out"
             )
-        if self.method.builds and not self.method.sources:
+        if self.method.loop_rule is None and not self.method.sources:
             raise ValueError(
-                f"method {member_name(self.method, RULES)} does not train in the loop, so reward_noise would not reach it; leave it out"
+                f"method {member_name(self.method, METHODS)} does not train in the loop, so reward_noise would not reach it; leave it out"
             )
 
     @property

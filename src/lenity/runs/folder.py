@@ -119,11 +119,13 @@ class RunFolder:
         made = (self.adapter / "adapter_config.json").is_file() and (
             self.path / "README.md"
         ).is_file()  # the card comes last
-        return made and (config.method.builds or _reached(config, self.metrics()))
+        return made and (config.method.loop_rule is None or _reached(config, self.metrics()))
 
     def trained(self, config: RunConfig) -> bool:
         """Whether ``config`` leaves nothing to train: it has ended, or its last checkpoint is that of the end."""
-        return self.ended(config) or (not config.method.builds and _reached(config, self.metrics()[: self.saved]))
+        return self.ended(config) or (
+            config.method.loop_rule is not None and _reached(config, self.metrics()[: self.saved])
+        )
 
     @property
     def saved(self) -> int:

@@ -14,8 +14,8 @@ from lenity.config.load import listed, override, parse, read_yaml
 from lenity.config.plain import brief, from_yaml
 from lenity.errors import ConfigError
 from lenity.pareto.weights import WORDS
-from lenity.rules.base import RULES
 from lenity.runs.config import Method, RunConfig
+from lenity.runs.method import METHODS
 from lenity.sweep.method_fields import names_of, split, with_field
 
 Seed = Annotated[int, Field(ge=0)]
@@ -116,7 +116,7 @@ def load_sweep(
         and run.method not in sweep.methods
     ):
         raise ConfigError(
-            f"--method is {member_name(run.method, RULES)}, and the methods of the sweep are {names_of(sweep.methods)}.",
+            f"--method is {member_name(run.method, METHODS)}, and the methods of the sweep are {names_of(sweep.methods)}.",
             "Leave it out, or name it in --methods.",
         )
     if len(sweep.methods) > 1 and (bare := _bare(own)):
@@ -139,5 +139,5 @@ def _bare(overrides: Sequence[str]) -> str | None:
 
 def _own(run: RunConfig, method: Any) -> Any:
     """The run's method where ``method`` is its bare name, or the name that it is shown under."""
-    names = RULES.name_of(type(run.method)), member_name(run.method, RULES)
+    names = METHODS.name_of(type(run.method)), member_name(run.method, METHODS)
     return run.method if isinstance(method, str) and method in names else method

@@ -9,8 +9,8 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from lenity.data.tokens import prompt_ids
-from lenity.rules.work import ADVANTAGE_PASSES, Work
 from lenity.runs.config import RunConfig
+from lenity.runs.work import ADVANTAGE_PASSES, Work
 from lenity.sweep.state import done, state
 from lenity.training import cost
 
@@ -73,7 +73,7 @@ def probe(config: RunConfig, threads: int) -> Probe:
     from lenity.training import engines
     from lenity.training.setup import prepare
 
-    engines.require(config)
+    engines.require(config.rollout)
     torch.set_num_threads(threads)
     with TemporaryDirectory() as folder:
         loaded, first = cost.timed(lambda: prepare(config, RunFolder(folder), ALONE))
@@ -106,8 +106,8 @@ def estimate(configs: Sequence[RunConfig], output: Path, found: Probe, jobs: int
         once = first.standardisation.prompts + first.evaluation.limit
         shared += 2 * found.loading + found.rates.seconds(Work(generated=once, scored=once))
     trained = [config for config in left if not config.method.sources]
-    looped = [config for config in trained if not config.method.builds]
-    stages = sum(config.method.work(config, 0).rows for config in trained if config.method.builds)
+    looped = [config for config in trained if config.method.loop_rule is not None]
+    stages = sum(config.method.work(config, 0).rows for config in trained if config.method.loop_rule is None)
     soups = sum(len(config.method.sources) for config in left if len(config.method.sources) > 1)
     kept = [config.checkpoint.kept(config.iterations) for config in looped]
     return Estimate(

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from lenity.config.base import TYPE, Section, dump_member, member_name
+from lenity.config.base import TYPE, Section, dump_member, fields_of, member_name
 from lenity.config.explain import fields_at, section_at
 from lenity.config.load import override, parse
 from lenity.config.plain import brief
 from lenity.config.suggest import did_you_mean
 from lenity.errors import ConfigError
-from lenity.rules.base import RULES, Rule
 from lenity.runs.config import Method
+from lenity.runs.method import METHODS
 
 
 class _OneMethod(Section):
@@ -36,8 +36,8 @@ def split(overrides: Sequence[str]) -> tuple[list[str], list[tuple[str, list[str
 
 
 def with_field(
-    methods: Sequence[Rule], field: str, words: Sequence[str], source: str, notify: Callable[[str], None] | None
-) -> list[Rule]:
+    methods: Sequence[Method], field: str, words: Sequence[str], source: str, notify: Callable[[str], None] | None
+) -> list[Method]:
     """``methods``, those that have ``field`` as ``words`` set it; ``say`` is told which have not.
 
     Raises:
@@ -61,36 +61,36 @@ def with_field(
     if notify and others:
         notify(f"--method.{field} is for {names_of(chosen)}; not for {names_of(others)}, without such a field.")
     return [
-        parse(_OneMethod, override({"method": dump_member(method, RULES)}, words), source).method if has else method
+        parse(_OneMethod, override({"method": dump_member(method, METHODS)}, words), source).method if has else method
         for method, has in zip(methods, having, strict=True)
     ]
 
 
-def names_of(methods: Sequence[Rule]) -> str:
+def names_of(methods: Sequence[Method]) -> str:
     """As they are shown, for a sentence."""
-    return ", ".join(member_name(method, RULES) for method in methods)
+    return ", ".join(member_name(method, METHODS) for method in methods)
 
 
-def _remedy(methods: Sequence[Rule], path: Sequence[str]) -> str:
+def _remedy(methods: Sequence[Method], path: Sequence[str]) -> str:
     """The field that was probably meant, and those that there are beside it."""
-    known = {member_name(method, RULES): fields_at(type(method), method, path[:-1]) for method in methods}
+    known = {member_name(method, METHODS): fields_at(type(method), method, path[:-1]) for method in methods}
     known = {name: [field for field in fields if field != TYPE] for name, fields in known.items() if fields}
     told = "; ".join(f"{name} has {', '.join(fields)}" for name, fields in known.items())
     hint = did_you_mean(path[-1], [field for fields in known.values() for field in fields])
     return f"{hint} {told}.".strip() if told else "See `lenity methods NAME`."
 
 
-def _has(method: Rule, path: Sequence[str]) -> bool:
+def _has(method: Method, path: Sequence[str]) -> bool:
     for depth, name in enumerate(path):
         section, _ = section_at(type(method), method, path[:depth])
         if section is None:  # within a mapping, whose names are free
             return True
-        if name not in section.model_fields:
+        if name not in fields_of(section):
             return False
     return True
 
 
-def _value(method: Rule, path: Sequence[str]) -> Any:
+def _value(method: Method, path: Sequence[str]) -> Any:
     value: Any = method.model_dump(mode="json")
     for name in path:
         value = value.get(name) if isinstance(value, Mapping) else None

@@ -11,18 +11,19 @@ from pathlib import Path
 from lenity.config.base import dump_member, member_name, parse_member
 from lenity.config.load import parse
 from lenity.errors import ConfigError, LenityError, WrongWeightsError
+from lenity.methods.sharing import Sharing
 from lenity.pareto import weights
-from lenity.rules.base import RULES, Rule
-from lenity.rules.shared import Shared
+from lenity.rules import Rule
 from lenity.runs.config import RunConfig
 from lenity.runs.folder import RunFolder
+from lenity.runs.method import METHODS, Method
 
 Point = Mapping[str, float]
 
 
 def plan(
     config: RunConfig,
-    methods: Sequence[str | Rule],
+    methods: Sequence[str | Method | Rule],
     points: Sequence[Point],
     output: Path,
     seeds: Sequence[int] | None = None,
@@ -54,33 +55,34 @@ def plan(
     for seed in seeds:
         draft = _Draft(config, output, names, seed, "" if seed == config.seed else f"_seed{seed}")
         for method in methods:
-            rule = parse_member(method, RULES).fresh(list(config.rewards))
-            for run in draft.runs(rule, points, tokens):
+            recipe = parse_member(method, METHODS)
+            recipe.check_objectives(list(config.rewards))
+            for run in draft.runs(recipe, points, tokens):
                 found[run.output] = _both(found.get(run.output, run), run)
     runs = [_begun(_spared(run, list(found.values()))) for run in found.values()]
     return sorted(runs, key=lambda run: bool(run.method.sources))
 
 
 def made_for(
-    configs: Sequence[RunConfig], methods: Sequence[str | Rule], points: Sequence[Point]
+    configs: Sequence[RunConfig], methods: Sequence[str | Method | Rule], points: Sequence[Point]
 ) -> dict[str, list[str]]:
     """The methods that need each run of the plan that was not asked for, neither its method nor it at these weights, by its output."""
-    asked = {member_name(parse_member(method, RULES), RULES) for method in methods}
+    asked = {member_name(parse_member(method, METHODS), METHODS) for method in methods}
     places = {_key(config, point) for config in configs[:1] for point in points}
     found: dict[str, list[str]] = {}
     for config in configs:
-        if member_name(config.method, RULES) not in asked or _key(config, config.weights) not in places:
-            users = (member_name(other.method, RULES) for other in configs if needs(other, config))
+        if member_name(config.method, METHODS) not in asked or _key(config, config.weights) not in places:
+            users = (member_name(other.method, METHODS) for other in configs if needs(other, config))
             found[config.output] = list(dict.fromkeys(users))
     return found
 
 
 def needs(user: RunConfig, run: RunConfig) -> bool:
     """Whether ``user`` cannot be made without ``run``; one that would train the same itself can."""
-    rules = (rule for rule, _ in user.method.alone().needed(list(user.rewards), [user.weights]))
-    needed = {member_name(parse_member(rule, RULES), RULES) for rule in rules}
+    methods = (method for method, _ in user.method.alone().needed(list(user.rewards), [user.weights]))
+    needed = {member_name(parse_member(method, METHODS), METHODS) for method in methods}
     taken = {Path(source).parts[-2:] for source in user.method.sources}
-    return member_name(run.method, RULES) in needed and Path(run.output).parts[-2:] in taken
+    return member_name(run.method, METHODS) in needed and Path(run.output).parts[-2:] in taken
 
 
 @dataclass(frozen=True)
@@ -93,9 +95,9 @@ class _Draft:
     seed: int
     suffix: str
 
-    def runs(self, method: Rule, points: Sequence[Point], tokens: int | None) -> list[RunConfig]:
+    def runs(self, method: Method, points: Sequence[Point], tokens: int | None) -> list[RunConfig]:
         """Of one method, those it is made from first."""
-        first = [self.run(rule, point) for rule, point in method.needed(list(self.config.rewards), points)]
+        first = [self.run(other, point) for other, point in method.needed(list(self.config.rewards), points)]
         found = {run.output: run for run in first}
         method = method.from_runs(first)
         for point in points:
@@ -104,34 +106,34 @@ class _Draft:
                 found.setdefault(run.output, run)
         if not found:
             raise ConfigError(
-                f"method {member_name(method, RULES)} can be run at none of the points {[dict(point) for point in points]}.",
+                f"method {member_name(method, METHODS)} can be run at none of the points {[dict(point) for point in points]}.",
                 "Add 'corners' to points, or leave the method out.",
             )
         return self._shared(list(found.values()), method, tokens)
 
-    def _shared(self, runs: Sequence[RunConfig], method: Rule, tokens: int | None) -> list[RunConfig]:
+    def _shared(self, runs: Sequence[RunConfig], method: Method, tokens: int | None) -> list[RunConfig]:
         """``runs``, those of them that train with their share of ``tokens``."""
         training = [run.output for run in runs if not run.method.sources]
         if tokens is None or not training:
             return list(runs)
         if tokens < len(training):
             raise ConfigError(
-                f"tokens is {tokens}, which {len(training)} runs of method {member_name(method, RULES)} are to share.",
+                f"tokens is {tokens}, which {len(training)} runs of method {member_name(method, METHODS)} are to share.",
                 f"Give at least {len(training)}, or name fewer points.",
             )
         share = {"budget": self.config.budget.model_copy(update={"tokens": tokens // len(training)})}
         return [run.model_copy(update=share) if run.output in training else run for run in runs]
 
-    def run(self, method: str | Rule, point: Point) -> RunConfig:
+    def run(self, method: str | Method, point: Point) -> RunConfig:
         """One run."""
         base = self.config.dump()
-        chosen = parse_member(method, RULES)
+        chosen = parse_member(method, METHODS)
         name = self.names.get(_key(self.config, point)) or weights.label(point)
-        folder = self.output / "runs" / member_name(chosen, RULES).replace(":", "_") / (name + self.suffix)
+        folder = self.output / "runs" / member_name(chosen, METHODS).replace(":", "_") / (name + self.suffix)
         data = base | {
             "output": str(folder),
             "seed": self.seed,
-            "method": dump_member(chosen, RULES),
+            "method": dump_member(chosen, METHODS),
             "weights": {objective: float(point[objective]) for objective in self.config.rewards},
             "preset": None,  # the fields it filled are shared by all methods
             "standardisation": base["standardisation"] | {"file": str(self.output / "standardisation.json")},
@@ -157,11 +159,11 @@ def _both(first: RunConfig, second: RunConfig) -> RunConfig:
 def _spared(run: RunConfig, runs: Sequence[RunConfig]) -> RunConfig:
     """``run`` itself, or, where another of ``runs`` is the very same training, ``run`` with that one's adapter."""
     method = run.method
-    if not isinstance(method, Shared) or method.builds or (twin := method.twin(run.weights)) is None:
+    if not isinstance(method, Sharing) or method.sources or (twin := method.twin(run.weights)) is None:
         return run
     for other in runs:
         same = (other.weights, other.seed, other.budget) == (run.weights, run.seed, run.budget)
-        if same and RULES.name_of(type(other.method)) == twin and not other.method.sources:
+        if same and METHODS.name_of(type(other.method)) == twin and not other.method.sources:
             return run.model_copy(update={"method": method.taken_from(other)})
     return run
 

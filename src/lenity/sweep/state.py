@@ -10,10 +10,10 @@ from typing import Any
 
 from lenity.config.base import member_name
 from lenity.errors import LenityError
-from lenity.rules.base import RULES
 from lenity.runs.changes import EVALUATED
 from lenity.runs.config import RunConfig
 from lenity.runs.folder import RunFolder
+from lenity.runs.method import METHODS
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ def state(config: RunConfig) -> State:
     lines = file.read_bytes().split(b"\n")[:-1] if file.is_file() else []
     last = _row(lines[-1]) if lines else None
     of, tokens = config.method.work(config, 0).rows, config.budget.tokens
-    if tokens and last and not config.method.builds:
+    if tokens and last and config.method.loop_rule is not None:
         of = min(config.iterations, math.ceil(tokens / last["tokens"]))
     return State(len(lines), max(of, len(lines)), last)
 
@@ -58,7 +58,7 @@ def done(config: RunConfig) -> bool:
 
 def method_of(config: RunConfig) -> str:
     """The method as tables name it."""
-    return member_name(config.method, RULES)
+    return member_name(config.method, METHODS)
 
 
 def short(run: str) -> str:

@@ -45,7 +45,7 @@ def prepare(data: dict[str, Any], output: str) -> None:
     from lenity.evaluation.score import reference_rows
     from lenity.evaluation.trained import Trained
     from lenity.sweep import shared
-    from lenity.training.loop import calibrate
+    from lenity.training.constants import calibrate
 
     shared.agree(given := parse(RunConfig, data), Path(output))
     config, expected = _on_whole_model(given, Path(output)), protocol.frozen(Path(output))
@@ -62,7 +62,7 @@ def align(data: dict[str, Any], output: str, allow_changes: bool = False) -> Non
     """Train, from where the run stopped, and evaluate; with ``allow_changes`` a run that has ended stays as it was trained."""
     from lenity.evaluation import protocol
     from lenity.evaluation.score import evaluate
-    from lenity.training.loop import train
+    from lenity.methods import train
 
     config = _on_whole_model(parse(RunConfig, data), Path(output))
     if _outdated(config):

@@ -13,8 +13,8 @@ from lenity.data.tokens import prompt_ids
 from lenity.distributed import seeds
 from lenity.distributed.sharding import kept, unsharded
 from lenity.rewards.asking import ask
-from lenity.rules.work import BACKWARD, Work
 from lenity.runs.config import RunConfig
+from lenity.runs.work import BACKWARD, Work
 from lenity.training.setup import Trainer, World
 
 PROBE_TOKENS, PROBE_ROWS = 8, 16

@@ -6,6 +6,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lenity.config.sections import Rollout
 from lenity.distributed.processes import Processes
 from lenity.errors import ConfigError, EngineError
 from lenity.rollout.base import Generator
@@ -15,14 +16,14 @@ if TYPE_CHECKING:
     from lenity.training.setup import World
 
 
-def require(config: RunConfig, processes: Processes | None = None) -> None:
+def require(rollout: Rollout, processes: Processes | None = None) -> None:
     """Look, before anything is loaded, whether the engine is there, and fits the ``processes`` where they are known.
 
     Raises:
         ConfigError: a copy of the model cannot be spread over them as asked.
         EngineError: the engine is not installed.
     """
-    engine = config.rollout.engine
+    engine = rollout.engine
     if engine == "continuous" and not _has_continuous_batching():
         raise EngineError(
             "rollout.engine is continuous, and this transformers has no continuous batching in pages.",
@@ -33,7 +34,7 @@ def require(config: RunConfig, processes: Processes | None = None) -> None:
             "rollout.engine is vllm, which is not installed.",
             "Install it with `pip install 'lenity[vllm]'`, or use rollout.engine lenity or continuous.",
         )
-    parallel = config.rollout.vllm.tensor_parallel
+    parallel = rollout.vllm.tensor_parallel
     if engine == "vllm" and processes and processes.count % parallel:
         raise ConfigError(
             f"rollout.vllm.tensor_parallel is {parallel}, which does not divide the {processes.count} processes.",

@@ -7,9 +7,9 @@ from typing import Any
 
 from lenity.config.base import dump_member
 from lenity.config.load import parse
-from lenity.rules.base import RULES
 from lenity.runs.config import RunConfig
-from lenity.training.schedule import rate
+from lenity.runs.method import METHODS
+from lenity.training.schedule import rate, steps
 
 KEPT = ("iterations", "weights", "ppo", "kl", "optimizer", "budget")  # and the method, and rollout.batch_size
 
@@ -18,7 +18,7 @@ def settings(config: RunConfig) -> dict[str, Any]:
     """The settings that saved state comes from, which a checkpoint keeps beside it."""
     found = config.model_dump(mode="json", include=set(KEPT))
     return found | {
-        "method": dump_member(config.method, RULES),
+        "method": dump_member(config.method, METHODS),
         "rollout": {"batch_size": config.rollout.batch_size},
     }
 
@@ -51,8 +51,12 @@ def outlook(before: RunConfig, now: RunConfig, iterations: int, tokens: int) -> 
 
 def _scheduled(config: RunConfig, iterations: int, tokens: int) -> dict[str, float]:
     """The numbers that follow from how much is done."""
-    rule, at = config.method, config.method.at(config.progress(iterations, tokens))
-    moving = {name: getattr(at, name) for name in type(rule).model_fields if getattr(at, name) != getattr(rule, name)}
-    return {"learning_rate": rate(config, iterations)} | {
+    moving = {}
+    if rule := config.method.loop_rule:
+        at = rule.at(config.progress(iterations, tokens))
+        both = {name: (getattr(rule, name), getattr(at, name)) for name in type(rule).model_fields}
+        moving = {name: now for name, (first, now) in both.items() if now != first}
+    done, total = (steps(config.ppo, config.rollout.batch_size, count) for count in (iterations, config.iterations))
+    return {"learning_rate": rate(config.optimizer, total, done)} | {
         name: float(value) for name, value in moving.items() if isinstance(value, int | float)
     }

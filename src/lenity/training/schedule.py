@@ -6,20 +6,18 @@ from typing import Any
 
 import torch
 
-from lenity.runs.config import RunConfig
+from lenity.config.sections import PPO, Optimizer
 
 
-def steps(config: RunConfig, iterations: int) -> int:
-    """Optimizer steps in so many iterations."""
-    window = config.ppo.mini_batch_size * config.ppo.accumulation
-    return iterations * config.ppo.epochs * -(-config.rollout.batch_size // window)
+def steps(ppo: PPO, batch_size: int, iterations: int) -> int:
+    """Optimizer steps in so many iterations of ``batch_size`` responses."""
+    return iterations * ppo.epochs * -(-batch_size // (ppo.mini_batch_size * ppo.accumulation))
 
 
-def schedule_of(config: RunConfig, optimizer: torch.optim.Optimizer) -> Any:
-    """A linear warm-up, then a cosine to the end of the run, a step an optimizer step."""
+def schedule_of(settings: Optimizer, total: int, optimizer: torch.optim.Optimizer) -> Any:
+    """A linear warm-up, then a cosine to the end of the run, one step per optimizer step of the ``total``."""
     from transformers import get_cosine_with_min_lr_schedule_with_warmup
 
-    settings, total = config.optimizer, steps(config, config.iterations)
     warmup = settings.warmup_steps if settings.warmup_steps >= 1 else settings.warmup_steps * total
     return get_cosine_with_min_lr_schedule_with_warmup(
         optimizer, min(round(warmup), total), total, min_lr_rate=settings.final_fraction
@@ -35,8 +33,7 @@ def advance(schedule: Any, step: int) -> None:
         group["lr"] = rate * factor(step)
 
 
-def rate(config: RunConfig, iterations: int) -> float:
-    """The policy's learning rate after so many iterations of ``config``."""
-    optimizer = torch.optim.SGD([torch.zeros(())], lr=config.optimizer.learning_rate)
-    schedule = schedule_of(config, optimizer)
-    return float(schedule.base_lrs[0] * schedule.lr_lambdas[0](steps(config, iterations)))
+def rate(settings: Optimizer, total: int, done: int) -> float:
+    """The policy's learning rate after ``done`` of the ``total`` optimizer steps."""
+    schedule = schedule_of(settings, total, torch.optim.SGD([torch.zeros(())], lr=settings.learning_rate))
+    return float(schedule.base_lrs[0] * schedule.lr_lambdas[0](done))

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from lenity.config.sections import Logging, Optimizer
 from lenity.console import terminal
 from lenity.data.base import ReadReport
 from lenity.data.prompts import load_prompts, room_for_prompts, token_counters
@@ -24,7 +25,7 @@ from lenity.rewards.base import Reward
 from lenity.rollout.transformers import TransformersGenerator
 from lenity.runs.config import RunConfig
 from lenity.runs.folder import RunFolder
-from lenity.training.schedule import schedule_of
+from lenity.training.schedule import schedule_of, steps
 from lenity.update.step import FailureState, Update
 
 
@@ -72,38 +73,40 @@ def load_world(config: RunConfig, device: torch.device, notify: Callable[[str], 
 
 def prepare(config: RunConfig, run: RunFolder, processes: Processes) -> tuple[RunConfig, World, Trainer]:
     """Everything loaded, placed and sharded; the configuration comes back with an adapter policy merged."""
-    if config.rollout.batch_size % config.method.group:
+    group = rule.group if (rule := config.method.loop_rule) else 1
+    if config.rollout.batch_size % group:
         raise ConfigError(
-            f"rollout.batch_size is {config.rollout.batch_size}, which is not made of groups of {config.method.group} responses a prompt.",
-            f"Choose a multiple of {config.method.group}.",
+            f"rollout.batch_size is {config.rollout.batch_size}, which is not made of groups of {group} responses a prompt.",
+            f"Choose a multiple of {group}.",
         )
     with processes.first_before_others():
         config = config.model_copy(update={"policy": merged(config.policy, run.path / "base")})
     seeds.seed(config.seed, "setup")
-    notify = speaker(config, run, processes)
+    notify = speaker(config.logging, run, processes)
     world = load_world(config, processes.device, notify)
     module = _actor_critic(config, world, processes)
     if (again := launch.reshards()) is None:
         module.to(processes.device)
     else:
         shard(module, processes.device, again=again)
-    optimizer = _optimizer(config, module)
+    optimizer = _optimizer(config.optimizer, module)
+    total = steps(config.ppo, config.rollout.batch_size, config.iterations)
     with unsharded(module):
         _say_batching(world.generator(config).batching(), notify)
     update = Update(
-        processes, module, optimizer, schedule_of(config, optimizer), config.ppo, config.optimizer.max_grad_norm,
+        processes, module, optimizer, schedule_of(config.optimizer, total, optimizer), config.ppo, config.optimizer.max_grad_norm,
         FailureState(config.ppo.mini_batch_size), config.tolerance, notify,
     )  # fmt: skip
     return config, world, Trainer(processes, module, update, notify)
 
 
-def speaker(config: RunConfig, run: RunFolder, processes: Processes) -> Callable[[str], None]:
+def speaker(logging: Logging, run: RunFolder, processes: Processes) -> Callable[[str], None]:
     """Keeps a word in the run folder, and shows it; only the first process speaks."""
 
     def notify(text: str) -> None:
         if processes.first:
             run.note(text)
-            if config.logging.progress:
+            if logging.progress:
                 terminal.notify(text)
 
     return notify
@@ -135,8 +138,7 @@ def _actor_critic(config: RunConfig, world: World, processes: Processes) -> Acto
     )
 
 
-def _optimizer(config: RunConfig, module: ActorCritic) -> torch.optim.Optimizer:
-    settings = config.optimizer
+def _optimizer(settings: Optimizer, module: ActorCritic) -> torch.optim.Optimizer:
     policy = [p for p in module.policy.parameters() if p.requires_grad]
     critic = [p for name, p in module.named_parameters() if p.requires_grad and not name.startswith("policy.")]
     groups: list[dict[str, Any]] = [

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
 from typing import Any
 
 from torch import Tensor
@@ -15,7 +16,8 @@ from lenity import card
 from lenity.advantages.compute import compute_advantages
 from lenity.advantages.importance import engine_gap
 from lenity.data.order import batch_at
-from lenity.distributed import memory, seeds
+from lenity.distributed import seeds
+from lenity.distributed.memory import needed
 from lenity.distributed.processes import Processes
 from lenity.distributed.sharding import unsharded
 from lenity.errors import CheckpointError, EngineError
@@ -25,6 +27,7 @@ from lenity.rewards.standardise import Standardiser
 from lenity.rollout.base import Generator, generate
 from lenity.rollout.batch import Rollouts, Scored, WithAdvantages
 from lenity.rules import Rule
+from lenity.rules.memory import Memory, saved
 from lenity.runs.checkpoint import Checkpoint, newest
 from lenity.runs.config import RunConfig
 from lenity.runs.folder import RunFolder
@@ -55,6 +58,7 @@ class Stages:
     """Everything a run holds; each method is one stage of ``iteration`` (from 0)."""
 
     config: RunConfig
+    rule: Rule
     run: RunFolder
     world: World
     trainer: Trainer
@@ -65,12 +69,12 @@ class Stages:
     def generate(self, iteration: int) -> Rollouts:
         """The iteration's prompts, answered by the policy as it is now."""
         self._seed("generate", iteration)
-        group = self.config.method.group
+        group = self.rule.group
         chosen = batch_at(len(self.world.prompts), iteration, self.config.rollout.batch_size // group, self.config.seed)
         prompts = [self.world.prompts[i] for i in chosen for _ in range(group)]
         self.trainer.actor_critic.eval()
-        needed = memory.needed("rollout.generation_batch_size", self.config.rollout.generation_batch_size)
-        with needed, nullcontext() if self.engine.copies else unsharded(self.trainer.actor_critic):
+        fitting = needed("rollout.generation_batch_size", self.config.rollout.generation_batch_size)
+        with fitting, nullcontext() if self.engine.copies else unsharded(self.trainer.actor_critic):
             return generate(self.engine, prompts, self.trainer.processes)
 
     def score(self, rollouts: Rollouts, iteration: int) -> Scored:
@@ -95,21 +99,24 @@ class Stages:
             scored=raw.isfinite().to(device),
         )
 
-    def compute_advantages(self, scored: Scored, rule: Rule) -> tuple[WithAdvantages, Tensor]:
-        """One advantage a token, by the rule as it is at this point of training; and the policy's entropy."""
-        with memory.needed("ppo.mini_batch_size", self.config.ppo.mini_batch_size):
+    def compute_advantages(self, scored: Scored, rule: Rule, memory: Memory) -> tuple[WithAdvantages, Tensor, Memory]:
+        """One advantage per token, by the rule as it is at this point of training; the policy's entropy; and the rule's memory."""
+        with needed("ppo.mini_batch_size", self.config.ppo.mini_batch_size):
             return compute_advantages(
                 scored,
                 self.trainer.actor_critic,
                 rule=rule,
+                memory=memory,
                 weights=self.config.objectives.weight_vector(scored.raw.device),
                 beta=self.kl.coefficient,
                 settings=self.config.ppo,
                 processes=self.trainer.processes,
             )
 
-    def update(self, batch: WithAdvantages, entropy: Tensor, rule: Rule, iteration: int) -> dict[str, Any]:
-        """Train on the batch and move beta; what to report of the iteration."""
+    def update(
+        self, batch: WithAdvantages, entropy: Tensor, rule: Rule, memory: Memory, iteration: int
+    ) -> tuple[dict[str, Any], Memory]:
+        """Train on the batch and move beta; what to report of the iteration, and the rule's memory."""
         row = metrics.measure(batch, entropy, self.config.objectives)
         row |= engine_gap(batch, self.config.ppo.importance_cap)
         row |= {
@@ -117,11 +124,14 @@ class Stages:
             "learning_rate": self.trainer.update.optimizer.param_groups[0]["lr"],
         }
         weights = self.config.objectives.weight_vector(batch.raw.device)
-        row |= self.trainer.update(batch, lambda epoch: self._seed("update", iteration, epoch), rule, weights)
+        report, memory = self.trainer.update(
+            batch, lambda epoch: self._seed("update", iteration, epoch), rule, weights, memory
+        )
+        row |= report
         if "combination" in row:
             row["combination"] = dict(zip(self.config.objectives.names, row["combination"], strict=True))
         self.kl.update(row["kl"], self.config.rollout.batch_size)
-        return row
+        return row, memory
 
     def record(
         self, row: dict[str, Any], batch: WithAdvantages, clock: Clock, iteration: int, log: Log
@@ -144,8 +154,8 @@ class Stages:
             f"policy.compile took about {max(first - later, 0):.0f} s: the first iteration needed {first:.1f} s, the second {later:.1f} s."
         )
 
-    def save(self, done: int) -> None:
-        """Write a checkpoint.
+    def save(self, done: int, memory: Memory) -> None:
+        """Write a checkpoint, with the rule's ``memory``.
 
         Raises:
             NumericalError: the weights are broken; the checkpoints before stay.
@@ -158,21 +168,21 @@ class Stages:
             "processes": self.trainer.processes.count,
         }
         if self.trainer.processes.first:
-            now = Checkpoint.of(done, self.trainer.actor_critic, update.optimizer, self.config.method.memory(), state)
+            now = Checkpoint.of(done, self.trainer.actor_critic, update.optimizer, saved(memory, self.rule.kind), state)
             now.save(self.run.checkpoints, self.config.checkpoint)
 
     @contextmanager
-    def saved(self, done: int, *, unless: int) -> Iterator[None]:
+    def saved(self, done: int, memory: Memory, *, unless: int) -> Iterator[None]:
         """What an engine that fails leaves is saved first, unless only ``unless`` iterations are done, which are saved already."""
         try:
             yield
         except EngineError:
             if done > unless:
-                self.save(done)
+                self.save(done, memory)
             raise
 
-    def restore(self, given: RunConfig, *, allow_changes: bool) -> int:
-        """Go back to the newest whole checkpoint, and put the settings on record; how many iterations are done.
+    def restore(self, given: RunConfig, *, allow_changes: bool) -> tuple[int, Memory]:
+        """Go back to the newest whole checkpoint, and put the settings on record; how many iterations are done, and the rule's memory.
 
         Args:
             given: the configuration as the user gave it.
@@ -184,9 +194,10 @@ class Stages:
         found = newest(self.run.checkpoints, len(self.run.metrics()), self.trainer.notify)
         done = found.iteration if found else 0
         before = resuming.made_with(found.state, self.run.config) if found else self.config
+        memory = self.rule.initial_memory(list(self.config.rewards))
         if found:
             self._check_processes(int(found.state.get("processes", 1)), done, allow_changes)
-            self._go_back(found, before)
+            memory = self._go_back(found, before) or memory
         self.trainer.processes.wait()  # all have read the rows, and the settings as they were
         if self.trainer.processes.first:
             self.run.truncate(done)
@@ -194,25 +205,20 @@ class Stages:
         self.trainer.processes.wait()  # all count the tokens of the same rows
         if text := resuming.outlook(before, self.config, done, self.run.tokens()):
             self.trainer.notify(text)
-        return done
+        return done, memory
 
-    def _go_back(self, found: Checkpoint, before: RunConfig) -> None:
-        """State from the checkpoint; settings from the configuration, where they are others than ``before`` too."""
+    def _go_back(self, found: Checkpoint, before: RunConfig) -> Memory:
+        """State from the checkpoint; settings from the configuration, where they are others than ``before`` too; the rule's memory."""
         update, now = self.trainer.update, self.config
         found.restore(self.trainer.actor_critic, update.optimizer)
-        advance(update.schedule, steps(now, found.iteration))
+        advance(update.schedule, steps(now.ppo, now.rollout.batch_size, found.iteration))
         update.failures.restore(found.state["setbacks"], resized=before.ppo.mini_batch_size != now.ppo.mini_batch_size)
         self.kl.coefficient = resumed(before.kl, now.kl, found.state["kl_coefficient"])
-        self._remind(before.method, found.rule)
-
-    def _remind(self, before: Rule, memory: Mapping[str, Tensor]) -> None:
-        """Give the rule what it remembered; what another rule did is of no use to it."""
-        if memory and before.kind == self.config.method.kind:
-            self.config.method.restore(memory)
-        elif memory:
-            self.trainer.notify(
-                f"What rule {before.kind} remembered is left out: the rule is {self.config.method.kind}."
-            )
+        kind = rule.kind if (rule := before.method.loop_rule) else ""
+        if not found.rule or kind == self.rule.kind:
+            return found.rule
+        self.trainer.notify(f"What rule {kind} remembered is left out: the rule is {self.rule.kind}.")
+        return {}
 
     def _check_processes(self, before: int, done: int, allow_changes: bool) -> None:
         if before == (now := self.trainer.processes.count):
@@ -251,15 +257,22 @@ class Stages:
 
 
 @contextmanager
-def trackers(config: RunConfig, processes: Processes) -> Iterator[Log]:
-    """TensorBoard, W&B or trackio, where asked for; takes numbers by name and the iteration that they are of."""
-    if not (config.logging.trackers and processes.first):
+def trackers(names: Sequence[str], folder: Path, settings: Mapping[str, Any], processes: Processes) -> Iterator[Log]:
+    """TensorBoard, W&B or trackio, those of ``names``; takes numbers by name and the iteration that they are of.
+
+    Args:
+        names: of trackers.
+        folder: of the run.
+        settings: what is recorded of the run's.
+        processes: the first one tracks.
+    """
+    if not (names and processes.first):
         yield lambda numbers, iteration: None
         return
     from accelerate import Accelerator
 
-    accelerator = Accelerator(log_with=list(config.logging.trackers), project_dir=config.output)
-    accelerator.init_trackers("lenity", config={key: str(value) for key, value in config.dump().items()})
+    accelerator = Accelerator(log_with=list(names), project_dir=str(folder))
+    accelerator.init_trackers("lenity", config={key: str(value) for key, value in settings.items()})
     yield lambda numbers, iteration: accelerator.log(numbers, step=iteration)
     for tracker in accelerator.trackers:  # its end_training would part the processes too
         tracker.finish()

@@ -12,12 +12,14 @@ import torch
 from torch import Tensor, nn
 
 from lenity.config.sections import PPO, Tolerance
-from lenity.distributed import memory, seeds
+from lenity.distributed import seeds
+from lenity.distributed.memory import free, ran_out
 from lenity.distributed.processes import Processes
 from lenity.distributed.shares import chunks, round_robin
 from lenity.errors import NumericalError, ResourceError
 from lenity.rollout.batch import WithAdvantages
 from lenity.rules.base import GradientRule, Rule
+from lenity.rules.memory import NOTHING, Memory
 from lenity.update.finite import not_finite
 from lenity.update.gradients import compared_parameters, jacobian, objective_losses, sum_gradients
 from lenity.update.ppo import policy_loss, value_loss
@@ -81,14 +83,16 @@ class Update:
         seed: Callable[[int], None],
         rule: Rule | None = None,
         weights: Tensor | None = None,
-    ) -> dict[str, Any]:
-        """Train on ``batch``; means over optimizer steps, and what the passes cost.
+        memory: Memory = NOTHING,
+    ) -> tuple[dict[str, Any], Memory]:
+        """Train on ``batch``; means over optimizer steps and what the passes cost, and the rule's memory after them.
 
         Args:
             batch: with advantages.
             seed: ``seed(epoch)`` sets the random state of each pass.
             rule: needed where it combines gradients; advantages are combined already.
             weights: (K,), for such a rule.
+            memory: of such a rule.
 
         Raises:
             NumericalError: more steps than ``tolerance`` allows were not finite.
@@ -102,7 +106,7 @@ class Update:
             order = torch.randperm(len(batch)).to(batch.response_mask.device)
             seeds.fork_rng_by_rank(self.processes.rank)
             for window in chunks(order, self.settings.mini_batch_size * self.settings.accumulation):
-                stats = self._step(batch, window, rule, weights)
+                stats, memory = self._step(batch, window, rule, weights, memory)
                 sums = _added(sums, {name: value.detach().cpu() for name, value in stats.items()})
                 steps += 1
         seconds = {"rule_seconds": round(float(sums.pop("rule_seconds")), 4)}
@@ -111,7 +115,7 @@ class Update:
         sums = {name: torch.stack(found).sum(0) for name, found in _columns(self.processes.gather(sums)).items()}
         skipped = {"skipped_mini_batches": int(sums.pop("skipped_mini_batches"))}
         means = {name: (value / steps).tolist() for name, value in sums.items()}
-        return combination | means | skipped | own | seconds
+        return combination | means | skipped | own | seconds, memory
 
     @cached_property
     def _parameters(self) -> dict[str, nn.Parameter]:
@@ -123,11 +127,13 @@ class Update:
         return list(self._parameters.values())
 
     def _step(
-        self, batch: WithAdvantages, rows: Tensor, rule: Rule | None, weights: Tensor | None
-    ) -> dict[str, Tensor]:
-        """One optimizer step on ``rows`` of the batch; sums over their mini-batches."""
+        self, batch: WithAdvantages, rows: Tensor, rule: Rule | None, weights: Tensor | None, memory: Memory
+    ) -> tuple[dict[str, Tensor], Memory]:
+        """One optimizer step on ``rows`` of the batch; sums over their mini-batches, and the rule's memory after it."""
         tokens = batch.response_mask[rows].sum()
-        combination, stats = self._fitting(batch, rows, lambda parts: self._combine(parts, tokens, rule, weights))
+        combination, memory, stats = self._fitting(
+            batch, rows, lambda parts: self._combine(parts, tokens, rule, weights, memory)
+        )
         critic = self.settings.value_coefficient if rule is None or rule.group == 1 else 0.0
         more, names = self._fitting(batch, rows, lambda parts: self._gradients(parts, tokens, combination, critic))
         stats = _added(stats, more)
@@ -140,7 +146,7 @@ class Update:
         self.optimizer.step()
         self.schedule.step()
         self.optimizer.zero_grad()
-        return stats
+        return stats, memory
 
     def _fitting(self, batch: WithAdvantages, rows: Tensor, work: Callable[[list[WithAdvantages]], T]) -> T:
         """``work`` on mini-batches of ``rows``, again on smaller ones where the memory does not hold them.
@@ -156,7 +162,7 @@ class Update:
             except Exception as error:
                 self._halve(error)
             self.optimizer.zero_grad()
-            memory.free()  # outside the handler, whose error holds on to the tensors
+            free()  # outside the handler, whose error holds on to the tensors
             torch.set_rng_state(random[0])
             if random[1] is not None:
                 torch.cuda.set_rng_state(random[1])
@@ -164,7 +170,7 @@ class Update:
     def _halve(self, error: Exception) -> None:
         """Raise ``error`` again, unless smaller mini-batches may help."""
         size = self.failures.micro_batch
-        if not memory.ran_out(error):
+        if not ran_out(error):
             raise error
         why = str(error).splitlines()[0]
         if size == 1 or self.processes.count > 1:  # other processes wait inside the same pass
@@ -204,11 +210,11 @@ class Update:
         )
 
     def _combine(
-        self, parts: list[WithAdvantages], tokens: Tensor, rule: Rule | None, weights: Tensor | None
-    ) -> tuple[Tensor | None, dict[str, Tensor]]:
+        self, parts: list[WithAdvantages], tokens: Tensor, rule: Rule | None, weights: Tensor | None, memory: Memory
+    ) -> tuple[Tensor | None, Memory, dict[str, Tensor]]:
         """What a gradient rule makes of the step's gradients: (K,), or None where advantages are combined already."""
         if not isinstance(rule, GradientRule) or weights is None:
-            return None, {"rule_seconds": torch.zeros(())}
+            return None, memory, {"rule_seconds": torch.zeros(())}
         start = time.perf_counter()
         parameters = compared_parameters(self.module.policy, rule)
 
@@ -217,16 +223,21 @@ class Update:
             return None if exploded else objective_losses(outputs, part, self.settings.clip, tokens)
 
         found = self.processes.total(jacobian(self.module, parts, parameters, losses))
-        broken = not bool(found.isfinite().all())
-        combination = torch.full_like(weights, float("nan")) if broken else rule.combination(found, weights)
+        combination = torch.full_like(weights, float("nan"))
+        if found.isfinite().all():
+            combination, memory = rule.step(found, weights, memory)
         combination = self.processes.broadcast_from_first(combination.cpu).to(weights)  # some rules draw at random
         objectives = len(weights)
-        return combination, {
-            "combination": combination.nan_to_num(),
-            "rule_seconds": torch.tensor(time.perf_counter() - start),
-            "forward_passes": torch.tensor(len(parts)),
-            "backward_passes": torch.tensor(len(parts) * objectives),
-        }
+        return (
+            combination,
+            memory,
+            {
+                "combination": combination.nan_to_num(),
+                "rule_seconds": torch.tensor(time.perf_counter() - start),
+                "forward_passes": torch.tensor(len(parts)),
+                "backward_passes": torch.tensor(len(parts) * objectives),
+            },
+        )
 
     def _backward(
         self, part: WithAdvantages, tokens: Tensor, combination: Tensor | None, critic: float

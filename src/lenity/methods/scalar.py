@@ -5,24 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from lenity.errors import WrongWeightsError
-from lenity.rules.base import RULES
-from lenity.rules.linear import Linear
+from lenity.methods.loop import Loop
+from lenity.rules import Linear
+from lenity.runs.method import METHODS
 
 
-@RULES.register("morlhf")
-class MORLHF(Linear):
+@METHODS.register("morlhf")
+class MORLHF(Loop[Linear]):
     """One PPO run a weighting on sum_k w_k A_k; PLC with leniency 0."""
 
     paper = "Roijers et al. 2013; arXiv 2310.11564 for language models"
     pitfalls = "with raw rewards of unlike scale the weights mean nothing; they weigh standardised rewards here"
 
-    def twin(self, weights: Mapping[str, float]) -> str | None:
-        """As linear's."""
-        return Linear().twin(weights)
 
-
-@RULES.register("solo")
-class Solo(Linear):
+@METHODS.register("solo")
+class Solo(Loop[Linear]):
     """PPO on one objective alone: the weight of one is 1, of the others 0."""
 
     paper = "arXiv 2604.05965, section 5"
@@ -36,3 +33,7 @@ class Solo(Linear):
                 f"method solo trains one objective, but weights are {dict(weights)}.",
                 "Set one to 1 and the others to 0, or use morlhf.",
             )
+
+    def twin(self, weights: Mapping[str, float]) -> str | None:
+        """None: it is the twin of others."""
+        return None

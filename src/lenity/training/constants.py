@@ -1,0 +1,60 @@
+"""The frozen constants of standardisation: read where there are some, measured on the reference policy otherwise."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+from lenity.console.progress import track
+from lenity.distributed import seeds
+from lenity.distributed.processes import ALONE, Processes
+from lenity.distributed.sharding import unsharded
+from lenity.rewards.standardise import Standardiser
+from lenity.runs.config import RunConfig
+from lenity.runs.folder import CONSTANTS, RunFolder
+from lenity.training.calibration import measure
+from lenity.training.setup import Trainer, World, load_world
+
+
+def calibrate(config: RunConfig, file: Path) -> Standardiser:
+    """The constants in ``file``, measured on the reference policy and written first where it does not exist."""
+    if not file.is_file():
+        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        _measure(config, load_world(config, device), ALONE).save(file)
+    return _read(file, [*config.rewards, *config.held_out_rewards])
+
+
+def constants_of(config: RunConfig, run: RunFolder, world: World, trainer: Trainer) -> Standardiser:
+    """The run's constants; each run folder keeps its own copy."""
+    own, processes = run.path / CONSTANTS, trainer.processes
+    if processes.broadcast_from_first(lambda: not own.is_file()):
+        if config.standardisation.file:
+            found = _read(Path(config.standardisation.file), [*config.rewards, *config.held_out_rewards])
+        else:
+            with unsharded(trainer.actor_critic):
+                found = _measure(config, world, processes)
+        if processes.first:
+            found.save(own)
+        processes.wait()
+    return _read(own, list(config.rewards))  # held-out ones may have been named later, which evaluation finds
+
+
+def _measure(config: RunConfig, world: World, processes: Processes) -> Standardiser:
+    held_out = {name: spec.load(world.policy.device) for name, spec in config.held_out_rewards.items()}
+    seeds.seed(config.seed, "calibrate")
+    count = config.standardisation.prompts
+    with track(
+        "calibrating rewards", count, unit="responses", settings=config.logging, shown=processes.first
+    ) as advance:
+        rewards, tolerated = {**world.rewards, **held_out}, config.tolerance.unscored
+        generator = world.generator(config)
+        return measure(generator, rewards, world.prompts, count, advance, tolerated=tolerated, processes=processes)
+
+
+def _read(file: Path, rewards: Sequence[str]) -> Standardiser:
+    """Constants in ``file``, which has those of all ``rewards``."""
+    found = Standardiser.load(file)
+    found.require(rewards, str(file))
+    return found
