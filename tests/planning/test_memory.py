@@ -14,6 +14,7 @@ from transformers import LlamaConfig, LlamaForCausalLM, Qwen2Config, Qwen2ForCau
 import tiny
 from lenity.advantages.compute import compute_advantages
 from lenity.config.sections import PPO, LoRA
+from lenity.estimators import Critic
 from lenity.models.actor_critic import ActorCritic
 from lenity.models.critic import Heads, backbone_of
 from lenity.models.recompute import recompute
@@ -148,11 +149,10 @@ def test_the_stages_of_a_run_hold_what_the_plan_says():
     everyone = torch.ones(batch.rows, dtype=torch.bool)
     scored = Scored(
         prompts=["?"] * batch.rows, responses=["!"] * batch.rows, finished=everyone, raw=raw, standardised=raw,
-        scored=torch.ones_like(raw, dtype=torch.bool), **ids,
+        scored=torch.ones_like(raw, dtype=torch.bool), weights=torch.full_like(raw, 1 / made.objectives), **ids,
     )  # fmt: skip
     settings = PPO(epochs=1, mini_batch_size=batch.rows, accumulation=1)
-    weights = torch.full((made.objectives,), 1 / made.objectives)
-    given = {"rule": PLC(), "weights": weights, "beta": 0.05, "settings": settings}
+    given = {"rule": PLC(), "beta": 0.05, "estimator": Critic(), "settings": settings}
     with_advantages, _ = compute_advantages(scored, module, **given)
     optimizer = torch.optim.AdamW([p for p in module.parameters() if p.requires_grad], fused=True)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 1.0)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from lenity.config.stages import Pairs
+    from lenity.estimators import Estimator
     from lenity.runs.config import RunConfig
     from lenity.runs.folder import RunFolder
 
@@ -107,9 +108,9 @@ class Rule(Section, abc.ABC):
         """Raise ``WrongWeightsError`` where the method cannot be run at these preference weights."""
 
     @property
-    def group(self) -> int:
-        """How many responses to one prompt stand beside each other in a batch."""
-        return 1
+    def estimator(self) -> Estimator | None:
+        """The estimator of advantages that is a part of the method; None where it takes any, a critic by default."""
+        return None
 
     @property
     def builds(self) -> bool:

@@ -11,6 +11,7 @@ from pathlib import Path
 from lenity.config.base import dump_member, member_name, parse_member
 from lenity.config.load import parse
 from lenity.errors import ConfigError, LenityError, WrongWeightsError
+from lenity.estimators import Estimator
 from lenity.pareto import weights
 from lenity.rules.base import RULES, Rule
 from lenity.rules.shared import Shared
@@ -133,11 +134,18 @@ class _Draft:
             "seed": self.seed,
             "method": dump_member(chosen, RULES),
             "weights": {objective: float(point[objective]) for objective in self.config.rewards},
+            "estimator": self._estimator(chosen),
             "preset": None,  # the fields it filled are shared by all methods
             "standardisation": base["standardisation"] | {"file": str(self.output / "standardisation.json")},
             "logging": base["logging"] | {"progress": False},
         }
         return parse(RunConfig, data, source=f"the run {folder}")
+
+    def _estimator(self, method: Rule) -> Estimator | None:
+        """The one that the sweep's run asks for, where ``method`` has none of its own and trains in the loop."""
+        given = self.config.method.estimator is None
+        own = method.estimator is not None or (method.builds and not method.sources)
+        return self.config.estimator if given and not own else None
 
 
 def _key(config: RunConfig, point: Point) -> tuple[float, ...]:
