@@ -416,7 +416,7 @@ def test_a_checkpoint_of_gdpo_with_a_critic_that_was_never_trained_goes_on(tiny_
     manifest.write(place)
     settings = yaml.safe_load((run.path / "config.yaml").read_text())
     settings.pop("estimator")
-    (run.path / "config.yaml").write_text(yaml.safe_dump(settings | {"output": str(run.path)}))
+    (run.path / "config.yaml").write_text(yaml.safe_dump(settings | {"output": str(run.path)}, sort_keys=False))
     again = train(RunFolder(run.path).config, resume=True)
     assert_same(again, whole)
 
