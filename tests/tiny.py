@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import torch
 from peft import LoraConfig, get_peft_model
@@ -12,6 +12,7 @@ from lenity.advantages.compute import compute_advantages
 from lenity.config.load import parse
 from lenity.config.sections import LoRA, Policy, Tolerance
 from lenity.distributed.processes import ALONE
+from lenity.estimators import Critic
 from lenity.models.actor_critic import ActorCritic
 from lenity.models.critic import Heads
 from lenity.models.policy import load_policy
@@ -81,11 +82,11 @@ def settings(model, **changes):
     return Policy(model=str(model), dtype="float32", lora=LoRA(**lora), **changes)
 
 
-def actor_critic(model, objectives=3, randomised=True, **options):
-    """Policy and critic on CPU; ``randomised`` makes adapter and heads do something."""
+def actor_critic(model, objectives=3, randomised=True, critic=True, **options):
+    """Policy and critic on CPU, or the policy alone; ``randomised`` makes adapter and heads do something."""
     torch.manual_seed(1)
     policy, tokenizer = load_policy(settings(model), torch.device("cpu"))
-    module = ActorCritic(policy, Heads(16, 8, objectives), **options)
+    module = ActorCritic(policy, Heads(16, 8, objectives) if critic else None, **options)
     if randomised:
         with torch.no_grad():
             for name, parameter in module.named_parameters():
@@ -111,10 +112,12 @@ def rollouts(tokenizer, lengths=(3, 1, 5, 4), seed=0):
     )  # fmt: skip
 
 
-def scored(tokenizer, objectives=3, **options):
-    """Rollouts with random scores."""
+def scored(tokenizer, objectives=3, weights=None, **options):
+    """Rollouts with random scores; all rows have the same weights, even ones by default."""
     batch = rollouts(tokenizer, **options)
     raw = torch.randn(len(batch), objectives, generator=torch.Generator().manual_seed(7))
+    weights = torch.full((objectives,), 1 / objectives) if weights is None else weights
+    batch = replace(batch, weights=weights.expand(len(batch), -1))
     return Scored(
         **{field.name: getattr(batch, field.name) for field in fields(batch)},
         raw=raw, standardised=raw, scored=torch.ones_like(raw, dtype=torch.bool),
@@ -171,5 +174,5 @@ def trained(module):
 
 def with_advantages(module, tokenizer, settings, objectives=3):
     batch = scored(tokenizer, objectives, lengths=(3, 1, 5, 4, 2, 5, 1, 3))
-    weights = torch.full((objectives,), 1 / objectives)
-    return compute_advantages(batch, module, rule=PLC(leniency=0.0), weights=weights, beta=0.05, settings=settings)[0]
+    rule = PLC(leniency=0.0)
+    return compute_advantages(batch, module, rule=rule, beta=0.05, estimator=Critic(), settings=settings)[0]

@@ -8,6 +8,7 @@ import torch
 import tiny
 from lenity.advantages.compute import compute_advantages, token_rewards
 from lenity.config.sections import PPO
+from lenity.estimators import Critic
 from lenity.rules import PLC, Linear
 from oracles import slow
 
@@ -27,11 +28,11 @@ def test_token_rewards_are_the_kl_at_each_token_and_the_score_at_the_last():
 
 def test_credit_is_the_slow_arithmetic(tiny_model):
     module, tokenizer = tiny.actor_critic(tiny_model)
-    batch = tiny.scored(tokenizer)
     weights = torch.tensor([0.5, 0.3, 0.2])
+    batch = tiny.scored(tokenizer, weights=weights)
     settings = PPO(normalise="none", whiten=False, mini_batch_size=3)
     found, entropy, _ = compute_advantages(
-        batch, module, rule=PLC(temperature=0.5), weights=weights, beta=0.1, settings=settings
+        batch, module, rule=PLC(temperature=0.5), beta=0.1, estimator=Critic(), settings=settings
     )
     lengths = batch.response_mask.sum(1).tolist()
     with torch.no_grad():
@@ -49,9 +50,9 @@ def test_credit_is_the_slow_arithmetic(tiny_model):
 
 def test_leniency_0_is_linear(tiny_model):
     module, tokenizer = tiny.actor_critic(tiny_model)
-    batch, weights = tiny.scored(tokenizer), torch.tensor([0.5, 0.3, 0.2])
+    batch = tiny.scored(tokenizer, weights=torch.tensor([0.5, 0.3, 0.2]))
     first, second = (
-        compute_advantages(batch, module, rule=rule, weights=weights, beta=0.1, settings=PPO())[0].rectified
+        compute_advantages(batch, module, rule=rule, beta=0.1, estimator=Critic(), settings=PPO())[0].rectified
         for rule in (Linear(), PLC(leniency=0.0))
     )
     torch.testing.assert_close(first, second, rtol=0, atol=1e-6)

@@ -14,6 +14,7 @@ import tiny
 from lenity.advantages.compute import compute_advantages
 from lenity.advantages.importance import engine_gap, importance_weights
 from lenity.config.sections import PPO
+from lenity.estimators import Critic
 from lenity.rollout.batch import concatenate
 from lenity.rules import PLC
 from lenity.rules.gradient import MGDA
@@ -118,8 +119,7 @@ def with_advantages(tiny_model, shift):
     if shift is not None:
         own = module(**batch.inputs).logprobs.detach()
         batch = replace(batch, engine_logprobs=(own + shift).where(batch.response_mask, 0.0))
-    weights = torch.full((3,), 1 / 3)
-    return compute_advantages(batch, module, rule=PLC(), weights=weights, beta=0.05, settings=settings)[0]
+    return compute_advantages(batch, module, rule=PLC(), beta=0.05, estimator=Critic(), settings=settings)[0]
 
 
 def test_metrics_of_a_known_gap(tiny_model):
@@ -153,7 +153,7 @@ def test_a_token_that_counts_nothing_moves_the_policy_by_nothing(tiny_model, rul
         importance = None if weight is None else torch.full_like(batch.rectified, weight)
         before = tiny.trained(module)
         update = tiny.updater(module, settings)
-        update(replace(batch, importance=importance), tiny.NO_SEED, rule, torch.full((3,), 1 / 3))
+        update(replace(batch, importance=importance), tiny.NO_SEED, rule)
         found[weight] = {name: p - before[name] for name, p in tiny.trained(module).items()}
     assert all(torch.equal(found[1.0][name], found[None][name]) for name in found[None])
     assert any(bool(change.any()) for change in found[None].values())

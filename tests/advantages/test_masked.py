@@ -11,14 +11,13 @@ from hypothesis import strategies as st
 
 import tiny
 from lenity.advantages.compute import compute_advantages
-from lenity.advantages.group import group_advantages
 from lenity.advantages.normalise import normalise
 from lenity.config.objectives import Objectives
 from lenity.config.sections import PPO, RewardNoise
+from lenity.estimators import Critic, Group, LeaveOneOut
 from lenity.rewards.noise import noisy
 from lenity.rollout.batch import Scored
 from lenity.rules import PLC, Linear
-from lenity.rules.group import GDPO
 from lenity.training import metrics
 
 LENGTHS = (3, 1, 5, 4, 2, 5)
@@ -41,23 +40,22 @@ def test_the_others_are_normalised_as_in_a_batch_without_it(seed, row, mode):
     assert not found[row, :, 0].any() and torch.equal(found[..., 1], whole[..., 1])
 
 
+@pytest.mark.parametrize("kind", [Group, LeaveOneOut])
 @given(st.integers(0, 10**6), st.integers(0, 5))
-def test_the_others_of_its_group_are_a_smaller_group(seed, row):
+def test_the_others_of_its_group_are_a_smaller_group(kind, seed, row):
     rewards = torch.randn(6, 5, 2, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
     scored = torch.ones(6, 2, dtype=torch.bool)
     scored[row, 1] = False
-    found = group_advantages(rewards, mask_of(scored), 6)
+    found = kind(responses=6).estimate(rewards, None, mask_of(scored), PPO()).advantages
     rest = [b for b in range(6) if b != row]
-    alone = group_advantages(rewards[rest], mask_of(scored)[rest], 5)
+    alone = kind(responses=5).estimate(rewards[rest], None, mask_of(scored)[rest], PPO()).advantages
     torch.testing.assert_close(found[rest][..., 1], alone[..., 1], rtol=0, atol=1e-12)
     assert not found[row, :, 1].any()
 
 
-def with_advantages(module, batch, rule, **changes):
-    weights = torch.full((batch.raw.shape[1],), 1 / batch.raw.shape[1])
-    return compute_advantages(
-        batch, module, rule=rule, weights=weights, beta=0.1, settings=PPO(mini_batch_size=3, **changes)
-    )
+def with_advantages(module, batch, rule, estimator=Critic(), **changes):  # noqa: B008
+    settings = PPO(mini_batch_size=3, **changes)
+    return compute_advantages(batch, module, rule=rule, beta=0.1, estimator=estimator, settings=settings)
 
 
 def without_scores(batch, places):
@@ -85,14 +83,15 @@ def rows_of(batch, rows):
     )
 
 
-@pytest.mark.parametrize("rule", [PLC(), Linear(), GDPO(responses=6)], ids=repr)
-def test_a_whole_batch_is_credited_as_one_without_the_row(tiny_model, rule):
-    module, tokenizer = tiny.actor_critic(tiny_model, 2)
+@pytest.mark.parametrize("estimator", [Critic(), Group(responses=6), LeaveOneOut(responses=6)], ids=repr)
+@pytest.mark.parametrize("rule", [PLC(), Linear()], ids=repr)
+def test_a_whole_batch_is_credited_as_one_without_the_row(tiny_model, rule, estimator):
+    module, tokenizer = tiny.actor_critic(tiny_model, 2, critic=estimator.needs_critic)
     batch = without_scores(tiny.scored(tokenizer, 2, lengths=LENGTHS), [(2, 0)])
-    found, _ = with_advantages(module, batch, rule)
+    found, _ = with_advantages(module, batch, rule, estimator)
     rest = [0, 1, 3, 4, 5]
-    smaller = rule.model_copy(update={"responses": 5}) if rule.group > 1 else rule
-    alone, _ = with_advantages(module, rows_of(batch, rest), smaller)
+    smaller = estimator if estimator.needs_critic else estimator.model_copy(update={"responses": 5})
+    alone, _ = with_advantages(module, rows_of(batch, rest), rule, smaller)
     torch.testing.assert_close(found.advantages[rest][..., 0], alone.advantages[..., 0], rtol=0, atol=1e-5)
     assert not found.advantages[2, :, 0].any() and found.advantages[2, :, 1].any()
 

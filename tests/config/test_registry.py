@@ -208,3 +208,15 @@ def test_a_reward_of_an_outside_package(tmp_path):
         "from lenity.rewards.base import REWARDS\nprint(REWARDS['brevity']().load(None).score(['', ''], ['abc', '']))"
     )
     assert run(tmp_path, code).strip() == "[-3.0, -0.0]"
+
+
+def test_an_estimator_of_an_outside_package(tmp_path):
+    install(tmp_path, "lenity.estimators")
+    code = (
+        "import torch\nfrom lenity.config.sections import PPO\nfrom lenity.estimators import ESTIMATORS\n"
+        "rewards = torch.tensor([[[1.0], [2.0]], [[4.0], [9.0]]])\n"
+        "valid = torch.tensor([[[True], [True]], [[True], [False]]])\n"
+        "found = ESTIMATORS['returns']().estimate(rewards, None, valid, PPO())\n"
+        "print(found.advantages.flatten().tolist(), found.returns)"
+    )
+    assert run(tmp_path, code).strip() == "[3.0, 3.0, 4.0, 0.0] None"

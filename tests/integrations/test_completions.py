@@ -57,6 +57,16 @@ def test_a_group_without_a_reward_and_a_completion_without_any_teach_nothing():
     assert found.rectified[[2, 7]].tolist() == [0, 0] and found.rectified.isfinite().all()
 
 
+@given(rewards=batches)
+def test_completions_with_their_own_weights(rewards):
+    weights = torch.tensor([WEIGHTS, WEIGHTS[::-1]]).repeat(len(rewards) // 2, 1)
+    found = agree(tensor(rewards), PLC(), weights, size=4, scale="group", whiten=False)
+    for first in (0, 1):
+        alone = agree(tensor(rewards), PLC(), weights[first], size=4, scale="group", whiten=False)
+        close(found.rectified[first::2], alone.rectified[first::2].tolist())
+    assert 0 <= found.conflict_rate(weights) <= 1
+
+
 def test_share_forgiven_is_of_the_losses():
     """Losses of 2 and 1 of the second reward count by a half and in full; the first loses 4, all of which counts."""
     rewards = tensor([[4.0, -2.0], [0.0, 2.0], [-4.0, 1.0], [0.0, -1.0]])

@@ -9,6 +9,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lenity.advantages.conflict import conflict
 from lenity.rules import PLC, RULES, AdvantageRule, Entropic, Lenient, Linear
 from oracles import slow
 
@@ -101,6 +102,23 @@ def test_weights_for_each_row(rule, problem):
     advantages, weights = problem
     rows = weights.expand_as(advantages)
     torch.testing.assert_close(rule.rectify(advantages, rows), rule.rectify(advantages, weights))
+
+
+@rules
+@given(problems(), st.integers(0, 2**31))
+def test_rows_with_their_own_weights_give_what_each_gives_alone(rule, problem, seed):
+    """(B, T, K) advantages with weights (B, 1, K), as training has them; conflicts too."""
+    advantages = problem[0].unsqueeze(1).repeat(1, 2, 1)
+    advantages[:, 1] = -0.5 * advantages[:, 1].flip(0)
+    weights = torch.rand(problem[0].shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+    weights = weights * (weights > 0.3) + 1e-3
+    weights = weights / weights.sum(1, keepdim=True)
+    found = rule.rectify(advantages, weights.unsqueeze(1)), rule.objective_scale(advantages, weights.unsqueeze(1))
+    disagree = conflict(advantages, weights.unsqueeze(1))
+    for b, row in enumerate(weights):
+        torch.testing.assert_close(found[0][b], rule.rectify(advantages[b], row), rtol=1e-12, atol=1e-12)
+        torch.testing.assert_close(found[1][b], rule.objective_scale(advantages[b], row), rtol=1e-12, atol=1e-12)
+        assert torch.equal(disagree[b], conflict(advantages[b], row))
 
 
 @forgiving

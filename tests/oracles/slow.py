@@ -121,6 +121,24 @@ def group_advantages(rewards, mask, size):
     return found
 
 
+def leave_one_out(rewards, mask, size):
+    """Each return minus the mean of the other returns of its group of ``size`` rows; 0 where there is no other."""
+    found = [[[0.0] * len(token) for token in row] for row in rewards]
+    for k in range(len(rewards[0][0])):
+        for b, row in enumerate(rewards):
+            start = b - b % size
+            returns = {
+                i: sum(token[k] for token, real in zip(rewards[i], mask[i], strict=True) if real[k])
+                for i in range(start, start + size)
+                if any(real[k] for real in mask[i])
+            }
+            others = [value for i, value in returns.items() if i != b]
+            for t in range(len(row)):
+                if mask[b][t][k] and others:
+                    found[b][t][k] = returns[b] - sum(others) / len(others)
+    return found
+
+
 def value_loss(values, old, returns, mask, clip, scored=None):
     """Half the larger of the plain and the clipped squared error, averaged over response tokens and heads; heads that did not
     score a row have no error there.

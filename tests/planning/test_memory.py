@@ -14,6 +14,7 @@ from transformers import LlamaConfig, LlamaForCausalLM, Qwen2Config, Qwen2ForCau
 import tiny
 from lenity.advantages.compute import compute_advantages
 from lenity.config.sections import PPO, LoRA
+from lenity.estimators import Critic
 from lenity.models.actor_critic import ActorCritic
 from lenity.models.critic import Heads, backbone_of
 from lenity.models.recompute import recompute
@@ -66,7 +67,7 @@ def built(model):
     parts = [get_peft_model(sized(model.shape).to(dtype), LoraConfig(task_type="CAUSAL_LM", **settings))]
     if model.separate:
         parts.append(get_peft_model(backbone_of(sized(model.shape).to(dtype)), LoraConfig(**settings)))
-    heads = Heads(model.shape.hidden, model.hidden, model.objectives)
+    heads = Heads(model.shape.hidden, model.hidden, model.objectives) if model.critic else None
     module = ActorCritic(parts[0], heads, parts[1] if model.separate else None)
     adapter_dropout_only(module)
     if model.gradient_checkpointing:
@@ -85,7 +86,7 @@ def inputs(model, batch):
 
 def passed(module, given):
     outputs = module(**given)
-    (outputs.logprobs.sum() + outputs.values.sum()).backward()
+    (outputs.logprobs.sum() + (outputs.values.sum() if module.heads else 0.0)).backward()
 
 
 def model(shape=SMALL, numbers=CPU, r=16, dropout=0.0, targets="all-linear", **options):
@@ -105,6 +106,8 @@ UPDATES = {
     "rank 64": (model(r=64), Pass(8, 64, 64)),
     "bfloat16": (model(numbers=Numbers(2, mask=4)), Pass(8, 64, 64)),
     "bfloat16, dropout": (model(numbers=Numbers(2, mask=4), dropout=0.1), Pass(8, 96, 32)),
+    "no critic": (model(critic=False), Pass(8, 64, 64)),
+    "no critic, layers fullest": (model(Shape(512, 1408, 4, 8, 8, 64, 8192), critic=False), Pass(4, 192, 16)),
     "separate critic": (model(separate=True), Pass(8, 64, 64)),
     "gradient_checkpointing": (model(Shape(256, 704, 6, 4, 4, 64, 8192), gradient_checkpointing=True), Pass(8, 96, 32)),
     "both": (model(Shape(256, 704, 6, 4, 4, 64, 8192), gradient_checkpointing=True, separate=True), Pass(8, 96, 32)),
@@ -148,11 +151,10 @@ def test_the_stages_of_a_run_hold_what_the_plan_says():
     everyone = torch.ones(batch.rows, dtype=torch.bool)
     scored = Scored(
         prompts=["?"] * batch.rows, responses=["!"] * batch.rows, finished=everyone, raw=raw, standardised=raw,
-        scored=torch.ones_like(raw, dtype=torch.bool), **ids,
+        scored=torch.ones_like(raw, dtype=torch.bool), weights=torch.full_like(raw, 1 / made.objectives), **ids,
     )  # fmt: skip
     settings = PPO(epochs=1, mini_batch_size=batch.rows, accumulation=1)
-    weights = torch.full((made.objectives,), 1 / made.objectives)
-    given = {"rule": PLC(), "weights": weights, "beta": 0.05, "settings": settings}
+    given = {"rule": PLC(), "beta": 0.05, "estimator": Critic(), "settings": settings}
     with_advantages, *_ = compute_advantages(scored, module, **given)
     optimizer = torch.optim.AdamW([p for p in module.parameters() if p.requires_grad], fused=True)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 1.0)
@@ -204,9 +206,9 @@ def test_generation_holds_what_the_plan_says(name):
     assert planned == pytest.approx(measured, rel=0.1)
 
 
-@pytest.mark.parametrize("separate", [False, True])
-def test_weights_are_counted_to_the_last_one(separate):
-    made = model(Shape(256, 704, 3, 4, 2, 64, 8192), separate=separate)
+@pytest.mark.parametrize("critic", [{}, {"separate": True}, {"critic": False}], ids=["shared", "separate", "none"])
+def test_weights_are_counted_to_the_last_one(critic):
+    made = model(Shape(256, 704, 3, 4, 2, 64, 8192), **critic)
     parameters = list(built(made).named_parameters())
     trained = sum(p.numel() for _, p in parameters if p.requires_grad)
     frozen = sum(p.numel() * p.element_size() for _, p in parameters if not p.requires_grad)

@@ -10,6 +10,7 @@ import shutil
 import pandas as pd
 import pytest
 import torch
+import yaml
 from peft.tuners.lora import LoraLayer
 from safetensors.torch import load_file, save_file
 
@@ -150,6 +151,7 @@ TAKEN = {  # the new value, and where it is in what trains: what is held and wha
     "optimizer.final_fraction": (0.5, group(0, "lr"), 1e-2 * factor(12, 16, 1, 0.5)),
     "reward_noise": ("{fraction: 0.5}", lambda s: s.config.reward_noise.fraction, 0.5),
     "method": ("{type: linear}", lambda s: type(s.rule).__name__, "Linear"),
+    "estimator": ("{type: critic, responses: 2}", lambda s: s.config.estimator.responses, 2),
     "budget.tokens": (500, lambda s: s.config.budget.tokens, 500),
     "tolerance.unscored": (0.5, lambda s: s.config.tolerance.unscored, 0.5),
     "tolerance.non_finite_steps": (3, lambda s: s.trainer.update.tolerance.non_finite_steps, 3),
@@ -185,7 +187,7 @@ def leaves(section, prefix=""):
             inspect.isclass(kind)
             and issubclass(kind, Section)
             and not inspect.isabstract(kind)
-            and name not in {"prompts", "method"}
+            and name not in {"prompts", "method", "estimator"}
         ):
             yield from leaves(kind, f"{prefix}{name}.")
         else:
@@ -370,6 +372,53 @@ def test_a_method_of_another_name_is_one_change(half):
         and changed[0].startswith("Changed after iteration 3: method was plc (")
         and changed[0].endswith("is linear (label 'plain').")
     )
+
+
+def test_a_run_may_drop_its_critic_and_not_get_one(half, tmp_path):
+    """The policy's weights and moments stay; those of the critic have no place any more."""
+    before = load_file(half.checkpoints / "iteration_000003" / "weights.safetensors")
+    run = go_on(half, "--estimator", "group:4")
+    assert run.finished and "value_loss" in run.metrics()[2] and "value_loss" not in run.metrics()[3]
+    after = load_file(run.checkpoints / "iteration_000004" / "weights.safetensors")
+    assert set(after) == {name for name in before if name.startswith("policy.")} != set(before)
+    go_on(run, "--estimator", "leave_one_out:2", "--iterations", 5)
+    for options in (("--estimator", "critic"), ("--estimator", "null")):
+        with pytest.raises(CheckpointError, match=r"estimator was .* is critic.*\(the checkpoint has no critic\)"):
+            go_on(RunFolder(run.path), *options, "--iterations", 6)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("critic.detach", "true"), ("ppo.lam", 0.5), ("ppo.normalise", "none"), ("optimizer.critic_learning_rate", 0.1)]
+)  # fmt: skip
+def test_what_an_estimator_does_not_look_at_is_refused_by_name(tiny_model, tmp_path, field, value):
+    run = train(tiny.run_config(tiny_model, tmp_path / "run", iterations=1, estimator="group:4"))
+    with pytest.raises(CheckpointError, match=rf"{field} was .*\(estimator group:4 does nothing with it\)"):
+        go_on(run, f"--{field}", value, "--iterations", 2)
+
+
+def test_a_checkpoint_of_gdpo_with_a_critic_that_was_never_trained_goes_on(tiny_model, tmp_path):
+    """As the version before wrote it: heads among the weights and the moments, no estimator in its settings or in config.yaml."""
+    whole = train(
+        tiny.run_config(tiny_model, tmp_path / "whole", iterations=3, method={"type": "gdpo", "responses": 4})
+    )
+    shutil.copytree(whole.path, tmp_path / "old")
+    run = RunFolder(tmp_path / "old")
+    shutil.rmtree(run.adapter)
+    shutil.rmtree(run.checkpoints / "iteration_000003")
+    place = run.checkpoints / "iteration_000002"
+    weights, moments = (load_file(place / f"{name}.safetensors") for name in ("weights", "optimizer"))
+    save_file(weights | {"heads.mlp.0.weight": torch.ones(16)}, place / "weights.safetensors")
+    more = {f"{len(weights)}.{name}": torch.zeros(16) for name in ("exp_avg", "exp_avg_sq", "step")}
+    save_file(moments | more, place / "optimizer.safetensors")
+    state = json.loads((place / "state.json").read_text())
+    state["settings"].pop("estimator")
+    (place / "state.json").write_text(json.dumps(state))
+    manifest.write(place)
+    settings = yaml.safe_load((run.path / "config.yaml").read_text())
+    settings.pop("estimator")
+    (run.path / "config.yaml").write_text(yaml.safe_dump(settings | {"output": str(run.path)}, sort_keys=False))
+    again = train(RunFolder(run.path).config, resume=True)
+    assert_same(again, whole)
 
 
 def test_what_a_start_that_failed_left_behind_is_not_trained_on(tiny_model, tmp_path):

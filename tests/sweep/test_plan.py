@@ -11,6 +11,7 @@ from safetensors.torch import load_file
 
 import tiny
 from lenity.errors import CheckpointError
+from lenity.estimators import Critic, Group, LeaveOneOut
 from lenity.methods import Loop, train
 from lenity.pareto.weights import points
 from lenity.rules.linear import Linear
@@ -19,8 +20,8 @@ from lenity.sweep import tasks
 from lenity.sweep.plan import plan
 
 
-def planned(methods, which=("lattice:2",), output="out", **options):
-    config = tiny.run_config("m", "unused")
+def planned(methods, which=("lattice:2",), output="out", run=None, **options):
+    config = tiny.run_config("m", "unused", **(run or {}))
     runs = plan(config, methods, points(list(config.rewards), which), Path(output), **options)
     return {Path(run.output).relative_to(Path(output) / "runs").as_posix(): run for run in runs}
 
@@ -47,6 +48,17 @@ def test_methods_made_of_linear_train_at_corners_themselves():
 
     assert not any(found.method.sources for name, found in planned(["gdpo", "solo"]).items() if "gdpo" in name)
     assert Loop(rule=Halved()).twin({"helpful": 1.0, "harmless": 0.0}) is None
+
+
+def test_the_runs_estimator_is_for_methods_that_have_none_of_their_own():
+    found = planned(["plc", "gdpo", "soups", "ric"], ("corners",), run={"estimator": "leave_one_out:2"})
+    kinds = {name: run.estimator for name, run in found.items() if "helpful1" in name}
+    loo, critic = LeaveOneOut(responses=2), Critic()
+    assert kinds == {
+        "plc/helpful1": loo, "solo/helpful1": loo, "soups_exact/helpful1": loo, "gdpo/helpful1": Group(responses=8), "ric/helpful1": critic,
+    }  # fmt: skip
+    of_gdpo = planned(["plc", "gdpo"], ("corners",), run={"method": {"type": "gdpo", "responses": 4}})
+    assert of_gdpo["plc/helpful1"].estimator == critic, "that of the run's own method is not the other's"
 
 
 def test_nothing_is_taken_from_runs_of_another_seed_budget_or_method():

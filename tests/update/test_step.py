@@ -169,8 +169,7 @@ def test_out_of_memory_halves_the_micro_batch_and_keeps_the_step(tiny_model, rul
         hungry(module, most, device)
         words = []
         update = tiny.updater(module, settings, notify=words.append)
-        weights = torch.ones(3) / 3
-        stats, _ = update(batch, tiny.NO_SEED, *((rule, weights) if rule else ()))
+        stats, _ = update(batch, tiny.NO_SEED, rule)
         found.append((tiny.trained(module), stats["policy_loss"], update.failures.micro_batch, len(words)))
     assert [row[2:] for row in found] == [(8, 0), (2, 2)]
     torch.testing.assert_close(found[1][0], found[0][0], rtol=0, atol=1e-6)

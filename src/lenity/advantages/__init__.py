@@ -1,5 +1,1 @@
-"""From rewards and values to advantages, one an objective."""
-
-from lenity.advantages.gae import gae
-
-__all__ = ["gae"]
+"""From rewards and values to advantages: the estimator's, per objective, and what the rule makes of them."""

@@ -1,4 +1,4 @@
-"""From scores to one advantage a token: per-token KL, values, GAE, normalisation, the rule."""
+"""From scores to one advantage per token: per-token KL, values, the estimator, normalisation, the rule."""
 
 from __future__ import annotations
 
@@ -9,13 +9,12 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from lenity.advantages.gae import gae
-from lenity.advantages.group import group_advantages
 from lenity.advantages.importance import importance_weights
 from lenity.advantages.normalise import normalise
 from lenity.config.sections import PPO
 from lenity.distributed.processes import ALONE, Processes
 from lenity.distributed.shares import round_robin
+from lenity.estimators import Estimator
 from lenity.rollout.batch import Scored, WithAdvantages
 from lenity.rules import AdvantageRule, Linear, Rule, rectified
 from lenity.rules.memory import NOTHING, Memory
@@ -50,8 +49,8 @@ def compute_advantages(
     module: Any,
     *,
     rule: Rule,
-    weights: Tensor,
     beta: float,
+    estimator: Estimator,
     settings: PPO,
     memory: Memory = NOTHING,
     processes: Processes = ALONE,
@@ -59,11 +58,11 @@ def compute_advantages(
     """Run the models over the batch and share out what each response earned.
 
     Args:
-        scored: the batch.
-        module: the actor-critic.
+        scored: the batch, with the preference weights of each row.
+        module: the actor-critic; one without a critic for an estimator that needs none.
         rule: turns (B, T, K) into (B, T).
-        weights: (K,).
         beta: price of a nat of KL.
+        estimator: turns the rewards of tokens into advantages, (B, T, K).
         settings: gamma, lambda, normalisation, mini-batch size, cap of the importance weights.
         memory: the rule's.
         processes: share the passes; each has the whole batch before and after.
@@ -74,10 +73,10 @@ def compute_advantages(
     logprobs, entropy, values, reference = _evaluate(scored, module, settings.mini_batch_size, processes)
     mask = scored.response_mask
     rewards = token_rewards(scored.standardised, logprobs, reference, mask, beta)
-    raw, returns = gae(rewards, values, mask, settings.gamma, settings.lam)
-    advantages = normalise(raw, scored.valid_tokens, settings.normalise)
-    if rule.group > 1:
-        advantages = group_advantages(rewards, scored.valid_tokens, rule.group)
+    advantages, returns = estimator.estimate(rewards, values, scored.valid_tokens, settings)
+    if not estimator.standardised:
+        advantages = normalise(advantages, scored.valid_tokens, settings.normalise)
+    weights = scored.weights.unsqueeze(1)
     if isinstance(rule, AdvantageRule):
         scale, memory = rule.step(advantages, weights, memory)
     else:  # a gradient rule combines later; this is what it is shown beside
@@ -95,25 +94,31 @@ def compute_advantages(
     return batch, entropy, memory
 
 
-def _evaluate(scored: Scored, module: Any, size: int, processes: Processes) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Log-probs, entropy, values and reference log-probs of the whole batch, a mini-batch at a time."""
+def _evaluate(
+    scored: Scored, module: Any, size: int, processes: Processes
+) -> tuple[Tensor, Tensor, Tensor | None, Tensor]:
+    """Log-probs, entropy, values (None without a critic) and reference log-probs of the whole batch, a mini-batch at a time."""
     module.eval()
     device, width = scored.response_mask.device, scored.response_mask.shape[1]
     order = scored.by_length(torch.arange(len(scored), device=device))
-    found: list[list[Tensor]] = [[], [], [], []]
+    columns: dict[str, list[Tensor]] = {}
     for rows in round_robin(order, processes.rank, processes.count, size):
         part = scored.select(rows)
         now = module(**part.inputs, entropy=True)
         before = module(**part.inputs, reference=True)
-        for parts, value in zip(found, (now.logprobs, now.entropy, now.values, before.logprobs), strict=True):
+        outputs = {"logprobs": now.logprobs, "entropy": now.entropy, "values": now.values, "reference": before.logprobs}
+        for name, value in outputs.items():
+            if value is None:
+                continue
             missing = width - value.shape[1]
             own_rows = value[: len(rows)]  # of none, there is a row without a response
-            parts.append(torch.nn.functional.pad(own_rows, (0, 0, 0, missing) if value.dim() == 3 else (0, missing)))
-    own = tuple(torch.cat(parts) for parts in found)
+            padded = torch.nn.functional.pad(own_rows, (0, 0, 0, missing) if value.dim() == 3 else (0, missing))
+            columns.setdefault(name, []).append(padded)
+    own = {name: torch.cat(parts) for name, parts in columns.items()}
     if processes.count > 1:
         order = torch.cat([order[rank :: processes.count] for rank in range(processes.count)])
-        shared = processes.gather([value.cpu() for value in own])
-        own = tuple(torch.cat(parts).to(device) for parts in zip(*shared, strict=True))
+        shared = processes.gather({name: value.cpu() for name, value in own.items()})
+        own = {name: torch.cat([parts[name] for parts in shared]).to(device) for name in own}
     back = order.argsort()
-    logprobs, entropy, values, reference = (value[back] for value in own)
-    return logprobs, entropy, values, reference
+    whole = {name: value[back] for name, value in own.items()}
+    return whole["logprobs"], whole["entropy"], whole.get("values"), whole["reference"]

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-SMALLEST_STD = 1e-8
+from lenity.estimators.group import SMALLEST_STD
 
 
 def normalise(

@@ -108,7 +108,7 @@ def _scalar(text: str) -> Any:
 def _assign(data: dict[str, Any], path: list[str], value: Any) -> None:
     for key in path[:-1]:
         inner = data.get(key)
-        if isinstance(inner, str) and key == "method":
+        if isinstance(inner, str) and key in {"method", "estimator"}:
             inner = {TYPE: inner}
         data[key] = inner if isinstance(inner, dict) else {}
         data = data[key]

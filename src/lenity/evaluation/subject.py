@@ -47,6 +47,8 @@ class Subject:
         """
         if which is None:
             return cls(run, run.path)
+        from lenity.runs.checkpoint import POLICY
+
         newest = processes.broadcast_from_first(lambda: _load(run, which).iteration)
         found = _load(run, newest)
         weights = {name: value for name, value in found.weights.items() if name.startswith(POLICY)}
@@ -79,7 +81,7 @@ class Subject:
 
         if self.weights is None:
             return load_aligned(self.run, device)
-        from lenity.runs.checkpoint import shapes, trained
+        from lenity.runs.checkpoint import POLICY, shapes, trained
 
         model, tokenizer = load_policy(self.run.config.policy, device)
         weights = {name.removeprefix(POLICY): value for name, value in self.weights.items()}
@@ -90,9 +92,6 @@ class Subject:
             )
         model.load_state_dict(weights, strict=False)
         return model.eval(), tokenizer
-
-
-POLICY = "policy."  # begins the names of its parameters in a checkpoint; the rest are the critic's
 
 
 def identity(model: str | Path) -> list[Any]:

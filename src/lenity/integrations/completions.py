@@ -29,13 +29,13 @@ class Consensus(NamedTuple):
         total = losses.sum(0)
         return torch.where(total > 0, 1 - (self.mask * losses).sum(0) / total.where(total > 0, 1.0), 0.0)
 
-    def conflict_rate(self, weights: Float[Tensor, " K"]) -> float:
+    def conflict_rate(self, weights: Float[Tensor, "*#B K"]) -> float:
         """The share of completions that gain on one reward of positive weight and lose on another."""
         return conflict(self.advantages, weights).float().mean().item()
 
 
 def agree(
-    rewards: Float[Tensor, "B K"], rule: AdvantageRule, weights: Float[Tensor, " K"], *, size: int, scale: Scale, whiten: bool,
+    rewards: Float[Tensor, "B K"], rule: AdvantageRule, weights: Float[Tensor, "*#B K"], *, size: int, scale: Scale, whiten: bool,
     memory: Memory = NOTHING,
 ) -> tuple[Consensus, Memory]:  # fmt: skip
     """Advantages by reward and what the rule makes of them, and the rule's memory after them.
@@ -45,7 +45,7 @@ def agree(
     Args:
         rewards: NaN where missing, (B, K); the completions of one prompt are ``size`` neighbouring rows.
         rule: turns (B, K) into (B,).
-        weights: at least 0, sum 1, (K,).
+        weights: at least 0, sum 1, (K,), or of each completion, (B, K).
         size: completions a prompt.
         scale: see :func:`completion_advantages`.
         memory: the rule's.

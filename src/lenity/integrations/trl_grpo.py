@@ -54,9 +54,10 @@ class PLCGRPOTrainer(GRPOTrainer):  # type: ignore[misc]  # TRL has no types
             self.reward_weights = self.objectives.weight_vector()  # so that the logged "reward" is the weighted mean
         else:
             self.objectives = Objectives(names, _checked(names, _shares(names, self.reward_weights.tolist())))
-        if chosen.group not in {1, self.num_generations}:
+        own = chosen.estimator
+        if own is not None and own.responses != self.num_generations:
             raise ConfigError(
-                f"the rule is for {chosen.group} responses a prompt, but args.num_generations is {self.num_generations}.",
+                f"the rule is for {own.responses} responses a prompt, but args.num_generations is {self.num_generations}.",
                 "Make them equal.",
             )
         self.rule = chosen

@@ -16,6 +16,7 @@ from lenity.runs.method import METHODS
 from lenity.runs.work import ADVANTAGE_PASSES, UPDATE_PASSES, Work
 
 if TYPE_CHECKING:
+    from lenity.estimators import Estimator
     from lenity.runs.config import RunConfig
     from lenity.runs.folder import RunFolder
 
@@ -89,6 +90,11 @@ class Loop(Sharing, Generic[R]):
     def loop_rule(self) -> Rule | None:
         """The rule, unless another run has trained."""
         return None if self.source else self.rule
+
+    @property
+    def estimator(self) -> Estimator | None:
+        """The rule's own, if it has one."""
+        return self.rule.estimator
 
     def train(
         self, config: RunConfig, *, resume: bool = False, allow_changes: bool = False, gently: bool = False

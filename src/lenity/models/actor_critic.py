@@ -36,11 +36,11 @@ class Outputs(NamedTuple):
 
 
 class ActorCritic(nn.Module):
-    """Policy and critic.
+    """Policy and critic, or the policy alone.
 
     Args:
         policy: a ``PeftModel``.
-        heads: from hidden states to values.
+        heads: from hidden states to values; None where there is no critic.
         critic: the backbone of a separate critic; None where the heads read the policy's last hidden state.
         detach: keep the value loss from the policy's adapter.
         temperature: of sampling; log-probs are of the distribution that generated.
@@ -48,7 +48,7 @@ class ActorCritic(nn.Module):
     """
 
     def __init__(
-        self, policy: Any, heads: Heads, critic: Any = None, *,
+        self, policy: Any, heads: Heads | None, critic: Any = None, *,
         detach: bool = False, temperature: float = 1.0, compiled: bool = False,
     ) -> None:  # fmt: skip
         super().__init__()
@@ -66,7 +66,7 @@ class ActorCritic(nn.Module):
         reference: bool = False,
         entropy: bool = False,
     ) -> Outputs:
-        """Log-probs (nats) of the response tokens, and the critic's values before each.
+        """Log-probs (nats) of the response tokens, and the critic's values before each where there is one.
 
         Args:
             prompt_ids: padded on the left.
@@ -85,7 +85,7 @@ class ActorCritic(nn.Module):
             chosen, spread = self._token_logprobs(model, states, tokens, entropy)
         logprobs = _scatter(chosen, response_mask)
         found = None if spread is None else _scatter(spread, response_mask)
-        if reference:
+        if reference or self.heads is None:
             return Outputs(logprobs, found, None)
         if self.critic is not None:
             with self._precision(ids.device):

@@ -103,15 +103,16 @@ def job_of(config: RunConfig, gpus: int, *, prompt: int | None = None) -> Job:
         name = member_name(config.method, METHODS)
         raise ConfigError(f"method {name} does not train in the loop that is planned here.", "Plan with plc or linear.")
     shape, critic = shape_of(config.policy.model, config.policy.revision), config.critic
-    if critic.kind == "separate" and critic.model not in {None, config.policy.model}:
+    separate = config.estimator.needs_critic and critic.kind == "separate"
+    if separate and critic.model not in {None, config.policy.model}:
         raise ConfigError(
             f"critic.model is '{critic.model}', and the plan knows a critic of the policy's own shape alone.",
             "Leave it out here.",
         )
     numbers = Numbers(4 if config.policy.dtype == "float32" else 2)
     model = Model(
-        shape, config.policy.lora, numbers, len(config.rewards), critic.hidden_size, critic.kind == "separate",
-        config.policy.gradient_checkpointing,
+        shape, config.policy.lora, numbers, len(config.rewards), critic.hidden_size, separate,
+        config.policy.gradient_checkpointing, config.estimator.needs_critic,
     )  # fmt: skip
     ppo, rollout = config.ppo, config.rollout
     return Job(
@@ -169,7 +170,8 @@ def described(config: RunConfig) -> str:
     'meta-llama/Llama-3.1-8B · LoRA of rank 64 · shared critic · plc · 3 objectives'
     """
     parts = [
-        config.policy.model, f"LoRA of rank {config.policy.lora.r}", f"{config.critic.kind} critic",
+        config.policy.model, f"LoRA of rank {config.policy.lora.r}",
+        f"{config.critic.kind} critic" if config.estimator.needs_critic else "no critic",
         member_name(config.method, METHODS), f"{len(config.rewards)} objectives",
     ]  # fmt: skip
     return " · ".join(parts)

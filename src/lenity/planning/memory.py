@@ -78,6 +78,7 @@ class Model:
         hidden: width of its MLP.
         separate: the critic has a backbone of its own.
         gradient_checkpointing: layers' activations are computed again in the backward pass.
+        critic: whether there is one.
     """
 
     shape: Shape
@@ -87,6 +88,7 @@ class Model:
     hidden: int = 256
     separate: bool = False
     gradient_checkpointing: bool = False
+    critic: bool = True
 
     @property
     def backbones(self) -> int:
@@ -102,7 +104,7 @@ class Model:
     def trained(self) -> int:
         """Parameters of adapters and heads."""
         width, hidden = self.shape.hidden, self.hidden
-        heads = 2 * width + width * hidden + hidden + hidden * self.objectives + self.objectives
+        heads = 2 * width + width * hidden + hidden + hidden * self.objectives + self.objectives if self.critic else 0
         return self.backbones * self.shape.adapter_parameters(self.lora) + heads
 
 
@@ -198,7 +200,9 @@ def _first(model: Model, batch: Pass) -> float:
 
 
 def _kept_by_heads(model: Model, batch: Pass) -> float:
-    """Bytes that the critic's MLP keeps: its input, that of both linear layers, and the first one's output."""
+    """Bytes that the critic's MLP keeps: its input, that of both linear layers, and the first one's output; 0 without a critic."""
+    if not model.critic:
+        return 0.0
     states = model.numbers.width * model.shape.hidden if model.numbers.mixed else 0  # beside their copy in float32
     return batch.answered * (states + WIDE * (2 * model.shape.hidden + 2 * model.hidden))
 

@@ -20,7 +20,8 @@ B = TypeVar("B", bound="Rollouts")
 class Rollouts:
     """Prompts and what the policy answered.
 
-    ``engine_logprobs`` are of the distribution that the engine drew each token from, nats; None of our own engine, which computes
+    ``weights`` are the preference weights of each row, in the order of the objectives, which travel with it from here on; None
+    where responses are not trained on. ``engine_logprobs`` are of the distribution that the engine drew each token from, nats; None of our own engine, which computes
     as the trainer does.
     """
 
@@ -32,6 +33,7 @@ class Rollouts:
     response_mask: Bool[Tensor, "B T"]
     finished: Bool[Tensor, " B"]
     engine_logprobs: Float[Tensor, "B T"] | None = field(default=None, kw_only=True)
+    weights: Float[Tensor, "B K"] | None = field(default=None, kw_only=True)
 
     def __len__(self) -> int:
         return len(self.prompts)
@@ -91,6 +93,7 @@ class Scored(Rollouts):
     raw: Float[Tensor, "B K"]
     standardised: Float[Tensor, "B K"]
     scored: Bool[Tensor, "B K"]
+    weights: Float[Tensor, "B K"] = field(kw_only=True)
 
     @property
     def valid_tokens(self) -> Bool[Tensor, "B T K"]:
@@ -102,6 +105,8 @@ class Scored(Rollouts):
 class WithAdvantages(Scored):
     """... and the advantages of each token, by objective and combined by the rule.
 
+    ``values`` and ``returns`` are a critic's; None where there is none.
+
     ``objective_scale`` is what the rule multiplied each objective's advantage by (PLC's M).
 
     ``importance`` is how much each token counts in the policy's loss for what the engine drew it with; None: all count 1.
@@ -109,8 +114,8 @@ class WithAdvantages(Scored):
 
     logprobs: Float[Tensor, "B T"]
     reference_logprobs: Float[Tensor, "B T"]
-    values: Float[Tensor, "B T K"]
-    returns: Float[Tensor, "B T K"]
+    values: Float[Tensor, "B T K"] | None
+    returns: Float[Tensor, "B T K"] | None
     advantages: Float[Tensor, "B T K"]
     objective_scale: Float[Tensor, "B T K"]
     rectified: Float[Tensor, "B T"]
@@ -137,6 +142,7 @@ def concatenate(parts: list[Rollouts], pad_id: int = 0) -> Rollouts:
         return torch.nn.functional.pad(tensor, (0, response - tensor.shape[1]), value=value)
 
     drawn = [part.engine_logprobs for part in parts if part.engine_logprobs is not None]
+    weights = [part.weights for part in parts if part.weights is not None]
     return Rollouts(
         prompts=[text for part in parts for text in part.prompts],
         responses=[text for part in parts for text in part.responses],
@@ -146,4 +152,5 @@ def concatenate(parts: list[Rollouts], pad_id: int = 0) -> Rollouts:
         response_mask=torch.cat([right(part.response_mask, False) for part in parts]),
         finished=torch.cat([part.finished for part in parts]),
         engine_logprobs=torch.cat([right(logprobs, 0) for logprobs in drawn]) if len(drawn) == len(parts) else None,
+        weights=torch.cat(weights) if len(weights) == len(parts) else None,
     )

@@ -18,6 +18,8 @@ from lenity.rules.presets import Presets
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from lenity.estimators import Estimator
+
 log = logging.getLogger(__name__)
 
 RULES: Registry[Rule] = Registry(
@@ -90,9 +92,9 @@ class Rule(Section, abc.ABC):
         return type(self).__name__ + (f":{getattr(self, self.shorthand)}" if self.shorthand else "")
 
     @property
-    def group(self) -> int:
-        """How many responses to one prompt stand beside each other in a batch."""
-        return 1
+    def estimator(self) -> Estimator | None:
+        """The estimator that the rule is published with and needs; None where it takes the advantages of any."""
+        return None
 
 
 class AdvantageRule(Rule):

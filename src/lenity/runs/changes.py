@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lenity.config.base import TYPE
+from lenity.config.base import TYPE, Section, member_name
+from lenity.estimators import ESTIMATORS
 
 if TYPE_CHECKING:
-    from lenity.config.base import Section
     from lenity.runs.config import RunConfig
     from lenity.runs.folder import RunFolder
 
@@ -69,15 +69,29 @@ def in_vain(run: RunFolder, now: RunConfig, changed: Mapping[str, str]) -> dict[
         because("nothing is left to train", *(left - _fields(training, LOADED)))
     because("this part is done", *now.method.settled(len(run.metrics())))
     reasons |= frozen(run.path, training)
+    because(f"estimator {member_name(now.estimator, ESTIMATORS)} does nothing with it", *now.estimator.idle)
     looped = [config.method.loop_rule is not None for config in (before, now)]
     if looped[0] != looped[1] or (not looped[1] and type(before.method) is not type(now.method)):
         because("one trains in the loop, the other in a way of its own", "method")
     if run.saved:
         because("the checkpoint's weights have this shape", *SHAPES)
+        if now.estimator.needs_critic and not before.estimator.needs_critic:
+            because("the checkpoint has no critic", "estimator", "method")
         because(f"{run.saved} are done", *(["iterations"] if now.iterations < run.saved else []))
     elif looped[1] and run.ended(before):
         because("there is no checkpoint to go on from", *LENGTH)
     return reasons
+
+
+def idle(config: RunConfig) -> list[str]:
+    """The settings of ``config`` that differ from their defaults and do nothing under its estimator."""
+    sections = {
+        name: field.default.model_dump(mode="json")
+        for name, field in type(config).model_fields.items()
+        if isinstance(field.default, Section)
+    }
+    found = changes(sections, config.model_dump(mode="json", include=set(sections)))
+    return sorted(_fields(found, config.estimator.idle))
 
 
 def frozen(folder: Path, changed: Mapping[str, str], constants: Sequence[str] = CONSTANTS) -> dict[str, str]:

@@ -26,6 +26,7 @@ from lenity.storage.atomic_io import replacing_folder, writing
 from lenity.update.finite import not_finite
 
 PREFIX = "iteration_"
+POLICY = "policy."  # begins the names of its parameters; the rest are the critic's
 TENSORS = ("weights", "optimizer", "rule")
 
 
@@ -99,23 +100,30 @@ class Checkpoint:
             raise CheckpointError(f"checkpoint '{folder}' cannot be read ({error}).", manifest.REMEDY) from error
 
     def restore(self, module: nn.Module, optimizer: Any) -> None:
-        """Put weights and the optimizer's moments back; its settings stay.
+        """Put weights and the optimizer's moments back; its settings stay. Those of a critic are left out where there is none now.
 
         Raises:
             CheckpointError: they are of another model or adapter.
         """
-        saved, present = shapes(self.weights), shapes(trained(module))
+        present = shapes(trained(module))
+        kept = (
+            self.weights
+            if any(map(_of_critic, present))
+            else {name: value for name, value in self.weights.items() if not _of_critic(name)}
+        )
+        saved = shapes(kept)
         if other := [name for name in saved | present if saved.get(name) != present.get(name)]:
             raise CheckpointError(
                 f"the checkpoint of iteration {self.iteration} is of another model or adapter: of the tensors of both "
                 f"{len(other)} differ, '{other[0]}' first.",
                 "Resume with the policy and critic (policy.model, policy.lora, critic) that it was made with.",
             )
-        module.load_state_dict(dict(self.weights), strict=False)
+        module.load_state_dict(dict(kept), strict=False)
         entries: dict[int, dict[str, Tensor]] = {}
         for key, value in self.optimizer.items():
             index, _, name = key.partition(".")
-            entries.setdefault(int(index), {})[name] = value
+            if int(index) < len(present):  # the policy's come first
+                entries.setdefault(int(index), {})[name] = value
         optimizer.load_state_dict({"state": entries, "param_groups": optimizer.state_dict()["param_groups"]})
 
 
@@ -165,6 +173,10 @@ def trained(module: nn.Module) -> dict[str, Tensor]:
 def shapes(tensors: Mapping[str, Tensor]) -> dict[str, torch.Size]:
     """The shape of each."""
     return {name: value.shape for name, value in tensors.items()}
+
+
+def _of_critic(name: str) -> bool:
+    return not name.startswith(POLICY)
 
 
 def _all(folder: Path) -> list[Path]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, PlainSerializer, model_validator
+from pydantic import BeforeValidator, Field, PlainSerializer, ValidationInfo, field_validator, model_validator
 
 from lenity.config import sections as s
 from lenity.config.base import TYPE, Section, dump_member, member_name, parse_member, with_type
@@ -14,6 +14,7 @@ from lenity.config.registry import Registry
 from lenity.config.suggest import closest
 from lenity.data.base import PromptSource
 from lenity.errors import ConfigError
+from lenity.estimators import ESTIMATORS, Critic, Estimator
 from lenity.rewards.base import RewardSpec
 from lenity.rules import Rule
 from lenity.rules.presets import filled
@@ -40,6 +41,7 @@ def _dumped(registry: Registry[Any]) -> PlainSerializer:
 Prompts = Annotated[PromptSource, _parsed(PromptSource.open_set), _dumped(PromptSource.open_set)]
 Reward = Annotated[RewardSpec, _parsed(RewardSpec.open_set), _dumped(RewardSpec.open_set)]
 Method = Annotated[m.Method, _parsed(METHODS), _dumped(METHODS)]
+AnyEstimator = Annotated[Estimator, _parsed(Estimator.open_set), _dumped(Estimator.open_set)]
 
 
 class RunConfig(Section):
@@ -53,6 +55,10 @@ class RunConfig(Section):
     weights: dict[Name, float] = Field(description="preference weights by objective; at least 0, sum 1")
     rewards: dict[Name, Reward] = Field(description="a reward for each objective, by the same names")
     method: Annotated[Method, Field(validate_default=True)] = "plc"  # type: ignore[assignment]
+    estimator: AnyEstimator = Field(
+        None,  # type: ignore[assignment]
+        description="what turns rewards into advantages; default: the method's own, or critic",
+    )
     preset: Literal["paper"] | None = Field(
         None, description="paper: what is not set here is as the method's paper has it, see docs/methods.md"
     )
@@ -92,6 +98,12 @@ class RunConfig(Section):
         given = data | {"method": {TYPE: method} if isinstance(method, str) else with_type(method, METHODS)}
         return filled(named.presets[data["preset"]], given)
 
+    @field_validator("estimator", mode="before")
+    @classmethod
+    def _estimator_of_the_method(cls, value: Any, info: ValidationInfo) -> Any:
+        method = info.data.get("method")
+        return value if value is not None else (method and method.estimator) or "critic"
+
     @model_validator(mode="after")
     def _names_and_weights(self) -> Self:
         check_weights(self.weights)
@@ -104,6 +116,7 @@ class RunConfig(Section):
                 + (f"; '{strange[0]}' may be '{near}'" if near else "")
             )
         self.method.check_weights(self.weights)
+        self._check_estimator()
         if clash := set(self.rewards) & set(self.held_out_rewards):
             raise ValueError(f"held_out_rewards {sorted(clash)} are also trained on; give them other names")
         _check_measures(self.rewards, self.held_out_rewards)
@@ -115,6 +128,24 @@ class RunConfig(Section):
                 "would not reach it; leave it out"
             )
         return self
+
+    def _check_estimator(self) -> None:
+        method, name = member_name(self.method, METHODS), member_name(self.estimator, ESTIMATORS)
+        if self.method.estimator not in (None, self.estimator):
+            raise ValueError(
+                f"estimator is {name}, and method {method} is made with {member_name(self.method.estimator, ESTIMATORS)}; "
+                "leave estimator out, or choose a method that takes any, such as linear"
+            )
+        if self.method.loop_rule is None:
+            if self.estimator != Critic() and not self.method.sources:
+                raise ValueError(
+                    f"method {method} does not train in the loop, so estimator {name} would not reach it; leave it out"
+                )
+        elif self.rollout.batch_size % self.estimator.responses:
+            raise ValueError(
+                f"rollout.batch_size is {self.rollout.batch_size}, which is not made of groups of {self.estimator.responses} "
+                f"responses per prompt (estimator {name}); choose a multiple of {self.estimator.responses}"
+            )
 
     def _noise_can_be_made(self) -> None:
         if len(self.rewards) < 2:

@@ -18,6 +18,7 @@ from lenity.rules.presets import Presets
 from lenity.runs.work import Work
 
 if TYPE_CHECKING:
+    from lenity.estimators import Estimator
     from lenity.runs.config import RunConfig
     from lenity.runs.folder import RunFolder
 
@@ -124,6 +125,11 @@ class Method(Section, abc.ABC):
     @property
     def loop_rule(self) -> Rule | None:
         """The rule with which this run trains in the loop; None where its adapter is made in another way."""
+        return None
+
+    @property
+    def estimator(self) -> Estimator | None:
+        """The estimator that is a part of the method; None where it takes any, a critic by default."""
         return None
 
     def check_weights(self, weights: Mapping[str, float]) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from lenity.config.base import dump_member, member_name, parse_member
 from lenity.config.load import parse
 from lenity.errors import ConfigError, LenityError, WrongWeightsError
+from lenity.estimators import Estimator
 from lenity.methods.sharing import Sharing
 from lenity.pareto import weights
 from lenity.rules import Rule
@@ -135,11 +136,18 @@ class _Draft:
             "seed": self.seed,
             "method": dump_member(chosen, METHODS),
             "weights": {objective: float(point[objective]) for objective in self.config.rewards},
+            "estimator": self._estimator(chosen),
             "preset": None,  # the fields it filled are shared by all methods
             "standardisation": base["standardisation"] | {"file": str(self.output / "standardisation.json")},
             "logging": base["logging"] | {"progress": False},
         }
         return parse(RunConfig, data, source=f"the run {folder}")
+
+    def _estimator(self, method: Method) -> Estimator | None:
+        """The one that the sweep's run asks for, where ``method`` has none of its own and trains in the loop."""
+        given = self.config.method.estimator is None
+        own = method.estimator is not None or (method.loop_rule is None and not method.sources)
+        return self.config.estimator if given and not own else None
 
 
 def _key(config: RunConfig, point: Point) -> tuple[float, ...]:

@@ -18,10 +18,10 @@ def measure(batch: WithAdvantages, entropy: Tensor, objectives: Objectives) -> d
     Args:
         batch: with advantages.
         entropy: of the policy at each token, nats, (B, T).
-        objectives: names and weights.
+        objectives: their names; the weights are those of each row.
     """
     mask = batch.response_mask
-    weights = objectives.weight_vector(batch.raw.device)
+    weights = batch.weights.unsqueeze(1)
     scored, valid_tokens = batch.scored, batch.valid_tokens[mask]
     responses, tokens = float(len(batch)), mask.sum().float()
 
@@ -42,6 +42,9 @@ def measure(batch: WithAdvantages, entropy: Tensor, objectives: Objectives) -> d
     weighted = weights * batch.advantages
     losing = (batch.advantages < 0) & mask.unsqueeze(-1)  # where the gate acts
     others = (weighted.sum(-1, keepdim=True) - weighted).where(losing, 0.0)
+    critic = {}
+    if batch.returns is not None and batch.values is not None:
+        critic["explained_variance"] = objectives.named(_explained(batch.returns, batch.values, per_valid_token))
     return {
         "reward": objectives.named(per_score(batch.raw)),
         "reward_std": objectives.named(per_score((exact - per_score(exact)).square()).sqrt()),
@@ -52,7 +55,7 @@ def measure(batch: WithAdvantages, entropy: Tensor, objectives: Objectives) -> d
         "conflict_rate": per_token(conflict(batch.advantages, weights)).item(),
         "objective_scale_mean": objectives.named(per_valid_token(batch.objective_scale)),
         "surplus": objectives.named(others.sum((0, 1)) / losing.sum((0, 1)).float().clamp(min=1)),
-        "explained_variance": objectives.named(_explained(batch, per_valid_token)),
+        **critic,
         "response_length": per_response(mask.sum(1)).item(),
         "truncated_fraction": per_response(~batch.finished).item(),
         "tokens": int(tokens.item()),
@@ -60,13 +63,13 @@ def measure(batch: WithAdvantages, entropy: Tensor, objectives: Objectives) -> d
     }
 
 
-def _explained(batch: WithAdvantages, per_token: Any) -> Tensor:
+def _explained(returns: Tensor, values: Tensor, per_token: Any) -> Tensor:
     """1 - Var(R - V) / Var(R), per head; 0 where the returns do not vary."""
-    residual = batch.returns - batch.values
+    residual = returns - values
 
     def variance(values: Tensor) -> Tensor:
         found: Tensor = per_token((values - per_token(values)).square())
         return found
 
-    spread = variance(batch.returns)
+    spread = variance(returns)
     return torch.where(spread > 0, 1 - variance(residual) / spread.clamp(min=1e-12), torch.zeros_like(spread))

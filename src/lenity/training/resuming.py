@@ -11,7 +11,15 @@ from lenity.runs.config import RunConfig
 from lenity.runs.method import METHODS
 from lenity.training.schedule import rate, steps
 
-KEPT = ("iterations", "weights", "ppo", "kl", "optimizer", "budget")  # and the method, and rollout.batch_size
+KEPT = (
+    "iterations",
+    "weights",
+    "estimator",
+    "ppo",
+    "kl",
+    "optimizer",
+    "budget",
+)  # and the method, and rollout.batch_size
 
 
 def settings(config: RunConfig) -> dict[str, Any]:
@@ -25,7 +33,8 @@ def settings(config: RunConfig) -> dict[str, Any]:
 
 def made_with(state: Mapping[str, Any], recorded: RunConfig) -> RunConfig:
     """The configuration that a checkpoint was made with; where an older one does not say, what is ``recorded`` of the run."""
-    return parse(RunConfig, recorded.dump() | {"preset": None} | state.get("settings", {}), source="the checkpoint")
+    base = recorded.dump() | {"preset": None, "estimator": None}  # one that does not say had its method's own
+    return parse(RunConfig, base | state.get("settings", {}), source="the checkpoint")
 
 
 def outlook(before: RunConfig, now: RunConfig, iterations: int, tokens: int) -> str | None:

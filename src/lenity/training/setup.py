@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from lenity.config.base import member_name
 from lenity.config.sections import Logging, Optimizer
 from lenity.console import terminal
 from lenity.data.base import ReadReport
@@ -15,7 +16,7 @@ from lenity.data.prompts import load_prompts, room_for_prompts, token_counters
 from lenity.distributed import launch, seeds
 from lenity.distributed.processes import Processes
 from lenity.distributed.sharding import shard, unsharded
-from lenity.errors import ConfigError
+from lenity.estimators import ESTIMATORS
 from lenity.models.actor_critic import ActorCritic, check_head
 from lenity.models.critic import Heads, separate_backbone
 from lenity.models.logits import backbone_of
@@ -23,6 +24,7 @@ from lenity.models.policy import load_policy, merged
 from lenity.models.probe import Batching, width_of
 from lenity.rewards.base import Reward
 from lenity.rollout.transformers import TransformersGenerator
+from lenity.runs.changes import idle
 from lenity.runs.config import RunConfig
 from lenity.runs.folder import RunFolder
 from lenity.training.schedule import schedule_of, steps
@@ -73,17 +75,16 @@ def load_world(config: RunConfig, device: torch.device, notify: Callable[[str], 
 
 def prepare(config: RunConfig, run: RunFolder, processes: Processes) -> tuple[RunConfig, World, Trainer]:
     """Everything loaded, placed and sharded; the configuration comes back with an adapter policy merged."""
-    group = rule.group if (rule := config.method.loop_rule) else 1
-    if config.rollout.batch_size % group:
-        raise ConfigError(
-            f"rollout.batch_size is {config.rollout.batch_size}, which is not made of groups of {group} responses a prompt.",
-            f"Choose a multiple of {group}.",
-        )
     with processes.first_before_others():
         config = config.model_copy(update={"policy": merged(config.policy, run.path / "base")})
     seeds.seed(config.seed, "setup")
     notify = speaker(config.logging, run, processes)
     world = load_world(config, processes.device, notify)
+    if not run.started and (unused := idle(config)):
+        name = member_name(config.estimator, ESTIMATORS)
+        notify(
+            f"Estimator {name} does nothing with {', '.join(unused)}, which {'is' if len(unused) == 1 else 'are'} set."
+        )
     module = _actor_critic(config, world, processes)
     if (again := launch.reshards()) is None:
         module.to(processes.device)
@@ -121,13 +122,16 @@ def _say_batching(batching: Batching, notify: Callable[[str], None]) -> None:
 
 
 def _actor_critic(config: RunConfig, world: World, processes: Processes) -> ActorCritic:
-    critic = None
-    if config.critic.kind == "separate":
-        critic = separate_backbone(
-            config.critic.model, world.policy, config.policy, processes.device, sharded=launch.reshards() is not None
-        )
-    width = width_of(backbone_of(world.policy.get_base_model()) if critic is None else critic.get_base_model())
-    heads = Heads(width, config.critic.hidden_size, len(config.rewards))
+    """The policy, and a critic where the estimator needs one."""
+    heads = critic = None
+    if config.estimator.needs_critic:
+        if config.critic.kind == "separate":
+            sharded = launch.reshards() is not None
+            critic = separate_backbone(
+                config.critic.model, world.policy, config.policy, processes.device, sharded=sharded
+            )
+        read = backbone_of(world.policy.get_base_model()) if critic is None else critic.get_base_model()
+        heads = Heads(width_of(read), config.critic.hidden_size, len(config.rewards))
     return ActorCritic(
         world.policy,
         heads,
@@ -141,10 +145,9 @@ def _actor_critic(config: RunConfig, world: World, processes: Processes) -> Acto
 def _optimizer(settings: Optimizer, module: ActorCritic) -> torch.optim.Optimizer:
     policy = [p for p in module.policy.parameters() if p.requires_grad]
     critic = [p for name, p in module.named_parameters() if p.requires_grad and not name.startswith("policy.")]
-    groups: list[dict[str, Any]] = [
-        {"params": policy},
-        {"params": critic, "lr": settings.critic_learning_rate or settings.learning_rate},
-    ]
+    groups: list[dict[str, Any]] = [{"params": policy}]
+    if critic:
+        groups.append({"params": critic, "lr": settings.critic_learning_rate or settings.learning_rate})
     return torch.optim.AdamW(
         groups,
         lr=settings.learning_rate,

@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -67,15 +67,17 @@ class Stages:
     engine: Generator
 
     def generate(self, iteration: int) -> Rollouts:
-        """The iteration's prompts, answered by the policy as it is now."""
+        """The iteration's prompts, answered by the policy as it is now; each row has the run's weights."""
         self._seed("generate", iteration)
-        group = self.rule.group
-        chosen = batch_at(len(self.world.prompts), iteration, self.config.rollout.batch_size // group, self.config.seed)
-        prompts = [self.world.prompts[i] for i in chosen for _ in range(group)]
+        each, size = self.config.estimator.responses, self.config.rollout.batch_size
+        chosen = batch_at(len(self.world.prompts), iteration, size // each, self.config.seed)
+        prompts = [self.world.prompts[i] for i in chosen for _ in range(each)]
         self.trainer.actor_critic.eval()
         fitting = needed("rollout.generation_batch_size", self.config.rollout.generation_batch_size)
         with fitting, nullcontext() if self.engine.copies else unsharded(self.trainer.actor_critic):
-            return generate(self.engine, prompts, self.trainer.processes)
+            rollouts = generate(self.engine, prompts, self.trainer.processes)
+        weights = self.config.objectives.weight_vector(rollouts.response_mask.device)
+        return replace(rollouts, weights=weights.repeat(len(rollouts), 1))
 
     def score(self, rollouts: Rollouts, iteration: int) -> Scored:
         """Raw and standardised scores, one column an objective; noise, where asked for, on the standardised alone.
@@ -107,7 +109,7 @@ class Stages:
                 self.trainer.actor_critic,
                 rule=rule,
                 memory=memory,
-                weights=self.config.objectives.weight_vector(scored.raw.device),
+                estimator=self.config.estimator,
                 beta=self.kl.coefficient,
                 settings=self.config.ppo,
                 processes=self.trainer.processes,
@@ -123,10 +125,7 @@ class Stages:
             "kl_coefficient": self.kl.coefficient,
             "learning_rate": self.trainer.update.optimizer.param_groups[0]["lr"],
         }
-        weights = self.config.objectives.weight_vector(batch.raw.device)
-        report, memory = self.trainer.update(
-            batch, lambda epoch: self._seed("update", iteration, epoch), rule, weights, memory
-        )
+        report, memory = self.trainer.update(batch, lambda epoch: self._seed("update", iteration, epoch), rule, memory)
         row |= report
         if "combination" in row:
             row["combination"] = dict(zip(self.config.objectives.names, row["combination"], strict=True))
@@ -242,6 +241,9 @@ class Stages:
         seeds.seed(self.config.seed, stage, *position, 0)  # the last number was the process, before all had one state
 
     def _samples(self, batch: WithAdvantages, done: int) -> list[dict[str, Any]]:
+        """The first rows; with the weights of each where any row of the batch has others than the run's."""
+        objectives = self.config.objectives
+        differ = bool((batch.weights != objectives.weight_vector(batch.weights.device)).any())
         return [
             {
                 "iteration": done,
@@ -249,9 +251,10 @@ class Stages:
                 "response": batch.responses[i],
                 "raw": {
                     name: score if math.isfinite(score) else None
-                    for name, score in self.config.objectives.named(batch.raw[i]).items()
+                    for name, score in objectives.named(batch.raw[i]).items()
                 },
             }
+            | ({"weights": objectives.named(batch.weights[i])} if differ else {})
             for i in range(min(self.config.logging.samples, len(batch)))
         ]
 

@@ -26,9 +26,10 @@ def show(config: RunConfig, world: World, trainer: Trainer, done: int) -> None:
     left = config.iterations - done
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
     rows = {
-        "model": f"{config.policy.model} · {every:,} parameters, {trained:,} trained (adapter and critic)",
+        "model": f"{config.policy.model} · {every:,} parameters, {trained:,} trained (adapter{' and critic' if config.estimator.needs_critic else ''})",
         "device": f"{trainer.processes.device.type} × {trainer.processes.count} · {str(world.policy.dtype).removeprefix('torch.')}",
         "method": " ".join(f"{key} {value}" for key, value in config.dump()["method"].items() if value is not None),
+        "estimator": " ".join(f"{key} {value}" for key, value in config.dump()["estimator"].items()),
         "objectives": " · ".join(f"{name} {config.weights[name]:.4g}" for name in config.objectives.names),
         "prompts": str(world.report),
         "work": f"{left} iterations of {config.rollout.batch_size} responses of at most {config.rollout.max_new_tokens} tokens"

@@ -11,6 +11,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from lenity.distributed.processes import Processes
+from lenity.errors import ConfigError
 from lenity.rollout.batch import WithAdvantages
 from lenity.rules.base import GradientRule
 from lenity.update.ppo import policy_loss
@@ -25,6 +26,20 @@ def objective_losses(outputs: Any, part: WithAdvantages, clip: float, tokens: Te
         for column in part.advantages.unbind(-1)
     ]
     return torch.stack(losses)
+
+
+def common_weights(weights: Float[Tensor, "B K"], rule: GradientRule) -> Float[Tensor, " K"]:
+    """The one weighting of all rows of an optimizer step, (K,), which a rule over gradients needs.
+
+    Raises:
+        ConfigError: rows have unlike weights.
+    """
+    if bool((weights != weights[0]).any()):
+        raise ConfigError(
+            f"rule {rule.kind} combines gradients at one weighting per optimizer step, and the rows of this step have several.",
+            "Use a rule over advantages, such as plc or linear, or give all rows the same weights.",
+        )
+    return weights[0]
 
 
 def jacobian(

@@ -21,7 +21,7 @@ from lenity.rollout.batch import WithAdvantages
 from lenity.rules.base import GradientRule, Rule
 from lenity.rules.memory import NOTHING, Memory
 from lenity.update.finite import not_finite
-from lenity.update.gradients import compared_parameters, jacobian, objective_losses, sum_gradients
+from lenity.update.gradients import common_weights, compared_parameters, jacobian, objective_losses, sum_gradients
 from lenity.update.ppo import policy_loss, value_loss
 
 T = TypeVar("T")
@@ -82,7 +82,6 @@ class Update:
         batch: WithAdvantages,
         seed: Callable[[int], None],
         rule: Rule | None = None,
-        weights: Tensor | None = None,
         memory: Memory = NOTHING,
     ) -> tuple[dict[str, Any], Memory]:
         """Train on ``batch``; means over optimizer steps and what the passes cost, and the rule's memory after them.
@@ -91,10 +90,10 @@ class Update:
             batch: with advantages.
             seed: ``seed(epoch)`` sets the random state of each pass.
             rule: needed where it combines gradients; advantages are combined already.
-            weights: (K,), for such a rule.
             memory: of such a rule.
 
         Raises:
+            ConfigError: a rule that combines gradients, and rows of unlike weights in one step.
             NumericalError: more steps than ``tolerance`` allows were not finite.
             ResourceError: the memory does not hold one response.
         """
@@ -106,7 +105,7 @@ class Update:
             order = torch.randperm(len(batch)).to(batch.response_mask.device)
             seeds.fork_rng_by_rank(self.processes.rank)
             for window in chunks(order, self.settings.mini_batch_size * self.settings.accumulation):
-                stats, memory = self._step(batch, window, rule, weights, memory)
+                stats, memory = self._step(batch, window, rule, memory)
                 sums = _added(sums, {name: value.detach().cpu() for name, value in stats.items()})
                 steps += 1
         seconds = {"rule_seconds": round(float(sums.pop("rule_seconds")), 4)}
@@ -127,15 +126,17 @@ class Update:
         return list(self._parameters.values())
 
     def _step(
-        self, batch: WithAdvantages, rows: Tensor, rule: Rule | None, weights: Tensor | None, memory: Memory
+        self, batch: WithAdvantages, rows: Tensor, rule: Rule | None, memory: Memory
     ) -> tuple[dict[str, Tensor], Memory]:
         """One optimizer step on ``rows`` of the batch; sums over their mini-batches, and the rule's memory after it."""
         tokens = batch.response_mask[rows].sum()
-        combination, memory, stats = self._fitting(
-            batch, rows, lambda parts: self._combine(parts, tokens, rule, weights, memory)
-        )
-        critic = self.settings.value_coefficient if rule is None or rule.group == 1 else 0.0
-        more, names = self._fitting(batch, rows, lambda parts: self._gradients(parts, tokens, combination, critic))
+        combination, stats = None, {"rule_seconds": torch.zeros(())}
+        if isinstance(rule, GradientRule):
+            weights = common_weights(batch.weights[rows], rule)
+            combination, memory, stats = self._fitting(
+                batch, rows, lambda parts: self._combine(parts, tokens, rule, weights, memory)
+            )
+        more, names = self._fitting(batch, rows, lambda parts: self._gradients(parts, tokens, combination))
         stats = _added(stats, more)
         sum_gradients(self._trained, self.processes)
         norm = torch.nn.utils.clip_grad_norm_(self._trained, self.max_grad_norm)
@@ -185,13 +186,13 @@ class Update:
         )
 
     def _gradients(
-        self, parts: list[WithAdvantages], tokens: Tensor, combination: Tensor | None, critic: float
+        self, parts: list[WithAdvantages], tokens: Tensor, combination: Tensor | None
     ) -> tuple[dict[str, Tensor], list[str]]:
         """Accumulate over ``parts``; sums, and the names of what is not finite."""
         stats: dict[str, Tensor] = {}
         names: list[str] = []
         for part in parts:
-            more, broken = self._backward(part, tokens, combination, critic)
+            more, broken = self._backward(part, tokens, combination)
             stats, names = _added(stats, more), names + broken
         own = {name: p.grad for name, p in self._parameters.items() if p.grad is not None}
         names += [f"gradient of {name}" for name in not_finite(own)]
@@ -210,11 +211,9 @@ class Update:
         )
 
     def _combine(
-        self, parts: list[WithAdvantages], tokens: Tensor, rule: Rule | None, weights: Tensor | None, memory: Memory
-    ) -> tuple[Tensor | None, Memory, dict[str, Tensor]]:
-        """What a gradient rule makes of the step's gradients: (K,), or None where advantages are combined already."""
-        if not isinstance(rule, GradientRule) or weights is None:
-            return None, memory, {"rule_seconds": torch.zeros(())}
+        self, parts: list[WithAdvantages], tokens: Tensor, rule: GradientRule, weights: Tensor, memory: Memory
+    ) -> tuple[Tensor, Memory, dict[str, Tensor]]:
+        """What a gradient rule makes of the step's gradients at its ``weights``, (K,), and its memory after them."""
         start = time.perf_counter()
         parameters = compared_parameters(self.module.policy, rule)
 
@@ -240,7 +239,7 @@ class Update:
         )
 
     def _backward(
-        self, part: WithAdvantages, tokens: Tensor, combination: Tensor | None, critic: float
+        self, part: WithAdvantages, tokens: Tensor, combination: Tensor | None
     ) -> tuple[dict[str, Tensor], list[str]]:
         """Accumulate the gradient of one mini-batch, as its share of the step's ``tokens``; what of it is not finite."""
         outputs = self.module(**part.inputs)
@@ -250,21 +249,19 @@ class Update:
         )
         if combination is not None:
             policy = (combination * objective_losses(outputs, part, ppo.clip, tokens)).sum()
-        value, value_clipped = value_loss(
-            outputs.values, part.values, part.returns, part.valid_tokens, ppo.value_clip, tokens=tokens
+        value = value_clipped = None
+        if part.values is not None and part.returns is not None:
+            value, value_clipped = value_loss(
+                outputs.values, part.values, part.returns, part.valid_tokens, ppo.value_clip, tokens=tokens
+            )
+        stats = _present(policy_loss=policy, value_loss=value, clip_fraction=clipped, value_clip_fraction=value_clipped)
+        terms = _present(
+            **{"log-probs": outputs.logprobs, "values": outputs.values, "policy loss": policy, "value loss": value}
         )
-        stats = {
-            "policy_loss": policy,
-            "value_loss": value,
-            "clip_fraction": clipped,
-            "value_clip_fraction": value_clipped,
-        }
-        terms = {"log-probs": outputs.logprobs, "values": outputs.values, "policy loss": policy, "value loss": value}
-        loss = policy + critic * value
+        loss = policy if value is None else policy + ppo.value_coefficient * value
         if bad := self._exploded(outputs.logprobs.detach(), part):
-            loss = 0.0 * (
-                outputs.logprobs.sum() + outputs.values.sum()
-            )  # where the model is sharded all go back through it
+            nothing = outputs.logprobs.sum() + (0.0 if outputs.values is None else outputs.values.sum())
+            loss = 0.0 * nothing  # where the model is sharded all go back through it
         broken = [] if bool(loss.isfinite()) else not_finite({name: term.detach() for name, term in terms.items()})
         if bad or broken:
             stats = {name: torch.zeros_like(value) for name, value in stats.items()}
@@ -282,6 +279,11 @@ class Update:
 def _added(first: dict[str, Tensor], second: dict[str, Tensor]) -> dict[str, Tensor]:
     zero = torch.zeros((), dtype=torch.long)
     return {name: first.get(name, zero) + second.get(name, zero) for name in first | second}
+
+
+def _present(**tensors: Tensor | None) -> dict[str, Tensor]:
+    """Those that there are: without a critic there are no values."""
+    return {name: tensor for name, tensor in tensors.items() if tensor is not None}
 
 
 def _columns(rows: list[dict[str, Tensor]]) -> dict[str, list[Tensor]]:
