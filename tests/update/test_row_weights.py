@@ -28,7 +28,7 @@ RULES = [PLC(), PLC(gate="net"), Linear(), Entropic(), Tchebycheff()]
 def computed(model, batch, rule=PLC(), estimator=Critic()):  # noqa: B008
     module, _ = tiny.actor_critic(model, 2, critic=estimator.needs_critic)
     settings = PPO(normalise="none", whiten=False, mini_batch_size=3)
-    return compute_advantages(batch, module, rule=rule, beta=0.1, estimator=estimator, settings=settings)
+    return compute_advantages(batch, module, rule=rule, beta=0.1, estimator=estimator, settings=settings)[:2]
 
 
 @pytest.fixture(scope="module")
