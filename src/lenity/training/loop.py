@@ -11,7 +11,7 @@ from lenity import card
 from lenity.config.extras import require_trackers
 from lenity.console.progress import track
 from lenity.data.seen import check_split
-from lenity.distributed import launch, seeds
+from lenity.distributed import launch, seeds, stopping
 from lenity.distributed.processes import ALONE, Processes
 from lenity.distributed.sharding import unsharded
 from lenity.errors import ConfigError, StoppedError
@@ -19,7 +19,7 @@ from lenity.rewards.standardise import Standardiser
 from lenity.runs.config import RunConfig
 from lenity.runs.folder import RunFolder
 from lenity.storage.lock import locked
-from lenity.training import engines, stopping, summary
+from lenity.training import engines, summary
 from lenity.training.calibration import measure
 from lenity.training.setup import Trainer, World, load_world, prepare, speaker
 from lenity.training.stages import Clock, Stages, trackers

@@ -33,7 +33,7 @@ from lenity.training.schedule import advance, steps
 from lenity.training.setup import Trainer, World
 from lenity.update.kl import AdaptiveKL, FixedKL, resumed
 
-Log = Callable[[dict[str, float], int], None]  # numbers by name, and the iteration that they are of
+Log = Callable[[dict[str, Any], int], None]  # a row of metrics, and the iteration that it is of
 
 
 @dataclass
@@ -132,7 +132,7 @@ class Stages:
         row = {"iteration": done} | row | {"tokens_per_second": speed, "seconds": clock.seconds}
         if self.trainer.processes.first:
             self.run.append(row, self._samples(batch, done))
-            log(_flat(row), done)
+            log(row, done)
             if self.config.policy.compile and done == 2:
                 self._say_what_compiling_took(row)
         return row
@@ -252,15 +252,15 @@ class Stages:
 
 @contextmanager
 def trackers(config: RunConfig, processes: Processes) -> Iterator[Log]:
-    """TensorBoard, W&B or trackio, where asked for; takes numbers by name and the iteration that they are of."""
+    """TensorBoard, W&B or trackio, where asked for; takes a row of metrics and the iteration that it is of."""
     if not (config.logging.trackers and processes.first):
-        yield lambda numbers, iteration: None
+        yield lambda row, iteration: None
         return
     from accelerate import Accelerator
 
     accelerator = Accelerator(log_with=list(config.logging.trackers), project_dir=config.output)
     accelerator.init_trackers("lenity", config={key: str(value) for key, value in config.dump().items()})
-    yield lambda numbers, iteration: accelerator.log(numbers, step=iteration)
+    yield lambda row, iteration: accelerator.log(_flat(row), step=iteration)
     for tracker in accelerator.trackers:  # its end_training would part the processes too
         tracker.finish()
 
