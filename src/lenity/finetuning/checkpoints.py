@@ -24,6 +24,7 @@ from lenity.storage import manifest
 from lenity.storage.atomic_io import sync
 
 PREFIX, STATE, OPTIMIZER = "checkpoint-", "training.json", "optimizer.safetensors"
+UNUSED = "training_args.bin"  # a pickle, which nothing reads
 
 
 class Checkpoints(TrainerCallback):  # type: ignore[misc]  # transformers has no types
@@ -90,6 +91,7 @@ class Checkpoints(TrainerCallback):  # type: ignore[misc]  # transformers has no
             moments = {f"{i}.{name}": value for i, entry in entries.items() for name, value in entry.items()}
             save_file({key: value.contiguous() for key, value in moments.items()}, folder / OPTIMIZER)
             about = {**self._state(), "schedule": lr_scheduler.state_dict()}
+            (folder / UNUSED).unlink(missing_ok=True)
             (folder / STATE).write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
             manifest.write(folder)
             for path in [*folder.rglob("*"), folder, folder.parent]:
