@@ -83,7 +83,8 @@ class Output:
     def _changes(self) -> dict[str, str]:
         """Settings of the training that differ from those on record."""
         before = parse(type(self.config), read_yaml(self.path / SETTINGS), source=str(self.path / SETTINGS))
-        return changes(*(config.model_dump(mode="json", exclude=IDLE) for config in (before, self.config)))
+        was, now = (config.model_dump(mode="json", exclude=IDLE) for config in (before, self.config))
+        return changes(was, now)
 
     def save(self, trainer: Any, tokenizer: Any) -> Any:
         """The trained model, with the adapter in its weights, as it was written with its tokenizer."""

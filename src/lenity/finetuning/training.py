@@ -128,7 +128,7 @@ def train(
     folder, start = Path(trainer.args.output_dir), time.perf_counter()
     made_with = cache(lambda: _made_with(trainer, settings))
     source = _source(folder, made_with, notify, otherwise)
-    before = read(source) if source else {"non_finite_steps": 0, "seconds": 0.0}
+    before: dict[str, Any] = read(source) if source else {"non_finite_steps": 0, "seconds": 0.0}
     guard = Guard(settings.non_finite_steps, before["non_finite_steps"])
 
     def seconds() -> float:
