@@ -13,7 +13,7 @@ from transformers import Trainer
 
 from lenity.config.load import parse
 from lenity.config.stages import RewardTrainingConfig, SFTConfig
-from lenity.errors import CheckpointError, NumericalError, StoppedError
+from lenity.errors import CheckpointError, ConfigError, NumericalError, StoppedError
 from lenity.finetuning import reward_models, supervised
 from lenity.storage.lock import locked
 
@@ -268,3 +268,11 @@ def test_the_learning_rate_follows_its_schedule(tmp_path, tiny_model, monkeypatc
     fall = {"cosine": [0.5 * (1 + math.cos(math.pi * s)) for s in share], "linear": [1 - s for s in share]}
     wanted = [1 / 3, 2 / 3, *fall.get(schedule, [1.0] * 10)]
     assert rates == pytest.approx([1e-2 * factor for factor in wanted])
+
+
+def test_processes_that_would_train_alone_are_refused(tmp_path, tiny_model, monkeypatch):
+    """As on a CPU, where transformers does not join what the launcher started."""
+    monkeypatch.setattr("lenity.distributed.launch.launched", lambda: 2)
+    with pytest.raises(ConfigError, match=r"started 2 processes, of which transformers sees 1"):
+        run(tmp_path, tiny_model)
+    assert not (tmp_path / "out" / "model.safetensors").exists()

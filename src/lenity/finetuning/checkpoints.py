@@ -84,6 +84,7 @@ class Checkpoints(TrainerCallback):  # type: ignore[misc]  # transformers has no
         from accelerate import PartialState
 
         folder = Path(args.output_dir) / f"{PREFIX}{state.global_step}"
+        folder.mkdir(parents=True, exist_ok=True)  # which the first process makes, but the others may be here before
         save_file(_random(), folder / _random_file(args.process_index))
         PartialState().wait_for_everyone()
         if state.is_world_process_zero:

@@ -20,8 +20,9 @@ import torch
 from accelerate.utils import gather_object
 
 from lenity.config.stages import Optimisation, StageConfig
+from lenity.distributed import launch
 from lenity.distributed.stopping import StopRequest
-from lenity.errors import CheckpointError, ModelError, StoppedError
+from lenity.errors import CheckpointError, ConfigError, ModelError, StoppedError
 from lenity.finetuning.checkpoints import Checkpoints, check, newest, read
 from lenity.finetuning.guard import Guard
 from lenity.finetuning.progress import tracked
@@ -121,10 +122,16 @@ def train(
 
     Raises:
         CheckpointError: such a checkpoint is refused, or one cannot be written.
+        ConfigError: the launcher started processes that do not train together.
         ModelError: the trainer cannot compute the model's loss.
         NumericalError: more than ``settings.non_finite_steps`` steps were not finite.
         StoppedError: the training stopped on ``request`` and is saved.
     """
+    if (seen := trainer.args.world_size) != (launched := launch.launched()):
+        raise ConfigError(
+            f"the launcher started {launched} processes, of which transformers sees {seen}, so that each would train alone.",
+            "Start it without a launcher, or on processes with a GPU each.",
+        )
     folder, start = Path(trainer.args.output_dir), time.perf_counter()
     made_with = cache(lambda: _made_with(trainer, settings))
     source = _source(folder, made_with, notify, otherwise)
