@@ -139,7 +139,7 @@ def train(
     guard = Guard(settings.non_finite_steps, before["non_finite_steps"])
 
     def seconds() -> float:
-        return round(before["seconds"] + time.perf_counter() - start, 1)
+        return round(float(before["seconds"]) + time.perf_counter() - start, 1)
 
     def state() -> dict[str, Any]:
         return {"made_with": made_with(), "non_finite_steps": guard.skipped, "seconds": seconds()}
@@ -185,8 +185,9 @@ def _steps(trainer: Any, source: Path | None) -> int:
     except (AttributeError, TypeError, NotImplementedError) as error:
         if trainer.state.global_step:
             raise
+        model = getattr(trainer.model, "get_base_model", lambda: trainer.model)()
         raise ModelError(  # TRL computes losses by itself, for which not every architecture is made
-            f"TRL cannot fine-tune a {type(trainer.model).__name__} ({type(error).__name__}: {error}).",
+            f"TRL cannot fine-tune a {type(model).__name__} ({type(error).__name__}: {error}).",
             "Choose another model, or another release of TRL.",
         ) from error
 
