@@ -11,6 +11,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 from transformers import AutoTokenizer
+from trl import SFTTrainer
 
 import tiny
 from lenity.config.load import parse
@@ -78,6 +79,78 @@ def test_a_run_stopped_between_the_stages_goes_on_as_if_it_were_not(straight, ti
     cut.truncate(1)
     again = train(straight.config.model_copy(update={"output": str(cut.path)}), resume=True)
     torch.testing.assert_close(adapter(again), adapter(straight), rtol=0, atol=0)
+
+
+class KilledError(Exception):
+    """In place of SIGKILL: nothing after it runs."""
+
+
+def kill_in(monkeypatch, seed, step):
+    """End the process, as it were, in a step of the stage whose training has this seed."""
+    plain = SFTTrainer.training_step
+
+    def training_step(self, *arguments, **options):
+        if self.args.seed == seed and self.state.global_step == step:
+            raise KilledError
+        return plain(self, *arguments, **options)
+
+    monkeypatch.setattr(SFTTrainer, "training_step", training_step)
+
+
+@pytest.fixture
+def saves_each_step(monkeypatch):
+    settings = context_training.Optimisation
+    monkeypatch.setattr(context_training, "Optimisation", lambda **fields: settings(checkpoint_every=1, **fields))
+
+
+@pytest.mark.parametrize(("stage", "step"), [(0, 3), (1, 2)])
+def test_a_run_stopped_within_a_stage_goes_on_as_if_it_were_not(
+    tiny_model, tmp_path, monkeypatch, saves_each_step, stage, step
+):
+    straight = train(tiny.run_config(tiny_model, tmp_path / "straight", method=method(tmp_path)))
+    config = tiny.run_config(tiny_model, tmp_path / "cut", method=method(tmp_path))
+    with monkeypatch.context() as patch, pytest.raises(KilledError):
+        kill_in(patch, config.seed + stage, step)
+        train(config)
+    seen = []
+    plain = SFTTrainer.training_step
+    monkeypatch.setattr(
+        SFTTrainer, "training_step", lambda self, *a, **o: (seen.append(self.args.seed), plain(self, *a, **o))[1]
+    )
+    again = train(config, resume=True)
+    assert seen.count(config.seed + stage) == straight.metrics()[stage]["backward_passes"] - step
+    torch.testing.assert_close(adapter(again), adapter(straight), rtol=0, atol=0)
+    assert [row["loss"] for row in again.metrics()] == [row["loss"] for row in straight.metrics()]
+    assert not (again.path / "stages" / "trainer").exists()
+
+
+def test_a_stage_whose_steps_are_others_now_begins_again(tiny_model, tmp_path, monkeypatch, saves_each_step):
+    config = tiny.run_config(tiny_model, tmp_path / "run", method=method(tmp_path))
+    with monkeypatch.context() as patch, pytest.raises(KilledError):
+        kill_in(patch, config.seed + 1, 2)
+        train(config)
+    data = config.dump()
+    data["method"]["online"]["steps"] = 5
+    again = train(parse(RunConfig, data), resume=True, allow_changes=True)
+    assert [row["backward_passes"] for row in again.metrics()] == [4, 5]
+    assert "begins again: " in (again.path / "notes.log").read_text()
+
+
+def test_trackers_get_the_row_of_each_stage(tiny_model, tmp_path):
+    pytest.importorskip("tensorboard")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    config = tiny.run_config(
+        tiny_model, tmp_path / "run", method=method(tmp_path), logging={"progress": False, "trackers": ["tensorboard"]}
+    )
+    rows = train(config).metrics()
+    events = EventAccumulator(str(next((tmp_path / "run").rglob("*tfevents*")).parent)).Reload()
+    for name, wanted in {
+        "loss": [row["loss"] for row in rows],
+        "reward/helpful": [row["reward"]["helpful"] for row in rows],
+    }.items():
+        assert [event.step for event in events.Scalars(name)] == [1, 2]
+        assert [event.value for event in events.Scalars(name)] == pytest.approx(wanted)
 
 
 @pytest.mark.parametrize("part", ["offline", "rewards", "rounds", "online"])

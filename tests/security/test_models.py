@@ -15,7 +15,7 @@ import tiny
 from lenity.config.sections import Policy
 from lenity.config.stages import SFTConfig
 from lenity.errors import LenityError, ModelError, RewardError
-from lenity.finetuning import supervised as sft
+from lenity.finetuning import output
 from lenity.models.policy import load_base, load_policy
 from lenity.models.scratch import build
 from lenity.rewards.reward_model import RewardModelSpec
@@ -123,23 +123,7 @@ def test_a_run_says_whether_it_trusted_code(tmp_path, trusted):
     assert [part["trust_remote_code"] for part in (written["policy"], *written["rewards"].values())] == [trusted] * 3
 
 
-def test_a_stage_says_that_it_trusted_code(tmp_path, monkeypatch):
-    monkeypatch.setattr("lenity.models.merge.save", lambda model, folder: model.save_pretrained(folder))
-
-    class Trainer:
-        model = accelerator = tokenizer = None
-
-        def unwrap_model(self, model):
-            return model
-
-        def save_pretrained(self, folder):
-            folder.mkdir(exist_ok=True)
-
-        def is_world_process_zero(self):
-            return True
-
-    trainer = Trainer()
-    trainer.model = trainer.accelerator = trainer
+def test_a_stage_says_that_it_trusted_code(tmp_path):
     for trusted in (True, False):
         data = {
             "output": str(tmp_path / str(trusted)),
@@ -147,6 +131,6 @@ def test_a_stage_says_that_it_trusted_code(tmp_path, monkeypatch):
             "data": {"dataset": "d"},
             "trust_remote_code": trusted,
         }
-        sft.save(trainer, trainer, SFTConfig.model_validate(data), {})
+        output.run(SFTConfig.model_validate(data), lambda folder: {}, resume=False, gently=False)
         report = json.loads((tmp_path / str(trusted) / "report.json").read_text())
         assert report == ({"trust_remote_code": True} if trusted else {})

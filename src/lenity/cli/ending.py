@@ -6,10 +6,13 @@ import os
 import signal
 import sys
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import NoReturn
 
 import click
 
+from lenity.config.suggest import command as shell
 from lenity.config.suggest import did_you_mean
 from lenity.distributed import launch
 from lenity.errors import LenityError, StoppedError
@@ -30,6 +33,16 @@ def run(command: click.Command) -> NoReturn:
     _leave(code if isinstance(code, int) else 0)
 
 
+@contextmanager
+def telling_how_to_resume() -> Iterator[None]:
+    """Gives what a signal has ended inside the command that goes on with it as remedy."""
+    try:
+        yield
+    except StoppedError as stopped:
+        again = shell(*(word for word in sys.argv[1:] if word != "--resume"), "--resume")
+        raise StoppedError(stopped.what, f"Go on with: {again}", stopped.exit_code) from None
+
+
 def tell(error: BaseException) -> int:
     """Print what is wrong and what to do about it, a line each; the exit code."""
     if isinstance(error, click.exceptions.NoArgsIsHelpError):
@@ -40,7 +53,7 @@ def tell(error: BaseException) -> int:
     if isinstance(error, KeyboardInterrupt):
         error = StoppedError(
             "interrupted; what was saved is whole.",
-            "The same command with --resume (train) or again (sweep, demo) goes on.",
+            "The same command with --resume (train, sft, reward) or again (sweep, demo) goes on.",
             exit_code=130,
         )
     what, remedy, code = _parts(error)

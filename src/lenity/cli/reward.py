@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from lenity.cli.ending import telling_how_to_resume
 from lenity.cli.help import fields
 from lenity.cli.spelling import takes_fields
 from lenity.config.stages import RewardTrainingConfig
@@ -11,17 +12,22 @@ from lenity.config.stages import RewardTrainingConfig
 
 @takes_fields(RewardTrainingConfig, epilog=fields(RewardTrainingConfig))
 @click.argument("config", type=click.Path())
+@click.option("--resume", is_flag=True, help="Go on with an interrupted training in the output folder.")
 @click.pass_context
-def command(context: click.Context, config: str) -> None:
+def command(context: click.Context, config: str, resume: bool) -> None:
     """Train a reward model from preference pairs or from labels, as the YAML file CONFIG says.
 
     Example: lenity reward reward.yaml --epochs 2
     """
     from lenity.config.load import load
+    from lenity.distributed import launch
 
     stage = load(RewardTrainingConfig, config, context.args)
     from lenity.console.terminal import quiet, show_report
     from lenity.finetuning.reward_models import run
 
     quiet()
-    show_report(stage.output, run(stage))
+    with telling_how_to_resume():
+        report = run(stage, resume=resume, gently=True)
+    if launch.leads():
+        show_report(stage.output, report)

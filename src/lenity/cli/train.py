@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import sys
-
 import click
 
+from lenity.cli.ending import telling_how_to_resume
 from lenity.cli.help import fields
 from lenity.cli.spelling import takes_fields
 from lenity.config.suggest import command as shell
@@ -30,17 +29,13 @@ def command(context: click.Context, config: str, resume: bool, allow_changes: bo
     """
     from lenity.config.load import load
     from lenity.distributed import launch
-    from lenity.errors import StoppedError
 
     run = load(RunConfig, config, context.args)
     from lenity.console.terminal import quiet
     from lenity.methods import train
 
     quiet()
-    try:
+    with telling_how_to_resume():
         folder = train(run, resume=resume, allow_changes=allow_changes, gently=True)
-    except StoppedError as stopped:
-        again = shell(*(word for word in sys.argv[1:] if word != "--resume"), "--resume")
-        raise StoppedError(stopped.what, f"Go on with: {again}", stopped.exit_code) from None
     if launch.leads():
         click.echo(f"{folder.adapter}: the adapter. Next: {shell('evaluate', folder.path)}")

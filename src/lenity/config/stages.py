@@ -63,27 +63,26 @@ class Scratch(Section):
         return self
 
 
-class StageConfig(Section):
-    """What both stages share: the model, where it goes, and how it is optimised."""
+class Optimisation(Section):
+    """How a training outside the loop is optimised, checkpointed and shown."""
 
-    output: str = Field(description="folder for the trained model and its report.json")
     seed: int = Field(0, ge=0, lt=2**32, description="of initial weights and order")
-    model: str | Scratch = Field(description="hub name, local folder, or the sizes of a model from scratch")
-    revision: str | None = Field(None, description="branch, tag or commit on the hub")
-    trust_remote_code: bool = Field(False, description="run code that comes with the model; only for sources you trust")
-    lora: LoRA | None = Field(None, description="train an adapter and merge it; default: all weights")
     epochs: Positive = Field(1.0, description="passes over the data")
     max_steps: int | None = Field(None, ge=1, description="stop after this many optimizer steps")
-    batch_size: int = Field(16, ge=1, description="rows a step, a process")
-    accumulation: int = Field(1, ge=1, description="batches an optimizer step")
-    learning_rate: Positive = Field(1e-4, description="AdamW, cosine schedule")
+    batch_size: int = Field(16, ge=1, description="rows per batch and process")
+    accumulation: int = Field(1, ge=1, description="batches per optimizer step")
+    learning_rate: Positive = Field(1e-4, description="AdamW")
+    schedule: Literal["cosine", "linear", "constant"] = Field(
+        "cosine", description="of the learning rate after the warm-up: falling to 0, or constant"
+    )
     weight_decay: float = Field(0.0, ge=0)
     warmup: Fraction = Field(0.05, description="share of the steps with a rising learning rate")
     max_grad_norm: Positive = Field(1.0, description="gradient clipping")
-    max_length: int = Field(512, ge=8, description="longest sequence, tokens")
-    eval_limit: int | None = Field(1000, ge=1, description="held-out rows to measure on")
     non_finite_steps: int = Field(
         20, ge=0, description="optimizer steps whose gradient is not finite, each skipped, before the training stops"
+    )
+    checkpoint_every: int = Field(
+        500, ge=1, description="optimizer steps between two checkpoints, from the newest of which a training is resumed"
     )
     logging: Progress = Progress()
 
@@ -95,6 +94,22 @@ class StageConfig(Section):
             return data
         rest = {name: value for name, value in data.items() if name != "progress"}
         return rest | {"logging": {"progress": data["progress"], **(data.get("logging") or {})}}
+
+
+class Trained(Section):
+    """Which model is trained, and where it goes."""
+
+    output: str = Field(description="folder for the trained model and its report.json")
+    model: str | Scratch = Field(description="hub name, local folder, or the sizes of a model from scratch")
+    revision: str | None = Field(None, description="branch, tag or commit on the hub")
+    trust_remote_code: bool = Field(False, description="run code that comes with the model; only for sources you trust")
+    lora: LoRA | None = Field(None, description="train an adapter and merge it; default: all weights")
+    max_length: int = Field(512, ge=8, description="longest sequence, tokens")
+    eval_limit: int | None = Field(1000, ge=1, description="held-out rows to measure on")
+
+
+class StageConfig(Optimisation, Trained):
+    """What `lenity sft` and `lenity reward` share: the model, where it goes, and how it is optimised."""
 
 
 class SFTConfig(StageConfig):

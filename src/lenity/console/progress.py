@@ -115,9 +115,9 @@ def elapsed(seconds: float) -> str:
     >>> elapsed(42), elapsed(190), elapsed(9000)
     ('42 s', '3 min 10 s', '2 h 30 min')
     """
-    minutes, rest = divmod(int(seconds), 60)
+    minutes, rest = divmod(round(seconds), 60)
     if minutes >= 60:
-        return f"{minutes // 60} h {minutes % 60} min"
+        return f"{minutes // 60:,} h {minutes % 60} min"
     return f"{minutes} min {rest} s" if minutes else f"{rest} s"
 
 

@@ -15,10 +15,11 @@ class Guard(TrainerCallback):  # type: ignore[misc]  # transformers has no types
 
     Args:
         allowed: steps that may be skipped before the training stops.
+        skipped: steps that were skipped before a resumed training was interrupted.
     """
 
-    def __init__(self, allowed: int) -> None:
-        self._allowed, self.skipped = allowed, 0
+    def __init__(self, allowed: int, skipped: int = 0) -> None:
+        self._allowed, self.skipped = allowed, skipped
 
     def on_pre_optimizer_step(self, args: Any, state: Any, control: Any, model: Any = None, **kwargs: Any) -> None:
         """Drop the gradients of a broken step; a parameter without one is left as it is.

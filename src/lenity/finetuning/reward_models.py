@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-import time
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,9 @@ from lenity.data.preferences import Labelled, Pair, load_labels, load_pairs
 from lenity.data.seen import check_split, unseen
 from lenity.distributed import launch
 from lenity.errors import RewardError
-from lenity.finetuning import supervised as sft
+from lenity.finetuning import output, training
+from lenity.finetuning.output import Output
+from lenity.finetuning.training import adapted
 from lenity.models.window import readable
 from lenity.pareto import confidence
 from lenity.rewards.asking import score_all
@@ -30,37 +32,50 @@ from lenity.rewards.templates import encode, padding_side
 SATURATED = 4.6  # |logit| beyond which a logistic loss has lost 99 % of its gradient
 
 
-def run(config: RewardTrainingConfig) -> dict[str, Any]:
+def run(config: RewardTrainingConfig, *, resume: bool = False, gently: bool = False) -> dict[str, Any]:
     """Train, write the model, its tokenizer and how to read it to ``output``; return the report (also ``report.json``).
 
     The report's figures come from the saved model, loaded and scored as in alignment.
 
+    Args:
+        config: of the training.
+        resume: go on with a training that was interrupted in ``output``, or whose model is saved and not measured.
+        gently: SIGINT and SIGTERM end it after the step that runs, saved.
+
     Raises:
+        CheckpointError: ``output`` holds a model already, or a training that cannot go on so.
         DataError: no usable rows.
         RewardError: the template does not fit the model.
+        StoppedError: a signal ended it.
     """
-    from lenity.finetuning.guard import Guard
-    from lenity.finetuning.progress import tracked
+    return output.run(config, partial(_train_and_measure, config), resume=resume, gently=gently)
 
+
+def _train_and_measure(config: RewardTrainingConfig, folder: Output) -> dict[str, Any]:
     rows, held_out, read, left_out = _rows(config)
-    start = time.perf_counter()
+    report = folder.trained
+    if report is None:
+        report = _train(config, folder, rows) | {"data": str(read), "held_out_rows_trained_on": left_out}
+        folder.keep(report)
+    return report | _measure(config, held_out)
+
+
+def _train(config: RewardTrainingConfig, folder: Output, rows: list[Any]) -> dict[str, Any]:
+    """Train and save; what to report of that."""
     report: dict[str, Any] = {}
-    trainer, tokenizer = _trainer(config, rows, report)
-    guard = Guard(config.non_finite_steps)
-    trainer.add_callback(guard)
-    with tracked(trainer, "training the reward", config.logging):
-        steps = trainer.train().global_step
-    report |= {"data": str(read), "rows": len(rows), "steps": steps, "non_finite_steps": guard.skipped}
-    report["seconds"] = round(time.perf_counter() - start, 1)
+    trainer, tokenizer = _trainer(config, folder, rows, report)
+    result = training.train(trainer, config, "training the reward", folder.notify, request=folder.request)
     _write_settings(
         config, readable(config.max_length, trainer.model)
     )  # before the weights: a folder with weights is complete
-    model = sft.save(trainer, tokenizer, config, report)
-    report |= {"parameters": model.num_parameters(), "held_out_rows_trained_on": left_out} | _measure(
-        config, held_out, model.device
-    )
-    (Path(config.output) / "report.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
-    return report
+    model = folder.save(trainer, tokenizer)
+    return report | {
+        "rows": result.rows,
+        "steps": result.steps,
+        "non_finite_steps": result.non_finite_steps,
+        "seconds": result.seconds,
+        "parameters": model.num_parameters(),
+    }
 
 
 def _write_settings(config: RewardTrainingConfig, max_length: int) -> None:
@@ -105,7 +120,7 @@ def _rows(config: RewardTrainingConfig) -> tuple[list[Any], list[Any], ReadRepor
     return rows, evenly_spaced(fresh, config.eval_limit), report, len(held_out) - len(fresh)
 
 
-def _trainer(config: RewardTrainingConfig, rows: list[Any], report: dict[str, Any]) -> tuple[Any, Any]:
+def _trainer(config: RewardTrainingConfig, folder: Output, rows: list[Any], report: dict[str, Any]) -> tuple[Any, Any]:
     from datasets import Dataset
     from transformers import set_seed
 
@@ -115,8 +130,9 @@ def _trainer(config: RewardTrainingConfig, rows: list[Any], report: dict[str, An
     model, tokenizer = build(config, texts, num_labels=1 if config.pairs else 2)
     if config.pairs:
         set_seed(config.seed)  # as RewardTrainer does before it makes an adapter itself
-    model = sft.adapted(model, config, "SEQ_CLS", report)
+    model = adapted(model, config, "SEQ_CLS", report)
     tokenizer.padding_side = padding_side(model)
+    arguments = training.arguments(config, folder.checkpoints, len(rows))
     longest = readable(config.max_length, model)
     prompts = [row.prompt for row in rows]
     columns = [
@@ -134,25 +150,23 @@ def _trainer(config: RewardTrainingConfig, rows: list[Any], report: dict[str, An
             name: [row["input_ids"] for row in column]
             for name, column in zip(("chosen_ids", "rejected_ids"), columns, strict=True)
         }
-        return _pair_trainer(config, model, tokenizer, Dataset.from_dict(ids)), tokenizer
+        return _pair_trainer(arguments, model, tokenizer, Dataset.from_dict(ids)), tokenizer
     data = [encoded | {"labels": row.label} for encoded, row in zip(columns[0], rows, strict=True)]
-    return _label_trainer(config, model, tokenizer, Dataset.from_list(data)), tokenizer
+    return _label_trainer(arguments, model, tokenizer, Dataset.from_list(data)), tokenizer
 
 
-def _pair_trainer(config: RewardTrainingConfig, model: Any, tokenizer: Any, data: Any) -> Any:
+def _pair_trainer(arguments: dict[str, Any], model: Any, tokenizer: Any, data: Any) -> Any:
     from trl import RewardConfig, RewardTrainer
 
-    arguments = RewardConfig(**sft.arguments(config, len(data)), max_length=None)
-    return RewardTrainer(
-        model=model, args=arguments, train_dataset=data, processing_class=tokenizer
-    )  # fmt: skip
+    settings = RewardConfig(**arguments, max_length=None)
+    return RewardTrainer(model=model, args=settings, train_dataset=data, processing_class=tokenizer)
 
 
-def _label_trainer(config: RewardTrainingConfig, model: Any, tokenizer: Any, data: Any) -> Any:
+def _label_trainer(arguments: dict[str, Any], model: Any, tokenizer: Any, data: Any) -> Any:
     from transformers import DataCollatorWithPadding, Trainer, TrainingArguments
 
-    arguments = TrainingArguments(**sft.arguments(config, len(data)))
-    return Trainer(model=model, args=arguments, train_dataset=data, data_collator=DataCollatorWithPadding(tokenizer))
+    collator = DataCollatorWithPadding(tokenizer)
+    return Trainer(model=model, args=TrainingArguments(**arguments), train_dataset=data, data_collator=collator)
 
 
 def _texts(row: Pair | Labelled) -> tuple[str, ...]:
@@ -163,9 +177,11 @@ def _whole(row: Pair | Labelled) -> list[str]:
     return [row.prompt + text for text in _texts(row)]
 
 
-def _measure(config: RewardTrainingConfig, held_out: list[Any], device: Any) -> dict[str, Any]:
-    """Accuracy with its interval, the longer-wins baseline, and where the scores lie."""
-    reward = RewardModelSpec(model=config.output).load(device)
+def _measure(config: RewardTrainingConfig, held_out: list[Any]) -> dict[str, Any]:
+    """Accuracy of the saved model with its interval, the longer-wins baseline, and where the scores lie."""
+    from accelerate import PartialState
+
+    reward = RewardModelSpec(model=config.output).load(PartialState().device)
     prompts = [row.prompt for row in held_out]
 
     def scores_of(reward: Any, texts: Sequence[str]) -> Any:

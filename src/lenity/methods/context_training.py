@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,15 +11,16 @@ from typing import Any
 import numpy as np
 import torch
 
-from lenity.config.stages import StageConfig
+from lenity.config.stages import Optimisation
 from lenity.console.progress import track
 from lenity.data.order import batch_at
 from lenity.data.preferences import load_pairs
 from lenity.distributed import seeds
-from lenity.finetuning.supervised import arguments
+from lenity.distributed.processes import ALONE
+from lenity.finetuning import training
+from lenity.finetuning.supervised import completion_trainer
 from lenity.methods.context_settings import Stages
-from lenity.methods.examples import Examples, encode
-from lenity.methods.rejection import reaches_quantile
+from lenity.methods.examples import Examples, encode, reaches_quantile
 from lenity.methods.score_prompts import check_spelling, condition, original
 from lenity.methods.score_scale import Scale
 from lenity.models.policy import merged
@@ -26,8 +28,8 @@ from lenity.models.window import readable
 from lenity.rewards.asking import score_all
 from lenity.runs.config import RunConfig
 from lenity.runs.folder import RunFolder
-from lenity.training.setup import World, load_world
-from lenity.training.stages import Clock
+from lenity.training.setup import World, load_world, speaker
+from lenity.training.stages import Clock, Log, trackers
 
 SCORED_AT_ONCE = 512
 
@@ -39,15 +41,16 @@ def train(method: Stages, config: RunConfig, run: RunFolder) -> None:
     seeds.seed(config.seed, "setup")
     world = load_world(config, device)
     check_spelling(world.tokenizer, len(config.rewards))
-    training = _Training(method, config, run, world)
     rows = run.metrics()
     run.truncate(len(rows))
-    if rows:
-        world.policy.load_adapter(str(training.folder / str(len(rows))), "default", is_trainable=True)
-    for stage in range(len(rows), 1 + method.online.rounds):
-        if training.tokens_left <= 0:
-            break
-        training.stage(stage)
+    with trackers(config.logging.trackers, run.path, config.dump(), ALONE) as log:
+        stages = _Training(method, config, run, world, log)
+        if rows:
+            world.policy.load_adapter(str(stages.folder / str(len(rows))), "default", is_trainable=True)
+        for stage in range(len(rows), 1 + method.online.rounds):
+            if stages.tokens_left <= 0:
+                break
+            stages.stage(stage)
     run.save_adapter(world.policy)
 
 
@@ -57,11 +60,17 @@ class _Training:
     config: RunConfig
     run: RunFolder
     world: World
+    log: Log
 
     @property
     def folder(self) -> Path:
         """An adapter a finished stage, by number."""
         return self.run.path / "stages"
+
+    @property
+    def trainer(self) -> Path:
+        """Checkpoints within the stage that is being trained."""
+        return self.folder / "trainer"
 
     @property
     def tokens_left(self) -> float:
@@ -70,7 +79,7 @@ class _Training:
 
     def stage(self, number: int) -> None:
         """Examples -> training -> adapter -> row; stage 0 is the offline one."""
-        clock, method = Clock(), self.method
+        clock = Clock()
         with clock("generate"):
             examples, tokens = self._offline() if number == 0 else self._answers(number)
         with clock("score"):
@@ -81,11 +90,11 @@ class _Training:
             learned = examples
         else:
             learned = self._kept(examples, number)
-        settings = method.offline if number == 0 else method.online
         with clock("update"):
-            report = scoring | self._tune(learned, number, settings.steps, settings.learning_rate)
+            report = scoring | self._tune(learned, number)
         self.world.policy.save_pretrained(self.folder / str(number + 1))
         self._record(number, examples, report | {"kept": len(learned), "tokens": tokens}, clock)
+        shutil.rmtree(self.trainer)
 
     def _offline(self) -> tuple[Examples, int]:
         if pairs := self.method.offline.pairs:
@@ -158,47 +167,32 @@ class _Training:
         mixed = rng.permutation(good)[: round(online.originals * len(kept))]
         return kept.join(offline.take(mixed.tolist()))
 
-    def _tune(self, examples: Examples, number: int, steps: int, rate: float) -> dict[str, Any]:
-        """Completion-only fine-tuning of the adapter through TRL's ``SFTTrainer``."""
-        from datasets import Dataset
-        from trl import SFTConfig, SFTTrainer
-
-        from lenity.finetuning.guard import Guard
-        from lenity.finetuning.progress import tracked
-
-        config, scale = self.config, Scale.load(self.run)
+    def _tune(self, examples: Examples, number: int) -> dict[str, Any]:
+        """Completion-only fine-tuning of the adapter, from the newest checkpoint of this stage where there is one."""
+        config, method, world, scale = self.config, self.method, self.world, Scale.load(self.run)
         shown = [
             condition(prompt, scores)
             for prompt, scores in zip(examples.prompts, scale.apply(examples.raw).tolist(), strict=True)
         ]
-        rows = encode(self.world.tokenizer, shown, examples, readable(self.method.max_length, self.world.policy))
-        stage = StageConfig(
-            output=str(self.folder / "trainer"), seed=config.seed + number, model=config.policy.model, max_steps=steps,
-            batch_size=self.method.batch_size, learning_rate=rate, warmup=0,
-            weight_decay=self.method.offline.weight_decay if number == 0 else 0,
+        rows = encode(world.tokenizer, shown, examples, readable(method.max_length, world.policy))
+        stage = method.offline if number == 0 else method.online
+        settings = Optimisation(
+            seed=config.seed + number, max_steps=stage.steps, batch_size=method.batch_size, learning_rate=stage.learning_rate,
+            schedule="linear" if number == 0 else "constant", warmup=0,
+            weight_decay=method.offline.weight_decay if number == 0 else 0,
+            non_finite_steps=config.tolerance.non_finite_steps, logging=config.logging,
         )  # fmt: skip
-        own = {"lr_scheduler_type": "linear" if number == 0 else "constant"}
-        trainer = SFTTrainer(
-            model=self.world.policy,
-            args=SFTConfig(
-                **arguments(stage, len(rows)) | own, max_length=None, dataset_kwargs={"skip_prepare_dataset": True}
-            ),
-            train_dataset=Dataset.from_list(rows),
-            processing_class=self.world.tokenizer,
-        )
         title = "learning scores" if number == 0 else f"round {number}: learning"
-        guard = Guard(config.tolerance.non_finite_steps)
-        trainer.add_callback(guard)
-        with tracked(trainer, title, config.logging):
-            result = trainer.train()
+        trainer = completion_trainer(world.policy, world.tokenizer, rows, settings, self.trainer / str(number + 1))
+        result = training.train(trainer, settings, title, speaker(config.logging, self.run, ALONE), otherwise="restart")
         return {
-            "loss": result.training_loss, "rows": len(rows), "too_long": len(examples) - len(rows),
-            "non_finite_steps": guard.skipped,
-            "forward_passes": result.global_step, "backward_passes": result.global_step,
+            "loss": result.loss, "rows": len(rows), "too_long": len(examples) - len(rows),
+            "non_finite_steps": result.non_finite_steps,
+            "forward_passes": result.steps, "backward_passes": result.steps,
         }  # fmt: skip
 
     def _record(self, number: int, scored: Examples, report: Mapping[str, Any], clock: Clock) -> None:
-        """One row of metrics and a few samples."""
+        """Write one row of metrics and a few samples, and log the row."""
         config = self.config
         named = zip(config.rewards, scored.raw.mean(0).tolist(), strict=True)
         standard = Scale.load(self.run).apply(scored.raw).mean(0).tolist()
@@ -213,6 +207,7 @@ class _Training:
             for i in range(min(config.logging.samples, len(scored)))
         ]  # fmt: skip
         self.run.append(row, samples)
+        self.log(row, number + 1)
 
     @property
     def _offline_file(self) -> Path:

@@ -1,4 +1,4 @@
-"""Scored responses to learn from, on disk and as token rows."""
+"""Scored responses to learn from: on disk, as token rows, and which of them rejection sampling keeps."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from lenity.data.tokens import IGNORED, Span, encode_turns
 from lenity.errors import DataError
@@ -73,3 +73,21 @@ def encode(tokenizer: Any, shown: Sequence[str], examples: Examples, max_length:
             f"method.max_length is {max_length}, and every one of {len(texts)} examples is longer.", "Raise it."
         )
     return rows
+
+
+def reaches_quantile(scores: ArrayLike, quantile: float) -> NDArray[np.bool_]:
+    """Which rows rejection sampling keeps (arXiv 2402.10207, section 3.3): those where any objective's score reaches
+    that objective's quantile over the rows.
+
+    Args:
+        scores: (n, K).
+        quantile: in [0, 1].
+
+    Returns:
+        (n,).
+
+    >>> reaches_quantile([[0.0, 5.0], [1.0, 4.0], [2.0, 3.0]], 1.0).tolist()
+    [True, False, True]
+    """
+    table = np.asarray(scores, dtype=np.float64)
+    return np.asarray((table >= np.quantile(table, quantile, axis=0)).any(1), dtype=bool)

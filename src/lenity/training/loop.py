@@ -6,6 +6,7 @@ from contextlib import nullcontext
 
 from lenity.config.base import member_name
 from lenity.console.progress import track
+from lenity.distributed import stopping
 from lenity.distributed.processes import Processes
 from lenity.distributed.sharding import unsharded
 from lenity.errors import ConfigError, StoppedError
@@ -13,7 +14,7 @@ from lenity.rules import Rule
 from lenity.runs.config import RunConfig
 from lenity.runs.folder import RunFolder
 from lenity.runs.method import METHODS
-from lenity.training import engines, stopping, summary
+from lenity.training import engines, summary
 from lenity.training.constants import constants_of
 from lenity.training.opening import opened
 from lenity.training.setup import prepare

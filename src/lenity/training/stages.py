@@ -36,7 +36,7 @@ from lenity.training.schedule import advance, steps
 from lenity.training.setup import Trainer, World
 from lenity.update.kl import AdaptiveKL, FixedKL, resumed
 
-Log = Callable[[dict[str, float], int], None]  # numbers by name, and the iteration that they are of
+Log = Callable[[dict[str, Any], int], None]  # a row of metrics, and the iteration that it is of
 
 
 @dataclass
@@ -141,7 +141,7 @@ class Stages:
         row = {"iteration": done} | row | {"tokens_per_second": speed, "seconds": clock.seconds}
         if self.trainer.processes.first:
             self.run.append(row, self._samples(batch, done))
-            log(_flat(row), done)
+            log(row, done)
             if self.config.policy.compile and done == 2:
                 self._say_what_compiling_took(row)
         return row
@@ -261,7 +261,7 @@ class Stages:
 
 @contextmanager
 def trackers(names: Sequence[str], folder: Path, settings: Mapping[str, Any], processes: Processes) -> Iterator[Log]:
-    """TensorBoard, W&B or trackio, those of ``names``; takes numbers by name and the iteration that they are of.
+    """TensorBoard, W&B or trackio, those of ``names``; takes a row of metrics and the iteration that it is of.
 
     Args:
         names: of trackers.
@@ -270,13 +270,13 @@ def trackers(names: Sequence[str], folder: Path, settings: Mapping[str, Any], pr
         processes: the first one tracks.
     """
     if not (names and processes.first):
-        yield lambda numbers, iteration: None
+        yield lambda row, iteration: None
         return
     from accelerate import Accelerator
 
     accelerator = Accelerator(log_with=list(names), project_dir=str(folder))
     accelerator.init_trackers("lenity", config={key: str(value) for key, value in settings.items()})
-    yield lambda numbers, iteration: accelerator.log(numbers, step=iteration)
+    yield lambda row, iteration: accelerator.log(_flat(row), step=iteration)
     for tracker in accelerator.trackers:  # its end_training would part the processes too
         tracker.finish()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from lenity.console.progress import elapsed
 from lenity.evaluation.protocol import FRONT_RULE, MARGIN, Protocol
 from lenity.report import judge
 from lenity.report.comparison import Comparison
@@ -22,23 +23,10 @@ def budget(comparison: Comparison) -> Table | None:
     for found in comparison.everyone:
         cost = found.cost
         counts = (cost.tokens, cost.reward_calls, cost.forward_passes, cost.backward_passes)
-        cells = [f"{cost.runs:g}", *(f"{count:,.0f}" for count in counts), duration(cost.seconds)]
+        cells = [f"{cost.runs:g}", *(f"{count:,.0f}" for count in counts), elapsed(cost.seconds)]
         rows.append([Cell(found.method), *map(Cell, cells)])
     caption = f"What the trainings behind each method's front took, one seed; each training leaves one adapter to store. {PASSES}"
     return Table(headings, rows, caption)
-
-
-def duration(seconds: float) -> str:
-    """Hours, minutes and seconds, the two largest.
-
-    >>> duration(42), duration(95), duration(7260)
-    ('42 s', '1 min 35 s', '2 h 1 min')
-    """
-    minutes, rest = divmod(round(seconds), 60)
-    hours, left = divmod(minutes, 60)
-    if hours:
-        return f"{hours:,} h {left} min"
-    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
 
 
 def protocol(evidence: Evidence) -> list[tuple[str, str]]:

@@ -7,7 +7,7 @@ import math
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lenity.methods.rejection import reaches_quantile
+from lenity.methods.examples import reaches_quantile
 
 TABLES = st.integers(1, 4).flatmap(
     lambda k: st.lists(st.lists(st.integers(-5, 5).map(float), min_size=k, max_size=k), min_size=1, max_size=12)

@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM as a wish to end: the work in hand is finished and saved first."""
+"""SIGINT and SIGTERM as a request to stop: the iteration or step that runs is finished and saved first."""
 
 from __future__ import annotations
 
@@ -23,11 +23,12 @@ class StopRequest:
 
 
 @contextmanager
-def gently(notify: Callable[[str], None], *, enabled: bool) -> Iterator[StopRequest]:
-    """Keep the first signal as a wish; a second one acts as ever.
+def gently(notify: Callable[[str], None], *, enabled: bool, unit: str = "iteration") -> Iterator[StopRequest]:
+    """The request that the first signal makes; a second signal acts as it does without this.
 
     Args:
-        notify: gets a word when the signal comes.
+        notify: gets a sentence when the signal comes.
+        unit: what is finished before the state is saved.
         enabled: False leaves signals alone; so does any thread but the main one.
     """
     request = StopRequest()
@@ -40,7 +41,7 @@ def gently(notify: Callable[[str], None], *, enabled: bool) -> Iterator[StopRequ
         request.came = signal.Signals(number)
         for each, handler in before.items():
             signal.signal(each, handler)
-        notify(f"{request.came.name}: finishing the iteration, then saving. Once more ends at once.")
+        notify(f"{request.came.name}: finishing the {unit}, then saving. Once more ends at once.")
 
     for each in before:
         signal.signal(each, note)
