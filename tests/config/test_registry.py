@@ -61,7 +61,7 @@ class Mine(AdvantageRule):
     def objective_scale(self, advantages, weights):
         return advantages.abs() ** 0
 """
-ABSTRACT = RULE.replace("def mask", "def other")
+ABSTRACT = RULE.replace("def objective_scale", "def other")
 PLAIN = RULE.replace("(AdvantageRule)", "")
 
 
@@ -178,11 +178,11 @@ def test_a_class_that_is_no_rule_is_named_with_its_package(tmp_path, code, why):
 
 def test_a_plug_in_that_fails_at_work_is_named(tmp_path):
     code = RULE.format(name="mine").replace(
-        "def mask", "def work(self, config, prompts):\n        return {}['lost']\n    def mask"
+        "def objective_scale", "def work(self, config, prompts):\n        return {}['lost']\n    def objective_scale"
     )
     package(tmp_path, "theirs", code, "lenity.rules", mine="theirs:Mine")
-    call = "import sys; sys.argv = ['lenity', 'methods', 'x']\nimport lenity.cli.methods as m\nfrom lenity.rules import RULES\n"
-    call += "m._describe = lambda *a: RULES['mine']().work(None, 0)\nfrom lenity.cli.main import main\nmain()"
+    call = "import sys; sys.argv = ['lenity', 'methods', 'mine']\nimport lenity.cli.members as m\nfrom lenity.rules import RULES\n"
+    call += "m.described = lambda *a: RULES['mine']().work(None, 0)\nfrom lenity.cli.main import main\nmain()"
     path = os.pathsep.join(filter(None, (str(tmp_path), os.environ.get("PYTHONPATH"))))
     found = subprocess.run(
         [sys.executable, "-c", call], check=False, env=os.environ | {"PYTHONPATH": path}, capture_output=True, text=True
@@ -212,7 +212,7 @@ def test_a_rule_of_an_outside_package(tmp_path):
     )
     assert run(tmp_path, code).splitlines() == ["[2.5, 0.0, -2.5]", "[2.5, 2.0, -2.5]"]
     listed = run(tmp_path, "from lenity.cli.main import cli\ncli(['methods', 'unanimous'])")
-    assert "unanimous · after the AND-mask" in listed
+    assert "unanimous · plug-in 'unanimous' of package 'your_package'" in listed and "after the AND-mask" in listed
     documented = run(tmp_path, "import doctest, your_package.unanimous as rule\nprint(doctest.testmod(rule))")
     assert documented.strip() == "TestResults(failed=0, attempted=2)"
 

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import click
 
+from lenity.cli.help import write_names
 from lenity.cli.spelling import takes_fields
 from lenity.runs.config import RunConfig
 
 
-@takes_fields(RunConfig)
+@takes_fields(RunConfig, write_names)
 @click.argument("config", type=click.Path())
 @click.option(
     "--prompts", "count", type=click.IntRange(min=4), default=64, show_default=True, help="Responses to measure on."

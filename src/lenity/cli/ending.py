@@ -77,12 +77,11 @@ def _parts(error: BaseException) -> tuple[str, str, int]:
 
 def _plug_in(error: BaseException) -> str:
     """The plug-in whose code ``error`` comes out of, in words; empty where it is none's."""
-    from lenity.data.base import DATASETS
-    from lenity.rewards.base import REWARDS
-    from lenity.rules.base import RULES
+    from lenity.config.members import open_sets
+    from lenity.runs.config import RunConfig
 
     modules = [frame.f_globals.get("__name__", "") for frame, _ in traceback.walk_tb(error.__traceback__)]
-    registries = (RULES, REWARDS, DATASETS)
+    registries = [one.registry for one in open_sets(RunConfig)]
     return next((found for name in reversed(modules) for one in registries if (found := one.origin(name))), "")
 
 

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from lenity.cli.help import write_names
 from lenity.cli.spelling import takes_fields
+from lenity.runs.changes import EVALUATED, LABEL, changes
 from lenity.runs.config import RunConfig
 
 if TYPE_CHECKING:
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
     from lenity.runs.folder import RunFolder
 
 
-@takes_fields(RunConfig)
+@takes_fields(RunConfig, partial(write_names, only=EVALUATED))
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option(
     "--protocol",
@@ -140,7 +142,6 @@ def _changed(config: RunConfig, arguments: list[str], given: Protocol | None) ->
     """``config`` with the way of evaluation that ``given`` says, then with ``arguments``."""
     from lenity.config.load import override, parse
     from lenity.errors import ConfigError
-    from lenity.runs.changes import EVALUATED, LABEL, changes
 
     before = config.dump()
     taken = {"evaluation": before["evaluation"] | given.evaluation()} if given else {}

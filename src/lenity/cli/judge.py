@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lenity.cli.help import fields
 from lenity.cli.spelling import takes_fields
 from lenity.config.suggest import command as shell
 from lenity.errors import StoppedError
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
     from lenity.judge.run import Judged
 
 
-@takes_fields(JudgeConfig, epilog=fields(JudgeConfig))
+@takes_fields(JudgeConfig)
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option("--dry-run", is_flag=True, help="Print how much there is to ask and what it may cost, and stop.")
 @click.pass_context

@@ -24,7 +24,9 @@ COMMANDS = {
     "report": "Write one page from evaluated runs.",
     "push": "Publish a finished run on a model hub, with its card.",
     "lab": "See the paper's claims hold or fail, in worlds with exact gradients.",
-    "methods": "List the methods, with their settings and files.",
+    "methods": "List the methods, or show one with all its fields.",
+    "rewards": "List the rewards, or show one with all its fields.",
+    "readers": "List the readers of prompts, or show one with all its fields.",
 }
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import click
 
+from lenity.cli.help import write_names
 from lenity.cli.spelling import takes_fields
 from lenity.runs.config import RunConfig
 
 
-@takes_fields(RunConfig)
+@takes_fields(RunConfig, write_names)
 @click.argument("words", metavar="[CONFIG]", nargs=-1, type=click.UNPROCESSED)
 @click.option("--model", default=None, help="Policy, in place of the file's: a well-known hub name or a local folder.")
 @click.option(

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import click
 
-from lenity.cli.help import fields
 from lenity.cli.spelling import takes_fields
 from lenity.config.stages import RewardTrainingConfig
 
 
-@takes_fields(RewardTrainingConfig, epilog=fields(RewardTrainingConfig))
+@takes_fields(RewardTrainingConfig)
 @click.argument("config", type=click.Path())
 @click.pass_context
 def command(context: click.Context, config: str) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import click
 from pydantic import BaseModel
 
+from lenity.cli.help import write_fields
 from lenity.config.suggest import closest, did_you_mean
 from lenity.errors import ConfigError
 
@@ -31,12 +32,23 @@ class TakesFields(click.Command):
 
     Args:
         model: the configuration that is overridden.
+        write_help: writes the fields of a model at the end of the help text.
     """
 
-    def __init__(self, *, model: type[BaseModel], **options: Any) -> None:
+    def __init__(
+        self,
+        *,
+        model: type[BaseModel],
+        write_help: Callable[[click.HelpFormatter, type[BaseModel]], None],
+        **options: Any,
+    ) -> None:
         settings = {"ignore_unknown_options": True, "allow_extra_args": True}
         super().__init__(**options | {"context_settings": settings})
-        self._model = model
+        self._model, self._write_help = model, write_help
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The fields of the configuration; plug-ins are loaded only now."""
+        self._write_help(formatter, self._model)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Refuse what is neither an option nor a field, then as ever."""
@@ -60,6 +72,8 @@ class TakesFields(click.Command):
                 raise ConfigError(f"No such option '{name}'.", f"{hint}See {ctx.command_path} --help.")
 
 
-def takes_fields(model: type[BaseModel], **options: Any) -> Callable[[Callable[..., Any]], click.Command]:
+def takes_fields(
+    model: type[BaseModel], write_help: Callable[[click.HelpFormatter, type[BaseModel]], None] = write_fields
+) -> Callable[[Callable[..., Any]], click.Command]:
     """``click.command`` of class :class:`TakesFields`."""
-    return click.command(cls=TakesFields, model=model, **options)
+    return click.command(cls=TakesFields, model=model, write_help=write_help)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from lenity.cli.help import write_names
 from lenity.cli.spelling import takes_fields
 from lenity.runs.config import RunConfig
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from lenity.sweep.record import Outcome
 
 
-@takes_fields(RunConfig)
+@takes_fields(RunConfig, write_names)
 @click.argument("config", type=click.Path())
 @click.option("--methods", default=None, help="Methods, separated by commas; default: the file's.")
 @click.option(

@@ -6,13 +6,12 @@ import sys
 
 import click
 
-from lenity.cli.help import fields
 from lenity.cli.spelling import takes_fields
 from lenity.config.suggest import command as shell
 from lenity.runs.config import RunConfig
 
 
-@takes_fields(RunConfig, epilog=fields(RunConfig))
+@takes_fields(RunConfig)
 @click.argument("config", type=click.Path())
 @click.option("--resume", is_flag=True, help="Go on with the run in the output folder from its newest checkpoint.")
 @click.option(

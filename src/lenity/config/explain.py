@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-import types
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import takewhile
-from typing import Annotated, Any, Union, get_args, get_origin
+from typing import Any, get_args
 
 from pydantic import BaseModel
 
 from lenity.config.base import TYPE
+from lenity.config.fields import parts
 from lenity.config.plain import brief, dotted
 from lenity.config.suggest import did_you_mean
 from lenity.errors import ConfigError, LenityError
@@ -119,13 +119,13 @@ def section_at(annotation: Any, data: Any, path: Sequence[Any]) -> tuple[type[Ba
             field = section.model_fields.get(str(part))
             annotation = field.annotation if field else None
         else:
-            annotation = next((get_args(kind)[-1] for kind in _kinds(annotation) if get_args(kind)), None)
+            annotation = next((get_args(kind)[-1] for kind, _ in parts(annotation) if get_args(kind)), None)
         data = _inner(data, part)
     return _section(annotation, data)
 
 
 def _section(annotation: Any, data: Any) -> tuple[type[BaseModel] | None, str | None]:
-    for kind in _kinds(annotation):
+    for kind, _ in parts(annotation):
         if isinstance(kind, type) and issubclass(kind, BaseModel):
             if open_set := getattr(kind, "open_set", None):
                 return _member(open_set, data), TYPE
@@ -142,17 +142,6 @@ def _member(registry: Any, data: Any) -> type[BaseModel] | None:
     except ConfigError:  # which is told where it stands
         return None
     return found
-
-
-def _kinds(annotation: Any) -> Iterator[Any]:
-    """The members of a union, without what is said about them."""
-    if get_origin(annotation) is Annotated:
-        yield from _kinds(get_args(annotation)[0])
-    elif get_origin(annotation) in {Union, types.UnionType}:
-        for part in get_args(annotation):
-            yield from _kinds(part)
-    else:
-        yield annotation
 
 
 def _inner(data: Any, part: Any) -> Any:

@@ -72,6 +72,10 @@ class Registry(Generic[T]):
         self._load_plug_ins()
         return iter(sorted(self._members))
 
+    def items(self) -> list[tuple[str, type[T]]]:
+        """Every member that is registered, by name, those of plug-ins too."""
+        return [(name, self._members[name]) for name in self]
+
     def name_of(self, member: type[T]) -> str:
         """The name a class was registered under."""
         self._load()

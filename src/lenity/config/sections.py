@@ -60,7 +60,7 @@ class Critic(Section):
 
 
 class VLLM(Section):
-    """`rollout.engine: vllm`, through TRL's `VLLMGeneration`."""
+    """The engine vLLM (`rollout.engine: vllm`), through TRL's `VLLMGeneration`."""
 
     mode: Literal["colocate", "server"] = Field(
         "colocate", description="colocate: in the training processes, on their devices; server: `vllm serve` elsewhere"

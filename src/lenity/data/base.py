@@ -14,7 +14,7 @@ from lenity.config.registry import Registry
 HUMAN, ASSISTANT = "\n\nHuman:", "\n\nAssistant:"
 
 DATASETS: Registry[PromptSource] = Registry(
-    "data set",
+    "reader",
     "lenity.datasets",
     ("lenity.data.hh_rlhf", "lenity.data.beavertails", "lenity.data.columns", "lenity.toy.prompts"),
     former="reader",

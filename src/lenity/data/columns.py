@@ -15,7 +15,10 @@ class Columns(PromptSource):
     """One column of bare questions, or of prompts that have the Human/Assistant form already."""
 
     places = ("dataset",)
-    dataset: str = Field(description="hub name, local folder, or .jsonl/.json/.csv/.tsv(.gz)/.parquet file")
+    dataset: str = Field(
+        description="hub name, local folder, or .jsonl/.json/.csv/.tsv(.gz)/.parquet file",
+        examples=["data/questions.jsonl"],
+    )
     subset: Inside | None = Field(None, description="sub-folder of the data set")
     prompt: str = Field("prompt", description="column with the prompts")
 

@@ -38,7 +38,9 @@ class FunctionSpec(RewardSpec):
     """``f(prompts, responses) -> list of floats``."""
 
     places = ("function",)
-    function: str = Field(description="package.module:function or file.py:function")
+    function: str = Field(
+        description="package.module:function or file.py:function", examples=["my_rewards.py:politeness"]
+    )
     sign: int = Field(1, ge=-1, le=1, description="-1 where lower is better")
     timeout: Positive | None = Field(
         600,

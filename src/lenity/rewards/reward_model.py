@@ -33,7 +33,9 @@ class RewardModelSpec(RewardSpec):
     """Fields left unset take what the model's own ``lenity_reward.json`` says, then the value named here."""
 
     places = ("model",)
-    model: str = Field(description="hub name or local folder of a sequence-classification model")
+    model: str = Field(
+        description="hub name or local folder of a sequence-classification model", examples=["org/helpful-reward-model"]
+    )
     revision: str | None = Field(None, description="branch, tag or commit on the hub")
     template: Template | None = Field(None, description="pair, transcript (default) or response: what the model reads")
     label: int | None = Field(

@@ -34,7 +34,9 @@ class ToyReward(Reward):
 class ToyRewardSpec(RewardSpec):
     """An exact preference of the toy world."""
 
-    preference: Literal["helpful", "harmless", "humorous"] = Field(description="which of the three exact scores")
+    preference: Literal["helpful", "harmless", "humorous"] = Field(
+        description="which of the three exact scores", examples=["helpful"]
+    )
 
     def load(self, device: torch.device) -> ToyReward:
         """The rule; no device is needed."""
