@@ -38,7 +38,7 @@ def rows(model: type[BaseModel], prefix: str = "", defaults: Any = None) -> Iter
 
     >>> from lenity.config.sections import RewardNoise
     >>> next(rows(RewardNoise, "reward_noise."))
-    Row(path='reward_noise.fraction', type='float >= 0 and <= 1', default='required', description='share of each batch whose scores are noisy')
+    Row(path='reward_noise.fraction', type='float >= 0 and <= 1', default='required', description='fraction of each batch whose scores get noise')
     """
     for name, info in model.model_fields.items():
         default = getattr(defaults, name, info.get_default(call_default_factory=True))

@@ -43,16 +43,20 @@ Method = Annotated[Rule, _parsed(Rule.open_set), _dumped(Rule.open_set)]
 class RunConfig(Section):
     """One policy, aligned at one point of the weight simplex."""
 
-    output: str = Field(description="run folder; it must not exist yet, or be resumed")
-    seed: int = Field(0, ge=0, description="of prompts, sampling, initial weights and order")
-    iterations: int = Field(100, ge=1, description="generate - score - update rounds")
+    output: str = Field(description="run folder; it must not exist, unless the run is resumed")
+    seed: int = Field(0, ge=0, description="random seed of prompts, sampling, initial weights and order")
+    iterations: int = Field(
+        100, ge=1, description="iterations; each generates, scores, computes advantages and updates"
+    )
     policy: s.Policy
-    prompts: Prompts
-    weights: dict[Name, float] = Field(description="preference weights by objective; at least 0, sum 1")
-    rewards: dict[Name, Reward] = Field(description="a reward for each objective, by the same names")
-    method: Annotated[Method, Field(validate_default=True)] = "plc"  # type: ignore[assignment]
+    prompts: Prompts = Field(description="where the prompts of training are read from")
+    weights: dict[Name, float] = Field(
+        description="preference weight of each objective; each is at least 0, and they sum to 1"
+    )
+    rewards: dict[Name, Reward] = Field(description="reward of each objective, by the same names as weights")
+    method: Annotated[Method, Field(validate_default=True, description="how the policy at the weights is made")] = "plc"  # type: ignore[assignment]
     preset: Literal["paper"] | None = Field(
-        None, description="paper: what is not set here is as the method's paper has it, see docs/methods.md"
+        None, description="paper: fields that are not set have the values of the method's paper (docs/methods.md)"
     )
     critic: s.Critic = s.Critic()
     rollout: s.Rollout = s.Rollout()
@@ -61,12 +65,14 @@ class RunConfig(Section):
     optimizer: s.Optimizer = s.Optimizer()
     standardisation: s.Standardisation = s.Standardisation()
     reward_noise: s.RewardNoise | None = Field(
-        None, description="noise on the scores that training sees; default: none"
+        None, description="noise on the scores that training reads; default: none"
     )
     tolerance: s.Tolerance = s.Tolerance()
-    held_out_prompts: Prompts | None = Field(None, description="prompts of `lenity evaluate`; never trained on")
+    held_out_prompts: Prompts | None = Field(
+        None, description="where `lenity evaluate` reads its prompts from; default: there is no evaluation"
+    )
     held_out_rewards: dict[Name, Reward] = Field(
-        {}, description="rewards measured by `lenity evaluate` but not trained on"
+        {}, description="rewards that `lenity evaluate` measures, and that are not trained on"
     )
     budget: s.Budget = s.Budget()
     evaluation: s.Evaluation = s.Evaluation()
