@@ -1,4 +1,4 @@
-"""The configuration of one alignment run: the whole of it is written, resolved, to the run folder."""
+"""The configuration of one alignment run, which is written, complete and resolved, to the run folder."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from lenity.rules.presets import filled
 
 
 def _parsed(registry: Registry[Any]) -> BeforeValidator:
-    """A member of an open set; its errors name the field as pydantic's own do."""
+    """A validator that parses a member of an open set; its errors name the field as pydantic's own do."""
 
     def parse(value: Any) -> Any:
         try:
@@ -41,7 +41,7 @@ Method = Annotated[Rule, _parsed(Rule.open_set), _dumped(Rule.open_set)]
 
 
 class RunConfig(Section):
-    """One policy, aligned at one point of the weight simplex."""
+    """The configuration of one run: one policy, aligned at one point of the weight simplex."""
 
     output: str = Field(description="run folder; it must not exist, unless the run is resumed")
     seed: int = Field(0, ge=0, description="random seed of prompts, sampling, initial weights and order")
@@ -136,7 +136,7 @@ class RunConfig(Section):
         return Objectives(tuple(self.rewards), self.weights)
 
     def progress(self, iterations: int, tokens: int) -> float:
-        """The fraction of training that is done after so many iterations and generated tokens."""
+        """The fraction of training that is done after ``iterations`` iterations and ``tokens`` generated tokens."""
         return max(iterations / self.iterations, tokens / self.budget.tokens if self.budget.tokens else 0.0)
 
     def dump(self) -> dict[str, Any]:
