@@ -11,6 +11,7 @@ import yaml
 from click.testing import CliRunner
 
 from lenity.cli.main import cli
+from lenity.config.base import fields_of
 from lenity.config.members import open_sets
 from lenity.rules import RULES
 from lenity.runs.config import RunConfig
@@ -65,7 +66,7 @@ def test_the_configuration_page_has_every_member_in_use_with_its_fields(generate
             part = page.partition(f"\n### {kind} `{name}`\n")[2].partition("\n### ")[0].partition("\n## ")[0]
             used = yaml.safe_load(re.search("```yaml\n(.*?)```", part, re.DOTALL)[1])
             assert f"'type': '{name}'" in str(used)
-            own = [field for field in member.model_fields if field not in one.base.model_fields]
+            own = [field for field in fields_of(member) if field not in one.base.model_fields]
             assert all(re.search(rf"^\| `{field}[`.]", part, re.MULTILINE) for field in own), name
 
 

@@ -36,6 +36,9 @@ SETS = {"methods": "--method", "rewards": "--rewards.NAME", "readers": "--prompt
 def leaves(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
     """Paths of all fields of ``model``, found from the annotations alone; an open set is not entered."""
     for name, info in model.model_fields.items():
+        if name == getattr(model, "flat", None):
+            yield from leaves(info.annotation, prefix)
+            continue
         text, inner = f"{prefix}{name}", None
         queue: list[Any] = [(info.annotation, "")]
         while queue:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic.fields import FieldInfo
 
 from lenity.config.registry import Registry
 from lenity.errors import ConfigError, LenityError
@@ -21,12 +22,14 @@ class Section(BaseModel):
         open_set: the registry whose members derive from this class; in configurations ``type`` selects one.
         shorthand: the field that ``name:value`` sets.
         places: fields that hold a file, a folder or a hub name; they are compared by contents, not by path.
+        flat: a field that is a section whose own fields stand in its place, beside the others.
         former: the present name of each field that was renamed; the former name is read, with a warning, for one version.
     """
 
     open_set: ClassVar[Registry[Any] | None] = None
     shorthand: ClassVar[str | None] = None
     places: ClassVar[tuple[str, ...]] = ()
+    flat: ClassVar[str | None] = None
     former: ClassVar[Mapping[str, str]] = {}
 
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, protected_namespaces=())
@@ -42,6 +45,15 @@ class Section(BaseModel):
                 "The field '%s' is called '%s' now; '%s' is read until the next version.", old, cls.former[old], old
             )
         return {cls.former.get(name, name): value for name, value in data.items()}
+
+
+def fields_of(model: type[BaseModel]) -> dict[str, FieldInfo]:
+    """Fields by name, as they stand in a configuration."""
+    found: dict[str, FieldInfo] = {}
+    for name, field in model.model_fields.items():
+        inner = field.annotation if name == getattr(model, "flat", None) else None
+        found |= fields_of(inner) if isinstance(inner, type) and issubclass(inner, BaseModel) else {name: field}
+    return found
 
 
 S = TypeVar("S", bound=Section)

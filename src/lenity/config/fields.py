@@ -15,6 +15,8 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
+from lenity.config.base import fields_of
+
 NAME = "NAME"  # stands in a path for a name that the user chooses
 
 
@@ -40,7 +42,7 @@ def rows(model: type[BaseModel], prefix: str = "", defaults: Any = None) -> Iter
     >>> next(rows(RewardNoise, "reward_noise."))
     Row(path='reward_noise.fraction', type='float >= 0 and <= 1', default='required', description='fraction of each batch whose scores get noise')
     """
-    for name, info in model.model_fields.items():
+    for name, info in fields_of(model).items():
         default = getattr(defaults, name, info.get_default(call_default_factory=True))
         place, section = section_in(info.annotation)
         nested = section if getattr(section, "open_set", None) is None else None
@@ -56,7 +58,7 @@ def rows(model: type[BaseModel], prefix: str = "", defaults: Any = None) -> Iter
 def _described(model: type[BaseModel], name: str) -> str:
     """The description of the field ``name``, from the nearest class that gives one."""
     bases = [base for base in model.__mro__ if issubclass(base, BaseModel)]
-    fields = [base.model_fields[name] for base in bases if name in base.model_fields]
+    fields = [own[name] for own in map(fields_of, bases) if name in own]
     return next((field.description for field in fields if field.description), "")
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from lenity.config.base import TYPE, Section
+from lenity.config.base import TYPE, Section, fields_of
 from lenity.config.fields import NAME, Row, rows, section_in
 from lenity.config.registry import Registry
 
@@ -40,7 +40,7 @@ class Member:
         >>> member(REWARDS, "toy").example()
         {'type': 'toy', 'preference': 'helpful'}
         """
-        fields = self.section.model_fields.items()
+        fields = fields_of(self.section).items()
         return {TYPE: self.name, **{name: info.examples[0] for name, info in fields if info.examples}}
 
     def own_rows(self, base: type[Section]) -> list[Row]:
@@ -63,7 +63,7 @@ def open_sets(model: type[BaseModel]) -> list[OpenSet]:
 
 
 def _places(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, type[Section]]]:
-    for name, info in model.model_fields.items():
+    for name, info in fields_of(model).items():
         place, section = section_in(info.annotation)
         path = f"{prefix}{name}.{place}"
         if section is not None and issubclass(section, Section) and section.open_set is not None:
