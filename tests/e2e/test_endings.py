@@ -134,8 +134,8 @@ def test_an_unexpected_end_of_a_file_is_no_interruption(ends):
 def test_who_asked_for_the_end_gets_no_error(ends):
     assert ends(StoppedError("Saved.", "Go on with --resume.")) == (0, ["Saved.", "Go on with --resume."])
     assert ends(StoppedError("Saved.", exit_code=130)) == (130, ["Saved."])
-    again = "The same command with --resume (train) or again (sweep, demo) goes on."
-    assert ends(KeyboardInterrupt()) == (130, ["interrupted; what was saved is whole.", again])
+    again = "To go on, repeat the command; train needs --resume."
+    assert ends(KeyboardInterrupt()) == (130, ["interrupted; everything that was saved is complete.", again])
 
 
 @pytest.mark.parametrize("arguments", [["methods"], ["--help"]])

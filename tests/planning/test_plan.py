@@ -246,8 +246,8 @@ def test_the_command_says_what_to_change():
 @pytest.mark.parametrize(
     ("arguments", "what"),
     [
-        ([], "there is nothing to plan"),
-        (["--gpus", "2"], "there is nothing to plan"),
+        ([], "neither CONFIG nor --model is given"),
+        (["--gpus", "2"], "neither CONFIG nor --model is given"),
         (["--model", SMALL, "--gpu", "abacus"], "--gpu is 'abacus'"),
         (["--model", SMALL, "--gpus", "4", "--tensor-parallel", "3"], "does not divide"),
         (["--model", SMALL, "--ppo.epoch", "2"], "unknown field"),

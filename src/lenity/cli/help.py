@@ -68,6 +68,8 @@ def _parent(member: Member, known: Iterable[Member]) -> Member | None:
 
 
 def _meaning(row: Row) -> str:
+    if row.default == "null" and "default: " in row.description:  # which says what null stands for
+        return row.description
     default = "[required]" if row.default == "required" else f"[default: {row.default}]"
     return f"{row.description}  {default}".strip()
 

@@ -1,4 +1,4 @@
-"""``lenity reward``: train a reward model."""
+"""``lenity reward``: trains a reward model."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from lenity.config.stages import RewardTrainingConfig
 @click.argument("config", type=click.Path())
 @click.pass_context
 def command(context: click.Context, config: str) -> None:
-    """Train a reward model from preference pairs or from labels, as the YAML file CONFIG says.
+    """Train a reward model from preference pairs or from labels, with the settings of the YAML file CONFIG.
 
     Example: lenity reward reward.yaml --epochs 2
     """

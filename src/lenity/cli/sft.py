@@ -1,4 +1,4 @@
-"""``lenity sft``: fine-tune a model on transcripts."""
+"""``lenity sft``: fine-tunes a model on transcripts."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from lenity.config.stages import SFTConfig
 @click.argument("config", type=click.Path())
 @click.pass_context
 def command(context: click.Context, config: str) -> None:
-    """Fine-tune a model, or train a small one from scratch, as the YAML file CONFIG says.
+    """Fine-tune a model on transcripts, or train a small one from scratch, with the settings of the YAML file CONFIG.
 
     Example: lenity sft sft.yaml --epochs 2
     """
