@@ -13,6 +13,7 @@ from lenity.config.fields import Row, purpose, rows
 from lenity.config.members import Member, OpenSet, members, open_sets
 
 FIRST_COLUMN = 34  # characters; a longer name stands on a line of its own
+KEPT = "\N{NO-BREAK SPACE}"  # where a line must not be broken
 
 
 def write_fields(formatter: click.HelpFormatter, model: type[BaseModel]) -> None:
@@ -36,7 +37,10 @@ def by_section(fields: Iterable[Row]) -> dict[str, list[Row]]:
 def definitions(formatter: click.HelpFormatter, fields: Iterable[Row], prefix: str = "") -> None:
     """Write an option per field with its type, its description and its default."""
     if lines := [(f"--{prefix}{row.path} {row.type}", _meaning(row)) for row in fields]:
-        formatter.write_dl(lines, FIRST_COLUMN)
+        inner = click.HelpFormatter(width=formatter.width)
+        inner.current_indent = formatter.current_indent
+        inner.write_dl(lines, FIRST_COLUMN)
+        formatter.write(inner.getvalue().replace(KEPT, " "))
 
 
 def _write_open_set(formatter: click.HelpFormatter, open_set: OpenSet) -> None:
@@ -70,7 +74,7 @@ def _parent(member: Member, known: Iterable[Member]) -> Member | None:
 def _meaning(row: Row) -> str:
     if row.default == "null" and "default: " in row.description:  # which says what null stands for
         return row.description
-    default = "[required]" if row.default == "required" else f"[default: {row.default}]"
+    default = "[required]" if row.default == "required" else f"[default:{KEPT}{row.default}]"
     return f"{row.description}  {default}".strip()
 
 
