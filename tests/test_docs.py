@@ -78,3 +78,17 @@ def test_the_promises_name_tests_that_there_are(page, least):
     named = re.findall(r"`(test_\w+)`", text)
     assert len(named) > least and [name for name in named if f"def {name}(" not in sources] == []
     assert [path for path in re.findall(r"`(tests/[\w/.]+)`", text) if not (root / path).exists()] == []
+
+
+@pytest.mark.parametrize(
+    "page", sorted(path.stem for path in (SCRIPT.parents[1] / "docs").glob("*.md") if path.stem != "log")
+)
+def test_the_files_and_pages_that_a_page_names_exist(page):
+    """``log`` is a record of the past."""
+    docs = SCRIPT.parents[1] / "docs"
+    text = (docs / f"{page}.md").read_text(encoding="utf-8")
+    roots = [docs.parent, docs.parent / "src", docs.parent / "src" / "lenity"]
+    named = [*re.findall(r"`((?:\w+/)+\w+\.py)`", text), *re.findall(r"`(\w+/)`", text)]
+    of_runs = {"base/", "adapter/", "checkpoints/", "evaluations/"}
+    assert [path for path in named if path not in of_runs and not any((root / path).exists() for root in roots)] == []
+    assert [path for path in re.findall(r"\]\(([^)#:\s]+)", text) if not (docs / path).exists()] == []
