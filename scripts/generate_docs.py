@@ -66,7 +66,25 @@ def configuration() -> str:
         )
         parts.append(f"Every {kind} has these fields:\n\n{table(rows(one.base))}")
         parts += [member_section(each, one) for each in known]
+    parts += [command_section(command, model) for command, model in other_commands().items()]
     return "\n".join(parts)
+
+
+def other_commands() -> dict[str, type[BaseModel]]:
+    """The configurations of commands that read another file than that of a run."""
+    from lenity.config.stages import RewardTrainingConfig, SFTConfig
+    from lenity.judge.config import JudgeConfig
+    from lenity.sweep.config import SweepConfig
+
+    return {"sweep": SweepConfig, "sft": SFTConfig, "reward": RewardTrainingConfig, "judge": JudgeConfig}
+
+
+def command_section(command: str, model: type[BaseModel]) -> str:
+    """The fields of one command's configuration; those of a run in it are above."""
+    from lenity.config.fields import purpose, rows
+
+    fields = [each for each in rows(model) if not each.path.startswith("run.")]
+    return f"\n## Configuration of `lenity {command}`\n\n{purpose(model)}\n\n{table(fields)}"
 
 
 INTRODUCTION = """A run is one YAML file, which `lenity train`, `sweep`, `doctor`, `plan` and `evaluate` read. Every field below is set in the file, or on the command line as `--section.field value`:
@@ -110,7 +128,11 @@ def methods() -> str:
     from lenity.config.fields import explained, rows
     from lenity.rules import RULES
 
-    parts = [NOTE, "# Methods\n", "Set with `method: {type: ...}`; a new one is one file (CONTRIBUTING.md).\n"]
+    parts = [
+        NOTE,
+        "# Methods\n",
+        "`method: {type: plc}` selects a method, and `lenity methods` lists these and those of plug-ins. [CONTRIBUTING.md](../CONTRIBUTING.md) shows how to add one.\n",
+    ]
     parts += [row("name", "paper", "update", "cost of a front"), row(*["---"] * 4)]
     parts += [row(f"[`{name}`](#{name})", r.paper, r.equation, r.cost) for name in RULES for r in [RULES[name]]]
     for name in RULES:

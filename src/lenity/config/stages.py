@@ -118,7 +118,7 @@ class SFTConfig(StageConfig):
 
 
 class RewardTrainingConfig(StageConfig):
-    """A reward model from preference pairs, or a classifier from labels: exactly one of ``pairs`` and ``labels``."""
+    """Training of a reward model on preference pairs, or of a classifier on labels: exactly one of ``pairs`` and ``labels`` is set."""
 
     pairs: Pairs | None = Field(None, description="preference pairs that a scalar reward is trained on")
     eval_pairs: Pairs | None = Field(
