@@ -120,7 +120,7 @@ def _type(annotation: Any, metadata: Sequence[Any]) -> str:
 
 
 def _bound(said: Any) -> str:
-    signs = {Ge: ">= {0.ge:g}", Gt: "> {0.gt:g}", Le: "<= {0.le:g}", Lt: "< {0.lt:g}"}
+    signs = {Ge: ">= {0.ge}", Gt: "> {0.gt}", Le: "<= {0.le}", Lt: "< {0.lt}"}
     return signs.get(type(said), "").format(said)
 
 
