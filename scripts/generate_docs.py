@@ -14,8 +14,6 @@ from typing import Any
 import yaml
 from cogapp import Cog
 from pydantic import BaseModel
-from pydantic.fields import FieldInfo
-from pydantic_core import PydanticUndefined
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
@@ -47,73 +45,124 @@ def tree() -> str:
 
 
 def configuration() -> str:
-    """Every field of a run's configuration, section by section."""
-    from lenity.cli.help import flat
+    """Every field of a run's configuration, section by section, and every member of its open sets with its fields."""
+    from lenity.cli.help import by_section
+    from lenity.config.fields import purpose, rows
+    from lenity.config.members import members, open_sets
     from lenity.runs.config import RunConfig
 
-    parts = [NOTE, "# Configuration of a run\n", (RunConfig.__doc__ or "") + "\n"]
-    parts.append("Any field is set in the file or on the command line as `--section.field value`.\n")
-    sections = [("", RunConfig)]
-    sections += [
-        (name, field.annotation)
-        for name, field in RunConfig.model_fields.items()
-        if isinstance(field.annotation, type)
-        and issubclass(field.annotation, BaseModel)
-        and not _open(field.annotation)
-    ]
-    for name, model in sections:
+    sets = {one: [each for each in members(one.registry) if built_in(each)] for one in open_sets(RunConfig)}
+    parts = [NOTE, "# Configuration of a run\n", INTRODUCTION]
+    for name, fields in by_section(rows(RunConfig)).items():
         if name:
-            parts.append(f"\n## `{name}`\n\n{(model.__doc__ or '').splitlines()[0]}\n")
-        parts.append(table(flat(model) if name else model.model_fields.items()))
+            parts.append(f"\n## `{name}`\n\n{purpose(section_of(RunConfig, name))}\n")
+        parts.append(table(fields, f"{name}." if name else ""))
+    for one, known in sets.items():
+        kind = one.registry.kind
+        places = " and ".join(f"`{place}`" for place in one.places)
+        parts.append(
+            f"\n## {kind.capitalize()}s\n\nThe value of {places} is a {kind}, which `type` selects. "
+            f"`lenity {kind}s` lists these and those of plug-ins.\n"
+        )
+        parts.append(f"Every {kind} has these fields:\n\n{table(rows(one.base))}")
+        parts += [member_section(each, one) for each in known]
+    parts += [command_section(command, model) for command, model in other_commands().items()]
     return "\n".join(parts)
 
 
+def other_commands() -> dict[str, type[BaseModel]]:
+    """The configurations of commands that read another file than that of a run."""
+    from lenity.config.stages import RewardTrainingConfig, SFTConfig
+    from lenity.judge.config import JudgeConfig
+    from lenity.sweep.config import SweepConfig
+
+    return {"sweep": SweepConfig, "sft": SFTConfig, "reward": RewardTrainingConfig, "judge": JudgeConfig}
+
+
+def command_section(command: str, model: type[BaseModel]) -> str:
+    """The fields of one command's configuration; those of a run in it are above."""
+    from lenity.config.fields import purpose, rows
+
+    fields = [each for each in rows(model) if not each.path.startswith("run.")]
+    return f"\n## Configuration of `lenity {command}`\n\n{purpose(model)}\n\n{table(fields)}"
+
+
+INTRODUCTION = """A run is one YAML file, which `lenity train`, `sweep`, `doctor`, `plan` and `evaluate` read. Every field below is set in the file, or on the command line as `--section.field value`:
+
+```sh
+lenity train mine.yaml --ppo.epochs 2 --method.gate net --rewards.helpful.batch_size 64
+```
+
+`null` means that the field is not set, `required` that it must be set wherever its section is. `NAME` in a path stands for a name of your choice, such as that of an objective. `lenity train --help` shows the same fields on a terminal.
+"""
+
+
+def member_section(member: Any, one: Any) -> str:
+    """One member: its purpose, a line of YAML that selects it, and its fields."""
+    from lenity.cli.help import inline_yaml
+    from lenity.config.fields import purpose
+    from lenity.config.members import at_place
+
+    line = inline_yaml(at_place(one.places[0], member.example()))
+    own = member.own_rows(one.base)
+    fields = table(own) if own else f"No fields beside those of every {one.registry.kind}.\n"
+    return f"\n### {one.registry.kind.capitalize()} `{member.name}`\n\n{purpose(member.section)}\n\n```yaml\n{line}\n```\n\n{fields}"
+
+
+def built_in(member: Any) -> bool:
+    """Whether a member is Lenity's own: what is installed beside it does not change the pages."""
+    return str(member.section.__module__).startswith("lenity.")
+
+
+def section_of(model: type[BaseModel], name: str) -> type[BaseModel]:
+    """The section that the field ``name`` holds."""
+    from lenity.config.fields import section_in
+
+    section = section_in(model.model_fields[name].annotation)[1]
+    assert section is not None
+    return section
+
+
 def methods() -> str:
-    """Every registered method, with its source and its fields."""
-    from lenity.cli.help import flat
+    """Every registered method, with its source, its fields and its presets."""
+    from lenity.config.fields import explained, rows
     from lenity.methods import METHODS
 
-    parts = [NOTE, "# Methods\n", "Set with `method: {type: ...}`; a new one is one file (CONTRIBUTING.md).\n"]
+    parts = [
+        NOTE,
+        "# Methods\n",
+        "`method: {type: plc}` selects a method, and `lenity methods` lists these and those of plug-ins. [CONTRIBUTING.md](../CONTRIBUTING.md) shows how to add one.\n",
+    ]
     parts += [row("name", "paper", "update", "cost of a front"), row(*["---"] * 4)]
     parts += [row(f"[`{name}`](#{name})", m.paper, m.equation, m.cost) for name in METHODS for m in [METHODS[name]]]
     for name in METHODS:
         method = METHODS[name]
-        doc = (method.__doc__ or "").split("\n\n    >>>")[0].strip().replace("\n    ", "\n")
         where = "src/" + method.__module__.replace(".", "/") + ".py"
         parts.append(
-            f"\n## `{name}`\n\n{doc}\n\nPaper: {method.paper}. Cost of a front: {method.cost}. File: `{where}`\n"
+            f"\n## `{name}`\n\n{explained(method)}\n\nPaper: {method.paper}. Cost of a front: {method.cost}. File: `{where}`\n"
         )
         if method.pitfalls:
             parts.append(f"Pitfalls: {method.pitfalls}.\n")
-        parts.append(table(flat(method)))
+        if method.model_fields:
+            parts.append(table(rows(method)))
         for preset, fields in method.presets.items():
             text = yaml.safe_dump(dict(fields), sort_keys=False, default_flow_style=None, width=120)
             parts.append(f"\n`preset: {preset}`\n\n```yaml\n{text}```\n")
     return "\n".join(parts)
 
 
-def table(fields: Iterable[tuple[str, FieldInfo]]) -> str:
-    """Fields by name as a Markdown table."""
-    rows = [row("field", "default", "meaning"), row(*["---"] * 3)]
-    rows += [row(f"`{name}`", _default(field.default), field.description or "") for name, field in fields]
-    return "\n".join(rows) + "\n"
+def table(fields: Iterable[Any], prefix: str = "") -> str:
+    """Fields as a Markdown table, their paths without ``prefix``."""
+    lines = [row("field", "type", "default", "description"), row(*["---"] * 4)]
+    for each in fields:
+        default = each.default if each.default == "required" else f"`{each.default}`"
+        lines.append(row(f"`{each.path.removeprefix(prefix)}`", f"`{each.type}`", default, each.description))
+    return "\n".join(lines) + "\n"
 
 
 def row(*cells: str) -> str:
     """A row of a Markdown table; bars within cells are escaped."""
     return "| " + " | ".join(cell.replace("|", r"\|") for cell in cells) + " |"
-
-
-def _open(annotation: type) -> bool:
-    return bool(getattr(annotation, "__abstractmethods__", None))
-
-
-def _default(value: Any) -> str:
-    if value is PydanticUndefined:
-        return "required"
-    if isinstance(value, BaseModel):
-        return "see its section"
-    return f"`{value!r}`"
 
 
 def main() -> int:

@@ -7,10 +7,14 @@ import re
 from pathlib import Path
 
 import pytest
+import yaml
 from click.testing import CliRunner
 
 from lenity.cli.main import cli
+from lenity.config.base import fields_of
+from lenity.config.members import open_sets
 from lenity.methods import METHODS
+from lenity.runs.config import RunConfig
 
 SCRIPT = Path(__file__).resolve().parents[1] / "scripts" / "generate_docs.py"
 
@@ -39,9 +43,9 @@ def test_norms_and_conditions_keep_their_bars(generated):
 
 
 def test_fields_of_sections_are_in_the_tables(generated):
-    assert "| `online.quantile` | `0.7` |" in generated.methods()
-    assert "see its section" not in generated.methods()
-    assert "| `lora.r` | `64` |" in generated.configuration()
+    for page in (generated.methods(), generated.configuration()):
+        assert "| `online.quantile` | `float >= 0 and <= 1` | `0.7` |" in page
+    assert "| `lora.r` | `int >= 1` | `64` |" in generated.configuration()
 
 
 def test_a_method_is_described_with_its_sections_and_pitfalls(monkeypatch, generated):
@@ -51,7 +55,19 @@ def test_a_method_is_described_with_its_sections_and_pitfalls(monkeypatch, gener
     for name in ("ric", "soups", "morlhf", "gapo", "p-gapo"):
         told = METHODS[name].pitfalls
         assert told and told in generated.methods()
-        assert told.split()[:5] == CliRunner().invoke(cli, ["methods", name]).output.split("Pitfalls: ")[1].split()[:5]
+        assert told.split()[:5] == CliRunner().invoke(cli, ["methods", name]).output.split("Pitfalls:")[1].split()[:5]
+
+
+def test_the_configuration_page_has_every_member_in_use_with_its_fields(generated):
+    page = generated.configuration()
+    for one in open_sets(RunConfig):
+        kind = one.registry.kind.capitalize()
+        for name, member in one.registry.items():
+            part = page.partition(f"\n### {kind} `{name}`\n")[2].partition("\n### ")[0].partition("\n## ")[0]
+            used = yaml.safe_load(re.search("```yaml\n(.*?)```", part, re.DOTALL)[1])
+            assert f"'type': '{name}'" in str(used)
+            own = [field for field in fields_of(member) if field not in one.base.model_fields]
+            assert all(re.search(rf"^\| `{field}[`.]", part, re.MULTILINE) for field in own), name
 
 
 @pytest.mark.parametrize(("page", "least"), [("reliability", 30), ("scale", 5)])
@@ -62,3 +78,17 @@ def test_the_promises_name_tests_that_there_are(page, least):
     named = re.findall(r"`(test_\w+)`", text)
     assert len(named) > least and [name for name in named if f"def {name}(" not in sources] == []
     assert [path for path in re.findall(r"`(tests/[\w/.]+)`", text) if not (root / path).exists()] == []
+
+
+@pytest.mark.parametrize(
+    "page", sorted(path.stem for path in (SCRIPT.parents[1] / "docs").glob("*.md") if path.stem != "log")
+)
+def test_the_files_and_pages_that_a_page_names_exist(page):
+    """``log`` is a record of the past."""
+    docs = SCRIPT.parents[1] / "docs"
+    text = (docs / f"{page}.md").read_text(encoding="utf-8")
+    roots = [docs.parent, docs.parent / "src", docs.parent / "src" / "lenity"]
+    named = [*re.findall(r"`((?:\w+/)+\w+\.py)`", text), *re.findall(r"`(\w+/)`", text)]
+    of_runs = {"base/", "adapter/", "checkpoints/", "evaluations/"}
+    assert [path for path in named if path not in of_runs and not any((root / path).exists() for root in roots)] == []
+    assert [path for path in re.findall(r"\]\(([^)#:\s]+)", text) if not (docs / path).exists()] == []

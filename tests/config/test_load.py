@@ -138,10 +138,10 @@ def test_sections_are_frozen():
         (SFTConfig, {"model": 3}, "model: found 3; input should be a valid string, or a valid dictionary or instance of Scratch.", "Set it with --model value."),
         (SFTConfig, {"model": {"layer": 3}}, "model.layer: unknown field (value 3).", "Did you mean 'layers'?"),
         (RunConfig, {"policy": {"model": "m", "lora": {"target_modules": 3}}}, "policy.lora.target_modules: found 3; input should be a valid list, or 'all-linear'.", "Set it with --policy.lora.target_modules value."),
-        (RunConfig, {"logging": {"trackers": "wandb"}}, "logging.trackers: found 'wandb'; a list is wanted.", "Write --logging.trackers '[wandb]', several separated by commas."),
-        (RunConfig, {"logging": {"trackers": ["wand"]}}, "logging.trackers.0: found 'wand'; input should be 'tensorboard', 'wandb' or 'trackio'.", "Did you mean 'wandb'? Set it with --logging.trackers value, which holds them all."),
-        (RunConfig, {"optimizer": {"betas": [0.9, 1]}}, "optimizer.betas.1: found 1; input should be less than 1.", "Set it with --optimizer.betas value, which holds them all."),
-        (RunConfig, {"method": {"type": "plc", "label": "a b"}}, "method.label: found 'a b'; 'a b' is no label; use letters, digits, '_', '.', '+' and '-' alone.", "Set it with --method.label value."),
+        (RunConfig, {"logging": {"trackers": "wandb"}}, "logging.trackers: found 'wandb'; a list is required.", "Write --logging.trackers '[wandb]', several separated by commas."),
+        (RunConfig, {"logging": {"trackers": ["wand"]}}, "logging.trackers.0: found 'wand'; input should be 'tensorboard', 'wandb' or 'trackio'.", "Did you mean 'wandb'? Set it with --logging.trackers value, which sets the whole list."),
+        (RunConfig, {"optimizer": {"betas": [0.9, 1]}}, "optimizer.betas.1: found 1; input should be less than 1.", "Set it with --optimizer.betas value, which sets the whole list."),
+        (RunConfig, {"method": {"type": "plc", "label": "a b"}}, "method.label: found 'a b'; 'a b' is not a label; use letters, digits, '_', '.', '+' and '-' alone.", "Set it with --method.label value."),
     ],
 )  # fmt: skip
 def test_values_of_no_kind_that_a_field_takes(model, changes, what, remedy):

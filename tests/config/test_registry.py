@@ -166,8 +166,8 @@ def test_a_plug_in_that_fails_at_work_is_named(tmp_path):
         "def objective_scale", "def at(self, progress):\n        return {}['lost']\n    def objective_scale"
     )
     package(tmp_path, "theirs", code, "lenity.rules", mine="theirs:Mine")
-    call = "import sys; sys.argv = ['lenity', 'methods', 'x']\nimport lenity.cli.methods as m\nfrom lenity.rules import RULES\n"
-    call += "m._describe = lambda *a: RULES['mine']().at(0.5)\nfrom lenity.cli.main import main\nmain()"
+    call = "import sys; sys.argv = ['lenity', 'methods', 'mine']\nimport lenity.cli.members as m\nfrom lenity.rules import RULES\n"
+    call += "m.described = lambda *a: RULES['mine']().at(0.5)\nfrom lenity.cli.main import main\nmain()"
     path = os.pathsep.join(filter(None, (str(tmp_path), os.environ.get("PYTHONPATH"))))
     found = subprocess.run(
         [sys.executable, "-c", call], check=False, env=os.environ | {"PYTHONPATH": path}, capture_output=True, text=True
@@ -197,7 +197,7 @@ def test_a_rule_of_an_outside_package(tmp_path):
     )
     assert run(tmp_path, code).splitlines() == ["[2.5, 0.0, -2.5]", "[2.5, 2.0, -2.5]"]
     listed = run(tmp_path, "from lenity.cli.main import cli\ncli(['methods', 'unanimous'])")
-    assert "unanimous · after the AND-mask" in listed
+    assert "unanimous · plug-in 'unanimous' of package 'your_package'" in listed and "after the AND-mask" in listed
     documented = run(tmp_path, "import doctest, your_package.unanimous as rule\nprint(doctest.testmod(rule))")
     assert documented.strip() == "TestResults(failed=0, attempted=2)"
 

@@ -77,7 +77,7 @@ def test_nothing_is_written_over(here):
     (here / "link.yaml").symlink_to("nowhere")
     for options in ([], ["--output", "toy.yaml"], ["--output", "link.yaml"]):
         found = CliRunner().invoke(cli, ["init", "toy", *options])
-        assert isinstance(found.exception, ConfigError) and "is there already, and nothing was written" in str(
+        assert isinstance(found.exception, ConfigError) and "exists already; nothing was written" in str(
             found.exception
         )
     assert (
@@ -93,7 +93,7 @@ def test_nothing_is_written_over(here):
 def test_an_unknown_name_is_told_with_its_like(here):
     found = CliRunner().invoke(cli, ["init", "tyo"])
     assert isinstance(found.exception, ConfigError) and found.exception.exit_code == 2
-    assert "Did you mean 'toy'? There are: toy, hh, chat, sweep, sft, reward." in str(found.exception)
+    assert "Did you mean 'toy'? Known: toy, hh, chat, sweep, sft, reward." in str(found.exception)
 
 
 def test_a_world_is_copied_once_and_over_nothing_else(tmp_path, small_world, monkeypatch):

@@ -39,8 +39,8 @@ def test_the_warning_comes_once_and_says_the_new_word(tmp_path, caplog, monkeypa
         for _ in range(2):
             parse(RunConfig, data)
     assert sorted(record.getMessage() for record in caplog.records) == [
-        "A data set is selected by 'type' now; 'reader' is read until the next version.",
         "A method is selected by 'type' now; 'name' is read until the next version.",
+        "A reader is selected by 'type' now; 'reader' is read until the next version.",
         "A reward is selected by 'type' now; 'kind' is read until the next version.",
     ]
 

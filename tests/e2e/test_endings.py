@@ -88,7 +88,7 @@ def test_an_error_is_two_lines(arguments, lines, tmp_path):
         ({"NO_COLOR": "1", "FORCE_COLOR": "1"}, False),
     ],
 )
-@pytest.mark.parametrize("arguments", [["trian"], ["methods", "plc"]])
+@pytest.mark.parametrize("arguments", [["trian"], ["methods"]])
 def test_no_color_means_none_on_a_terminal(variables, coloured, arguments, tmp_path):
     ours, theirs = pty.openpty()
     environment = {name: value for name, value in os.environ.items() if name not in {"NO_COLOR", "FORCE_COLOR"}}
@@ -134,8 +134,8 @@ def test_an_unexpected_end_of_a_file_is_no_interruption(ends):
 def test_who_asked_for_the_end_gets_no_error(ends):
     assert ends(StoppedError("Saved.", "Go on with --resume.")) == (0, ["Saved.", "Go on with --resume."])
     assert ends(StoppedError("Saved.", exit_code=130)) == (130, ["Saved."])
-    again = "The same command with --resume (train, sft, reward) or again (sweep, demo) goes on."
-    assert ends(KeyboardInterrupt()) == (130, ["interrupted; what was saved is whole.", again])
+    again = "To go on, repeat the command; train, sft and reward need --resume."
+    assert ends(KeyboardInterrupt()) == (130, ["interrupted; everything that was saved is complete.", again])
 
 
 @pytest.mark.parametrize("arguments", [["methods"], ["--help"]])

@@ -173,7 +173,7 @@ def test_a_checkpoint_that_is_not_there_is_refused(run, which, kind, message):
 
 
 def test_one_run_at_a_time(run, tmp_path):
-    with pytest.raises(CheckpointError, match="is no run's folder"):
+    with pytest.raises(CheckpointError, match="is not the folder of a run"):
         invoke(tmp_path, "--checkpoint", "newest")
 
 

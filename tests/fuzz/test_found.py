@@ -28,9 +28,9 @@ from lenity.sweep.config import load_sweep
 @pytest.mark.parametrize(
     ("text", "word"),
     [
-        (BOMB, "unfolds"), ("a: &a [*a]", "nests"), ("a: " + "[" * 600, "nests"), ("a: " + "[" * 40 + "]" * 40, "nests"),
-        ("a: 2001-99-99", "month"), ("a: !!timestamp x", "no such thing"), ("a: !!bool x", "no such thing"), ("a: !!python/name:os.system", "python/name"),
-        (f"a: {'9' * 5000}", "digits"), (f"a: 0x{'f' * 5000}", "20000 bits; 63"), ('a: "\\ud800"', "no text in UTF-8"), ("a: \0", "special characters"),
+        (BOMB, "expands"), ("a: &a [*a]", "nests"), ("a: " + "[" * 600, "nests"), ("a: " + "[" * 40 + "]" * 40, "nests"),
+        ("a: 2001-99-99", "month"), ("a: !!timestamp x", "does not fit"), ("a: !!bool x", "does not fit"), ("a: !!python/name:os.system", "python/name"),
+        (f"a: {'9' * 5000}", "digits"), (f"a: 0x{'f' * 5000}", "20000 bits; at most 63"), ('a: "\\ud800"', "not valid UTF-8"), ("a: \0", "special characters"),
     ],
 )  # fmt: skip
 def test_yaml_that_is_no_configuration(tmp_path, text, word):
@@ -58,9 +58,9 @@ def test_a_file_name_that_is_too_long_is_not_found():
         ({"weights": {"a": 1e308, "b": 1e308}}, "sum to inf"),
         ({"preset": ["paper"]}, "preset"),
         ({"method": "gapo:²"}, "method.power"),
-        ({"seed": 2**64}, "seed is a whole number of 65 bits; 63 are the most"),
+        ({"seed": 2**64}, "seed is an integer of 65 bits; at most 63 are allowed"),
         ({"zzz": "y" * 10**6}, "unknown field"),
-        ({"\ud800": 1}, "no text in UTF-8"),
+        ({"\ud800": 1}, "not valid UTF-8"),
         ({"output": "a\x85b"}, "output is .*line break"),
     ],
 )

@@ -25,7 +25,7 @@ def test_what_was_answered_before_the_end_is_not_asked_again(folder, serve, endi
     _, errors = process.communicate(timeout=30)
     assert not (folder / "judge.json").exists()
     if ending == signal.SIGINT:
-        assert process.returncode == 130 and "This goes on: lenity judge" in errors and "Traceback" not in errors
+        assert process.returncode == 130 and "Go on with: lenity judge" in errors and "Traceback" not in errors
     before = len(server.requests)
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 0, done.stderr

@@ -227,7 +227,7 @@ def test_the_command_says_what_to_change():
     assert "or with --policy.gradient_checkpointing true." in shown
     again = run(str(CONFIGS / "paper_hh_8b.yaml"), "--gpus", "8", "--ppo.mini_batch_size", "8").output
     assert again.count("yes") == 3 and "fits with" not in again
-    assert "are not measured" in again and "$3 an hour" in again
+    assert "are not measured" in again and "$3 per hour" in again
     cheap = run(
         "--model",
         SMALL,
@@ -240,14 +240,14 @@ def test_the_command_says_what_to_change():
         "--policy.gradient_checkpointing",
         "true",
     ).output
-    assert "$1.5 an hour" in cheap and "fits into 39" in cheap
+    assert "$1.5 per hour" in cheap and "fits into 39" in cheap
 
 
 @pytest.mark.parametrize(
     ("arguments", "what"),
     [
-        ([], "there is nothing to plan"),
-        (["--gpus", "2"], "there is nothing to plan"),
+        ([], "neither CONFIG nor --model is given"),
+        (["--gpus", "2"], "neither CONFIG nor --model is given"),
         (["--model", SMALL, "--gpu", "abacus"], "--gpu is 'abacus'"),
         (["--model", SMALL, "--gpus", "4", "--tensor-parallel", "3"], "does not divide"),
         (["--model", SMALL, "--ppo.epoch", "2"], "unknown field"),

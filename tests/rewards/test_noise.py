@@ -92,7 +92,7 @@ def test_a_resumed_run_has_the_same_noise(tiny_model, tmp_path):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"reward_noise": {"fraction": 0.1, "low": 2.0, "high": 1.0}}, "high is 1, below low, 2"),
+        ({"reward_noise": {"fraction": 0.1, "low": 2.0, "high": 1.0}}, "high is 1, which is below low, 2"),
         ({"reward_noise": {"fraction": 1.5}}, "fraction"),
         ({"reward_noise": {"low": 1.0}}, "reward_noise.fraction: missing"),
         (

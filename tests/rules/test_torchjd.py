@@ -150,5 +150,5 @@ def test_a_restored_aggregator_has_the_arguments_of_today():
 
 
 def test_a_method_without_shorthand_takes_nothing_after_a_colon(tmp_path):
-    with pytest.raises(ConfigError, match="takes nothing after a colon"):
+    with pytest.raises(ConfigError, match="takes no value after a colon"):
         tiny.run_config("m", tmp_path, method="plc:net")

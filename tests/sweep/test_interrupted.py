@@ -65,7 +65,7 @@ def interrupt(start, how, ready):
 
 def test_it_goes_on_and_ends_as_if_it_had_not_been_killed(started, tmp_path, one_thread):
     code, text = interrupt(started, signal.SIGTERM, lambda: True)
-    assert code == 130 and "This goes on: lenity sweep base.yaml" in text and "Traceback" not in text
+    assert code == 130 and "Go on with: lenity sweep base.yaml" in text and "Traceback" not in text
     code, _ = interrupt(started, signal.SIGKILL, lambda: rows(tmp_path) >= 2)
     assert code == -signal.SIGKILL and 2 <= rows(tmp_path) < 12
     again = started()

@@ -23,7 +23,7 @@ def test_a_failed_run_is_recorded_and_the_others_go_on(tiny_model, tmp_path):
     both = ("--methods", "plc,linear", "--points", "corners,centre")
     planned = sweep(tmp_path, *both, "--dry-run")
     assert planned.returncode == 0 and not (tmp_path / "sweep").exists()
-    assert "true to a factor of about two" in planned.stdout and " MiB on disk" in planned.stdout
+    assert "accurate to a factor of about two" in planned.stdout and " MiB on disk" in planned.stdout
 
     blocked = tmp_path / "sweep" / "runs" / "plc" / "helpful1"
     blocked.parent.mkdir(parents=True)

@@ -1,4 +1,4 @@
-"""``lenity doctor``: what will go wrong with a run, before it starts."""
+"""``lenity doctor``: checks of a run's models, rewards and prompts, before it starts."""
 
 from __future__ import annotations
 
@@ -6,25 +6,39 @@ from pathlib import Path
 
 import click
 
+from lenity.cli.help import write_names
 from lenity.cli.spelling import takes_fields
 from lenity.runs.config import RunConfig
 
 
-@takes_fields(RunConfig)
+@takes_fields(RunConfig, write_names)
 @click.argument("config", type=click.Path())
 @click.option(
-    "--prompts", "count", type=click.IntRange(min=4), default=64, show_default=True, help="Responses to measure on."
+    "--prompts",
+    "count",
+    type=click.IntRange(min=4),
+    default=64,
+    show_default=True,
+    help="Number of responses of the reference policy that are measured.",
 )
 @click.option(
-    "--json", "file", type=click.Path(path_type=Path), default=None, help="Write all figures and findings here."
+    "--json",
+    "file",
+    type=click.Path(path_type=Path),
+    default=None,
+    help="File that all measurements and findings are written to, as JSON.",
 )
-@click.option("--strict", is_flag=True, help="Held-out prompts that are trained on are a problem, not a warning.")
+@click.option(
+    "--strict",
+    is_flag=True,
+    help="Count held-out prompts that are also training prompts as a problem, not as a warning.",
+)
 @click.pass_context
 def command(context: click.Context, config: str, count: int, file: Path | None, strict: bool) -> None:
-    """Examine the models, rewards and prompts of the run CONFIG, and say what to change.
+    """Check the models, rewards and prompts of the run CONFIG, and say what to change.
 
-    The reference policy answers some prompts; nothing is trained. Ends with status 1 where there is a problem. Every field of
-    the run is overridden as --section.field value.
+    The reference policy answers some prompts, and its rewards are measured; nothing is trained. The exit code is 1 if a
+    problem is found. Every field of the run can be overridden as --section.field value.
 
     Example: lenity doctor toy.yaml --prompts 128 --rollout.max_new_tokens 8
     """

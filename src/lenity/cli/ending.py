@@ -1,4 +1,4 @@
-"""How a command ends: an error as two lines, what is wrong and what to do, and an exit code (docs/reliability.md)."""
+"""How a command ends: errors as two lines, what is wrong and what to do, and exit codes (docs/reliability.md)."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ DEBUG = "--debug"
 
 
 def run(command: click.Command) -> NoReturn:
-    """Run ``command`` with the process's arguments, and exit; ``--debug`` among them, wherever it stands, shows tracebacks."""
+    """Run ``command`` with the arguments of the process, and exit; ``--debug`` anywhere among them shows tracebacks."""
     arguments = [argument for argument in sys.argv[1:] if argument != DEBUG]
     try:
         code = command.main(arguments, standalone_mode=False)
     except (Exception, KeyboardInterrupt) as error:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # an impatient second one must not cut the last words short
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C must not cut off the error message
         if DEBUG in sys.argv[1:]:
             traceback.print_exception(error)
         code = tell(error)
@@ -44,22 +44,22 @@ def telling_how_to_resume() -> Iterator[None]:
 
 
 def tell(error: BaseException) -> int:
-    """Print what is wrong and what to do about it, a line each; the exit code."""
+    """The exit code for ``error``, after its two lines are printed: what is wrong, and the remedy."""
     if isinstance(error, click.exceptions.NoArgsIsHelpError):
         error.show()
         return error.exit_code
-    if isinstance(error, click.Abort):  # click's word for KeyboardInterrupt, and for EOFError, which is none of ours
+    if isinstance(error, click.Abort):  # click raises Abort for KeyboardInterrupt and for EOFError
         error = error.__cause__ or KeyboardInterrupt()
     if isinstance(error, KeyboardInterrupt):
         error = StoppedError(
-            "interrupted; what was saved is whole.",
-            "The same command with --resume (train, sft, reward) or again (sweep, demo) goes on.",
+            "interrupted; everything that was saved is complete.",
+            "To go on, repeat the command; train, sft and reward need --resume.",
             exit_code=130,
         )
     what, remedy, code = _parts(error)
     if not launch.speaks():
         return code
-    wanted = isinstance(error, StoppedError)  # by the user: nothing is wrong
+    wanted = isinstance(error, StoppedError)  # by the user, so it is not an error
     coloured = False if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb" else None  # None: on a terminal
     for label, colour, text in (("error: ", "red", what), ("remedy: ", "green", remedy)):
         if text:
@@ -89,21 +89,20 @@ def _parts(error: BaseException) -> tuple[str, str, int]:
 
 
 def _plug_in(error: BaseException) -> str:
-    """The plug-in whose code ``error`` comes out of, in words; empty where it is none's."""
-    from lenity.data.base import DATASETS
-    from lenity.rewards.base import REWARDS
-    from lenity.runs.method import METHODS
+    """The plug-in that raised ``error``, in words; empty where no plug-in did."""
+    from lenity.config.members import open_sets
+    from lenity.runs.config import RunConfig
 
     modules = [frame.f_globals.get("__name__", "") for frame, _ in traceback.walk_tb(error.__traceback__)]
-    registries = (METHODS, REWARDS, DATASETS)
+    registries = [one.registry for one in open_sets(RunConfig)]
     return next((found for name in reversed(modules) for one in registries if (found := one.origin(name))), "")
 
 
 def _leave(code: int) -> NoReturn:
-    """Exit, past the clean-up of threads where a launcher started several processes.
+    """Exit with ``code``; under a launcher of several processes, without the clean-up of threads.
 
-    PyTorch leaves gloo's threads running, and an ordinary exit among them aborts now and then, so that a launcher calls a
-    finished run failed.
+    PyTorch leaves gloo's threads running, and an ordinary exit sometimes aborts in them, so that the launcher reports a finished
+    run as failed.
     """
     if launch.launched() > 1:
         sys.stdout.flush()

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from lenity.cli.help import write_names
 from lenity.cli.spelling import takes_fields
+from lenity.runs.changes import EVALUATED, LABEL, changes
 from lenity.runs.config import RunConfig
 
 if TYPE_CHECKING:
@@ -17,33 +19,33 @@ if TYPE_CHECKING:
     from lenity.runs.folder import RunFolder
 
 
-@takes_fields(RunConfig)
+@takes_fields(RunConfig, partial(write_names, only=EVALUATED))
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option(
     "--protocol",
     "file",
     type=click.Path(path_type=Path),
     default=None,
-    help="A protocol.yaml: decode, standardise and take the reference point as it says; other prompts and rewards are refused.",
+    help="A protocol.yaml, whose decoding, standardisation and reference point are used. Runs with other prompts or rewards are refused.",
 )
 @click.option(
     "--checkpoint",
     default=None,
     metavar="newest|N",
-    help="Evaluate the policy of one run's newest checkpoint, or of its checkpoint of iteration N; the run need not be finished.",
+    help="Evaluate the policy of a run's newest checkpoint, or of its checkpoint at iteration N. The run need not be finished.",
 )
 @click.option(
     "--strict",
     is_flag=True,
-    help="Refuse held-out prompts that were trained on; without it they are left out and counted.",
+    help="Refuse held-out prompts that were trained on. Without this option they are left out and counted.",
 )
-@click.option("--logging.progress", "shown", type=bool, default=True, show_default=True, help="Show how far it is.")
+@click.option("--logging.progress", "shown", type=bool, default=True, show_default=True, help="Show progress.")
 @click.option(
     "--logging.every_seconds",
     "every",
     type=click.FloatRange(min=0, min_open=True),
     default=None,
-    help="Between two lines of progress in a log file; default: as the runs' configurations say, else 30.",
+    help="Seconds between two lines of progress in a log file. Default: logging.every_seconds of the run.",
 )
 @click.pass_context
 def command(
@@ -58,15 +60,18 @@ def command(
 ) -> None:
     """Score the run or sweep FOLDER on held-out prompts, before and after alignment.
 
-    Writes evaluation.parquet, a row a prompt, policy and reward, and protocol.yaml, what makes it comparable with others.
-    Fields of `evaluation`, `held_out_prompts` and `held_out_rewards`, and method.label, are overridden, and kept in the runs' config.yaml; with
-    them or --protocol, all runs are measured anew where that changes something, and the sweep's protocol.yaml is replaced.
-    Interrupted, the same command goes on where it was. Several processes share the work: accelerate launch --module lenity evaluate FOLDER.
+    The folder gets evaluation.parquet, with one row per prompt, policy and reward, and protocol.yaml, which says how they were
+    measured. Results of equal protocols can be compared. After an interruption, the same command goes on. Several processes
+    share the work: accelerate launch --module lenity evaluate FOLDER.
 
-    An interrupted run is evaluated from a checkpoint: lenity evaluate runs/mine --checkpoint newest. Its rows name the iteration, and are
-    kept apart in the run's folder `evaluations`, with the configuration; the run goes on as if nothing had been.
+    Fields of `evaluation`, `held_out_prompts` and `held_out_rewards`, and method.label, can be overridden; the runs' config.yaml
+    keeps the new values. If they or --protocol change how a run is measured, all runs of FOLDER are measured again and
+    the protocol.yaml of the sweep is replaced.
 
-    Example: lenity evaluate runs/mine --evaluation.temperature 0 --held_out_rewards.other '{kind: gpt2-large-helpful}'
+    A run that is not finished is evaluated with --checkpoint. The rows name the iteration and are written to the run's folder
+    `evaluations`; training is not affected.
+
+    Example: lenity evaluate runs/mine --evaluation.temperature 0 --held_out_rewards.other '{type: gpt2-large-helpful}'
     """
     from rich.console import Console
 
@@ -108,13 +113,17 @@ def command(
 
 
 def _caution(used: Protocol) -> None:
-    """Say what to know of prompts that were trained on."""
+    """Print the warning about prompts that were trained on, if there is one."""
     if used.caution:
         click.echo(used.caution)
 
 
 def _which(checkpoint: str | None) -> Which | None:
-    """``newest`` or an iteration."""
+    """``newest``, an iteration, or None.
+
+    Raises:
+        ConfigError: ``checkpoint`` is neither.
+    """
     from lenity.errors import ConfigError
 
     if checkpoint is None or checkpoint == "newest":
@@ -130,17 +139,16 @@ def _one_run(folder: Path) -> RunFolder:
 
     if not (folder / SETTINGS).is_file():
         raise CheckpointError(
-            f"--checkpoint is of one run, and '{folder}' is no run's folder: it has no {SETTINGS}.",
+            f"--checkpoint is for one run, and '{folder}' is not the folder of a run: it has no {SETTINGS}.",
             "Give the folder of one run.",
         )
     return RunFolder(folder)
 
 
 def _changed(config: RunConfig, arguments: list[str], given: Protocol | None) -> RunConfig:
-    """``config`` with the way of evaluation that ``given`` says, then with ``arguments``."""
+    """``config`` with the evaluation settings of ``given``, then with the overrides in ``arguments``."""
     from lenity.config.load import override, parse
     from lenity.errors import ConfigError
-    from lenity.runs.changes import EVALUATED, LABEL, changes
 
     before = config.dump()
     taken = {"evaluation": before["evaluation"] | given.evaluation()} if given else {}

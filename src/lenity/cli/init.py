@@ -14,8 +14,8 @@ NEXT = {
     "sweep": ("sweep", "--output", "runs/toy/sweep"),
     "sft": ("sft",),
     "reward": ("reward",),
-}  # the command that reads a template, and its options; in the order of the list
-WORLD = "runs/toy/world"  # in templates that train in the toy world
+}  # configurations in the order of the list: the command that reads each, and its options
+WORLD = "runs/toy/world"  # in configurations of the toy world
 
 
 @click.command()
@@ -24,12 +24,12 @@ WORLD = "runs/toy/world"  # in templates that train in the toy world
     "--output",
     type=click.Path(path_type=Path),
     default=None,
-    help="File to write, never over another; default: NAME.yaml.",
+    help="File to write; it must not exist. Default: NAME.yaml.",
 )
 def command(name: str | None, output: Path | None) -> None:
-    """Write the configuration NAME, with comments, to start from; without NAME, list what there is.
+    """Write the commented configuration NAME, or list the names.
 
-    Templates of the toy world also get its models, in runs/toy/world: they run as they are, without a network.
+    With a configuration of the toy world, its models are copied to runs/toy/world, so that it runs without a network.
 
     Example: lenity init toy && lenity train toy.yaml
     """
@@ -53,22 +53,22 @@ def command(name: str | None, output: Path | None) -> None:
 
 
 def template(name: str) -> str:
-    """The text of the template ``name``.
+    """The text of the configuration ``name``.
 
     Raises:
-        ConfigError: there is none of that name.
+        ConfigError: there is no configuration of that name.
     """
     from lenity.config.suggest import did_you_mean
     from lenity.errors import ConfigError
 
     if name not in NEXT:
         hint = did_you_mean(name, NEXT)
-        raise ConfigError(f"there is no template '{name}'.", f"{hint} There are: {', '.join(NEXT)}.".strip())
+        raise ConfigError(f"unknown configuration '{name}'.", f"{hint} Known: {', '.join(NEXT)}.".strip())
     return (files("lenity") / "templates" / f"{name}.yaml").read_text(encoding="utf-8")
 
 
 def summary(text: str) -> str:
-    r"""The first line of a template, which says what it is.
+    r"""The first line of a configuration, which says what it is for.
 
     >>> summary("# A run.\nseed: 0")
     'A run.'
@@ -80,7 +80,7 @@ def _list() -> None:
     width = max(map(len, NEXT))
     for name in NEXT:
         click.echo(f"{name:<{width}}  {summary(template(name))}")
-    click.echo("Write one of them: lenity init NAME, which makes NAME.yaml here; or --output FILE.")
+    click.echo("lenity init NAME writes one of them to NAME.yaml, or to --output FILE.")
 
 
 def _check_free(file: Path) -> None:
@@ -89,7 +89,7 @@ def _check_free(file: Path) -> None:
     if file.is_dir():
         raise ConfigError(f"'{file}' is a folder.", f"Name a file in it: --output {file / 'run.yaml'}.")
     if file.exists() or file.is_symlink():
-        raise ConfigError(f"'{file}' is there already, and nothing was written.", "Name another file with --output.")
+        raise ConfigError(f"'{file}' exists already; nothing was written.", "Name another file with --output.")
 
 
 def _write(file: Path, text: str) -> None:

@@ -1,4 +1,4 @@
-"""``lenity judge``: a language model rates the responses of evaluated runs."""
+"""``lenity judge``: a language model grades the responses of evaluated runs."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lenity.cli.help import fields
 from lenity.cli.spelling import takes_fields
 from lenity.config.suggest import command as shell
 from lenity.errors import StoppedError
@@ -18,16 +17,16 @@ if TYPE_CHECKING:
     from lenity.judge.run import Judged
 
 
-@takes_fields(JudgeConfig, epilog=fields(JudgeConfig))
+@takes_fields(JudgeConfig)
 @click.argument("folder", type=click.Path(path_type=Path))
-@click.option("--dry-run", is_flag=True, help="Print how much there is to ask and what it may cost, and stop.")
+@click.option("--dry-run", is_flag=True, help="Print the number of requests and an estimate of their cost, and stop.")
 @click.pass_context
 def command(context: click.Context, folder: Path, dry_run: bool) -> None:
-    """Let a model rate the responses in the evaluated run or sweep FOLDER, 0 to 10 on each objective.
+    """Grade the responses of the evaluated run or sweep FOLDER with a language model, from 0 to 10 for each objective.
 
-    Any OpenAI-compatible endpoint will do. Answers are kept in FOLDER/judge.sqlite, so that nothing is paid twice and the same
-    command goes on after an interruption. The scores are in FOLDER/judge.parquet, which `lenity report` reads; how they came
-    about is in FOLDER/judge.json. The key comes from an environment variable and is written nowhere.
+    The model is at any OpenAI-compatible endpoint. Its answers are kept in FOLDER/judge.sqlite, so that no answer is paid for
+    twice, and the same command goes on after an interruption. `lenity report` reads the scores from FOLDER/judge.parquet;
+    FOLDER/judge.json says how they were made. The API key is read from an environment variable and is never written.
 
     Example: lenity judge runs/all --endpoint http://127.0.0.1:8000/v1 --model my-judge --repeats 3
     """
@@ -43,9 +42,7 @@ def command(context: click.Context, folder: Path, dry_run: bool) -> None:
         judged = judge(folder, config, click.echo, dry_run=dry_run, progress=True)
     except KeyboardInterrupt:
         again = shell(*sys.argv[1:])
-        raise StoppedError(
-            "interrupted; every answer so far is kept.", f"This goes on: {again}", exit_code=130
-        ) from None
+        raise StoppedError("interrupted; every answer so far is kept.", f"Go on with: {again}", exit_code=130) from None
     if judged and judged.failure:
         raise judged.failure
     if judged:

@@ -1,4 +1,4 @@
-"""``lenity lab``: what the rules do where gradients are exact."""
+"""``lenity lab``: the rules in worlds with exact gradients."""
 
 from __future__ import annotations
 
@@ -17,34 +17,38 @@ F = TypeVar("F", bound=Callable[..., object])
 def _output(name: str) -> Callable[[F], F]:
     return click.option(
         "--output", type=click.Path(path_type=Path, file_okay=False), default=Path("runs/lab") / name, show_default=True,
-        help="Folder for the files.",
+        help="Output folder.",
     )  # fmt: skip
 
 
-_weights = click.option("--weights", default="0.5,0.5", show_default=True, help="Of the two objectives; they sum to 1.")
+_weights = click.option(
+    "--weights", default="0.5,0.5", show_default=True, help="Weights of the two objectives; they sum to 1."
+)
 
 
 @click.group(cls=Group)
 def command() -> None:
-    """See the paper's claims hold or fail, in worlds with exact gradients.
+    """Test the paper's claims in worlds with exact gradients.
 
-    No model is loaded and nothing is sampled; the rules are those that train. Each command takes seconds to a minute and
-    says where its files are. How to read them, and how to try a rule of your own: docs/lab.md.
+    No model is loaded and nothing is sampled; the rules are the classes that training uses. Each command takes between seconds
+    and a minute, and prints the paths of the files that it writes. docs/lab.md explains them, and how to try your own rule.
 
     Example: lenity lab figure1 --temperature 0.5
     """
 
 
-@command.command(short_help="Paths of linear, MGDA and PLC over a valley, drawn.")
+@command.command(short_help="Draw the paths of linear, MGDA and PLC over a valley.")
 @_output("figure1")
 @_weights
-@click.option("--temperature", type=float, default=0.1, show_default=True, help="Of the gates; the paper's is 0.5.")
-@click.option("--steps", type=click.IntRange(min=1), default=2000, show_default=True, help="Of each rule.")
+@click.option(
+    "--temperature", type=float, default=0.1, show_default=True, help="Temperature of the gates; the paper's is 0.5."
+)
+@click.option("--steps", type=click.IntRange(min=1), default=2000, show_default=True, help="Steps of each rule.")
 def figure1(output: Path, weights: str, temperature: float, steps: int) -> None:
-    """Draw where linear scalarisation, MGDA and PLC go on a landscape with a compromise, a valley and a better front.
+    """Draw the paths of linear scalarisation, MGDA and PLC on a landscape with a compromise, a valley and a better front.
 
-    PLC is shown with each gate, its leniency constant and falling to 0. Higher temperatures forgive less sharply, and the
-    valley is not crossed.
+    PLC is drawn with each gate, once with constant leniency and once with leniency that falls to 0. At higher temperatures the
+    gates forgive less sharply, and PLC does not cross the valley.
 
     Example: lenity lab figure1 --temperature 0.5 --weights 0.6,0.4
     """
@@ -60,13 +64,14 @@ def figure1(output: Path, weights: str, temperature: float, steps: int) -> None:
     _say([lab.write(found, point, temperature, output), *draw(found, point, temperature, output)])
 
 
-@command.command(short_help="Theorems, lemma and definitions: what was measured.")
+@command.command(short_help="Measure the theorems, the lemma and the definitions.")
 @_output("theorems")
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the random worlds.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Random seed of the worlds.")
 def theorems(output: Path, seed: int) -> None:
-    """Measure Theorems 1 and 2, Lemma 2 and Definitions 1-3: claim, condition, what was measured, verdict.
+    """Measure Theorems 1 and 2, Lemma 2 and Definitions 1-3 of the paper.
 
-    About a minute. Where the paper leaves a reading open, each is measured.
+    The table has the claim, its condition, the measurement and the verdict. Where the paper can be read in several ways, each
+    is measured. This takes about a minute.
 
     Example: lenity lab theorems --seed 1
     """
@@ -80,16 +85,16 @@ def theorems(output: Path, seed: int) -> None:
     _say(lab.save(checks, output))
 
 
-@command.command(short_help="The price of leniency on three actions.")
+@command.command(short_help="Measure the cost of leniency on three actions.")
 @_output("bandit")
 @_weights
-@click.option("--temperature", type=float, default=0.5, show_default=True, help="Of the gates.")
-@click.option("--steps", type=click.IntRange(min=1), default=4000, show_default=True, help="Of each rule.")
+@click.option("--temperature", type=float, default=0.5, show_default=True, help="Temperature of the gates.")
+@click.option("--steps", type=click.IntRange(min=1), default=4000, show_default=True, help="Steps of each rule.")
 def bandit(output: Path, weights: str, temperature: float, steps: int) -> None:
-    """Show the price of leniency on three actions: two extremes and a compromise that is better than their mixture.
+    """Measure the cost of leniency on three actions: two extremes, and a compromise that is better than their mixture.
 
-    At equal weights the compromise is the best policy. Leniency that stays prefers the mixture of the extremes, which the
-    compromise dominates; leniency that decays, or the net gate, does not.
+    At equal weights the compromise is the best policy. With constant leniency, PLC ends at the mixture of the extremes, which
+    the compromise dominates; with leniency that falls to 0, or with the gate net, it ends at the compromise.
 
     Example: lenity lab bandit --temperature 0.1
     """
@@ -105,7 +110,7 @@ def bandit(output: Path, weights: str, temperature: float, steps: int) -> None:
 
 
 def _followed(title: str, results: Iterable[T], total: int) -> list[T]:
-    """All results, a bar showing how many are there."""
+    """All results, with a progress bar while they are computed."""
     from lenity.console.progress import track
 
     found = []

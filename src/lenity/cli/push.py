@@ -1,4 +1,4 @@
-"""``lenity push``: a finished run to a model hub, with its card."""
+"""``lenity push``: publishes a finished run on a model hub, with a model card."""
 
 from __future__ import annotations
 
@@ -14,19 +14,27 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("run", type=click.Path(path_type=Path))
 @click.argument("repo")
-@click.option("--private/--public", default=None, help="Of a new repository; default: as its owner's settings say.")
-@click.option("--revision", default=None, help="Branch to push to, made where it is missing; default: main.")
-@click.option("--base-model", default=None, help="Hub name of the base model, where training read a local copy of it.")
-@click.option("--merge", is_flag=True, help="Push base and adapter as one model, which needs no peft.")
-@click.option("--license", default=None, help="Identifier of the hub's list, such as apache-2.0, for the card.")
-@click.option("--dry-run", is_flag=True, help="Print what would be pushed, and the card; nothing is sent.")
+@click.option(
+    "--private/--public",
+    default=None,
+    help="Visibility of a new repository. Default: as the settings of its owner say.",
+)
+@click.option("--revision", default=None, help="Branch to push to; it is made if it does not exist. Default: main.")
+@click.option("--base-model", default=None, help="Hub name of the base model, if training read a local copy of it.")
+@click.option(
+    "--merge", is_flag=True, help="Push base model and adapter merged into one model, which loads without peft."
+)
+@click.option(
+    "--license", default=None, help="License in the card: an identifier of the hub's list, such as apache-2.0."
+)
+@click.option("--dry-run", is_flag=True, help="Print the files that would be pushed, and the card. Nothing is sent.")
 def command(  # noqa: PLR0917 - click passes by name
     run: Path, repo: str, private: bool | None, revision: str | None, base_model: str | None, merge: bool, license: str | None, dry_run: bool,  # noqa: A002
 ) -> None:  # fmt: skip
-    """Push the finished run RUN to REPO (owner/name) of the Hugging Face hub, with a model card.
+    """Push the finished run RUN to the repository REPO (owner/name) of the Hugging Face hub.
 
-    The adapter, a card with objectives, weights, protocol and held-out results (after `lenity evaluate`), and the settings
-    without local paths. Prompts and responses stay here. The token is that of `hf auth login`, or HF_TOKEN.
+    The repository gets the adapter, the settings without local paths, and a model card with objectives, weights, protocol and,
+    after `lenity evaluate`, held-out results. Prompts and responses are not published. The token is that of `hf auth login`, or HF_TOKEN.
 
     Example: lenity push runs/mine me/llama-lenient --private --dry-run
     """
@@ -46,7 +54,7 @@ def command(  # noqa: PLR0917 - click passes by name
 
 
 def _show(run: RunFolder, repo: str, base: str | None, *, merge: bool, license: str | None) -> None:  # noqa: A002
-    """Names and sizes of the files, then the card."""
+    """Print the names and sizes of the files, then the card."""
     from lenity.hub.contents import contents, names_for
     from lenity.hub.push import check_name
 

@@ -1,4 +1,4 @@
-"""``lenity report``: a page from run folders."""
+"""``lenity report``: one page that compares evaluated runs."""
 
 from __future__ import annotations
 

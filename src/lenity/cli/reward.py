@@ -1,21 +1,20 @@
-"""``lenity reward``: train a reward model."""
+"""``lenity reward``: trains a reward model."""
 
 from __future__ import annotations
 
 import click
 
 from lenity.cli.ending import telling_how_to_resume
-from lenity.cli.help import fields
 from lenity.cli.spelling import takes_fields
 from lenity.config.stages import RewardTrainingConfig
 
 
-@takes_fields(RewardTrainingConfig, epilog=fields(RewardTrainingConfig))
+@takes_fields(RewardTrainingConfig)
 @click.argument("config", type=click.Path())
 @click.option("--resume", is_flag=True, help="Go on with an interrupted training in the output folder.")
 @click.pass_context
 def command(context: click.Context, config: str, resume: bool) -> None:
-    """Train a reward model from preference pairs or from labels, as the YAML file CONFIG says.
+    """Train a reward model from preference pairs or from labels, with the settings of the YAML file CONFIG.
 
     Example: lenity reward reward.yaml --epochs 2
     """

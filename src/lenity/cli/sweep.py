@@ -1,4 +1,4 @@
-"""``lenity sweep``: one configuration, several methods and weights."""
+"""``lenity sweep``: runs one configuration with several methods, weights and seeds."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from lenity.cli.help import write_names
 from lenity.cli.spelling import takes_fields
 from lenity.runs.config import RunConfig
 
@@ -21,67 +22,77 @@ if TYPE_CHECKING:
     from lenity.sweep.record import Outcome
 
 
-@takes_fields(RunConfig)
+@takes_fields(RunConfig, write_names)
 @click.argument("config", type=click.Path())
-@click.option("--methods", default=None, help="Methods, separated by commas; default: the file's.")
+@click.option("--methods", default=None, help="Methods, separated by commas. Default: those of the file.")
 @click.option(
     "--points",
     default=None,
-    help="corners, centre, lattice:N (multiples of 1/N), riesz:N (N even directions), or objectives joined by '+'; "
-    "separated by commas. Default: the file's, else lattice:10 for two objectives, lattice:3 for three, corners,centre for more.",
+    help="Points of the weights, separated by commas: corners, centre, lattice:N (multiples of 1/N), riesz:N (N evenly spread directions), "
+    "or objectives joined by '+'. Default: those of the file, else lattice:10 for two objectives, lattice:3 for three, corners,centre for more.",
 )
-@click.option("--seeds", default=None, help="Seeds, separated by commas; default: the file's.")
+@click.option("--seeds", default=None, help="Seeds, separated by commas. Default: those of the file.")
 @click.option(
     "--tokens",
     type=click.IntRange(min=1),
     default=None,
-    help="Generated tokens a method and seed may take for all points; the runs that train share them.",
+    help="Most generated tokens per method and seed; the runs that train share them evenly.",
 )
 @click.option(
-    "--jobs", type=click.IntRange(min=1), default=None, help="Runs at once; default: 1, on a cluster as many as fit."
+    "--jobs",
+    type=click.IntRange(min=1),
+    default=None,
+    help="Number of runs at the same time. Default: 1; on a cluster as many as fit.",
 )
 @click.option(
-    "--output", type=click.Path(path_type=Path), required=True, help="Sweep folder; what is done in it is kept."
+    "--output",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="Sweep folder. Runs in it that are finished are not repeated.",
 )
 @click.option(
     "--allow-changes",
     is_flag=True,
-    help="Runs that were begun with other settings go on with these; see their notes.log.",
+    help="Resume runs that were begun with other settings; their notes.log lists the changes.",
 )
 @click.option(
     "--executor",
     type=click.Choice(["local", "ray", "slurm"]),
     default="local",
     show_default=True,
-    help="local: processes of this machine. ray: a Ray cluster. slurm: write job arrays, and collect what earlier ones did.",
+    help="local: processes of this machine. ray: a Ray cluster. slurm: write job arrays, and collect the results of earlier ones.",
 )
 @click.option(
     "--address",
     default=None,
-    help="Ray cluster, host:port or auto; default: RAY_ADDRESS, else a Ray of this machine alone, for this sweep.",
+    help="Ray cluster: host:port, or auto. Default: RAY_ADDRESS; without it, a Ray instance on this machine is started for this sweep.",
 )
 @click.option(
     "--cpus-per-run",
     "cpus",
     type=click.FloatRange(min=0, min_open=True),
     default=None,
-    help="CPUs, and so threads, of each run; ray takes parts, such as 0.5. Default: the cores over --jobs, on a cluster 1.",
+    help="CPUs, and so threads, per run; with ray also fractions, such as 0.5. Default: cores divided by --jobs; on a cluster 1.",
 )
 @click.option(
     "--gpus-per-run",
     "gpus",
     type=click.FloatRange(min=0),
     default=None,
-    help="GPUs of each run; ray takes parts: 0.5 puts two runs on one. Default: ray 1 where nodes have any, slurm 0.",
+    help="GPUs per run; with ray also fractions: 0.5 puts two runs on one GPU. Default: with ray 1 if nodes have GPUs, with slurm 0.",
 )
 @click.option(
     "--retries",
     type=click.IntRange(min=0),
     default=None,
-    help="Times a run goes on from its last checkpoint after its node or process was lost; its own errors are not retried. "
-    "Default: ray 3, local 0.",
+    help="How often a run is resumed after its node or process was lost. Errors of the run itself are not retried. "
+    "Default: with ray 3, local 0.",
 )
-@click.option("--dry-run", is_flag=True, help="Print the runs, estimate time and disk from a short probe, and stop.")
+@click.option(
+    "--dry-run",
+    is_flag=True,
+    help="Print the runs and an estimate of time and disk space from a short probe, and stop.",
+)
 @click.pass_context
 def command(  # noqa: PLR0917 - click passes by name
     context: click.Context,
@@ -102,15 +113,15 @@ def command(  # noqa: PLR0917 - click passes by name
 ) -> None:
     """Align at several weights with several methods, then evaluate every run.
 
-    CONFIG is a run's file, or a sweep's with `run` (a file or fields), `methods`, `points`, `seeds` and `tokens`. Every field
-    of the run is overridden as --section.field value; --method.field is for those of the methods that have that field. Interrupted, the same command goes on where it was. Ends with status 1
-    where a run failed; the others are finished first.
+    CONFIG is the file of a run, or of a sweep with the fields `run` (a file, or fields), `methods`, `points`, `seeds` and
+    `tokens`. Every field of the run can be overridden as --section.field value; --method.field sets the field of each method
+    that has it. After an interruption, the same command goes on. If a run fails, the others are finished and the exit code is 1.
 
     Example: lenity sweep toy.yaml --methods plc,soups,torchjd:UPGrad --points lattice:4 --output runs/toy/sweep
 
-    Nodes of a cluster must see the working directory and --output at the same paths. With slurm, submit the scripts by the
-    commands that are printed, and when the jobs have ended give the same command again: it collects, and writes jobs for what
-    is left. SBATCH_PARTITION, SBATCH_ACCOUNT and SBATCH_TIMELIMIT say the rest to sbatch.
+    On a cluster, all nodes must have the working directory and --output at the same paths. With slurm, submit the scripts with
+    the commands that are printed. When the jobs have ended, repeat the command of the sweep: it collects the results, and writes
+    jobs for the runs that are left. Partition, account and time limit are SBATCH_PARTITION, SBATCH_ACCOUNT and SBATCH_TIMELIMIT.
 
     \b
     lenity sweep mine.yaml --output /shared/all --executor ray --address auto --gpus-per-run 0.5
@@ -148,7 +159,7 @@ def _run(
     configs: Sequence[RunConfig], output: Path, placement: Placement, console: Console, progress: Progress, *,
     allow_changes: bool, made_for: Mapping[str, Sequence[str]],
 ) -> int:  # fmt: skip
-    """Carry it out; the exit status."""
+    """The exit code, after the runs have ended."""
     from lenity.config.suggest import command as shell
     from lenity.errors import StoppedError
     from lenity.sweep.run import run_sweep
@@ -160,7 +171,9 @@ def _run(
         )  # fmt: skip
     except KeyboardInterrupt:
         again = shell(*sys.argv[1:])
-        raise StoppedError("interrupted; what was saved is whole.", f"This goes on: {again}", exit_code=130) from None
+        raise StoppedError(
+            "interrupted; everything that was saved is complete.", f"Go on with: {again}", exit_code=130
+        ) from None
     return _failures(outcomes, console)
 
 
@@ -168,19 +181,19 @@ def _write_jobs(
     configs: Sequence[RunConfig], output: Path, placement: Placement, console: Console, *, allow_changes: bool,
     made_for: Mapping[str, Sequence[str]],
 ) -> int:  # fmt: skip
-    """Collect what Slurm has done and write the jobs that are left; the exit status."""
+    """The exit code, after the results of Slurm's jobs are collected and jobs for the runs that are left are written."""
     from lenity.sweep.slurm import write_and_collect
 
     found = write_and_collect(configs, output, placement, allow_changes=allow_changes, made_for=made_for)
     status = _failures(found.outcomes, console)
     done = len(configs) - found.left
-    lines = [f"failed, what all runs share: {found.shared}"] if found.shared else []
+    lines = [f"failed, in what all runs share: {found.shared}"] if found.shared else []
     lines += [f"{done} of {len(configs)} runs are done."]
     if found.commands:
         lines += [
             "To submit the rest, from this folder:",
             *found.commands,
-            "When these jobs have ended, give this command again.",
+            "When these jobs have ended, repeat this command.",
         ]
     for line in lines:
         console.print(line, markup=False, highlight=False, soft_wrap=True)
@@ -188,7 +201,7 @@ def _write_jobs(
 
 
 def _failures(outcomes: Sequence[Outcome], console: Console) -> int:
-    """Name the runs that failed; the exit status."""
+    """The exit code, after the runs that failed are printed."""
     failed = [outcome for outcome in outcomes if outcome.error]
     for outcome in failed:
         console.print(f"failed {outcome.run}: {outcome.error}", markup=False, highlight=False, soft_wrap=True)
@@ -196,7 +209,7 @@ def _failures(outcomes: Sequence[Outcome], console: Console) -> int:
 
 
 def _estimate(configs: Sequence[RunConfig], output: Path, jobs: int, console: Console) -> None:
-    """Say what the runs will take."""
+    """Print an estimate of the time and disk space of the runs."""
     import os
 
     from lenity.console.progress import duration
@@ -214,7 +227,7 @@ def _estimate(configs: Sequence[RunConfig], output: Path, jobs: int, console: Co
     shares = ", ".join(f"{name} {size / 2**20:,.0f}" for name, size in parts.items())
     console.print(
         f"About {duration(found.seconds)} with --jobs {jobs}, and {found.disk / 2**20:,.0f} MiB on disk ({shares}): "
-        "true to a factor of about two.",
+        "accurate to a factor of about two.",
         highlight=False,
         soft_wrap=True,
     )

@@ -1,32 +1,34 @@
-"""``lenity train``: one policy at one point of the weights."""
+"""``lenity train``: aligns one policy at one point of the weights."""
 
 from __future__ import annotations
 
 import click
 
 from lenity.cli.ending import telling_how_to_resume
-from lenity.cli.help import fields
 from lenity.cli.spelling import takes_fields
 from lenity.config.suggest import command as shell
 from lenity.runs.config import RunConfig
 
 
-@takes_fields(RunConfig, epilog=fields(RunConfig))
+@takes_fields(RunConfig)
 @click.argument("config", type=click.Path())
-@click.option("--resume", is_flag=True, help="Go on with the run in the output folder from its newest checkpoint.")
+@click.option("--resume", is_flag=True, help="Resume the run in the output folder from its newest checkpoint.")
 @click.option(
     "--allow-changes",
     is_flag=True,
-    help="Resume also with other settings than the run was begun with; notes.log keeps which.",
+    help="Allow the resumed run to have other settings than it was begun with; notes.log lists the changes.",
 )
 @click.pass_context
 def command(context: click.Context, config: str, resume: bool, allow_changes: bool) -> None:
-    """Align a policy as the YAML file CONFIG says.
+    """Align the policy of the YAML file CONFIG.
 
-    Example: lenity train toy.yaml --method.gate net --weights '{helpful: 0.7, harmless: 0.3, humorous: 0}'.
-    Several GPUs: accelerate launch --config_file configs/accelerate/ddp.yaml --module lenity train CONFIG.
-    Ctrl-C and SIGTERM end after the iteration in hand; everything is saved, and the command that goes on is printed.
-    """
+    The run folder gets an adapter that peft loads, metrics, sample responses and checkpoints. After Ctrl-C or SIGTERM, the
+    iteration is finished, everything is saved, and the command that resumes the run is printed.
+
+    \b
+    lenity train toy.yaml --method.gate net --weights '{helpful: 0.7, harmless: 0.3}'
+    accelerate launch --config_file configs/accelerate/ddp.yaml --module lenity train CONFIG
+    """  # noqa: D301 - click reads the backspace
     from lenity.config.load import load
     from lenity.distributed import launch
 

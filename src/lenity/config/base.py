@@ -1,4 +1,4 @@
-"""What every configuration section shares: frozen, unknown keys refused, members of an open set by name."""
+"""The base class of configuration sections, and members of open sets as YAML selects them by ``type``."""
 
 from __future__ import annotations
 
@@ -16,13 +16,14 @@ log = logging.getLogger(__name__)
 
 
 class Section(BaseModel):
-    """A group of configuration fields.
+    """A group of configuration fields: instances cannot be changed, and unknown fields are refused.
 
-    The base class of an open set names it in ``open_set``; in configurations ``type`` says which member.
-    A member of an open set may name in ``shorthand`` the field that ``name:value`` sets, and in ``places`` the fields that hold a
-    file, a folder or a hub name: what they hold is known by its contents, wherever it lies.
-    ``flat`` names a field that is a section whose own fields stand in its place, beside the others.
-    ``former`` gives the present name of each field that was renamed: the former name is read, with a warning, for one version.
+    Attributes:
+        open_set: the registry whose members derive from this class; in configurations ``type`` selects one.
+        shorthand: the field that ``name:value`` sets.
+        places: fields that hold a file, a folder or a hub name; they are compared by contents, not by path.
+        flat: a field that is a section whose own fields stand in its place, beside the others.
+        former: the present name of each field that was renamed; the former name is read, with a warning, for one version.
     """
 
     open_set: ClassVar[Registry[Any] | None] = None
@@ -60,7 +61,7 @@ TYPE = "type"
 
 
 def parse_member(value: Any, registry: Registry[S]) -> Any:
-    """A member of ``registry`` from ``{type: name, **fields}`` or from the bare name; instances pass through."""
+    """A member of ``registry`` from ``{type: name, **fields}`` or from its name alone; an instance is returned as it is."""
     if isinstance(value, str):
         value = {TYPE: value}
     if not isinstance(value, dict):
@@ -73,7 +74,7 @@ def parse_member(value: Any, registry: Registry[S]) -> Any:
     shorthand = getattr(member, "shorthand", None)
     if colon and shorthand is None:
         raise ConfigError(
-            f"{registry.kind} '{name}' takes nothing after a colon; found '{rest}'.", f"Write '{name}' alone."
+            f"{registry.kind} '{name}' takes no value after a colon; found '{rest}'.", f"Write '{name}' alone."
         )
     if colon:
         fields |= {str(shorthand): int(rest) if rest.isdecimal() else rest}
@@ -84,12 +85,13 @@ def parse_member(value: Any, registry: Registry[S]) -> Any:
     except Exception as error:  # the class may be anyone's
         where = registry.origin(member.__module__) or member.__module__
         raise ConfigError(
-            f"{registry.kind} '{name}' of {where} cannot be made: {type(error).__name__}: {error}.", "Repair it there."
+            f"{registry.kind} '{name}' of {where} cannot be made: {type(error).__name__}: {error}.",
+            "Repair it in that package.",
         ) from error
 
 
 def with_type(value: Mapping[str, Any], registry: Registry[Any]) -> dict[str, Any]:
-    """``value`` with ``type`` in place of the key that selected a member before; where both are given, the later one counts."""
+    """``value`` with ``type`` in place of the key that selected a member formerly; of both keys, the later one counts."""
     if registry.former not in value:
         return dict(value)
     registry.warn_of_former(TYPE)
@@ -111,5 +113,5 @@ def member_name(member: S, registry: Registry[S]) -> str:
 
 
 def dump_member(member: S, registry: Registry[S]) -> dict[str, Any]:
-    """The inverse of :func:`parse_member`."""
+    """The mapping that :func:`parse_member` reads back to ``member``."""
     return {TYPE: registry.name_of(type(member)), **member.model_dump(mode="json")}

@@ -1,16 +1,16 @@
-"""What pydantic found wrong, as a sentence that names the field and the value, and a remedy; and which fields stand where."""
+"""Errors of pydantic as a sentence that names the field and the value, with a remedy; and the fields of the section at a path."""
 
 from __future__ import annotations
 
 import re
-import types
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import takewhile
-from typing import Annotated, Any, Union, get_args, get_origin
+from typing import Any, get_args
 
 from pydantic import BaseModel
 
 from lenity.config.base import TYPE, fields_of
+from lenity.config.fields import parts
 from lenity.config.plain import brief, dotted
 from lenity.config.suggest import did_you_mean
 from lenity.errors import ConfigError, LenityError
@@ -19,11 +19,11 @@ _KIND = re.compile(r"[\w-]+\[|(str|int|float|bool|list|dict|tuple)$|[A-Z]\w*$")
 
 
 def explain(model: type[BaseModel], data: Any, problem: Any) -> tuple[str, str]:
-    """What is wrong and the remedy; both in the first where a validator of several fields says them in one.
+    """What is wrong, and the remedy; the remedy is empty where a validator of several fields says both in one sentence.
 
     Args:
-        model: what ``data`` was to be.
-        data: as it was given.
+        model: the section that ``data`` was validated as.
+        data: the configuration as the user wrote it.
         problem: one of :func:`problems`.
     """
     where = dotted(problem["loc"])
@@ -32,7 +32,7 @@ def explain(model: type[BaseModel], data: Any, problem: Any) -> tuple[str, str]:
     if problem["type"] == "extra_forbidden":
         known = fields_at(model, data, problem["loc"][:-1])
         value = "" if model.model_config.get("hide_input_in_errors") else f" (value {brief(found)})"
-        otherwise = f"Known here: {', '.join(known)}." if known else "Leave it out: there are no fields here."
+        otherwise = f"Known here: {', '.join(known)}." if known else "Leave it out: this place has no fields."
         return f"{where}: unknown field{value}.", did_you_mean(problem["loc"][-1], known, otherwise)
     if problem["type"] == "missing":
         return f"{where}: missing.", f"Set it in the file or as --{option} value."
@@ -48,19 +48,19 @@ def explain(model: type[BaseModel], data: Any, problem: Any) -> tuple[str, str]:
 
 
 def _of_value(problem: Any, where: str, option: str, message: str) -> tuple[str, str]:
-    """What is wrong with a value that stands where one is wanted."""
+    """What is wrong with the value of a field, and the remedy."""
     found = problem["input"]
     shown = "" if isinstance(found, dict) else f"found {brief(found)}; "
     choices = re.findall(r"'([^']*)'", message) if problem["type"] == "literal_error" else []
     if problem["type"] in {"list_type", "tuple_type"}:
-        return f"{where}: {shown}a list is wanted.", f"Write --{option} '[{found}]', several separated by commas."
-    whole = "" if option == where else ", which holds them all"
+        return f"{where}: {shown}a list is required.", f"Write --{option} '[{found}]', several separated by commas."
+    whole = "" if option == where else ", which sets the whole list"
     remedy = f"{did_you_mean(found, choices)} Set it with --{option} value{whole}."
     return f"{where}: {shown}{message[:1].lower()}{message[1:]}.", remedy.strip()
 
 
 def problems(data: Any, errors: Sequence[Any]) -> list[dict[str, Any]]:
-    """``ValidationError.errors()`` at places of ``data``; of a value that may be of several kinds, what the nearest kind misses.
+    """``ValidationError.errors()`` at paths of ``data``; for a value of a union, the errors of the member that fits best.
 
     >>> from pydantic import RootModel, ValidationError
     >>> try:
@@ -77,7 +77,7 @@ def problems(data: Any, errors: Sequence[Any]) -> list[dict[str, Any]]:
 
 
 def _nearest(depth: int, group: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Of problems of one value at ``depth``, those deepest inside it; where none is inside, one that names every kind."""
+    """The deepest problems inside a value at ``depth``; where none is inside it, one problem that names every member of the union."""
     deepest = max(len(problem["loc"]) for problem in group)
     if len(group) == 1 or deepest > depth:
         return [problem for problem in group if len(problem["loc"]) == deepest]
@@ -87,7 +87,7 @@ def _nearest(depth: int, group: Sequence[dict[str, Any]]) -> list[dict[str, Any]
 
 
 def _place(data: Any, loc: Sequence[Any]) -> tuple[tuple[Any, ...], int | None]:
-    """``loc`` without pydantic's names of the kinds that a value may be of, and where the first of these stood."""
+    """``loc`` without pydantic's names of union members, and the index at which the first of them stood."""
     kept: list[Any] = []
     first = None
     for part in loc:
@@ -101,7 +101,7 @@ def _place(data: Any, loc: Sequence[Any]) -> tuple[tuple[Any, ...], int | None]:
 
 
 def fields_at(model: type[BaseModel], data: Any, path: Sequence[Any]) -> list[str]:
-    """Field names of the section at ``path``, with the key that names the member where it is one of an open set.
+    """Field names of the section at ``path``, with ``type`` first where it is a member of an open set.
 
     >>> from lenity.runs.config import RunConfig
     >>> fields_at(RunConfig, {"rewards": {"calm": {"type": "toy"}}}, ("rewards", "calm"))
@@ -112,20 +112,20 @@ def fields_at(model: type[BaseModel], data: Any, path: Sequence[Any]) -> list[st
 
 
 def section_at(annotation: Any, data: Any, path: Sequence[Any]) -> tuple[type[BaseModel] | None, str | None]:
-    """The section at ``path`` in what is annotated so and holds ``data``, and the key that names it in an open set; None for neither."""
+    """The section at ``path`` of a value with this annotation, and ``type`` where it is a member of an open set; None for none."""
     for part in path:
         section, _ = _section(annotation, data)
         if section is not None:
             field = fields_of(section).get(str(part))
             annotation = field.annotation if field else None
         else:
-            annotation = next((get_args(kind)[-1] for kind in _kinds(annotation) if get_args(kind)), None)
+            annotation = next((get_args(kind)[-1] for kind, _ in parts(annotation) if get_args(kind)), None)
         data = _inner(data, part)
     return _section(annotation, data)
 
 
 def _section(annotation: Any, data: Any) -> tuple[type[BaseModel] | None, str | None]:
-    for kind in _kinds(annotation):
+    for kind, _ in parts(annotation):
         if isinstance(kind, type) and issubclass(kind, BaseModel):
             if open_set := getattr(kind, "open_set", None):
                 return _member(open_set, data), TYPE
@@ -139,20 +139,9 @@ def _member(registry: Any, data: Any) -> type[BaseModel] | None:
     name = data.get(TYPE, data.get(registry.former)) if isinstance(data, Mapping) else data
     try:
         found: type[BaseModel] = registry[str(name).partition(":")[0]]
-    except ConfigError:  # which is told where it stands
+    except ConfigError:  # reported as the error of this value
         return None
     return found
-
-
-def _kinds(annotation: Any) -> Iterator[Any]:
-    """The members of a union, without what is said about them."""
-    if get_origin(annotation) is Annotated:
-        yield from _kinds(get_args(annotation)[0])
-    elif get_origin(annotation) in {Union, types.UnionType}:
-        for part in get_args(annotation):
-            yield from _kinds(part)
-    else:
-        yield annotation
 
 
 def _inner(data: Any, part: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Optional packages, looked for before a run starts that would miss them at its end, or do without them in silence."""
+"""Checks that optional packages can be imported, before a run starts that needs them."""
 
 from __future__ import annotations
 
@@ -8,14 +8,16 @@ from importlib.util import find_spec
 
 from lenity.errors import ConfigError
 
-INSTEAD = {"tensorboard": ("tensorboard", "tensorboardX")}  # modules that do for a tracker; default: that of its name
+INSTEAD = {
+    "tensorboard": ("tensorboard", "tensorboardX")
+}  # modules that serve a tracker; default: the module of its name
 
 
 def require_trackers(trackers: Sequence[str]) -> None:
-    """Refuse ``logging.trackers`` whose package cannot be imported; accelerate would leave them out without a word.
+    """Nothing, if every tracker of ``logging.trackers`` can be imported; accelerate would skip a missing one without a warning.
 
     Raises:
-        ConfigError: names the tracker, the reason and the extra that has it.
+        ConfigError: a tracker cannot be imported; the message names the reason and the extra to install.
     """
     for tracker in trackers:
         modules = INSTEAD.get(tracker, (tracker,))

@@ -21,12 +21,16 @@ OVERRIDES = "Overrides are written --section.field value."
 
 
 def load(model: type[M], path: str | Path, overrides: Sequence[str] = ()) -> M:
-    """Read ``path`` and apply ``overrides`` such as ``["--ppo.epochs", "2", "--seed=1"]``."""
+    """The configuration in the file ``path``, with ``overrides`` such as ``["--ppo.epochs", "2", "--seed=1"]`` applied."""
     return parse(model, override(read_yaml(path), overrides), source=str(path))
 
 
 def read_yaml(path: str | Path) -> dict[str, Any]:
-    """A YAML mapping from a file."""
+    """The mapping that a YAML file holds.
+
+    Raises:
+        ConfigError: the file is missing, unreadable, not YAML or not a mapping.
+    """
     path = Path(path)
     if not os.path.isfile(path):  # noqa: PTH113, Path.is_file raises where a name is too long
         near = ", ".join(sorted(str(p) for p in path.parent.glob("*.y*ml"))[:8]) if path.parent.is_dir() else ""
@@ -38,7 +42,7 @@ def read_yaml(path: str | Path) -> dict[str, Any]:
     except OSError as error:
         raise ConfigError(f"'{path}' cannot be read: {error.strerror}.", "Check its permissions.") from error
     except ValueError as error:
-        raise ConfigError(f"'{path}' is not valid YAML: {error}", "Correct it there.") from error
+        raise ConfigError(f"'{path}' is not valid YAML: {error}", "Correct the file.") from error
     if not isinstance(data, dict):
         raise ConfigError(
             f"'{path}' holds {type(data).__name__}, not a mapping of fields.", "Write 'field: value' lines."
@@ -68,7 +72,11 @@ def override(data: dict[str, Any], arguments: Sequence[str]) -> dict[str, Any]:
 
 
 def parse(model: type[M], data: dict[str, Any], source: str = "the configuration") -> M:
-    """Validate ``data``; of several problems each is listed with its remedy, one a line."""
+    """The configuration that ``data`` holds.
+
+    Raises:
+        ConfigError: a field is wrong; several problems are listed with their remedies, one per line.
+    """
     try:
         check(data)
         return model.model_validate(data)
@@ -80,11 +88,11 @@ def parse(model: type[M], data: dict[str, Any], source: str = "the configuration
         lines = [f"  - {what} {remedy}".rstrip() for what, remedy in found]
         raise ConfigError("\n".join([f"{source} has {len(lines)} problems:", *lines])) from error
     except ValueError as error:
-        raise ConfigError(f"{source} cannot be used: {error}.", "Correct it there.") from error
+        raise ConfigError(f"{source} cannot be used: {error}.", "Correct the file or the option.") from error
 
 
 def listed(text: str) -> list[str]:
-    """The parts of an option that takes several.
+    """The values of an option that takes several, separated by commas.
 
     >>> listed("plc, linear")
     ['plc', 'linear']

@@ -1,4 +1,4 @@
-"""Names from configurations that become parts of paths: they stay inside the folder that they are meant for."""
+"""Names from configurations that become parts of paths; they cannot lead out of their folder."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from typing import Annotated
 
 from pydantic import AfterValidator
 
-LONGEST = 64  # characters; the folders of a sweep are named by several
+LONGEST = 64  # characters; folder names of a sweep hold several names
 
 
 def _name(text: str) -> str:
     printable = text.isprintable() and text == text.strip()
     if not (printable and 0 < len(text) <= LONGEST) or text.startswith(".") or set(text) & set("/\\"):
         raise ValueError(
-            f"{text!r} is no name, for it becomes a part of paths; use 1 to {LONGEST} printable characters without '/' or '\\', "
-            "the first of them no dot"
+            f"{text!r} cannot be a part of a path; use 1 to {LONGEST} printable characters without '/' or '\\', "
+            "and no dot at the beginning"
         )
     return text
 
@@ -28,12 +28,10 @@ def _inside(text: str) -> str:
 
 def _word(text: str) -> str:
     if not re.fullmatch(r"[\w.+-]+", text):
-        raise ValueError(f"{text!r} is no label; use letters, digits, '_', '.', '+' and '-' alone")
+        raise ValueError(f"{text!r} is not a label; use letters, digits, '_', '.', '+' and '-' alone")
     return text
 
 
 Name = Annotated[str, AfterValidator(_name)]
-Word = Annotated[
-    Name, AfterValidator(_word)
-]  # a name that stands among others in tables and options, without blanks or commas
-Inside = Annotated[str, AfterValidator(_inside)]  # a path that goes down from its folder
+Word = Annotated[Name, AfterValidator(_word)]  # a name without blanks or commas, for lists in tables and options
+Inside = Annotated[str, AfterValidator(_inside)]  # a relative path that stays below its folder

@@ -1,4 +1,4 @@
-"""Objectives: ordered names and their weights. The only place where names and positions meet."""
+"""Objectives: ordered names and their weights. Only here are names turned into positions."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ class Objectives:
         return torch.tensor([self.weights[name] for name in self.names], device=device, dtype=torch.float32)
 
     def stack(self, columns: Mapping[str, Sequence[float]]) -> Tensor:
-        """(B, K) from one column of length B a name."""
+        """(B, K) from one column of length B per objective."""
         import torch
 
         return torch.stack([torch.as_tensor(columns[name], dtype=torch.float32) for name in self.names], dim=-1)
 
     def named(self, vector: Tensor) -> dict[str, float]:
-        """{name: value} from shape (K,)."""
+        """``{name: value}`` from a vector of shape (K,)."""
         return dict(zip(self.names, vector.tolist(), strict=True))
 
 

@@ -1,4 +1,4 @@
-"""Plain data from YAML: nothing that is run, loops, unfolds without end or cannot be written; and values as errors show them."""
+"""Plain data from YAML, within limits of depth and size, and values as errors show them."""
 
 from __future__ import annotations
 
@@ -8,16 +8,19 @@ from typing import Any
 
 import yaml
 
-DEPTH, SIZE = 32, 100_000  # brackets inside brackets, and values once aliases are followed; no configuration comes near
+DEPTH, SIZE = (
+    32,
+    100_000,
+)  # levels of nesting, and number of values after aliases are expanded; both far above any configuration
 
-LOST = frozenset("\x85\u2028\u2029")  # written as they are, read back as spaces
+LOST = frozenset("\x85\u2028\u2029")  # line breaks that YAML writes as they are and reads back as spaces
 
 
 def from_yaml(text: str) -> Any:
     """The data that ``text`` holds.
 
     Raises:
-        ValueError: it is no YAML, or YAML that no configuration can be.
+        ValueError: the text is not YAML, or holds data that :func:`check` refuses.
     """
     try:
         data = yaml.safe_load(text)
@@ -26,20 +29,24 @@ def from_yaml(text: str) -> Any:
     except yaml.YAMLError as error:
         raise ValueError(str(error)) from error
     except (AttributeError, LookupError) as error:
-        raise ValueError("a tag, such as !!bool or !!timestamp, stands on text that is no such thing") from error
+        raise ValueError("a tag such as !!bool or !!timestamp does not fit its value") from error
     check(data)
     return data
 
 
 def check(data: Any) -> None:
-    """Refuse, by ``ValueError``, data that no configuration can be, so that what comes after need not think of it."""
+    """Nothing, if ``data`` can be a configuration.
+
+    Raises:
+        ValueError: it nests too deep, is too large, or holds a value that cannot be written to a file and read back.
+    """
     ahead: list[tuple[Any, tuple[Any, ...]]] = [(data, ())]
     size = 0
     while ahead:
         value, path = ahead.pop()
         size += 1
         if len(path) > DEPTH or size > SIZE:
-            raise ValueError(f"it nests deeper than {DEPTH} levels or unfolds to more than {SIZE:,} values")
+            raise ValueError(f"it nests deeper than {DEPTH} levels or expands to more than {SIZE:,} values")
         if isinstance(value, dict):
             ahead += [pair for key, part in value.items() for pair in ((key, path), (part, (*path, key)))]
         elif isinstance(value, list | tuple | set):
@@ -49,18 +56,18 @@ def check(data: Any) -> None:
 
 
 def _unwritable(value: Any) -> str:
-    """Why the run folder's config.yaml could not say the same."""
+    """Why a value cannot be written to config.yaml and read back; empty where it can."""
     if isinstance(value, int) and value.bit_length() > 63:
-        return f"a whole number of {value.bit_length()} bits; 63 are the most"
+        return f"an integer of {value.bit_length()} bits; at most 63 are allowed"
     if isinstance(value, str) and not LOST.isdisjoint(value):
         return f"{brief(value)}, with a line break that YAML does not keep; write \\n"
     if isinstance(value, str) and value != value.encode(errors="replace").decode():
-        return f"{brief(value)}, which is no text in UTF-8"
+        return f"{brief(value)}, which is not valid UTF-8"
     return ""
 
 
 def dotted(path: Iterable[Any]) -> str:
-    """Where something stands, with what a terminal would not show escaped.
+    """A path with dots, with characters that a terminal does not show escaped.
 
     >>> dotted(["rewards", "a", 0])
     'rewards.a.0'
@@ -69,7 +76,7 @@ def dotted(path: Iterable[Any]) -> str:
 
 
 def brief(value: Any) -> str:
-    """``value``, escaped, and cut where it is long.
+    """``repr(value)``, shortened where it is long.
 
     >>> brief("a" * 1000)[:8], len(brief("a" * 1000))
     ("'aaaaaaa", 200)

@@ -1,4 +1,4 @@
-"""Named open sets: rules, methods, rewards, data sets.
+"""Open sets of classes by name: rules, methods, rewards, readers, estimators.
 
 A member is one decorated class in one file. Packages outside Lenity plug in through the entry-point
 group named after the set (``lenity.rules``, ``lenity.methods``, ``lenity.rewards``, ``lenity.datasets``).
@@ -21,10 +21,10 @@ LOG = logging.getLogger(__name__)
 
 
 class Registry(Generic[T]):
-    """Classes by name; modules are imported only when a name is asked for, a plug-in's only when it may have that name.
+    """Classes by name; modules are imported when a name is first looked up, those of plug-ins when they may register that name.
 
     Args:
-        kind: what the members are called in messages, in the singular.
+        kind: the word for one member in messages, such as ``reward``; its plural in "s" is the command that lists them.
         group: entry-point group of outside packages, or several.
         modules: modules whose import registers the built-in members.
         former: the key that selected a member in configurations before ``type`` did; it is read with a warning for one version.
@@ -38,7 +38,7 @@ class Registry(Generic[T]):
         self._failures: dict[EntryPoint, str] = {}
 
     def register(self, name: str) -> Callable[[type[T]], type[T]]:
-        """Class decorator; a name that is taken raises ``ConfigError``."""
+        """A class decorator that adds the class under ``name``; a name that another class has raises ``ConfigError``."""
 
         def add(member: type[T]) -> type[T]:
             taken = self._members.get(name)
@@ -78,6 +78,10 @@ class Registry(Generic[T]):
         """Those that have been registered so far, by name."""
         return self._members
 
+    def items(self) -> list[tuple[str, type[T]]]:
+        """Every member that is registered, by name, those of plug-ins too."""
+        return [(name, self.members[name]) for name in self]
+
     def name_of(self, member: type[T]) -> str:
         """The name a class was registered under.
 
@@ -97,7 +101,7 @@ class Registry(Generic[T]):
         return value
 
     def warn_of_former(self, key: str) -> None:
-        """Say once that ``key`` selects a member now."""
+        """Log once that ``key`` selects a member now, in place of ``former``."""
         if not self._warned:
             LOG.warning(
                 "A %s is selected by '%s' now; '%s' is read until the next version.", self.kind, key, self.former
@@ -105,7 +109,7 @@ class Registry(Generic[T]):
             self._warned = True
 
     def origin(self, module: str) -> str:
-        """Which plug-in's code ``module`` is, in words; empty where it is no plug-in's.
+        """The plug-in, in words, whose package ``module`` belongs to; empty where it belongs to none.
 
         >>> Registry("colour", "no.such.group", ()).origin("torch.nn")
         ''
@@ -123,10 +127,10 @@ class Registry(Generic[T]):
             return
         for module in self._modules:
             importlib.import_module(module)
-        self._loaded = True  # only now: a module that fails to import must fail again, not vanish
+        self._loaded = True  # set last: a module that fails to import must fail again at the next look-up
 
     def _load_plug_ins(self) -> None:
-        """All of them; those that cannot be loaded are told of once, and no reason to stop."""
+        """Load all plug-ins; one that cannot be loaded is named in a warning, once."""
         for point in self._points:
             if point not in self._failures and (why := self._failure(point)):
                 LOG.warning("%s cannot be loaded and is left out: %s.", self._plug_in(point), why)
@@ -135,7 +139,7 @@ class Registry(Generic[T]):
         """Why the plug-in cannot be loaded; empty where it can."""
         try:
             point.load()
-        except Exception as error:  # a plug-in is anyone's code
+        except Exception as error:  # a plug-in can raise anything
             why = error.what if isinstance(error, LenityError) else f"{type(error).__name__}: {error}"
             self._failures[point] = " ".join(why.split()).rstrip(".")
             return self._failures[point]

@@ -11,7 +11,7 @@ from lenity.config.base import Section
 
 Positive = Annotated[float, Field(gt=0)]
 Precision = Literal["auto", "float32", "bfloat16"]
-Average = Literal["exact", "factors"]  # of adapters: of their updates, or of A and B apart
+Average = Literal["exact", "factors"]  # of adapters: average the updates B A, or average B and A each
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Decay = Annotated[float, Field(ge=0, lt=1)]
 
@@ -19,10 +19,14 @@ Decay = Annotated[float, Field(ge=0, lt=1)]
 class LoRA(Section):
     """The adapter that alignment trains; the reference policy is the same model with the adapter off."""
 
-    r: int = Field(64, ge=1, description="rank")
-    alpha: float = Field(128, gt=0, description="scale: the update is alpha / r times B A")
-    dropout: float = Field(0.05, ge=0, lt=1, description="dropout on the adapter's input")
-    target_modules: list[str] | Literal["all-linear"] = Field("all-linear", description="which layers get an adapter")
+    r: int = Field(64, ge=1, description="LoRA rank")
+    alpha: float = Field(
+        128, gt=0, description="numerator of the factor alpha / r by which the update B A is multiplied"
+    )
+    dropout: float = Field(0.05, ge=0, lt=1, description="dropout probability on the adapter's input")
+    target_modules: list[str] | Literal["all-linear"] = Field(
+        "all-linear", description="layers that get an adapter: all-linear, or names of modules"
+    )
 
 
 class Policy(Section):
@@ -31,130 +35,171 @@ class Policy(Section):
     former: ClassVar[Mapping[str, str]] = {"checkpointing": "gradient_checkpointing"}
 
     model: str = Field(
-        description="hub name or local folder of a causal language model (or of a PEFT adapter, which is merged first)"
+        description="hub name or local folder of a causal language model, or of a PEFT adapter, which is merged into its base model first"
     )
-    revision: str | None = Field(None, description="branch, tag or commit on the hub")
+    revision: str | None = Field(None, description="branch, tag or commit on the hub; default: its main branch")
     lora: LoRA = LoRA()
-    dtype: Precision = Field("auto", description="auto: bfloat16 where the accelerator has it, float32 on a CPU")
-    trust_remote_code: bool = Field(False, description="run code that comes with the model; only for sources you trust")
+    dtype: Precision = Field(
+        "auto",
+        description="number format of the weights; auto: bfloat16 on an accelerator that supports it, float32 on a CPU",
+    )
+    trust_remote_code: bool = Field(
+        False,
+        description="run Python code that the model's repository contains; set it only for sources that you trust",
+    )
     compile: bool = Field(
-        False, description="compile scoring and update: faster after some minutes; on a CPU it needs a C++ compiler"
+        False,
+        description="compile the forward passes of scoring and update with torch.compile; compiling takes minutes, and needs a C++ compiler on a CPU",
     )
     gradient_checkpointing: bool = Field(
         False,
-        description="compute each layer again in the update's backward pass: much less memory, about half more time",
+        description="recompute activations in the update's backward pass: much less memory, about 1.5 times the update's time",
     )
 
 
 class Critic(Section):
-    """The multi-head value function V(s), one head an objective."""
+    """The value function V(s), with one head per objective."""
 
     kind: Literal["shared", "separate"] = Field(
-        "shared", description="shared: an MLP on the policy's last hidden state; separate: a model of its own"
+        "shared", description="shared: an MLP on the policy's last hidden state; separate: a second model"
     )
-    hidden_size: int = Field(256, ge=1, description="width of the MLP's hidden layer (shared)")
-    detach: bool = Field(False, description="do not let the value loss reach the policy's adapter (shared)")
+    hidden_size: int = Field(256, ge=1, description="width of the MLP's hidden layer, with kind shared")
+    detach: bool = Field(
+        False, description="stop the gradient of the value loss at the policy's hidden state, with kind shared"
+    )
     model: str | None = Field(
-        None, description="backbone of a separate critic, of the policy's tokenizer; default: the policy's own"
+        None,
+        description="hub name or local folder of the critic's model, with kind separate; it must have the policy's tokenizer; default: policy.model",
     )
 
 
 class VLLM(Section):
-    """`rollout.engine: vllm`, through TRL's `VLLMGeneration`."""
+    """The engine vLLM (`rollout.engine: vllm`), through TRL's `VLLMGeneration`."""
 
     mode: Literal["colocate", "server"] = Field(
-        "colocate", description="colocate: in the training processes, on their devices; server: `vllm serve` elsewhere"
+        "colocate",
+        description="colocate: vLLM runs in the training processes, on their devices; server: `vllm serve` runs elsewhere",
     )
-    gpu_memory_utilization: float = Field(0.3, gt=0, le=1, description="share of a device's memory (colocate)")
-    tensor_parallel: int = Field(1, ge=1, description="processes that share one copy of the model (colocate)")
-    max_model_length: int | None = Field(None, ge=2, description="prompt and response; default: the model's window")
-    sleep: bool = Field(False, description="its memory is free during the update (colocate)")
-    url: str = Field("http://127.0.0.1:8000", description="of the server")
-    timeout: Positive = Field(240.0, description="seconds to wait for the server to be up")
+    gpu_memory_utilization: float = Field(
+        0.3, gt=0, le=1, description="fraction of each device's memory that vLLM may use, with mode colocate"
+    )
+    tensor_parallel: int = Field(
+        1, ge=1, description="number of processes over which one copy of the model is split, with mode colocate"
+    )
+    max_model_length: int | None = Field(
+        None, ge=2, description="longest prompt and response together, in tokens; default: the model's context window"
+    )
+    sleep: bool = Field(False, description="free vLLM's memory during the update, with mode colocate")
+    url: str = Field("http://127.0.0.1:8000", description="address of the server, with mode server")
+    timeout: Positive = Field(240.0, description="seconds to wait until the server answers")
     load_adapter: bool = Field(
         True,
-        description="the server, which must see the run folder, loads the LoRA adapter from there; false: whole weights are sent to it by NCCL",
+        description="the server loads the LoRA adapter from the run folder, which it must be able to read; false: all weights are sent to it by NCCL",
     )
     group_port: int = Field(
-        51216, ge=1, le=65535, description="of the NCCL group that sends whole weights to the server"
+        51216, ge=1, le=65535, description="port of the NCCL group that sends all weights to the server"
     )
 
 
 class Rollout(Section):
-    """Generation."""
+    """How responses to the prompts of training are generated."""
 
     engine: Literal["lenity", "continuous", "vllm"] = Field(
-        "lenity", description="what generates; continuous: transformers' continuous batching (docs/scale.md)"
+        "lenity",
+        description="rollout engine; lenity: our own decoding; continuous: continuous batching of transformers; vllm: vLLM (docs/scale.md)",
     )
-    batch_size: int = Field(128, ge=1, description="responses an iteration, over all processes")
-    generation_batch_size: int = Field(128, ge=1, description="responses generated at once, on one process")
-    max_new_tokens: int = Field(128, ge=1, description="longest response, tokens")
-    min_new_tokens: int = Field(1, ge=0, description="no end-of-sequence before this many tokens")
+    batch_size: int = Field(128, ge=1, description="responses per iteration, over all processes")
+    generation_batch_size: int = Field(128, ge=1, description="responses generated at once on one process")
+    max_new_tokens: int = Field(128, ge=1, description="longest response, in tokens")
+    min_new_tokens: int = Field(1, ge=0, description="fewest tokens before an EOS token may be sampled")
     temperature: Positive = Field(1.0, description="sampling temperature")
     top_p: float = Field(
         1.0,
         gt=0,
         le=1,
-        description="nucleus; 1 samples from the whole distribution, which is what the log-probs assume",
+        description="probability mass of nucleus sampling; 1 samples from the whole distribution, which the log-probs assume",
     )
-    stop: list[str] = Field(["\n\nHuman:"], description="a response's text ends before the first of these")
+    stop: list[str] = Field(["\n\nHuman:"], description="stop strings: a response ends before the first of them")
     vllm: VLLM = VLLM()
 
 
 class PPO(Section):
-    """The update (eq. 10)."""
+    """The PPO update of policy and critic (eq. 10)."""
 
-    epochs: int = Field(4, ge=1, description="passes over each batch")
-    mini_batch_size: int = Field(16, ge=1, description="responses a forward pass, at most, on one process")
+    epochs: int = Field(4, ge=1, description="passes over the batch of each iteration")
+    mini_batch_size: int = Field(16, ge=1, description="most responses per forward pass on one process")
     accumulation: int = Field(
-        2, ge=1, description="mini-batches an optimizer step, which has the same rows whatever the number of processes"
+        2,
+        ge=1,
+        description="mini-batches per optimizer step (gradient accumulation); a step has the same responses with any number of processes",
     )
-    gamma: Fraction = Field(0.99, description="discount")
+    gamma: Fraction = Field(0.99, description="discount factor")
     lam: Fraction = Field(0.95, description="GAE lambda")
-    clip: Positive = Field(0.2, description="policy ratio clip")
-    value_clip: Positive | None = Field(0.2, description="value clip; null for none")
-    value_coefficient: float = Field(0.1, ge=0, description="weight of the value loss")
-    ratio_limit: Positive = Field(10.0, description="a mini-batch whose mean ratio exceeds this is skipped and counted")
+    clip: Positive = Field(0.2, description="clip range of the policy ratio around 1")
+    value_clip: Positive | None = Field(
+        0.2, description="clip range of the value around its value at generation; null: no clipping"
+    )
+    value_coefficient: float = Field(0.1, ge=0, description="coefficient of the value loss")
+    ratio_limit: Positive = Field(
+        10.0, description="a mini-batch whose mean policy ratio exceeds this is skipped, and counted in metrics.jsonl"
+    )
     importance_cap: float = Field(
-        2.0, ge=1, description="most that a token counts for being less likely to the engine than to the policy"
+        2.0,
+        ge=1,
+        description="largest importance weight p_policy / p_engine of a token, with an engine that is not lenity",
     )
     normalise: Literal["per_objective", "scale_only", "none"] = Field(
-        "per_objective", description="standardise each objective's advantages before the gate"
+        "per_objective",
+        description="per_objective: give each objective's advantages mean 0 and standard deviation 1 over the batch; scale_only: only divide by the root mean square; none: leave them",
     )
-    whiten: bool = Field(True, description="whiten the rectified advantage before the loss")
+    whiten: bool = Field(
+        True, description="give the combined advantage mean 0 and standard deviation 1 over the batch before the loss"
+    )
 
 
 class KL(Section):
-    """The penalty beta KL(policy || reference), shared by all objectives."""
+    """The KL penalty beta KL(policy || reference), which all objectives share."""
 
-    kind: Literal["adaptive", "fixed"] = Field("adaptive", description="adaptive: beta follows the target")
-    coefficient: float = Field(0.05, ge=0, description="beta, or its first value")
-    target: Positive = Field(3.0, description="nats a response (adaptive)")
-    horizon: Positive = Field(10_000, description="responses over which beta reacts (adaptive)")
+    kind: Literal["adaptive", "fixed"] = Field(
+        "adaptive", description="adaptive: beta is adjusted towards the target KL; fixed: beta stays"
+    )
+    coefficient: float = Field(
+        0.05, ge=0, description="KL penalty coefficient beta; with kind adaptive its initial value"
+    )
+    target: Positive = Field(3.0, description="target KL, in nats per response, with kind adaptive")
+    horizon: Positive = Field(10_000, description="number of responses over which beta is adjusted, with kind adaptive")
 
 
 class Optimizer(Section):
     """AdamW with a cosine schedule after a linear warm-up."""
 
     learning_rate: Positive = Field(
-        1e-5, description="the paper's is not legible; 1e-5 is inferred from the scripts its settings match"
+        1e-5,
+        description="peak learning rate; the paper's is not legible, 1e-5 is inferred from the scripts that its other settings match",
     )
-    critic_learning_rate: Positive | None = Field(None, description="for the critic; default: the same")
-    weight_decay: float = Field(0.0, ge=0)
-    betas: tuple[Decay, Decay] = Field((0.9, 0.999), description="AdamW's, at least 0 and below 1")
-    max_grad_norm: Positive = Field(0.5, description="gradient clipping")
-    warmup_steps: float = Field(20, ge=0, description="optimizer steps; below 1, a share of all of them")
+    critic_learning_rate: Positive | None = Field(
+        None, description="peak learning rate of the critic; default: learning_rate"
+    )
+    weight_decay: float = Field(0.0, ge=0, description="weight decay of AdamW")
+    betas: tuple[Decay, Decay] = Field((0.9, 0.999), description="decay rates of AdamW's two moments")
+    max_grad_norm: Positive = Field(0.5, description="largest gradient norm; a larger gradient is clipped to it")
+    warmup_steps: float = Field(
+        20, ge=0, description="optimizer steps of linear warm-up; a value below 1 is a fraction of all steps"
+    )
     final_fraction: Fraction = Field(
-        0.0, description="learning rate at the end of the schedule, as a share of the first"
+        0.0, description="learning rate at the end of the schedule, as a fraction of the peak"
     )
 
 
 class Standardisation(Section):
-    """Raw scores become (score - mean) / std with constants frozen in the run folder."""
+    """How raw scores are standardised: (score - mean) / std, with constants that are frozen in the run folder."""
 
-    prompts: int = Field(256, ge=2, description="reference-policy responses to calibrate on")
+    prompts: int = Field(
+        256, ge=2, description="number of responses of the reference policy that mean and std are measured on"
+    )
     file: str | None = Field(
-        None, description="use the constants of this standardisation.json instead, so that runs are comparable"
+        None,
+        description="standardisation.json whose constants are used instead, so that runs are comparable; default: measured",
     )
 
 
@@ -164,68 +209,92 @@ class RewardNoise(Section):
     Evaluation stays clean.
     """
 
-    fraction: Fraction = Field(description="share of each batch whose scores are noisy")
-    low: float = Field(1.0, ge=0, allow_inf_nan=False, description="smallest delta, standard deviations of a reward")
-    high: float = Field(3.0, ge=0, allow_inf_nan=False, description="greatest delta")
+    fraction: Fraction = Field(description="fraction of each batch whose scores get noise")
+    low: float = Field(
+        1.0, ge=0, allow_inf_nan=False, description="smallest delta, in standard deviations of the reward"
+    )
+    high: float = Field(
+        3.0, ge=0, allow_inf_nan=False, description="largest delta, in standard deviations of the reward"
+    )
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
         if self.high < self.low:
-            raise ValueError(f"high is {self.high:g}, below low, {self.low:g}; delta is drawn between them")
+            raise ValueError(
+                f"high is {self.high:g}, which is below low, {self.low:g}; delta is drawn between low and high"
+            )
         return self
 
 
 class Tolerance(Section):
-    """What a run puts up with, and counts in `metrics.jsonl`, before it stops."""
+    """Faults that a run counts in `metrics.jsonl` and tolerates up to a limit, where it stops."""
 
     unscored: Fraction = Field(
         0.1,
-        description="share of a batch's responses that one reward may leave without a score; they then teach nothing of it",
+        description="largest fraction of a batch that one reward may leave without a score; such responses have advantage 0 for that objective",
     )
     non_finite_steps: int = Field(
-        20, ge=0, description="optimizer steps with a loss or gradient that is not finite, in the whole run"
+        20, ge=0, description="most optimizer steps of a run with a non-finite loss or gradient; each is skipped"
     )
     silence: Positive = Field(
-        1800.0, description="seconds that one process of several may keep the others waiting before the run ends"
+        1800.0, description="seconds after which a collective that one process does not join ends the run"
     )
 
 
 class Budget(Section):
-    """Where a run ends early, so that methods are compared at equal cost."""
+    """A limit at which a run ends early, so that methods are compared at equal cost."""
 
-    tokens: int | None = Field(None, ge=1, description="end with the iteration that reaches this many generated tokens")
+    tokens: int | None = Field(
+        None,
+        ge=1,
+        description="the run ends with the iteration that reaches this number of generated tokens; default: no limit",
+    )
 
 
 class Scale(Section):
-    """Constants of one reward."""
+    """Standardisation constants of one reward."""
 
-    mean: float
-    std: Positive
+    mean: float = Field(description="mean raw score of the reference policy")
+    std: Positive = Field(description="standard deviation of these scores")
 
 
 class Reference(Section):
-    """The hypervolume's reference point, on standardised scores, by name of the reward."""
+    """The reference point of the hypervolume, in standardised scores, by the name of the reward."""
 
-    rule: Literal["fixed", "nadir"] = "fixed"
-    point: dict[str, float] = Field({}, description="default: the reference policy's mean minus 1")
+    rule: Literal["fixed", "nadir"] = Field(
+        "fixed", description="fixed: the point below; nadir: the lowest mean of any run that is compared"
+    )
+    point: dict[str, float] = Field(
+        {}, description="coordinate of each reward; default: the mean of the reference policy minus 1"
+    )
 
 
 class Evaluation(Section):
-    """How `lenity evaluate` measures (metrics.md: fixed prompts, temperature 1, top-p 0.9)."""
+    """How `lenity evaluate` generates and scores responses to held-out prompts."""
 
-    limit: int = Field(256, ge=2, description="held-out prompts")
-    temperature: float = Field(1.0, ge=0, description="0 decodes greedily")
-    top_p: float = Field(0.9, gt=0, le=1)
-    max_new_tokens: int | None = Field(None, ge=1, description="longest response; default: that of training")
-    min_new_tokens: int | None = Field(None, ge=0, description="shortest response; default: that of training")
-    stop: list[str] | None = Field(None, description="a response's text ends before these; default: those of training")
-    batch_size: int = Field(128, ge=1)
-    seed: int = Field(1234, ge=0, description="the same for every policy, so that comparisons are paired")
-    standardisation: dict[str, Scale] = Field({}, description="constants to use in place of the run's own, by reward")
+    limit: int = Field(256, ge=2, description="number of held-out prompts, evenly spaced over the data")
+    temperature: float = Field(1.0, ge=0, description="sampling temperature; 0: greedy decoding")
+    top_p: float = Field(0.9, gt=0, le=1, description="probability mass of nucleus sampling")
+    max_new_tokens: int | None = Field(
+        None, ge=1, description="longest response, in tokens; default: rollout.max_new_tokens"
+    )
+    min_new_tokens: int | None = Field(
+        None, ge=0, description="fewest tokens before an EOS token may be sampled; default: rollout.min_new_tokens"
+    )
+    stop: list[str] | None = Field(None, description="stop strings; default: rollout.stop")
+    batch_size: int = Field(128, ge=1, description="responses generated at once on one process")
+    seed: int = Field(
+        1234,
+        ge=0,
+        description="random seed of sampling; it is the same for every policy, so that comparisons are paired",
+    )
+    standardisation: dict[str, Scale] = Field(
+        {}, description="standardisation constants by reward, in place of those of the run"
+    )
     reference: Reference = Reference()
 
     def decoding(self, rollout: Rollout) -> dict[str, Any]:
-        """How responses are made; what is not set here is as in training."""
+        """The settings of generation; a field that is not set here has the value of training."""
         return {
             "temperature": self.temperature,
             "top_p": self.top_p,
@@ -237,14 +306,16 @@ class Evaluation(Section):
 
 
 class Checkpoint(Section):
-    """When state is written."""
+    """When checkpoints are written, and which are kept."""
 
-    every: int = Field(10, ge=1, description="iterations")
-    keep_last: int = Field(2, ge=1, description="older checkpoints are removed")
-    keep_every: int | None = Field(None, ge=1, description="but those of every so many iterations stay; default: none")
+    every: int = Field(10, ge=1, description="iterations between two checkpoints")
+    keep_last: int = Field(2, ge=1, description="number of newest checkpoints that are kept")
+    keep_every: int | None = Field(
+        None, ge=1, description="checkpoints at multiples of this number of iterations are kept as well; default: none"
+    )
 
     def kept(self, iterations: int) -> int:
-        """How many are there at the end of a run.
+        """The number of checkpoints at the end of a run.
 
         >>> Checkpoint(every=10, keep_last=2, keep_every=20).kept(95)
         6
@@ -255,19 +326,19 @@ class Checkpoint(Section):
 
 
 class Progress(Section):
-    """What is shown while the work goes on: a bar on a terminal, plain lines elsewhere."""
+    """What is shown while a command works: a progress bar on a terminal, plain lines elsewhere."""
 
-    progress: bool = Field(True, description="show how far it is: a bar on a terminal, lines in a log file")
-    every_seconds: Positive = Field(30.0, description="between two lines of progress in a log file")
+    progress: bool = Field(True, description="show progress: a bar on a terminal, lines in a log file")
+    every_seconds: Positive = Field(30.0, description="seconds between two lines of progress in a log file")
 
 
 SILENT = Progress(progress=False)
 
 
 class Logging(Progress):
-    """`metrics.jsonl` is always written; trackers come on top."""
+    """What a run logs beside `metrics.jsonl`, which it always writes."""
 
     trackers: list[Literal["tensorboard", "wandb", "trackio"]] = Field(
-        [], description="also log to these, through accelerate"
+        [], description="experiment trackers that get the same metrics, through accelerate"
     )
-    samples: int = Field(4, ge=0, description="responses an iteration written to samples.jsonl")
+    samples: int = Field(4, ge=0, description="responses per iteration that are written to samples.jsonl")

@@ -14,72 +14,80 @@ Template = Literal["pair", "transcript", "response"]
 
 
 class Rows(Section):
-    """Where training rows come from."""
+    """The data set that training rows are read from."""
 
     places = ("dataset",)
     dataset: str = Field(description="hub name, local folder, or .jsonl/.json/.csv/.tsv(.gz)/.parquet file")
-    subset: Inside | list[Inside] | None = Field(None, description="sub-folder of the data set, or several")
+    subset: Inside | list[Inside] | None = Field(
+        None, description="sub-folder of the data set, or a list of them; default: all"
+    )
     split: str = Field("train", description="split of the data set")
-    limit: int | None = Field(None, ge=1, description="keep this many rows, taken at even steps over the data")
+    limit: int | None = Field(
+        None, ge=1, description="most rows that are used, evenly spaced over the data; default: all"
+    )
 
 
 class Transcripts(Rows):
-    """Whole dialogues."""
+    """Transcripts: one whole dialogue per row."""
 
     text: str = Field("text", description="column with the transcripts")
 
 
 class Pairs(Rows):
-    """Two transcripts a row that share their prompt."""
+    """Preference pairs: two transcripts per row, which share their prompt."""
 
     chosen: str = Field("chosen", description="column with the preferred transcript")
-    rejected: str = Field("rejected", description="column with the other")
+    rejected: str = Field("rejected", description="column with the rejected transcript")
 
 
 class Labels(Rows):
-    """One text a row with its class."""
+    """Labelled texts: one text and its class per row."""
 
     text: str = Field("text", description="column with the text")
-    label: str = Field("label", description="column with 0 or 1")
+    label: str = Field("label", description="column with the class, 0 or 1")
 
 
 class Scratch(Section):
     """A small Llama with fresh weights, and a byte-level BPE tokenizer trained on the data."""
 
-    hidden_size: int = Field(256, ge=8, description="width")
-    layers: int = Field(4, ge=1, description="decoder blocks")
-    heads: int = Field(4, ge=1, description="attention heads")
+    hidden_size: int = Field(256, ge=8, description="width of the hidden states")
+    layers: int = Field(4, ge=1, description="number of decoder layers")
+    heads: int = Field(4, ge=1, description="number of attention heads")
     intermediate_size: int | None = Field(None, ge=8, description="width of the MLP; default: 8/3 of hidden_size")
-    vocab_size: int = Field(4096, ge=260, description="tokens of the tokenizer, at most")
-    max_position_embeddings: int = Field(2048, ge=16, description="longest sequence")
-    tokenizer: str | None = Field(None, description="use this hub or local tokenizer instead of training one")
+    vocab_size: int = Field(4096, ge=260, description="most tokens of the tokenizer")
+    max_position_embeddings: int = Field(2048, ge=16, description="longest sequence, in tokens")
+    tokenizer: str | None = Field(
+        None, description="hub name or local folder of a tokenizer; default: one is trained on the data"
+    )
 
     @model_validator(mode="after")
     def _even_heads(self) -> Self:
         if self.hidden_size % (2 * self.heads):
             raise ValueError(
-                f"hidden_size is {self.hidden_size}, heads {self.heads}; the width of a head must be whole and even"
+                f"hidden_size is {self.hidden_size} and heads is {self.heads}; hidden_size must be a multiple of 2 * heads"
             )
         return self
 
 
 class Optimisation(Section):
-    """How a training outside the loop is optimised, checkpointed and shown."""
+    """Optimisation, checkpoints and progress of a training outside the loop."""
 
-    seed: int = Field(0, ge=0, lt=2**32, description="of initial weights and order")
+    seed: int = Field(0, ge=0, lt=2**32, description="random seed of initial weights and of the order of rows")
     epochs: Positive = Field(1.0, description="passes over the data")
-    max_steps: int | None = Field(None, ge=1, description="stop after this many optimizer steps")
-    batch_size: int = Field(16, ge=1, description="rows per batch and process")
-    accumulation: int = Field(1, ge=1, description="batches per optimizer step")
-    learning_rate: Positive = Field(1e-4, description="AdamW")
+    max_steps: int | None = Field(None, ge=1, description="most optimizer steps; default: those of all epochs")
+    batch_size: int = Field(16, ge=1, description="rows per forward pass on one process")
+    accumulation: int = Field(1, ge=1, description="forward passes per optimizer step (gradient accumulation)")
+    learning_rate: Positive = Field(1e-4, description="peak learning rate of AdamW")
     schedule: Literal["cosine", "linear", "constant"] = Field(
-        "cosine", description="of the learning rate after the warm-up: falling to 0, or constant"
+        "cosine", description="learning rate after the warm-up: a cosine or a line that falls to 0, or constant"
     )
-    weight_decay: float = Field(0.0, ge=0)
-    warmup: Fraction = Field(0.05, description="share of the steps with a rising learning rate")
-    max_grad_norm: Positive = Field(1.0, description="gradient clipping")
+    weight_decay: float = Field(0.0, ge=0, description="weight decay of AdamW")
+    warmup: Fraction = Field(0.05, description="fraction of the steps that warm up the learning rate")
+    max_grad_norm: Positive = Field(1.0, description="largest gradient norm; a larger gradient is clipped to it")
     non_finite_steps: int = Field(
-        20, ge=0, description="optimizer steps whose gradient is not finite, each skipped, before the training stops"
+        20,
+        ge=0,
+        description="most optimizer steps with a non-finite gradient; each is skipped, and one more stops the training",
     )
     checkpoint_every: int = Field(
         500, ge=1, description="optimizer steps between two checkpoints, from the newest of which a training is resumed"
@@ -89,7 +97,7 @@ class Optimisation(Section):
     @model_validator(mode="before")
     @classmethod
     def _progress_in_logging(cls, data: Any) -> Any:
-        """``progress`` was a field of its own, and is read as that of ``logging``."""
+        """``data`` with ``progress``, which was a field of its own, in ``logging``."""
         if not isinstance(data, dict) or "progress" not in data:
             return data
         rest = {name: value for name, value in data.items() if name != "progress"}
@@ -97,44 +105,60 @@ class Optimisation(Section):
 
 
 class Trained(Section):
-    """Which model is trained, and where it goes."""
+    """The model that is trained, and the folder that it is written to."""
 
-    output: str = Field(description="folder for the trained model and its report.json")
-    model: str | Scratch = Field(description="hub name, local folder, or the sizes of a model from scratch")
-    revision: str | None = Field(None, description="branch, tag or commit on the hub")
-    trust_remote_code: bool = Field(False, description="run code that comes with the model; only for sources you trust")
-    lora: LoRA | None = Field(None, description="train an adapter and merge it; default: all weights")
-    max_length: int = Field(512, ge=8, description="longest sequence, tokens")
-    eval_limit: int | None = Field(1000, ge=1, description="held-out rows to measure on")
+    output: str = Field(description="folder that the trained model and report.json are written to")
+    model: str | Scratch = Field(
+        description="hub name or local folder of a model, or the sizes of a model that is trained from scratch"
+    )
+    revision: str | None = Field(None, description="branch, tag or commit on the hub; default: its main branch")
+    trust_remote_code: bool = Field(
+        False,
+        description="run Python code that the model's repository contains; set it only for sources that you trust",
+    )
+    lora: LoRA | None = Field(None, description="train a LoRA adapter and merge it; default: all weights are trained")
+    max_length: int = Field(512, ge=8, description="longest sequence, in tokens")
+    eval_limit: int | None = Field(1000, ge=1, description="most held-out rows that are measured; null: all")
 
 
 class StageConfig(Optimisation, Trained):
-    """What `lenity sft` and `lenity reward` share: the model, where it goes, and how it is optimised."""
+    """The fields that `lenity sft` and `lenity reward` share."""
 
 
 class SFTConfig(StageConfig):
-    """Supervised fine-tuning on transcripts; loss on assistant turns and their ends."""
+    """Supervised fine-tuning on transcripts, with the loss on assistant turns and the EOS tokens after them."""
 
-    data: Transcripts
+    data: Transcripts = Field(description="transcripts to train on")
     eval_data: Transcripts | None = Field(None, description="held-out transcripts; default: no held-out loss")
 
 
 class RewardTrainingConfig(StageConfig):
-    """A reward model from preference pairs, or a classifier from labels: exactly one of ``pairs`` and ``labels``."""
+    """Training of a reward model on preference pairs, or of a classifier on labels: exactly one of ``pairs`` and ``labels`` is set."""
 
-    pairs: Pairs | None = Field(None, description="train a scalar reward from these")
-    eval_pairs: Pairs | None = Field(None, description="held-out pairs; default: `holdout` of the training pairs")
-    labels: Labels | None = Field(None, description="train a two-class classifier from these")
-    eval_labels: Labels | None = Field(None, description="held-out labels; default: `holdout` of the training labels")
-    holdout: float = Field(0.1, gt=0, lt=1, description="share held out where no evaluation data is named")
-    template: Template = Field("transcript", description="what the model reads; the same in training and scoring")
-    label: int = Field(1, ge=0, le=1, description="class whose logit is the score (labels)")
-    output_kind: Literal["logit", "probability"] = Field("logit", description="what the score is")
+    pairs: Pairs | None = Field(None, description="preference pairs that a scalar reward is trained on")
+    eval_pairs: Pairs | None = Field(
+        None, description="held-out pairs; default: the fraction `holdout` of the training pairs"
+    )
+    labels: Labels | None = Field(None, description="labelled texts that a two-class classifier is trained on")
+    eval_labels: Labels | None = Field(
+        None, description="held-out labelled texts; default: the fraction `holdout` of the training labels"
+    )
+    holdout: float = Field(
+        0.1, gt=0, lt=1, description="fraction of the training rows that is held out where no evaluation data is named"
+    )
+    template: Template = Field(
+        "transcript",
+        description="what the model reads, in training and in scoring: the prompt and the response as a pair, one transcript, or the response alone",
+    )
+    label: int = Field(1, ge=0, le=1, description="class whose logit is the score, with labels")
+    output_kind: Literal["logit", "probability"] = Field(
+        "logit", description="whether the score is the logit or its probability"
+    )
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:
         if (self.pairs is None) == (self.labels is None):
-            raise ValueError("needs exactly one of pairs and labels; remove one or set one")
+            raise ValueError("exactly one of pairs and labels is needed; remove one or set one")
         if (self.eval_pairs and not self.pairs) or (self.eval_labels and not self.labels):
             raise ValueError("eval_pairs goes with pairs and eval_labels with labels; name the one that fits")
         return self

@@ -1,4 +1,4 @@
-"""What to type instead or next: the name that was probably meant, in one wording everywhere, and commands that can be pasted."""
+"""What to type instead or next: the name that was probably meant, and commands that can be pasted."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 
 def closest(name: object, known: Iterable[str]) -> str | None:
-    """The one of ``known`` that is spelt most like ``name``; None where none is alike.
+    """The name in ``known`` that is spelt most like ``name``; None where none is similar.
 
     >>> closest("trian", ["train", "sweep"]), closest("zzz", ["train"])
     ('train', None)
@@ -19,7 +19,7 @@ def closest(name: object, known: Iterable[str]) -> str | None:
 
 
 def did_you_mean(name: object, known: Iterable[str], otherwise: str = "") -> str:
-    """A question as the remedy of an error, or ``otherwise`` where nothing is alike.
+    """The remedy "Did you mean ...?" with the closest name, or ``otherwise`` where none is similar.
 
     >>> did_you_mean("trian", ["train", "sweep"]), did_you_mean("zzz", ["train"], "See --help.")
     ("Did you mean 'train'?", 'See --help.')
@@ -29,7 +29,7 @@ def did_you_mean(name: object, known: Iterable[str], otherwise: str = "") -> str
 
 
 def command(*words: object) -> str:
-    """A command of Lenity for a shell.
+    """A command of Lenity, quoted for a shell.
 
     >>> print(command("report", "runs/my models"))
     lenity report 'runs/my models'

@@ -14,7 +14,7 @@ from lenity.config.registry import Registry
 HUMAN, ASSISTANT = "\n\nHuman:", "\n\nAssistant:"
 
 DATASETS: Registry[PromptSource] = Registry(
-    "data set",
+    "reader",
     "lenity.datasets",
     ("lenity.data.hh_rlhf", "lenity.data.beavertails", "lenity.data.columns", "lenity.toy.prompts"),
     former="reader",
@@ -43,14 +43,18 @@ class ReadReport:
 
 
 class PromptSource(Section):
-    r"""Where prompts come from. Each prompt starts with ``\n\nHuman:`` and ends with ``\n\nAssistant:``."""
+    r"""The prompts of a data set. Each prompt starts with ``\n\nHuman:`` and ends with ``\n\nAssistant:``."""
 
     open_set: ClassVar[Registry[Any]] = DATASETS
     split: str = Field("train", description="split of the data set")
-    min_tokens: int = Field(1, ge=1, description="shortest prompt, in tokens of the policy and of every reward model")
-    max_tokens: int = Field(512, ge=1, description="longest prompt, in tokens of the policy and of every reward model")
+    min_tokens: int = Field(
+        1, ge=1, description="shortest prompt that is kept, in tokens of the policy and of every reward model"
+    )
+    max_tokens: int = Field(
+        512, ge=1, description="longest prompt that is kept, in tokens of the policy and of every reward model"
+    )
     limit: int | None = Field(
-        None, ge=1, description="keep this many prompts, taken at even steps over the data (deterministic)"
+        None, ge=1, description="most prompts that are used, evenly spaced over the data (deterministic); default: all"
     )
 
     @abc.abstractmethod

@@ -10,10 +10,10 @@ from lenity.data.columns import Columns
 
 @DATASETS.register("beavertails")
 class BeaverTails(Columns):
-    """Bare questions, wrapped as one-turn prompts. Each question has several answers; repeats are dropped later."""
+    """Questions of PKU-Alignment/BeaverTails as one-turn prompts. Each question has several answers; repeats are dropped later."""
 
     dataset: str = Field("PKU-Alignment/BeaverTails", description="hub name, or a local folder with its layout")
-    split: str = Field("30k_train", description="30k_train, 30k_test, 330k_train or 330k_test")
+    split: str = Field("30k_train", description="split: 30k_train, 30k_test, 330k_train or 330k_test")
 
     def read(self) -> tuple[list[str], ReadReport]:
         """Prompts in the order of the rows."""

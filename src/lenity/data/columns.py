@@ -12,11 +12,14 @@ from lenity.data.prompts import wrap
 
 @DATASETS.register("columns")
 class Columns(PromptSource):
-    """One column of bare questions, or of prompts that have the Human/Assistant form already."""
+    """Prompts from one column of any data set: bare questions, or prompts in the Human/Assistant form."""
 
     places = ("dataset",)
-    dataset: str = Field(description="hub name, local folder, or .jsonl/.json/.csv/.tsv(.gz)/.parquet file")
-    subset: Inside | None = Field(None, description="sub-folder of the data set")
+    dataset: str = Field(
+        description="hub name, local folder, or .jsonl/.json/.csv/.tsv(.gz)/.parquet file",
+        examples=["data/questions.jsonl"],
+    )
+    subset: Inside | None = Field(None, description="sub-folder of the data set; default: none")
     prompt: str = Field("prompt", description="column with the prompts")
 
     def read(self) -> tuple[list[str], ReadReport]:

@@ -12,7 +12,7 @@ from lenity.data.prompts import prompt_of
 
 @DATASETS.register("hh-rlhf")
 class HHRLHF(PromptSource):
-    r"""Transcripts cut after their last ``\n\nAssistant:``."""
+    r"""Prompts of Anthropic/hh-rlhf: transcripts cut after their last ``\n\nAssistant:``."""
 
     places = ("dataset",)
 

@@ -1,4 +1,4 @@
-"""A plan on the terminal."""
+"""A plan as a table and notes for the terminal."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from lenity.planning.strategies import GIB, STRATEGIES
 
 
 def table(plan: Plan) -> Any:
-    """A column a strategy: memory by part, then speed and cost."""
+    """A table with one column per strategy: memory by part, then speed and cost."""
     from rich.table import Table
 
     found = Table(box=None, padding=(0, 2, 0, 0))
@@ -24,7 +24,7 @@ def table(plan: Plan) -> Any:
 
 
 def notes(plan: Plan) -> list[str]:
-    """What to change where it does not fit, and what the figures rest on."""
+    """What to change for each strategy that does not fit, and the assumptions of the plan."""
     return [*(f"{row.strategy}: {text}" for row in plan.rows if (text := _advice(plan, row))), *_assumptions(plan)]
 
 
@@ -50,7 +50,7 @@ def _speed(plan: Plan) -> list[tuple[str, list[str]]]:
     job = plan.job
     written, updated = job.batch * job.response, job.batch * job.epochs * (job.prompt + job.response)
     lines: dict[str, Callable[[Row], str]] = {
-        "seconds an iteration": lambda row: f"{row.seconds.total:.1f}",
+        "seconds per iteration": lambda row: f"{row.seconds.total:.1f}",
         "  generate + score + update": lambda row: " + ".join(f"{part:.1f}" for part in astuple(row.seconds)),
         "tokens/s generated": lambda row: f"{written / row.seconds.generate:,.0f}",
         "tokens/s updated on": lambda row: f"{updated / row.seconds.update:,.0f}",
@@ -83,34 +83,34 @@ def _advice(plan: Plan, row: Row) -> str:
 
 
 def _twice(plan: Plan, mini_batch: int) -> str:
-    """An optimizer step keeps its size by more accumulation."""
+    """The accumulation that keeps the size of an optimizer step."""
     return f" --ppo.accumulation {-(-plan.job.step // mini_batch)} (the optimizer's steps keep their size)"
 
 
 def _assumptions(plan: Plan) -> list[str]:
     job, gpu, assumed = plan.job, plan.gpu, plan.assumed
     return [
-        f"Strategies: {'; '.join(STRATEGIES[row.strategy] for row in plan.rows)}. What is trained is whole on each GPU.",
+        f"Strategies: {'; '.join(STRATEGIES[row.strategy] for row in plan.rows)}. Trained weights are not sharded.",
         (
-            f"Lengths: every prompt {job.prompt} and every response {job.response} tokens, so memory and time are upper ends; "
-            "no padding, no early end."
+            f"Lengths: every prompt {job.prompt} and every response {job.response} tokens, so memory and time are upper bounds; "
+            "no padding, and no response ends early."
         ),
         (
-            f"GPU: {gpu.memory:g} GiB, {gpu.flops / 1e12:,.0f} TFLOP/s, {gpu.bandwidth / 1e12:g} TB/s, ${gpu.price:g} an hour; "
-            f"{assumed.mfu:.0%} of the first reached in long passes, {assumed.reach:.0%} of bandwidths."
+            f"GPU: {gpu.memory:g} GiB, {gpu.flops / 1e12:,.0f} TFLOP/s, {gpu.bandwidth / 1e12:g} TB/s, ${gpu.price:g} per hour; "
+            f"long passes reach {assumed.mfu:.0%} of the FLOP/s, and {assumed.reach:.0%} of bandwidths are reached."
         ),
         (
-            f"Decoding takes at least {1000 * assumed.layer_seconds:g} ms a layer and token"
+            f"Decoding takes at least {1000 * assumed.layer_seconds:g} ms per layer and token"
             + (
-                f" ({1000 * assumed.engine_layer_seconds:g} in the engine, which sleeps while the policy trains)."
+                f" ({1000 * assumed.engine_layer_seconds:g} in the engine, which frees its memory while the policy trains)."
                 if plan.tensor_parallel > 1
                 else "."
             )
-            + f" Contexts and communication: {assumed.overhead:g} GiB; fragments: {assumed.fragments:.0%}."
+            + f" Contexts and communication: {assumed.overhead:g} GiB; fragmentation: {assumed.fragments:.0%}."
         ),
         (
             "Activations, logits and cache are derived from the architecture and checked against measured peaks of small models on a CPU; "
-            "figures of GPUs are not measured."
+            "figures for GPUs are not measured."
         ),
     ]
 

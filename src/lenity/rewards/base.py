@@ -53,7 +53,7 @@ class RewardSpec(Section):
 
     open_set: ClassVar[Registry[Any]] = REWARDS
     measures: str | None = Field(
-        None, description="of a held-out reward: the objective it measures; fronts are then drawn in such rewards too"
+        None, description="objective that a held-out reward measures; fronts are then drawn in such rewards too"
     )
 
     @abc.abstractmethod

@@ -1,4 +1,4 @@
-"""A Python function as a reward: ``kind: function``."""
+"""A Python function as a reward: ``type: function``."""
 
 from __future__ import annotations
 
@@ -35,14 +35,16 @@ class FunctionReward(Reward):
 
 @REWARDS.register("function")
 class FunctionSpec(RewardSpec):
-    """``f(prompts, responses) -> list of floats``."""
+    """A Python function ``f(prompts, responses)`` that returns one number per response."""
 
     places = ("function",)
-    function: str = Field(description="package.module:function or file.py:function")
-    sign: int = Field(1, ge=-1, le=1, description="-1 where lower is better")
+    function: str = Field(
+        description="package.module:function or file.py:function", examples=["my_rewards.py:politeness"]
+    )
+    sign: int = Field(1, ge=-1, le=1, description="1, or -1 if a lower score is better")
     timeout: Positive | None = Field(
         600,
-        description="seconds a batch may take before its responses go without a score; null: any. In the main thread, on POSIX",
+        description="seconds that a batch may take before its responses have no score, in the main thread on POSIX; null: no limit",
     )
 
     def load(self, device: torch.device) -> FunctionReward:

@@ -1,4 +1,4 @@
-"""The three published reward models of the paper (arXiv 2604.05965, section 5), each as a kind of its own."""
+"""The three published reward models of the paper (arXiv 2604.05965, section 5), each as a member of its own."""
 
 from __future__ import annotations
 
@@ -19,23 +19,26 @@ class _Pair(RewardModelSpec):
 
 @REWARDS.register("gpt2-large-harmless")
 class Harmless(_Pair):
-    """Reads prompt and response as a pair; its one logit is the score."""
+    """The paper's reward model for harmlessness, which reads prompt and response as a pair; its one logit is the score."""
 
-    model: str = Field("Ray2333/gpt2-large-harmless-reward_model", description="hub name or a local copy")
+    model: str = Field("Ray2333/gpt2-large-harmless-reward_model", description="hub name, or local folder of a copy")
 
 
 @REWARDS.register("gpt2-large-helpful")
 class Helpful(_Pair):
-    """Reads prompt and response as a pair; its one logit is the score."""
+    """The paper's reward model for helpfulness, which reads prompt and response as a pair; its one logit is the score."""
 
-    model: str = Field("Ray2333/gpt2-large-helpful-reward_model", description="hub name or a local copy")
+    model: str = Field("Ray2333/gpt2-large-helpful-reward_model", description="hub name, or local folder of a copy")
 
 
 @REWARDS.register("humor-no-humor")
 class Humor(RewardModelSpec):
-    """Reads the response alone; the logit of class 1, humour, is the score (a probability would saturate)."""
+    """The paper's reward model for humour, which reads the response alone; the logit of class 1, humour, is the score.
 
-    model: str = Field("mohameddhiab/humor-no-humor", description="hub name or a local copy")
+    A probability would saturate.
+    """
+
+    model: str = Field("mohameddhiab/humor-no-humor", description="hub name, or local folder of a copy")
     template: Template | None = "response"
     label: int | None = 1
     output: Literal["logit", "probability"] | None = "logit"

@@ -1,4 +1,4 @@
-"""A sequence-classification model as a reward: ``kind: model``."""
+"""A sequence-classification model as a reward: ``type: model``."""
 
 from __future__ import annotations
 
@@ -30,25 +30,41 @@ SETTINGS_FILE = "lenity_reward.json"  # `lenity reward` writes it beside the wei
 
 
 class RewardModelSpec(RewardSpec):
-    """Fields left unset take what the model's own ``lenity_reward.json`` says, then the value named here."""
+    """A sequence-classification model whose output is the score.
+
+    Fields that are not set have the value of the model's own ``lenity_reward.json``, else the default of their description.
+    """
 
     places = ("model",)
-    model: str = Field(description="hub name or local folder of a sequence-classification model")
-    revision: str | None = Field(None, description="branch, tag or commit on the hub")
-    template: Template | None = Field(None, description="pair, transcript (default) or response: what the model reads")
-    label: int | None = Field(
-        None, ge=0, description="index of the score among the model's outputs; default: the only one"
+    model: str = Field(
+        description="hub name or local folder of a sequence-classification model", examples=["org/helpful-reward-model"]
     )
-    output: Literal["logit", "probability"] | None = Field(None, description="what the score is; default: logit")
-    sign: int = Field(1, ge=-1, le=1, description="-1 where lower is better")
+    revision: str | None = Field(None, description="branch, tag or commit on the hub; default: its main branch")
+    template: Template | None = Field(
+        None,
+        description="what the model reads: prompt and response as a pair, one transcript, or the response alone; default: transcript",
+    )
+    label: int | None = Field(
+        None, ge=0, description="index of the output that is the score; default: 0, for a model with one output"
+    )
+    output: Literal["logit", "probability"] | None = Field(
+        None, description="whether the score is the logit or its probability; default: logit"
+    )
+    sign: int = Field(1, ge=-1, le=1, description="1, or -1 if a lower score is better")
     max_length: int | None = Field(
         None,
         ge=8,
-        description="tokens read, from the end; never more than the model has positions for; default: what it takes, at most 1024",
+        description="most tokens that are read, counted from the end, within the model's positions; default: the model's limit, at most 1024",
     )
-    batch_size: int = Field(32, ge=1, description="texts a forward pass")
-    dtype: Precision = Field("auto", description="auto: bfloat16 where the accelerator has it, float32 on a CPU")
-    trust_remote_code: bool = Field(False, description="run code that comes with the model; only for sources you trust")
+    batch_size: int = Field(32, ge=1, description="texts per forward pass")
+    dtype: Precision = Field(
+        "auto",
+        description="number format of the weights; auto: bfloat16 on an accelerator that supports it, float32 on a CPU",
+    )
+    trust_remote_code: bool = Field(
+        False,
+        description="run Python code that the model's repository contains; set it only for sources that you trust",
+    )
 
     def load(self, device: torch.device) -> RewardModel:
         """Tokenizer and model, ready to score.

@@ -1,4 +1,4 @@
-"""The configuration of one alignment run: the whole of it is written, resolved, to the run folder."""
+"""The configuration of one alignment run, which is written, complete and resolved, to the run folder."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from lenity.runs.method import METHODS
 
 
 def _parsed(registry: Registry[Any]) -> BeforeValidator:
-    """A member of an open set; its errors name the field as pydantic's own do."""
+    """A validator that parses a member of an open set; its errors name the field as pydantic's own do."""
 
     def parse(value: Any) -> Any:
         try:
@@ -45,22 +45,26 @@ AnyEstimator = Annotated[Estimator, _parsed(Estimator.open_set), _dumped(Estimat
 
 
 class RunConfig(Section):
-    """One policy, aligned at one point of the weight simplex."""
+    """The configuration of one run: one policy, aligned at one point of the weight simplex."""
 
-    output: str = Field(description="run folder; it must not exist yet, or be resumed")
-    seed: int = Field(0, ge=0, description="of prompts, sampling, initial weights and order")
-    iterations: int = Field(100, ge=1, description="generate - score - update rounds")
+    output: str = Field(description="run folder; it must not exist, unless the run is resumed")
+    seed: int = Field(0, ge=0, description="random seed of prompts, sampling, initial weights and order")
+    iterations: int = Field(
+        100, ge=1, description="iterations; each generates, scores, computes advantages and updates"
+    )
     policy: s.Policy
-    prompts: Prompts
-    weights: dict[Name, float] = Field(description="preference weights by objective; at least 0, sum 1")
-    rewards: dict[Name, Reward] = Field(description="a reward for each objective, by the same names")
-    method: Annotated[Method, Field(validate_default=True)] = "plc"  # type: ignore[assignment]
+    prompts: Prompts = Field(description="where the prompts of training are read from")
+    weights: dict[Name, float] = Field(
+        description="preference weight of each objective; each is at least 0, and they sum to 1"
+    )
+    rewards: dict[Name, Reward] = Field(description="reward of each objective, by the same names as weights")
+    method: Annotated[Method, Field(validate_default=True, description="how the policy at the weights is made")] = "plc"  # type: ignore[assignment]
     estimator: AnyEstimator = Field(
         None,  # type: ignore[assignment]
         description="what turns rewards into advantages; default: the method's own, or critic",
     )
     preset: Literal["paper"] | None = Field(
-        None, description="paper: what is not set here is as the method's paper has it, see docs/methods.md"
+        None, description="paper: fields that are not set have the values of the method's paper (docs/methods.md)"
     )
     critic: s.Critic = s.Critic()
     rollout: s.Rollout = s.Rollout()
@@ -69,12 +73,14 @@ class RunConfig(Section):
     optimizer: s.Optimizer = s.Optimizer()
     standardisation: s.Standardisation = s.Standardisation()
     reward_noise: s.RewardNoise | None = Field(
-        None, description="noise on the scores that training sees; default: none"
+        None, description="noise on the scores that training reads; default: none"
     )
     tolerance: s.Tolerance = s.Tolerance()
-    held_out_prompts: Prompts | None = Field(None, description="prompts of `lenity evaluate`; never trained on")
+    held_out_prompts: Prompts | None = Field(
+        None, description="where `lenity evaluate` reads its prompts from; default: there is no evaluation"
+    )
     held_out_rewards: dict[Name, Reward] = Field(
-        {}, description="rewards measured by `lenity evaluate` but not trained on"
+        {}, description="rewards that `lenity evaluate` measures, and that are not trained on"
     )
     budget: s.Budget = s.Budget()
     evaluation: s.Evaluation = s.Evaluation()
@@ -163,7 +169,7 @@ class RunConfig(Section):
         return Objectives(tuple(self.rewards), self.weights)
 
     def progress(self, iterations: int, tokens: int) -> float:
-        """The fraction of training that is done after so many iterations and generated tokens."""
+        """The fraction of training that is done after ``iterations`` iterations and ``tokens`` generated tokens."""
         return max(iterations / self.iterations, tokens / self.budget.tokens if self.budget.tokens else 0.0)
 
     def dump(self) -> dict[str, Any]:

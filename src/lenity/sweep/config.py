@@ -65,23 +65,23 @@ Points = Annotated[list[str | dict[str, float] | list[float]] | None, BeforeVali
 
 
 class SweepConfig(Section):
-    """Methods x points x seeds; a method named like the run's own takes the run's settings."""
+    """Every combination of methods, points and seeds; a method with the name of the run's own has the run's settings."""
 
-    run: RunConfig
-    methods: list[Method] = Field(min_length=1, description="names, or names with settings")
+    run: RunConfig = Field(description="fields of a run, or the file that holds them")
+    methods: list[Method] = Field(min_length=1, description="methods by name, or with their fields")
     points: Points = Field(
         None,
         min_length=1,
-        description="corners, centre, lattice:N (multiples of 1/N), riesz:N (N even directions), objectives joined by '+', "
-        "or weights; default: lattice:10 for two objectives, lattice:3 for three, corners and centre for more",
+        description="points of the weights: corners, centre, lattice:N (multiples of 1/N), riesz:N (N evenly spread directions), objectives "
+        "joined by '+', or weights; default: lattice:10 for two objectives, lattice:3 for three, corners and centre for more",
     )
     seeds: Annotated[list[Seed], BeforeValidator(several)] = Field(
-        min_length=1, description="each method runs once a point and seed"
+        min_length=1, description="seeds; each method runs once per point and seed"
     )
     tokens: int | None = Field(
         None,
         ge=1,
-        description="generated tokens a method and seed may take, shared evenly by the runs that train (a run that two methods use "
+        description="most generated tokens per method and seed, shared evenly by the runs that train (a run that two methods use "
         "has the smaller share); default: no limit",
     )
 

@@ -1,4 +1,4 @@
-"""Prompts of the toy world, as a data set of the configuration: ``reader: toy``."""
+"""Prompts of the toy world, as a reader of the configuration: ``type: toy``."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from lenity.toy.language import KINDS, all_prompts
 
 @DATASETS.register("toy")
 class ToyPrompts(PromptSource):
-    """Distinct toy prompts, the three kinds in equal shares. A prompt belongs to one split, whatever the seed.
+    """Distinct prompts of the toy world, of its three kinds in equal numbers. A prompt belongs to one split, whatever the seed.
 
     >>> len(ToyPrompts(split="test", count=30).read()[0])
     30
     """
 
-    split: Literal["train", "test"] = Field("train", description="train, or test: disjoint")
-    count: int = Field(600, ge=1, description="how many prompts")
-    seed: int = Field(0, description="which prompts, and their order")
+    split: Literal["train", "test"] = Field("train", description="train or test, which have no prompt in common")
+    count: int = Field(600, ge=1, description="number of prompts")
+    seed: int = Field(0, description="random seed of the choice of prompts and of their order")
 
     def read(self) -> tuple[list[str], ReadReport]:
         """``count`` prompts; ``DataError`` where the split has fewer."""

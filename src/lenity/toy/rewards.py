@@ -1,4 +1,4 @@
-"""The exact rules of the toy world as rewards: ``kind: toy``."""
+"""The exact scores of the toy world as rewards: ``type: toy``."""
 
 from __future__ import annotations
 
@@ -32,9 +32,11 @@ class ToyReward(Reward):
 
 @REWARDS.register("toy")
 class ToyRewardSpec(RewardSpec):
-    """An exact preference of the toy world."""
+    """An exact score of the toy world."""
 
-    preference: Literal["helpful", "harmless", "humorous"] = Field(description="which of the three exact scores")
+    preference: Literal["helpful", "harmless", "humorous"] = Field(
+        description="which of the three exact scores", examples=["helpful"]
+    )
 
     def load(self, device: torch.device) -> ToyReward:
         """The rule; no device is needed."""
