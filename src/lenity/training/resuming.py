@@ -11,15 +11,8 @@ from lenity.rules.base import RULES
 from lenity.runs.config import RunConfig
 from lenity.training.schedule import rate
 
-KEPT = (
-    "iterations",
-    "weights",
-    "estimator",
-    "ppo",
-    "kl",
-    "optimizer",
-    "budget",
-)  # and the method, and rollout.batch_size
+# and the method, and rollout.batch_size
+KEPT = ("iterations", "weights", "estimator", "ppo", "kl", "optimizer", "budget")
 
 
 def settings(config: RunConfig) -> dict[str, Any]:
