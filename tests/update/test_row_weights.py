@@ -66,10 +66,12 @@ def test_rows_of_one_weighting_are_the_weighting_to_the_bit(tiny_model, batch):
     assert torch.equal(found.rectified, PLC().rectify(found.advantages, even).where(batch.response_mask, 0.0))
 
 
-def test_weights_stay_with_their_rows(batch):
-    assert torch.equal(batch.select(torch.tensor([3, 1])).weights, ROWS[[3, 1]])
-    assert torch.equal(concatenate([selected(batch, 1), batch]).weights, torch.cat([ROWS[1:2], ROWS]))
-    assert concatenate([batch, replace(batch, weights=None)]).weights is None
+def test_weights_stay_with_their_rows(tiny_model):
+    _, tokenizer = tiny.actor_critic(tiny_model, 2)
+    rollouts = replace(tiny.rollouts(tokenizer), weights=ROWS)
+    assert torch.equal(rollouts.select(torch.tensor([3, 1])).weights, ROWS[[3, 1]])
+    assert torch.equal(concatenate([selected(rollouts, 1), rollouts]).weights, torch.cat([ROWS[1:2], ROWS]))
+    assert concatenate([rollouts, replace(rollouts, weights=None)]).weights is None
 
 
 @pytest.mark.parametrize("rule", [MGDA(), PGAPO()], ids=repr)

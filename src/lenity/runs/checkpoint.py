@@ -106,11 +106,8 @@ class Checkpoint:
             CheckpointError: they are of another model or adapter.
         """
         present = shapes(trained(module))
-        kept = (
-            self.weights
-            if any(map(_of_critic, present))
-            else {name: value for name, value in self.weights.items() if not _of_critic(name)}
-        )
+        critic = any(not name.startswith(POLICY) for name in present)
+        kept = {name: value for name, value in self.weights.items() if critic or name.startswith(POLICY)}
         saved = shapes(kept)
         if other := [name for name in saved | present if saved.get(name) != present.get(name)]:
             raise CheckpointError(
@@ -118,7 +115,7 @@ class Checkpoint:
                 f"{len(other)} differ, '{other[0]}' first.",
                 "Resume with the policy and critic (policy.model, policy.lora, critic) that it was made with.",
             )
-        module.load_state_dict(dict(kept), strict=False)
+        module.load_state_dict(kept, strict=False)
         entries: dict[int, dict[str, Tensor]] = {}
         for key, value in self.optimizer.items():
             index, _, name = key.partition(".")
@@ -173,10 +170,6 @@ def trained(module: nn.Module) -> dict[str, Tensor]:
 def shapes(tensors: Mapping[str, Tensor]) -> dict[str, torch.Size]:
     """The shape of each."""
     return {name: value.shape for name, value in tensors.items()}
-
-
-def _of_critic(name: str) -> bool:
-    return not name.startswith(POLICY)
 
 
 def _all(folder: Path) -> list[Path]:

@@ -11,15 +11,8 @@ from lenity.runs.config import RunConfig
 from lenity.runs.method import METHODS
 from lenity.training.schedule import rate, steps
 
-KEPT = (
-    "iterations",
-    "weights",
-    "estimator",
-    "ppo",
-    "kl",
-    "optimizer",
-    "budget",
-)  # and the method, and rollout.batch_size
+# and the method, and rollout.batch_size
+KEPT = ("iterations", "weights", "estimator", "ppo", "kl", "optimizer", "budget")
 
 
 def settings(config: RunConfig) -> dict[str, Any]:
