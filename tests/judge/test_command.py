@@ -31,9 +31,9 @@ def test_a_dry_run_says_what_it_would_take_and_leaves_nothing(folder, serve):
     before = sorted(folder.rglob("*"))
     result = lenity(folder, "--dry-run", "--endpoint", server.url, "--repeats", "2", "--input_price", "1000", "--output_price", "1000")  # fmt: skip
     assert result.exit_code == 0, result.output
-    assert "36 questions (helpful, harmless), 2 times each: 0 of 72 answered before" in result.output
-    assert "at most 576 written" in result.output and "+ at most 0.58 =" in result.output
-    assert "the time is known after the first answers" in result.output
+    assert "36 questions (helpful, harmless), 2 times each: 0 of 72 already answered" in result.output
+    assert "at most 576 output tokens" in result.output and "+ at most 0.58 =" in result.output
+    assert "the time left is shown after the first answers" in result.output
     assert sorted(folder.rglob("*")) == before and not server.requests
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from lenity.judge.secrets import is_secret
+from lenity.judge.endpoint import is_secret
 
 TEXTS = {"stop"}  # fields whose strings are text, however they look
 
