@@ -1,24 +1,24 @@
-"""Figures of a run where all is well, to change one of."""
+"""Measurements of a run where all is well, to change one of."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from lenity.doctor.figures import (
-    ConflictFigures,
+from lenity.doctor.measurements import (
+    ConflictStats,
     Correlation,
-    CostFigures,
-    Figures,
-    PromptFigures,
-    ResponseFigures,
-    RewardFigures,
-    TokenizerFigures,
+    CostStats,
+    Measurements,
+    PromptStats,
+    ResponseStats,
+    RewardStats,
+    TokenizerStats,
 )
 from lenity.pareto.confidence import Interval
 
 WON = dict.fromkeys(("shuffled", "empty", "repeated"), Interval(0.8, 0.7, 0.9))
 UNLIKE = (("helpful", "harmless", Interval(0.1, 0.0, 0.2)),)
-GOOD = RewardFigures(0.0, 1.0, -2.0, 2.0, 0.02, 0.02, {}, WON, {}, None)
+GOOD = RewardStats(0.0, 1.0, -2.0, 2.0, 0.02, 0.02, {}, WON, {}, None)
 
 
 def healthy(rewards=None, correlations=UNLIKE, **changes):
@@ -26,14 +26,14 @@ def healthy(rewards=None, correlations=UNLIKE, **changes):
     parts = {
         "objectives": tuple(rewards),
         "rewards": rewards,
-        "tokenizers": {"policy": TokenizerFigures(0.0, 1.0, 1.3, 128, 0.0)},
-        "prompts": PromptFigures(1000, 900, {"repeated": 100}, {"median": 20, "longest": 60}, 64),
-        "responses": ResponseFigures(96, 8.0, 12, 0.05, 0.0),
+        "tokenizers": {"policy": TokenizerStats(0.0, 1.0, 1.3, 128, 0.0)},
+        "prompts": PromptStats(1000, 900, {"repeated": 100}, {"median": 20, "longest": 60}, 64),
+        "responses": ResponseStats(96, 8.0, 12, 0.05, 0.0),
         "correlations": tuple(Correlation(*found) for found in correlations),
-        "conflict": ConflictFigures(0.4, 0.3, 0.8, "net"),
-        "cost": CostFigures(60.0, 10, 1e9, 8e9),
+        "conflict": ConflictStats(0.4, 0.3, 0.8, "net"),
+        "cost": CostStats(60.0, 10, 1e9, 8e9),
     }
-    return Figures(**parts | changes)
+    return Measurements(**parts | changes)
 
 
 def replaced(**changes):

@@ -216,7 +216,7 @@ def test_the_doctor_counts_them(run, tmp_path, strict, level, status):
     assert found["figures"]["held_out"] == {"prompts": 9, "trained_on": 3, "repeated": 1, "unread": []}
     finding = next(one for one in found["findings"] if one["about"] == "held-out prompts")
     assert finding["level"] == level and finding["text"].startswith("3 of 9 are among the training prompts")
-    assert "held-out prompts: 9, of which 3 are trained on" in result.output
+    assert "held-out prompts: 9, of which 3 are training prompts" in result.output
     assert status is None or result.exit_code == status
 
 

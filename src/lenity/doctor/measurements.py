@@ -1,20 +1,22 @@
-"""What the doctor measures; nothing here judges."""
+"""What the doctor measures, and the findings that it reports: plain data."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 from lenity.pareto.confidence import Interval
 
 
 @dataclass(frozen=True)
-class PolicyFigures:
-    """The policy on a few short rows.
+class PolicyStats:
+    """The policy on a few short prompts.
 
     Args:
-        gap: largest difference of the log-probs that training takes from those of the model's own logits, nats.
-        batching: prompts that it answers together as it answers each alone: of any lengths (mixed), of equal lengths, or single.
+        gap: largest difference in nats between the log-probs that training computes and those of the model's own logits.
+        batching: which prompts get the same response in a batch as alone: any (``mixed``), those of one length (``equal``), or none
+            (``single``).
     """
 
     gap: float
@@ -22,21 +24,21 @@ class PolicyFigures:
 
 
 @dataclass(frozen=True)
-class RewardFigures:
+class RewardStats:
     """One reward on the reference policy's responses.
 
     Args:
-        mean: raw score.
+        mean: of the raw scores.
         std: of the raw scores.
         low: smallest raw score.
         high: largest raw score.
-        at_low: share of responses within 1 % of the range of ``low``.
-        at_high: the same of ``high``.
+        at_low: share of responses within 1 % of the range above ``low``.
+        at_high: share of responses within 1 % of the range below ``high``.
         unscorable: why a response has no finite score, by row.
-        beats: how often a response scores higher than another text to the same prompt (ties count one half), by the text's kind:
+        beats: how often a response scores higher than a worse text to the same prompt (ties count one half), by the kind of text:
             shuffled, empty, repeated.
-        broken: why a text of such a kind has no finite score.
-        accuracy: held-out, from the model's own ``report.json``, turned by the reward's sign; None where it has none.
+        broken: why a worse text has no finite score, by kind.
+        accuracy: held-out accuracy from the model's ``report.json``, one minus it where the reward's sign is negative; None without one.
     """
 
     mean: float
@@ -51,20 +53,20 @@ class RewardFigures:
     accuracy: float | None
 
     def within(self, tolerated: float, count: int) -> bool:
-        """Whether training goes on: at most a share ``tolerated`` of ``count`` responses has no score, and never all of them."""
+        """Whether training would go on: at most the share ``tolerated`` of ``count`` responses has no score, and not all of them."""
         return len(self.unscorable) <= tolerated * count and len(self.unscorable) < max(count, 1)
 
 
 @dataclass(frozen=True)
-class TokenizerFigures:
+class TokenizerStats:
     """One tokenizer on prompts with their responses.
 
     Args:
-        unknown: share of tokens.
-        round_trip: share of texts that decode to what was encoded, but for case and spaces.
-        per_word: tokens a word.
-        window: longest text in tokens; None where there is no limit.
-        beyond: share of texts longer than that.
+        unknown: share of tokens that are the unknown token.
+        round_trip: share of texts that decode to the encoded text, apart from case and spaces.
+        per_word: tokens per word.
+        window: longest text that the model reads, in tokens; None without a limit.
+        beyond: share of texts longer than ``window``.
     """
 
     unknown: float
@@ -75,8 +77,8 @@ class TokenizerFigures:
 
 
 @dataclass(frozen=True)
-class PromptFigures:
-    """Training prompts: rows by why they were dropped, and lengths in tokens of the policy at some quantiles."""
+class PromptStats:
+    """Training prompts: the number of dropped rows by reason, and quantiles of the length in tokens of the policy."""
 
     read: int
     kept: int
@@ -86,8 +88,8 @@ class PromptFigures:
 
 
 @dataclass(frozen=True)
-class HeldOutFigures:
-    """Distinct held-out prompts, how many of them training uses too, rows that repeat another, and why training data cannot be read."""
+class HeldOutStats:
+    """Distinct held-out prompts, how many of them are training prompts too, repeated rows, and why training data cannot be read."""
 
     prompts: int
     trained_on: int
@@ -96,8 +98,8 @@ class HeldOutFigures:
 
 
 @dataclass(frozen=True)
-class ResponseFigures:
-    """The reference policy's responses; ``cut`` is the share that neither ended nor met a stop string."""
+class ResponseStats:
+    """The reference policy's responses; ``tokens`` is their mean length, ``cut`` the truncated share (no EOS, no stop string)."""
 
     count: int
     tokens: float
@@ -108,7 +110,7 @@ class ResponseFigures:
 
 @dataclass(frozen=True)
 class Correlation:
-    """Pearson's, of two objectives' raw scores; NaN where one is constant."""
+    """Pearson's correlation of two objectives' raw scores; NaN where one is constant."""
 
     first: str
     second: str
@@ -116,29 +118,29 @@ class Correlation:
 
 
 @dataclass(frozen=True)
-class ConflictFigures:
-    """Of standardised scores at the run's weights.
+class ConflictStats:
+    """Conflict between standardised scores at the run's weights.
 
     Args:
-        rate: share of responses on which one objective of positive weight is above its mean and another below.
-        masked: share of the scores below their mean of which PLC's gate would forgive a part (M < 1).
-        mask: mean M over those scores.
-        gate: the run's own, or ``net``.
+        rate: share of responses with one objective of positive weight above its mean and another below.
+        gated: share of the below-mean scores that PLC's gate scales down (M < 1).
+        objective_scale: mean M over the below-mean scores.
+        gate: PLC's gate of the run, or ``net`` where the run has another method.
     """
 
     rate: float
-    masked: float
-    mask: float
+    gated: float
+    objective_scale: float
     gate: str
 
 
 @dataclass(frozen=True)
-class CostFigures:
-    """Estimates: seconds of the whole run, bytes a process, and bytes that there are.
+class CostStats:
+    """Estimated seconds of the whole run and its ``rows`` iterations, bytes of memory per process, and available bytes.
 
     Args:
-        dtype: the numbers in which the policy computes.
-        bfloat16: how many times faster than in float32 a product of the policy's width is in bfloat16, measured.
+        dtype: data type of the policy's parameters.
+        bfloat16: measured speed-up of bfloat16 over float32, for a matrix product of the policy's hidden size.
     """
 
     seconds: float
@@ -150,17 +152,47 @@ class CostFigures:
 
 
 @dataclass(frozen=True)
-class Figures:
-    """Everything; ``rewards`` has the held-out ones too, ``objectives`` are those trained on, ``tolerated`` is ``tolerance.unscored``."""
+class Measurements:
+    """All measurements; ``rewards`` includes held-out rewards, ``objectives`` are those trained on, ``tolerated`` is ``tolerance.unscored``."""
 
     objectives: tuple[str, ...]
-    rewards: Mapping[str, RewardFigures]
-    tokenizers: Mapping[str, TokenizerFigures]
-    prompts: PromptFigures
-    responses: ResponseFigures
+    rewards: Mapping[str, RewardStats]
+    tokenizers: Mapping[str, TokenizerStats]
+    prompts: PromptStats
+    responses: ResponseStats
     correlations: tuple[Correlation, ...]
-    conflict: ConflictFigures | None
-    cost: CostFigures | None
-    policy: PolicyFigures = PolicyFigures(0.0, "mixed")
-    held_out: HeldOutFigures | None = None
+    conflict: ConflictStats | None
+    cost: CostStats | None
+    policy: PolicyStats = PolicyStats(0.0, "mixed")
+    held_out: HeldOutStats | None = None
     tolerated: float = 0.0
+
+
+Level = Literal["ok", "not measured", "warning", "problem"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """The result of one check: its level, what was checked, and a text that says what will go wrong and what to change."""
+
+    level: Level
+    about: str
+    text: str
+
+
+Check = Callable[[Measurements], Iterator[Finding]]
+
+
+def unmeasured(about: str, why: str) -> Finding:
+    """A finding of a check whose measurement is missing."""
+    return Finding("not measured", about, why)
+
+
+def warning(about: str, text: str) -> Finding:
+    """A finding with which the run goes on, though perhaps not as intended."""
+    return Finding("warning", about, text)
+
+
+def problem(about: str, text: str) -> Finding:
+    """A finding with which the run will fail, or learn something unintended."""
+    return Finding("problem", about, text)
