@@ -156,7 +156,7 @@ def test_a_slice_that_is_none_is_refused(tmp_path):
 def test_training_prompts_that_are_gone_are_told_and_strict_refuses(run, tmp_path):
     (tmp_path / "train.jsonl").rename(tmp_path / "away.jsonl")
     result = CliRunner().invoke(command, [str(run.path)], catch_exceptions=False)
-    assert result.exit_code == 0 and "is not known: the training prompts could not be read" in result.output
+    assert result.exit_code == 0 and "training prompts: the training prompts could not be read" in result.output
     assert protocol.load(run.path).trained_on is None
     with pytest.raises(DataError, match=r"cannot be compared with the training prompts: '.*train.jsonl' not found"):
         evaluate(run, strict=True)

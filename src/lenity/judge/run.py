@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 from lenity.console.progress import track
 from lenity.errors import DataError, JudgeError
-from lenity.evaluation.score import write
 from lenity.judge import endpoint, questions, results
 from lenity.judge.cache import Cache
 from lenity.judge.client import Client
@@ -20,7 +19,7 @@ from lenity.judge.endpoint import Endpoint
 from lenity.judge.messages import estimate, no_score
 from lenity.judge.queries import NoScoreError, Query, finish_all
 from lenity.judge.rubrics import choose
-from lenity.storage.atomic_io import replace_text, writing
+from lenity.storage.atomic_io import replace_table, replace_text, writing
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -73,7 +72,7 @@ def judge(
     failure = None if any(query.score is not None for query in queries) else no_score(queries, config, where.url)
     judged = Judged(runs, results.frame(queries), results.summary(queries, config, where.url, rubrics), failure)
     with writing(folder):
-        write(judged.scores, folder / TABLE)
+        replace_table(folder / TABLE, judged.scores)
         replace_text(folder / SUMMARY, json.dumps(judged.summary, indent=2, ensure_ascii=False) + "\n")
     return judged
 

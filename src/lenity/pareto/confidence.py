@@ -1,4 +1,4 @@
-"""Bootstrap 95 % intervals over prompts and seeds. One resample serves all points and methods, so differences are paired."""
+"""Bootstrap 95 % intervals over prompts and seeds. All points and methods share each resample, so differences are paired."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Interval:
-    """An estimate with its 95 % interval; all NaN where it is not defined, or in no more than half of the resamples."""
+    """An estimate with its 95 % interval; all NaN where it, or at least half of its resamples, is undefined."""
 
     value: float
     low: float
@@ -24,7 +24,7 @@ class Interval:
 
     @property
     def excludes_zero(self) -> bool:
-        """Whether a difference may be called one."""
+        """Whether the interval excludes 0."""
         return self.low > 0 or self.high < 0
 
     def __str__(self) -> str:
@@ -34,13 +34,13 @@ class Interval:
 
 
 def mean(values: ArrayLike, draws: int = 2000, seed: int = 0) -> Interval:
-    """Mean of ``values`` (prompts,)."""
+    """Mean of ``values`` (prompts,), with its interval."""
     array = _finite(values, 1)
     return _interval(float(array.mean()), _resampled(array, draws, seed))
 
 
 def difference(after: ArrayLike, before: ArrayLike, draws: int = 2000, seed: int = 0) -> Interval:
-    """Mean of ``after - before``, both (prompts,), paired by prompt."""
+    """Mean of ``after - before``, both (prompts,), paired by prompt, with its interval."""
     first, second = _finite(after, 1), _finite(before, 1)
     _same(first, second)
     return mean(first - second, draws, seed)
@@ -48,30 +48,30 @@ def difference(after: ArrayLike, before: ArrayLike, draws: int = 2000, seed: int
 
 @dataclass(frozen=True)
 class Drawn:
-    """Several figures, (F,), and what they are in each resample, (draws, F)."""
+    """Estimates of F metrics, (F,), and their resamples, (draws, F)."""
 
     estimate: Array
     draws: Array
 
-    def interval(self, figure: int) -> Interval:
-        """Of one figure."""
-        return _interval(float(self.estimate[figure]), self.draws[:, figure])
+    def interval(self, metric: int) -> Interval:
+        """The metric at index ``metric``, with its interval."""
+        return _interval(float(self.estimate[metric]), self.draws[:, metric])
 
     def difference(self, first: int, second: int) -> Interval:
-        """Of one figure minus another, paired by resample."""
+        """Metric ``first`` minus metric ``second``, paired by resample, with its interval."""
         value = float(self.estimate[first] - self.estimate[second])
         return _interval(value, self.draws[:, first] - self.draws[:, second])
 
 
 def bootstrap(
-    figures: Callable[..., ArrayLike], fronts: Sequence[ArrayLike], draws: int = 1000, seed: int = 0
+    metrics: Callable[..., ArrayLike], fronts: Sequence[ArrayLike], draws: int = 1000, seed: int = 0
 ) -> Drawn:
-    """Figures of several paired fronts, mean over seeds.
+    """Metrics of several paired fronts, averaged over seeds, with their resamples.
 
     Prompts are resampled, and seeds too where there are several; each resample is the same for all fronts.
 
     Args:
-        figures: takes the mean vectors (points, K) of each front and gives (F,).
+        metrics: function from the mean scores (points, K) of each front to F values, (F,).
         fronts: scores, ([seeds,] points, prompts, K) each, with the same prompts and seeds.
         draws: resamples.
         seed: of the resampling.
@@ -88,18 +88,13 @@ def bootstrap(
     means = [np.tensordot(shares, array, axes=(1, 2)) for array in arrays]  # (draws, seeds, points, K)
     drawn = [
         sum(
-            seed_shares[d, s] * np.asarray(figures(*(mean[d, s] for mean in means)))
+            seed_shares[d, s] * np.asarray(metrics(*(mean[d, s] for mean in means)))
             for s in np.flatnonzero(seed_shares[d])
         )
         for d in range(draws)
     ]
-    estimate = np.mean([np.asarray(figures(*(array[s].mean(1) for array in arrays))) for s in range(seeds)], axis=0)
+    estimate = np.mean([np.asarray(metrics(*(array[s].mean(1) for array in arrays))) for s in range(seeds)], axis=0)
     return Drawn(estimate, np.array(drawn))
-
-
-def of_fronts(value: Callable[..., float], fronts: Sequence[ArrayLike], draws: int = 1000, seed: int = 0) -> Interval:
-    """One figure of :func:`bootstrap`."""
-    return bootstrap(lambda *means: [value(*means)], fronts, draws, seed).interval(0)
 
 
 def _with_seeds(front: ArrayLike) -> Array:
@@ -128,7 +123,7 @@ def _finite(values: ArrayLike, ndim: int) -> Array:
     if array.ndim != ndim or array.size == 0:
         raise ProtocolError(f"scores have shape {array.shape}.", f"Give a non-empty array of {ndim} axes.")
     if not np.all(np.isfinite(array)):
-        raise ProtocolError("scores are not finite: found NaN or infinity.", "Leave out what has no score.")
+        raise ProtocolError("scores contain NaN or infinity.", "Leave out rows without a score.")
     return array
 
 
