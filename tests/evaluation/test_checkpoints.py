@@ -160,7 +160,7 @@ def test_another_way_of_evaluation_is_kept_beside_it_and_not_in_the_run(interrup
     ("which", "kind", "message"),
     [
         (7, CheckpointError, "--checkpoint is 7, but .* has checkpoints only of iterations 1, 2, 3"),
-        (0, CheckpointError, "--checkpoint is 0, of which .* there are 1, 2, 3"),
+        (0, CheckpointError, "--checkpoint is 0, but .* has checkpoints only of iterations 1, 2, 3"),
         ("last", ConfigError, "--checkpoint is 'last'"),
         ("-1", ConfigError, "--checkpoint is '-1'"),
         ("2.0", ConfigError, "--checkpoint is '2.0'"),

@@ -1,4 +1,4 @@
-"""Held-out prompts that were trained on: left out and counted, or refused."""
+"""Held-out prompts that are training prompts: left out and counted, or refused."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 from lenity.cli.judge import command
 from lenity.errors import ConfigError, JudgeError
-from lenity.report.panels.judging import judging
+from lenity.report.panels.record import judging
 from scripted_server import Turn, say
 
 SECRET = "sk-very-secret-0123456789"
@@ -47,7 +47,7 @@ def test_the_table_is_paired_and_says_what_is_missing(folder, serve):
     assert "36 answers, 0 of them from before; 1 were no integer from 0 to 10 (2.8% [0.5%, 14.2%]); 1 of 36 scores" in result.output  # fmt: skip
     terms = dict(judging(folder))
     assert (
-        terms["Judge"] == "m, on the machine that asked" and "2.8 % [0.5, 14.2] of 36 were" in terms["Judge's answers"]
+        terms["Judge"] == "m, on the same machine" and "2.8 % [0.5, 14.2] of 36 were" in terms["Judge's answers"]
     )
 
 

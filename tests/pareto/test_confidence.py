@@ -45,7 +45,7 @@ def test_a_figure_that_is_not_defined_has_no_interval_and_no_verdict():
 @pytest.mark.parametrize(("undefined", "shown"), [(5, "–"), (4, "1.000 [1.000, 1.000]")])
 def test_an_interval_needs_most_resamples(undefined, shown):
     draws = np.array([np.nan] * undefined + [1.0] * (10 - undefined))
-    assert str(confidence.Drawn(np.ones(1), draws[:, None]).interval(0)) == shown
+    assert str(confidence.Estimates(np.ones(1), draws[:, None]).interval(0)) == shown
 
 
 def test_seeds_are_averaged_and_their_spread_widens_the_interval():
@@ -69,7 +69,7 @@ def test_the_same_resample_serves_all_fronts():
 
 
 def test_refusals():
-    with pytest.raises(ProtocolError, match="finite"):
+    with pytest.raises(ProtocolError, match="NaN or infinity"):
         confidence.mean([1.0, np.nan])
     with pytest.raises(ProtocolError, match="paired"):
         confidence.difference([1.0, 2.0], [1.0])

@@ -117,7 +117,7 @@ def elapsed(seconds: float) -> str:
     """
     minutes, rest = divmod(int(seconds), 60)
     if minutes >= 60:
-        return f"{minutes // 60} h {minutes % 60} min"
+        return f"{minutes // 60:,} h {minutes % 60} min"
     return f"{minutes} min {rest} s" if minutes else f"{rest} s"
 
 

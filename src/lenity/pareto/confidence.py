@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -47,7 +48,7 @@ def difference(after: ArrayLike, before: ArrayLike, draws: int = 2000, seed: int
 
 
 @dataclass(frozen=True)
-class Drawn:
+class Estimates:
     """Estimates of F metrics, (F,), and their resamples, (draws, F)."""
 
     estimate: Array
@@ -65,7 +66,7 @@ class Drawn:
 
 def bootstrap(
     metrics: Callable[..., ArrayLike], fronts: Sequence[ArrayLike], draws: int = 1000, seed: int = 0
-) -> Drawn:
+) -> Estimates:
     """Metrics of several paired fronts, averaged over seeds, with their resamples.
 
     Prompts are resampled, and seeds too where there are several; each resample is the same for all fronts.
@@ -82,9 +83,7 @@ def bootstrap(
             f"fronts have shapes {[array.shape for array in arrays]}.", "Give fronts that share seeds, prompts and K."
         )
     seeds, _, prompts, _ = arrays[0].shape
-    rng = np.random.default_rng(seed)
-    shares = rng.multinomial(prompts, np.full(prompts, 1 / prompts), size=draws) / prompts
-    seed_shares = rng.multinomial(seeds, np.full(seeds, 1 / seeds), size=draws) / seeds
+    shares, seed_shares = _shares(seeds, prompts, draws, seed)
     means = [np.tensordot(shares, array, axes=(1, 2)) for array in arrays]  # (draws, seeds, points, K)
     drawn = [
         sum(
@@ -94,7 +93,36 @@ def bootstrap(
         for d in range(draws)
     ]
     estimate = np.mean([np.asarray(metrics(*(array[s].mean(1) for array in arrays))) for s in range(seeds)], axis=0)
-    return Drawn(estimate, np.array(drawn))
+    return Estimates(estimate, np.array(drawn))
+
+
+def resampled(scores: Array, draws: int = 1000, seed: int = 0) -> Array:
+    """Means of ``scores`` (seeds, prompts, F) over seeds and prompts in each resample, (draws, F); the resamples of :func:`bootstrap`."""
+    seeds, prompts, _ = scores.shape
+    shares, seed_shares = _shares(seeds, prompts, draws, seed)
+    by_seed = np.tensordot(shares, scores, axes=(1, 1))  # (draws, seeds, F)
+    means: Array = np.einsum("ds,dsf->df", seed_shares, by_seed)
+    return means
+
+
+def bounds(draws: Array) -> tuple[Array, Array]:
+    """Ends of the 95 % intervals of resamples (draws, F), (F,) each."""
+    low, high = np.quantile(draws, [0.025, 0.975], axis=0)
+    return low, high
+
+
+def intervals(scores: Array, draws: int = 1000) -> list[Interval]:
+    """Means of ``scores`` (seeds, prompts, F) with their intervals, one per F."""
+    low, high = bounds(resampled(scores, draws))
+    return [Interval(*map(float, row)) for row in zip(scores.mean((0, 1)), low, high, strict=True)]
+
+
+@lru_cache(maxsize=16)
+def _shares(seeds: int, prompts: int, draws: int, seed: int) -> tuple[Array, Array]:
+    """The weight of each prompt (draws, prompts) and of each seed (draws, seeds) in each resample."""
+    rng = np.random.default_rng(seed)
+    prompt_shares = rng.multinomial(prompts, np.full(prompts, 1 / prompts), size=draws) / prompts
+    return prompt_shares, rng.multinomial(seeds, np.full(seeds, 1 / seeds), size=draws) / seeds
 
 
 def _with_seeds(front: ArrayLike) -> Array:

@@ -28,7 +28,7 @@ function draw(plot) {
   const choice = choiceOf(FIGURES[plot.dataset.figure]);
   const data = themed(choice.data);
   if (data.some((trace) => trace.type === "scatter3d") && !canTurn) {
-    plot.textContent = "This browser has no WebGL, which the turning figure needs; the pairs below show the same policies.";
+    plot.textContent = "This browser has no WebGL, which the three-dimensional figure needs; the pairs below show the same policies.";
     plot.className = "empty";
     plot.style.height = "auto";
     return;
