@@ -144,7 +144,7 @@ def _condition(name: str, folder: Path) -> Condition:
 def _kls(grid: Grid, method: str) -> Array:
     """KL of each response over the reference, nats, (seeds, points, prompts, 1)."""
     found = [
-        [_kl_of(grid.found[method, json.dumps(point, sort_keys=True), seed]) for point in grid.weights]
+        [_kl_of(grid.runs_at[method, json.dumps(point, sort_keys=True), seed]) for point in grid.weights]
         for seed in grid.seeds
     ]
     return np.array(found)[..., None]

@@ -16,7 +16,7 @@ from lenity.report.panels.base import weights_text
 
 Table = tuple[list[str], list[list[str]]]
 PASSES = "Forward and backward passes are those of the update, each over one mini-batch, counted on one process."
-CAPTION = "The weights and seeds of each method, and the comparison that it is part of."
+CAPTION = "The weights and seeds of each method, and the first comparison that includes it."
 MOST_WEIGHTS = 6  # named in a cell
 
 

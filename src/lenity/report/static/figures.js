@@ -1,5 +1,5 @@
 "use strict";
-// Figures are drawn when they come near the screen, and again when theme, choice, chosen point or hidden methods change.
+// Figures are drawn shortly before they scroll into view, and again when theme, selection or hidden methods change.
 const FIGURES = read("figures");
 const hidden = new Set(); // names of methods and of parts, such as ellipses
 const picked = {}; // label by group
