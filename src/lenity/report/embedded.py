@@ -51,5 +51,5 @@ def size(figure: Figure) -> int:
 def _fewer(figure: Figure, most: int) -> Figure:
     if len(figure.choices) <= most:
         return figure
-    note = f"{most} of {len(figure.choices)} choices; all would make the page too large"
+    note = f"{most} of the choices, as all would make the page too large"
     return replace(figure, choices=[figure.choices[place] for place in thinned(len(figure.choices), most)], note=note)
