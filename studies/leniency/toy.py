@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from lenity.evaluation.table import paired
 from lenity.pareto import confidence
-from lenity.pareto.confidence import Drawn, Interval
+from lenity.pareto.confidence import Estimates, Interval
 from lenity.report.collect import Run
 from lenity.report.comparison import Comparison
 from lenity.report.evidence import gather
@@ -97,14 +97,14 @@ def lost(found: Mapping[str, Condition], names: Sequence[str]) -> str:
     )
 
 
-def noise_values(found: Mapping[str, Condition], names: Sequence[str]) -> tuple[Drawn, list[tuple[str, str]]]:
+def noise_values(found: Mapping[str, Condition], names: Sequence[str]) -> tuple[Estimates, list[tuple[str, str]]]:
     """Scalarised value of each (condition, method) that all of ``names`` share, from the same resamples."""
     shared = [method for method in found[CLEAN].grid.methods if all(method in found[name].kl for name in names)]
     cells = [(name, method) for name in names for method in shared]
     return _values([(found[name].grid, method) for name, method in cells]), cells
 
 
-def _values(cells: Sequence[tuple[Grid, str]]) -> Drawn:
+def _values(cells: Sequence[tuple[Grid, str]]) -> Estimates:
     """Scalarised value of each method in its sweep, from the same resamples."""
     grid = cells[0][0]
     weights = np.array([[point[k] for k in grid.columns] for point in grid.weights])
@@ -115,13 +115,13 @@ def _values(cells: Sequence[tuple[Grid, str]]) -> Drawn:
     return confidence.bootstrap(figures, [grid.stack(method) for grid, method in cells])
 
 
-def _more(values: Drawn, cells: Sequence[tuple[str, str]], name: str, method: str) -> str:
+def _more(values: Estimates, cells: Sequence[tuple[str, str]], name: str, method: str) -> str:
     """Change of ``method`` minus the change of linear scalarisation, paired."""
     if method == LINEAR or (CLEAN, LINEAR) not in cells:
         return "–"
     at = [cells.index(cell) for cell in ((name, method), (CLEAN, method), (name, LINEAR), (CLEAN, LINEAR))]
     signs = np.array([1.0, -1.0, -1.0, 1.0])
-    combined = Drawn(np.array([values.estimate[at] @ signs]), (values.draws[:, at] @ signs)[:, None])
+    combined = Estimates(np.array([values.estimate[at] @ signs]), (values.draws[:, at] @ signs)[:, None])
     return str(combined.interval(0))
 
 
@@ -144,7 +144,7 @@ def _condition(name: str, folder: Path) -> Condition:
 def _kls(grid: Grid, method: str) -> Array:
     """KL of each response over the reference, nats, (seeds, points, prompts, 1)."""
     found = [
-        [_kl_of(grid.found[method, json.dumps(point, sort_keys=True), seed]) for point in grid.weights]
+        [_kl_of(grid.runs_at[method, json.dumps(point, sort_keys=True), seed]) for point in grid.weights]
         for seed in grid.seeds
     ]
     return np.array(found)[..., None]

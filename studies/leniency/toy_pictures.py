@@ -27,7 +27,7 @@ def draw(found: Mapping[str, Condition], stem: Path) -> list[Path]:
 
 
 def _temperatures(condition: Condition, axis: Any) -> None:
-    by_name = {method.method: method.figures[VALUE] for method in condition.comparison.methods}
+    by_name = {method.method: method.metrics[VALUE] for method in condition.comparison.methods}
     for kind in KINDS:
         own = {
             float(name.split("-")[1]): value for name, value in by_name.items() if re.fullmatch(rf"{kind}-[\d.]+", name)

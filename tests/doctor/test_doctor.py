@@ -32,7 +32,7 @@ def test_a_healthy_toy_run_has_no_problem(small_world, tmp_path):
     assert [found for found in judge(figures) if found.level == "problem"] == []
     assert not (tmp_path / "run").exists()
     assert figures.responses.count == 64 and len(figures.correlations) == 3
-    assert figures.conflict.rate > 0.05 and 0 < figures.conflict.mask < 1
+    assert figures.conflict.rate > 0.05 and 0 < figures.conflict.objective_scale < 1
     assert set(figures.tokenizers) == {"policy", "model"}, "held-out rewards read texts too"
     assert figures.tokenizers["policy"].round_trip == 1 and figures.tokenizers["policy"].unknown == 0
     assert figures.cost.seconds > 0 and figures.cost.rows == 3

@@ -1,4 +1,4 @@
-"""Figures of rewards on toy texts, and what is said of faulty ones; no model is needed."""
+"""Measurements of rewards on toy texts, and what is said of faulty ones; no model is needed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-import made_up_figures as figures
+import made_up_measurements as measurements
 from lenity.doctor.findings import judge
 from lenity.doctor.measure import correlation
 from lenity.doctor.rewards import measure_reward, score_rows
@@ -37,7 +37,7 @@ def examined(texts, *names):
         spec = FunctionSpec(function=f"{BAD}:{name}")
         found[name], scores[name] = measure_reward(spec, spec.load(torch.device("cpu")), *texts)
     pairs = [(a, b, correlation(scores[a], scores[b])) for i, a in enumerate(names) for b in names[i + 1 :]]
-    return {(finding.level, finding.about): finding.text for finding in judge(figures.healthy(found, pairs))}
+    return {(finding.level, finding.about): finding.text for finding in judge(measurements.healthy(found, pairs))}
 
 
 def test_a_good_reward_is_well(texts):
@@ -64,8 +64,8 @@ def test_the_same_one_twice(texts):
 def test_saturated_constant_and_finely_graded_ones(texts):
     found = examined(texts, "saturated", "constant", "helpful", "tiny_differences", "raises_on_empty")
     assert "largest score" in found["problem", "spread of saturated"]
-    assert "teaches nothing" in found["problem", "spread of constant"]
-    assert "32 bits" in found["warning", "scale of tiny_differences"]
+    assert "gives no signal" in found["problem", "spread of constant"]
+    assert "float32" in found["warning", "scale of tiny_differences"]
     assert "the scores of helpful vary 1,000 times as much as those of tiny_differences" in found["warning", "scales"]
     assert "ZeroDivisionError" in found["warning", "scores of raises_on_empty"]
 
@@ -98,7 +98,7 @@ def test_accuracy_below_chance_in_the_models_own_report(texts, tmp_path, accurac
     (tmp_path / "report.json").write_text(f'{{"accuracy": {accuracy}}}')
     helpful = FunctionSpec(function=f"{BAD}:helpful").load(torch.device("cpu"))
     found, _ = measure_reward(RewardModelSpec(model=str(tmp_path), sign=sign), helpful, *texts)
-    levels = {finding.level for finding in judge(figures.healthy({"helpful": found})) if "sign" in finding.about}
+    levels = {finding.level for finding in judge(measurements.healthy({"helpful": found})) if "sign" in finding.about}
     assert levels == {level or "ok"}
 
 

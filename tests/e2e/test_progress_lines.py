@@ -66,9 +66,9 @@ def test_evaluate(trained, tmp_path, option):
     again = ("--evaluation.seed", str(7 + len(option)))
     lines = lenity(tmp_path, "evaluate", folder / "run", *again, *OFTEN, *option)
     if option:
-        assert not [line for line in lines if line.startswith(("answering", "scoring", "measuring"))]
+        assert not [line for line in lines if line.startswith(("generating", "scoring", "measuring"))]
         return
-    for title, total, unit in (("answering, before", 12, "responses"), ("answering, after", 12, "responses"), ("measuring KL", 12, "responses"),
+    for title, total, unit in (("generating, reference policy", 12, "responses"), ("generating, aligned policy", 12, "responses"), ("measuring KL", 12, "responses"),
                                ("scoring, reference", 2, "rewards"), ("scoring, aligned", 2, "rewards")):  # fmt: skip
         told(lines, title, total, unit)
 

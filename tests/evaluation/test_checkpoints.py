@@ -159,8 +159,8 @@ def test_another_way_of_evaluation_is_kept_beside_it_and_not_in_the_run(interrup
 @pytest.mark.parametrize(
     ("which", "kind", "message"),
     [
-        (7, CheckpointError, "--checkpoint is 7, of which .* has no checkpoint; there are 1, 2, 3"),
-        (0, CheckpointError, "--checkpoint is 0, of which .* there are 1, 2, 3"),
+        (7, CheckpointError, "--checkpoint is 7, but .* has checkpoints only of iterations 1, 2, 3"),
+        (0, CheckpointError, "--checkpoint is 0, but .* has checkpoints only of iterations 1, 2, 3"),
         ("last", ConfigError, "--checkpoint is 'last'"),
         ("-1", ConfigError, "--checkpoint is '-1'"),
         ("2.0", ConfigError, "--checkpoint is '2.0'"),
@@ -186,7 +186,7 @@ def test_a_run_without_checkpoints_says_when_the_first_comes(tiny_model, tmp_pat
 @pytest.mark.parametrize("method", [{"type": "soups"}, {"type": "ric"}])
 def test_a_method_without_checkpoints_is_refused(tiny_model, tmp_path, method):
     run = RunFolder.open(tiny.run_config(tiny_model, tmp_path / "run", method=method), resume=False)
-    with pytest.raises(CheckpointError, match="makes its adapter without checkpoints"):
+    with pytest.raises(CheckpointError, match="writes no checkpoints"):
         evaluate(run, checkpoint="newest")
 
 
@@ -209,7 +209,7 @@ def test_a_checkpoint_of_another_adapter_is_refused(run):
     config = run.config
     lora = config.policy.lora.model_copy(update={"r": 2})
     run.__dict__["config"] = config.model_copy(update={"policy": config.policy.model_copy(update={"lora": lora})})
-    with pytest.raises(CheckpointError, match="is of another model or adapter"):
+    with pytest.raises(CheckpointError, match="does not fit the model or adapter"):
         subject.Subject.of(run, 3, subject_processes()).load(torch.device("cpu"))
 
 

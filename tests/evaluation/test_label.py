@@ -44,6 +44,6 @@ def test_the_rows_of_a_run_made_from_others_do_not_depend_on_its_label(tmp_path)
         method = {"type": "soups", "solo": {}, "label": label}
         config = tiny.run_config("m", tmp_path / "run", method=method)
         standardiser = type("Standardiser", (), {"means": {}, "stds": {}})()
-        asked = score._Asked(config, tmp_path, Trained(()), ALONE, {}, strict=False, progress=SILENT)
-        keys.append(score._subject_key(Subject(RunFolder(tmp_path / "run"), tmp_path / "run"), asked, standardiser))
+        settings = score._Settings(config, tmp_path, Trained(()), ALONE, {}, strict=False, progress=SILENT)
+        keys.append(score._subject_key(Subject(RunFolder(tmp_path / "run"), tmp_path / "run"), settings, standardiser))
     assert keys[0] == keys[1]

@@ -183,7 +183,7 @@ def test_what_a_protocol_does_not_allow_is_refused_before_anything_is_generated(
         (("--evaluation.temperature", "0"), "decoding.temperature: 1.0 and 0"),
         (("--held_out_rewards.longer", reward), "rewards.longer: None and"),
     ):
-        with pytest.raises(ProtocolError, match=f"frozen.yaml and what is asked for differ in {field}"):
+        with pytest.raises(ProtocolError, match=f"frozen.yaml and this evaluation differ in {field}"):
             run(sweep, "--protocol", sweep.parent / "frozen.yaml", *change)
     assert len(answers) == 3 and before == {file: file.read_bytes() for file in sweep.rglob("*") if file.is_file()}
 
@@ -194,7 +194,7 @@ def test_a_sweep_is_not_trained_in_another_way_than_its_protocol_says(sweep, ans
     greedy = config.model_copy(update={"evaluation": config.evaluation.model_copy(update={"temperature": 0.0})})
     shutil.copy(sweep / "runs" / "first" / "standardisation.json", sweep)
     tasks.prepare(config.dump(), str(sweep))
-    with pytest.raises(ProtocolError, match=r"protocol.yaml and what is asked for differ in decoding.temperature"):
+    with pytest.raises(ProtocolError, match=r"protocol.yaml and this evaluation differ in decoding.temperature"):
         tasks.prepare(greedy.dump(), str(sweep))
     assert len(answers) == 3
 

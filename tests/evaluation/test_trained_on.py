@@ -1,4 +1,4 @@
-"""Held-out prompts that were trained on: left out and counted, or refused."""
+"""Held-out prompts that are training prompts: left out and counted, or refused."""
 
 from __future__ import annotations
 
@@ -156,7 +156,7 @@ def test_a_slice_that_is_none_is_refused(tmp_path):
 def test_training_prompts_that_are_gone_are_told_and_strict_refuses(run, tmp_path):
     (tmp_path / "train.jsonl").rename(tmp_path / "away.jsonl")
     result = CliRunner().invoke(command, [str(run.path)], catch_exceptions=False)
-    assert result.exit_code == 0 and "is not known: the training prompts could not be read" in result.output
+    assert result.exit_code == 0 and "training prompts: the training prompts could not be read" in result.output
     assert protocol.load(run.path).trained_on is None
     with pytest.raises(DataError, match=r"cannot be compared with the training prompts: '.*train.jsonl' not found"):
         evaluate(run, strict=True)
@@ -216,7 +216,7 @@ def test_the_doctor_counts_them(run, tmp_path, strict, level, status):
     assert found["figures"]["held_out"] == {"prompts": 9, "trained_on": 3, "repeated": 1, "unread": []}
     finding = next(one for one in found["findings"] if one["about"] == "held-out prompts")
     assert finding["level"] == level and finding["text"].startswith("3 of 9 are among the training prompts")
-    assert "held-out prompts: 9, of which 3 are trained on" in result.output
+    assert "held-out prompts: 9, of which 3 are training prompts" in result.output
     assert status is None or result.exit_code == status
 
 

@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 
 from fuzz.hostile import NUMBERS, edited, edits, values
 from lenity.judge.cache import Answer, Cache
-from lenity.judge.completion import fault, read
-from lenity.judge.reply import parse
+from lenity.judge.reply import fault, parse, read
 from lenity.judge.rubrics import message, take_apart
 
 BODY = json.dumps({"choices": [{"index": 0, "message": {"role": "assistant", "content": "7"}}], "usage": {"prompt_tokens": 11, "completion_tokens": 2}})  # fmt: skip
@@ -68,7 +67,7 @@ def read_reply(given: Any) -> None:
 def _answers(body: str) -> None:
     found = read(body)
     if found is None:
-        assert len(fault(body).said) < 400
+        assert len(fault(body).message) < 400
         return
     text, *counts = found
     score = parse(text)

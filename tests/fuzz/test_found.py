@@ -17,8 +17,8 @@ from lenity.data import loading
 from lenity.data.preferences import load_labels, load_transcripts
 from lenity.errors import CheckpointError, ConfigError, DataError
 from lenity.judge.cache import Answer, Cache
-from lenity.judge.completion import read
 from lenity.judge.config import JudgeConfig
+from lenity.judge.reply import read
 from lenity.pareto.weights import points
 from lenity.runs.config import RunConfig
 from lenity.storage.manifest import check, write

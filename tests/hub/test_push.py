@@ -71,7 +71,7 @@ def test_an_adapter_arrives_whole_with_its_card_and_settings(finished, hub):
         assert result.metric_value == pytest.approx(change.after.value, abs=1e-6)
         assert result.metric_args["interval_95"] == pytest.approx([change.after.low, change.after.high], abs=1e-6)
         assert f"| {change.objective} | {change.before} | {change.after} | {change.difference} |" in card.text
-    assert "over 12 prompts" in card.text and f'"{BASE}"' in card.text and "local copy of the base model" in card.text
+    assert "over 12 prompts" in card.text and f'"{BASE}"' in card.text and "from a local folder" in card.text
     kept = yaml.safe_load(files["lenity_config.yaml"])
     assert kept["weights"] == run.config.weights and kept["policy"]["model"] == BASE and "output" not in kept
 
@@ -137,14 +137,14 @@ def test_a_key_in_the_settings_is_refused_unread(finished, hub, tmp_path):
     settings = yaml.safe_load((run.path / "config.yaml").read_text())
     settings["rollout"]["stop"] = [hub_server.TOKEN]
     (run.path / "config.yaml").write_text(yaml.safe_dump(settings))
-    with pytest.raises(HubError, match=r"looks like a key") as error:
+    with pytest.raises(HubError, match=r"something like a key") as error:
         push_to_hub(run, "me/mine", base_model=BASE, api=api(hub))
     assert hub_server.TOKEN not in str(error.value) and hub.files == {}
 
 
 @pytest.mark.parametrize(
     ("token", "what", "remedy"),
-    [("hf_unknown", "does not know the token", "hf auth login"), (hub_server.READ_ONLY, "may not write to 'me/mine'", "Use one that may")],
+    [("hf_unknown", "rejects the token", "hf auth login"), (hub_server.READ_ONLY, "has no write access to 'me/mine'", "Use a token that has")],
 )  # fmt: skip
 def test_a_refused_token_is_told_and_never_shown(finished, hub, token, what, remedy):
     with pytest.raises(HubError) as error:
@@ -170,7 +170,7 @@ def test_a_dead_endpoint_is_told(finished, hub):
 
 @pytest.mark.parametrize("repo", ["a/b/c", "me/mine!", "-mine", "me/" + "m" * 97])
 def test_a_wrong_name_is_refused_before_anything_is_sent(finished, hub, repo):
-    with pytest.raises(HubError, match=r"is no name of a repository.*Write owner/name"):
+    with pytest.raises(HubError, match=r"is no valid name of a repository.*Write owner/name"):
         push_to_hub(finished[0], repo, base_model=BASE, api=api(hub))
     assert hub.asked == []
 

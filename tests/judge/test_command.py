@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 from lenity.cli.judge import command
 from lenity.errors import ConfigError, JudgeError
-from lenity.report.panels.judging import judging
+from lenity.report.panels.record import judging
 from scripted_server import Turn, say
 
 SECRET = "sk-very-secret-0123456789"
@@ -31,9 +31,9 @@ def test_a_dry_run_says_what_it_would_take_and_leaves_nothing(folder, serve):
     before = sorted(folder.rglob("*"))
     result = lenity(folder, "--dry-run", "--endpoint", server.url, "--repeats", "2", "--input_price", "1000", "--output_price", "1000")  # fmt: skip
     assert result.exit_code == 0, result.output
-    assert "36 questions (helpful, harmless), 2 times each: 0 of 72 answered before" in result.output
-    assert "at most 576 written" in result.output and "+ at most 0.58 =" in result.output
-    assert "the time is known after the first answers" in result.output
+    assert "36 questions (helpful, harmless), 2 times each: 0 of 72 already answered" in result.output
+    assert "at most 576 output tokens" in result.output and "+ at most 0.58 =" in result.output
+    assert "the time left is shown after the first answers" in result.output
     assert sorted(folder.rglob("*")) == before and not server.requests
 
 
@@ -46,9 +46,7 @@ def test_the_table_is_paired_and_says_what_is_missing(folder, serve):
     assert "(missing pairs: 1 of " in result.output
     assert "36 answers, 0 of them from before; 1 were no integer from 0 to 10 (2.8% [0.5%, 14.2%]); 1 of 36 scores" in result.output  # fmt: skip
     terms = dict(judging(folder))
-    assert (
-        terms["Judge"] == "m, on the machine that asked" and "2.8 % [0.5, 14.2] of 36 were" in terms["Judge's answers"]
-    )
+    assert terms["Judge"] == "m, on the same machine" and "2.8 % [0.5, 14.2] of 36 were" in terms["Judge's answers"]
 
 
 @pytest.mark.parametrize("columns", [50, 60, 200])

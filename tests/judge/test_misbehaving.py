@@ -107,7 +107,7 @@ def test_nothing_is_asked_twice(folder, serve, settings):
 
 def test_an_endpoint_that_dies_midway_ends_the_run_and_costs_nothing_twice(folder, serve, settings):
     dying = serve(lambda number, request: say("5") if number < 10 else Turn(0))
-    with pytest.raises(JudgeError, match=rf"{dying.url}.*no connection.*the same command goes on"):
+    with pytest.raises(JudgeError, match=rf"{dying.url}.*no connection.*the same command resumes"):
         judge(folder, settings(dying, retries=0, concurrency=1))
     assert not (folder / "judge.json").exists() and not (folder / "judge.parquet").exists()
     well = serve(lambda number, request: say("5"))

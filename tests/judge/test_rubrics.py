@@ -40,7 +40,7 @@ def test_the_trained_objectives_with_a_rubric_are_the_default():
 
 @pytest.mark.parametrize(("wanted", "trained"), [(["kind"], ["helpful"]), (None, ["kind"])])
 def test_an_objective_without_a_rubric_is_refused_by_name(wanted, trained):
-    with pytest.raises(ConfigError, match=r"no rubric for kind; there are rubrics for helpful, .*--rubrics FILE"):
+    with pytest.raises(ConfigError, match=r"no rubric for kind, only for helpful, .*--rubrics FILE"):
         choose(wanted, trained, None)
 
 

@@ -185,7 +185,7 @@ def ends(folder, server, *options):
 def test_thinking_that_was_cut_stops_the_judging_and_names_the_limit(folder, serve, turn):
     server = serve(lambda number, request: turn)
     error = ends(folder, server, "--parse_retries", "0", "--max_tokens", "5")
-    assert "cut by --max_tokens 5" in error.remedy and "enable_thinking" in error.remedy
+    assert "truncated by --max_tokens 5" in error.remedy and "enable_thinking" in error.remedy
     assert len(server.requests) <= 9 and len(cached(folder)) in {8, 9}, "of 36"
 
 

@@ -17,6 +17,10 @@ def test_mean_agrees_with_the_normal_interval():
     assert found == confidence.mean(values, draws=5000)
 
 
+def one_metric(value, fronts, draws):
+    return confidence.bootstrap(lambda *means: [value(*means)], fronts, draws).interval(0)
+
+
 def test_pairing_removes_what_prompts_share():
     rng = np.random.default_rng(2)
     shared = rng.normal(0, 10, 200)
@@ -34,14 +38,14 @@ def test_hypervolume_difference_of_a_set_with_itself_is_exactly_zero():
 
 
 def test_a_figure_that_is_not_defined_has_no_interval_and_no_verdict():
-    found = confidence.of_fronts(lambda _: float("nan"), [np.ones((1, 5, 2))], draws=20)
+    found = one_metric(lambda _: float("nan"), [np.ones((1, 5, 2))], draws=20)
     assert str(found) == "–" and not found.excludes_zero
 
 
 @pytest.mark.parametrize(("undefined", "shown"), [(5, "–"), (4, "1.000 [1.000, 1.000]")])
 def test_an_interval_needs_most_resamples(undefined, shown):
     draws = np.array([np.nan] * undefined + [1.0] * (10 - undefined))
-    assert str(confidence.Drawn(np.ones(1), draws[:, None]).interval(0)) == shown
+    assert str(confidence.Estimates(np.ones(1), draws[:, None]).interval(0)) == shown
 
 
 def test_seeds_are_averaged_and_their_spread_widens_the_interval():
@@ -52,20 +56,20 @@ def test_seeds_are_averaged_and_their_spread_widens_the_interval():
     def total(points):
         return points.sum()
 
-    narrow, wide = (confidence.of_fronts(total, [scores], draws=500) for scores in (alike, apart))
+    narrow, wide = (one_metric(total, [scores], draws=500) for scores in (alike, apart))
     assert narrow.value == pytest.approx(alike[0].mean(1).sum()) and wide.value == pytest.approx(narrow.value)
     assert wide.high - wide.low > 2 * (narrow.high - narrow.low)
-    assert narrow == confidence.of_fronts(total, [alike[0]], draws=500), "equal seeds add nothing"
+    assert narrow == one_metric(total, [alike[0]], draws=500), "equal seeds add nothing"
 
 
 def test_the_same_resample_serves_all_fronts():
     scores = np.random.default_rng(5).normal(size=(3, 2, 40, 2))
-    found = confidence.of_fronts(lambda one, two: (one - two).sum(), [scores + 0.5, scores], draws=50)
+    found = one_metric(lambda one, two: (one - two).sum(), [scores + 0.5, scores], draws=50)
     assert (found.value, found.low, found.high) == pytest.approx((2.0, 2.0, 2.0))
 
 
 def test_refusals():
-    with pytest.raises(ProtocolError, match="finite"):
+    with pytest.raises(ProtocolError, match="NaN or infinity"):
         confidence.mean([1.0, np.nan])
     with pytest.raises(ProtocolError, match="paired"):
         confidence.difference([1.0, 2.0], [1.0])

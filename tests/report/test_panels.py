@@ -12,12 +12,11 @@ import chromium
 from lenity.report.collect import View, read_runs
 from lenity.report.comparison import compare
 from lenity.report.evidence import Evidence
-from lenity.report.figures import draw
+from lenity.report.figures import draw, save
 from lenity.report.markdown import write_markdown
 from lenity.report.page import write_page
-from lenity.report.panels.ellipse import ellipse
+from lenity.report.panels.fronts import ellipse
 from lenity.report.panels.static import static_title
-from lenity.report.saving import save
 from lenity.report.scores import Scores
 from lenity.report.spots import spots
 

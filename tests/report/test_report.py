@@ -17,13 +17,13 @@ from lenity.report import collect, page, tables
 from lenity.report.collect import View
 from lenity.report.comparison import compare
 from lenity.report.cost import cost
+from lenity.report.coverage import Sign
 from lenity.report.evidence import gather
 from lenity.report.figures import draw, smooth
 from lenity.report.markdown import write_markdown
-from lenity.report.panels import judging
+from lenity.report.panels import record
 from lenity.report.panels.record import protocol
 from lenity.report.scores import Scores
-from lenity.report.signs import Sign
 from made_up import write_run
 
 
@@ -48,8 +48,8 @@ def test_better_method_is_named_by_the_paired_interval(sweep):
     linear, plc = found.methods
     assert (linear.method, plc.method, found.baseline) == ("linear", "plc", "linear")
     assert not linear.over and plc.over["scalarised value"].low > 0 and plc.over["hypervolume"].low > 0
-    assert plc.figures["hypervolume"].value > linear.figures["hypervolume"].value
-    assert plc.over["regret"].high < 0 and linear.figures["IGD"].value > plc.figures["IGD"].value == 0
+    assert plc.metrics["hypervolume"].value > linear.metrics["hypervolume"].value
+    assert plc.over["regret"].high < 0 and linear.metrics["IGD"].value > plc.metrics["IGD"].value == 0
 
 
 def test_the_nadir_rule_takes_the_lowest_means_of_all_runs(sweep):
@@ -100,7 +100,7 @@ def test_the_report_names_the_judge_and_does_not_call_unasked_prompts_missing(sw
         "endpoint": "https://private.example.org/v1",
         "rubrics": {"a": "5" * 64, "b": "6" * 64},
     }
-    told |= dict.fromkeys(judging.ASKED) | {
+    told |= dict.fromkeys(record.JUDGE_SETTINGS) | {
         "limit": 20,
         "repeats": 3,
         "calls": 88,
@@ -112,7 +112,7 @@ def test_the_report_names_the_judge_and_does_not_call_unasked_prompts_missing(sw
     evidence = gather(sweep)
     found = evidence.comparisons[1]
     assert (found.prompts, found.missing, found.unasked) == (19, 1, 10)
-    assert "1 more prompts lack a score and are left out. 10 more were not asked (limit 20)." in tables.note(found)
+    assert "1 more prompts lack a score and are left out. 10 more were not judged (limit 20)." in tables.note(found)
     terms = dict(protocol(evidence))
     assert terms["Judge"] == "judge-7b, on another machine, over https"
     assert told["rubrics"]["a"] in terms["Judge's rubrics"] and terms["Judge's questions"] == "repeats 3, limit 20"

@@ -19,7 +19,7 @@ from lenity.report.comparison import compare
 from lenity.report.coverage import left_out
 from lenity.report.evidence import Evidence
 from lenity.report.places import blocks, pairs
-from lenity.report.presence import presence
+from lenity.report.tables import presence
 from made_up import write_run, write_sweep
 
 NAMES = ("a", "b")
@@ -220,7 +220,7 @@ def test_weights_that_are_the_same_but_for_rounding_are_one_and_it_is_said(tmp_p
     write_sweep(tmp_path, NAMES, [{"a": 0.3333, "b": 0.6667}], {"linear": 0.5}, held_out=False)
     evidence = quick(tmp_path)
     assert len(evidence.main.weights) == 1 and len(evidence.main.methods) == 2
-    where = signs(evidence)["Weights that differ by rounding are taken as one"]
+    where = signs(evidence)["Weights that differ by rounding are treated as equal"]
     assert where == "plc a 0.333333, b 0.666667 as a 0.3333, b 0.6667"
 
 
@@ -237,6 +237,6 @@ def test_the_one_run_of_a_method_that_weights_do_not_enter_stands_at_all_of_them
     file.write_text(yaml.safe_dump(yaml.safe_load(file.read_text()) | {"method": {"type": "mgda"}}))
     evidence = quick(tmp_path)
     assert len(evidence.main.weights) == 3 and len(evidence.main.methods) == 2
-    assert rows(evidence)["mgda"][1] == "all: one policy, into whose training weights do not enter"
+    assert rows(evidence)["mgda"][1] == "all: one policy, whose training does not depend on the weights"
     costs = {one.method: one.cost.runs for one in evidence.main.methods}
     assert costs == {"plc": 3, "mgda": 1}

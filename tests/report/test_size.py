@@ -7,9 +7,8 @@ import pytest
 
 from lenity.report.collect import read_runs, views
 from lenity.report.comparison import compare
-from lenity.report.embedded import as_json
+from lenity.report.embedded import as_json, lighter, size
 from lenity.report.evidence import Evidence
-from lenity.report.lighter import lighter, size
 from lenity.report.page import write_page
 from lenity.report.panels.base import Choice, Figure
 from made_up import write_sweep

@@ -64,7 +64,7 @@ def test_a_sound_sweep_has_no_sign(sweep):
 def test_a_method_that_was_added_after_judging_leaves_the_report_whole_and_is_told(sweep):
     write_sweep(sweep, NAMES, POINTS, {"mgda": 0.4}, seeds=(0, 1))
     sign = said(sweep)["6 runs are not judged"]
-    assert "mgda · a1" in sign.where and f"lenity judge {sweep}" in sign.look
+    assert "mgda · a1" in sign.where and f"lenity judge {sweep}" in sign.advice
     evidence = quick(sweep)
     assert [one.view.name for one in evidence.comparisons] == ["trained rewards", "held-out rewards"]
     assert "6 runs are not judged" in write_page(evidence).read_text()
@@ -111,7 +111,7 @@ def test_held_out_rewards_that_do_not_say_what_they_measure_are_told(sweep):
     settings(sweep, lambda config: config["held_out_rewards"]["b_exact"].pop("measures"))
     sign = said(sweep)["Held-out rewards are in no view"]
     assert sign.where == "a_exact (not every objective is measured); b_exact (it measures no trained objective)"
-    assert "measures" in sign.look
+    assert "measures" in sign.advice
 
 
 def test_drift_in_length_kl_and_endings_is_told_where_it_is(sweep):
@@ -122,10 +122,12 @@ def test_drift_in_length_kl_and_endings_is_told_where_it_is(sweep):
     found = said(sweep)
     where = "1 of 12 policies: plc, a 1, seed 0"
     assert (
-        found["KL over the reference policy is above 15 nats a response"].where == f"{where} (20.0 [20.0, 20.0] nats)"
+        found["KL from the reference policy is above 15 nats per response"].where == f"{where} (20.0 [20.0, 20.0] nats)"
     )
     assert where in next(sign.where for what, sign in found.items() if what.startswith("Response length differs"))
-    assert where in next(sign.where for what, sign in found.items() if what.startswith("Responses cut off"))
+    assert where in next(
+        sign.where for what, sign in found.items() if what.startswith("The truncated share of responses")
+    )
     assert len(found) == 3
 
 
@@ -154,7 +156,7 @@ def test_seeds_that_the_methods_do_not_share_are_not_in_the_intervals(sweep):
     assert found["One seed"].where == "seed 0"
     assert found["Not all weights and seeds are compared"].where == "1 of 2 seeds are"
     terms = dict(protocol(quick(sweep)))
-    assert terms["Seeds"] == "0 compared; there are 0, 1" and "and seeds" not in terms["Intervals"]
+    assert terms["Seeds"] == "0 compared, of 0, 1" and "and seeds" not in terms["Intervals"]
 
 
 def test_fronts_of_unlike_numbers_of_tokens_are_told(sweep):

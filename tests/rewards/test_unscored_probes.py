@@ -8,7 +8,7 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
-import made_up_figures as figures
+import made_up_measurements as measurements
 import tiny
 from lenity.cli.main import cli
 from lenity.doctor.findings import judge
@@ -72,6 +72,9 @@ def test_the_doctor_warns_within_the_tolerance_and_measures_the_cost(tiny_model,
 @pytest.mark.parametrize(("rows", "level"), [(9, "warning"), (10, "problem"), (96, "problem")])
 def test_the_doctors_threshold_is_the_tolerance(rows, level):
     """9 of 96 are 9.4 %, 10 are 10.4 %."""
-    some = {"helpful": figures.replaced(unscorable=dict.fromkeys(range(rows), "None")), "harmless": figures.GOOD}
-    found = judge(figures.healthy(some, tolerated=1.0 if rows == 96 else 0.1))
+    some = {
+        "helpful": measurements.replaced(unscorable=dict.fromkeys(range(rows), "None")),
+        "harmless": measurements.GOOD,
+    }
+    found = judge(measurements.healthy(some, tolerated=1.0 if rows == 96 else 0.1))
     assert [one.level for one in found if one.about == "scores of helpful"] == [level]

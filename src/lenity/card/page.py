@@ -1,4 +1,4 @@
-"""The whole card: what the run was for, what it did, how well it is known, what it is not."""
+"""The whole model card: summary, objectives, results, training, limitations, usage."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ from lenity.storage.atomic_io import replace_text, writing
 if TYPE_CHECKING:
     from lenity.card.results import Results
 
-WINDOW = 5  # iterations averaged at each end of the table
+WINDOW = 5  # first and last iterations that are averaged
 TAGS = ["lenity", "ppo", "multi-objective", "lora"]
 
 
 @dataclass(frozen=True)
 class Names:
-    """Under which names a model is published.
+    """The names under which a model is published.
 
     Args:
-        model: its repository.
-        base: hub name of the model that the adapter stands on.
-        copied: training read a local folder, and that ``base`` is the same is the publisher's word.
-        merged: base and adapter are one model.
-        license: identifier of the hub's list.
+        model: repository of the model.
+        base: hub name of the adapter's base model.
+        copied: training read the base model from a local folder, and the publisher states that it is ``base``.
+        merged: the adapter is merged into the base model.
+        license: identifier from the hub's list.
     """
 
     model: str
@@ -43,7 +43,7 @@ class Names:
 
 
 def write(config: RunConfig, run: RunFolder) -> None:
-    """The model card, in the run folder and beside the adapter."""
+    """Write the model card into the run folder and next to the adapter."""
     text = card(config, run.metrics(), prompt=read_by(run))
     with writing(run.path):
         replace_text(run.adapter / "README.md", text)
@@ -51,7 +51,7 @@ def write(config: RunConfig, run: RunFolder) -> None:
 
 
 def read_by(run: RunFolder) -> str:
-    """What the run's policy reads for a question: some methods add to it."""
+    """The prompt of ``QUESTION`` as the run's policy reads it; some methods add text to it."""
     return run.config.method.shown([QUESTION], run)[0]
 
 
@@ -62,9 +62,9 @@ def card(
 
     Args:
         config: of the run.
-        metrics: its iterations.
-        results: on held-out prompts, where it was evaluated.
-        names: of a card that is published; default: one for the run folder, which names local folders.
+        metrics: one row per iteration, as in ``metrics.jsonl``.
+        results: on held-out prompts, where the run was evaluated.
+        names: for a card that is published; default: a card for the run folder, which names local folders.
         prompt: see :func:`read_by`.
     """
     shown = names or Names("adapter", config.policy.model)
@@ -90,17 +90,17 @@ def card(
 def _summary(config: RunConfig, names: Names) -> list[str]:
     method = public(config.dump()["method"])
     settings = ", ".join(f"{key} {value}" for key, value in method.items() if key != "type" and value is not None)
-    what = "A LoRA adapter on" if not names.merged else "A whole model, with a LoRA adapter merged into"
+    what = "A model with a LoRA adapter merged into" if names.merged else "A LoRA adapter on"
     text = (
         f"{what} `{inline(names.base or 'a model of its own')}`, aligned by Lenity with method `{method['type']}`"
         + (f" ({inline(settings)})." if settings else ".")
     )
-    copied = f"Training read a local copy of the base model; that `{inline(names.base)}` is the same is the publisher's word."
+    copied = f"Training read the base model from a local folder; the publisher states that it is the same as `{inline(names.base)}`."
     return [text, *(["", copied] if names.copied else [])]
 
 
 def _figures(config: RunConfig, metrics: list[dict[str, Any]]) -> list[str]:
-    """Weights and, where the run was trained, its rewards at both ends."""
+    """A table of weights and, where the run was trained, mean rewards of its first and last iterations."""
     names, rewards = config.objectives.names, public(config.dump()["rewards"])
     kinds = {name: inline(_reward(rewards[name])) for name in names}
     if not metrics:
@@ -119,22 +119,22 @@ def _figures(config: RunConfig, metrics: list[dict[str, Any]]) -> list[str]:
         ),
         "",
         (
-            f"Raw rewards on training prompts, means over the first and last {min(WINDOW, len(metrics))} of {len(metrics)} iterations of "
-            f"{metrics[-1].get('examples', config.rollout.batch_size)} responses; seed {config.seed}."
+            f"Raw rewards on training prompts, averaged over the first and last {min(WINDOW, len(metrics))} of {len(metrics)} iterations with "
+            f"{metrics[-1].get('examples', config.rollout.batch_size)} responses each; seed {config.seed}."
             + _divergence(metrics[-1])
         ),
     ]
 
 
 def _reward(spec: dict[str, Any]) -> str:
-    """Its kind, and the model or function behind it."""
+    """A reward's type, and its model or function."""
     return " ".join(str(spec[field]) for field in ("type", "model", "function", "preference") if spec.get(field))
 
 
 def _unevaluated(config: RunConfig, *, published: bool) -> str:
     if published:
-        return "This run was not evaluated on held-out prompts; the figures above are of training batches."
-    return f"For held-out prompts with intervals run `{inline(command('evaluate', config.output))}`."
+        return "This run was not evaluated on held-out prompts; the numbers above are of training batches."
+    return f"For results on held-out prompts, with intervals, run `{inline(command('evaluate', config.output))}`."
 
 
 def _training(config: RunConfig, metrics: list[dict[str, Any]]) -> str:
@@ -150,25 +150,25 @@ def _training(config: RunConfig, metrics: list[dict[str, Any]]) -> str:
 
 
 def _limitations(results: Results | None, names: Names) -> list[str]:
-    found = [
-        "Scores are those of the rewards named above, which a policy can learn to please without becoming better to people.",
-        "The weights are one choice among many; another trade-off needs another run.",
-        "Nothing was tested beyond these prompts: other languages, long dialogues and adversarial use are unknown.",
+    texts = [
+        "Scores are those of the rewards named above; a policy can raise them without becoming better for people (reward hacking).",
+        "The weights are one choice of many; another trade-off needs another run.",
+        "Nothing was tested beyond these prompts: other languages, long dialogues and adversarial use are untested.",
     ]
     if results:
         clear = [inline(change.objective) for change in results.changes if change.verdict == "better"]
         rest = [
             f"{inline(change.objective)} ({change.verdict})" for change in results.changes if change.verdict != "better"
         ]
-        found += [f"Not better than before on: {', '.join(rest)}."] if rest else []
-        found += [] if clear else ["On no objective is there a clear improvement."]
+        texts += [f"Not better than before on: {', '.join(rest)}."] if rest else []
+        texts += [] if clear else ["No objective improved clearly."]
     if not names.license:
-        found.append("No licence is stated here: those of the base model and of the training data apply.")
-    return found
+        texts.append("No license is stated here: those of the base model and of the training data apply.")
+    return texts
 
 
 def _divergence(row: dict[str, Any]) -> str:
-    return f" KL to the reference at the end: {row['kl']:.2f} nats a response." if "kl" in row else ""
+    return f" KL to the reference at the end: {row['kl']:.2f} nats per response." if "kl" in row else ""
 
 
 def _mean(rows: list[dict[str, Any]], name: str) -> float:

@@ -1,17 +1,17 @@
-"""Settings as others may read them: without the paths of this machine, and without keys."""
+"""Settings that can be published: without local paths and without keys."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
 
-from lenity.judge.secrets import is_secret
+from lenity.judge.endpoint import is_secret
 
-TEXTS = {"stop"}  # fields whose strings are text, however they look
+TEXTS = {"stop"}  # fields whose strings are text, even where they look like paths
 
 
 def public(data: Any) -> Any:
-    """Plain ``data`` with each local path cut to its last part, and without strings under names that keys have.
+    """A copy of plain ``data`` with each local path cut to its last part, and without the strings of fields named like keys.
 
     >>> public({"model": "/home/me/models/small", "api_key": "abc", "dataset": "Anthropic/hh-rlhf", "seed": 0})
     {'model': 'local:small', 'dataset': 'Anthropic/hh-rlhf', 'seed': 0}
@@ -25,7 +25,7 @@ def public(data: Any) -> Any:
 
 
 def is_local(text: str) -> bool:
-    """Whether ``text`` names a file or a folder of this machine, and not a model or a data set of the hub.
+    """Whether ``text`` is a local path, and not the name of a model or data set of the hub.
 
     >>> is_local("../shared/data"), is_local("rewards/mine.py:score"), is_local("meta-llama/Llama-3.1-8B"), is_local("plc")
     (True, True, False, False)

@@ -1,4 +1,4 @@
-"""What a card says of held-out prompts: means with intervals, how they were measured, and the hub's ``model-index``."""
+"""Results on held-out prompts for a card: means with intervals, the protocol, and the hub's ``model-index``."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Results:
-    """An evaluated run: raw scores before and after, and the protocol."""
+    """Raw scores of an evaluated run before and after alignment, and the protocol."""
 
     changes: list[table.Change]
     kl: Interval
@@ -26,7 +26,7 @@ class Results:
 
     @classmethod
     def of(cls, run: RunFolder) -> Results | None:
-        """Of a run that `lenity evaluate` has seen since its adapter was written; else None."""
+        """The results of ``run``; None unless `lenity evaluate` has run since its adapter was written."""
         import pandas as pd
 
         file, weights = run.path / places.FILE, run.adapter / "adapter_model.safetensors"
@@ -37,7 +37,7 @@ class Results:
         return cls(table.changes(frame), table.mean_kl(frame), protocol.load(run.path))
 
     def lines(self, config: RunConfig) -> list[str]:
-        """The section of a card."""
+        """The Markdown lines of the section."""
         rows = [
             f"| {inline(change.objective)}{' (held out)' if change.held_out else ''} | {change.before} | {change.after} | "
             f"{change.difference} | {change.verdict} |"
@@ -53,8 +53,8 @@ class Results:
             "",
             (
                 f"Mean raw scores over {self.protocol.prompts.count} prompts, with 95 % intervals from a bootstrap over prompts; differences are "
-                f"paired by prompt. One training seed ({config.seed}): the intervals do not say what another would give. "
-                f"KL to the reference policy: {self.kl} nats a response."
+                f"paired by prompt. There is one training seed ({config.seed}); the intervals do not include the variation between seeds. "
+                f"KL to the reference policy: {self.kl} nats per response."
                 + (f" {self.protocol.caution}" if self.protocol.trained_on else "")
             ),
             "",
@@ -62,12 +62,12 @@ class Results:
             "",
             (
                 f"Prompts: {_prompts(config)}; SHA-256 of their texts `{self.protocol.prompts.sha256}`. "
-                f"Decoding: {inline(decoding)}. `lenity_protocol.yaml` has the rewards with hashes of their files, and the constants."
+                f"Decoding: {inline(decoding)}. `lenity_protocol.yaml` holds the rewards with hashes of their files, and the standardisation constants."
             ),
         ]
 
     def index(self, config: RunConfig, name: str) -> list[dict[str, Any]]:
-        """``model-index``, as the hub reads it; a figure is a mean raw score after alignment."""
+        """The hub's ``model-index``; its values are mean raw scores after alignment."""
         source = public(config.dump()["held_out_prompts"] or {"type": "prompts"})
         place = str(source.get("dataset", "local:"))
         data = {"type": source["type"] if place.startswith("local:") else place, "name": source["type"]}

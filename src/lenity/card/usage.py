@@ -1,4 +1,4 @@
-"""How a model is used without Lenity: loaded, merged, served."""
+"""How to load, merge and serve a model without Lenity."""
 
 from __future__ import annotations
 
@@ -7,54 +7,63 @@ import shlex
 
 from lenity.runs.config import RunConfig
 
-ENDS = {"embed_tokens", "lm_head", "wte", "embed_in", "embed_out", "word_embeddings"}  # as transformers names them
+EMBEDDINGS = {
+    "embed_tokens",
+    "lm_head",
+    "wte",
+    "embed_in",
+    "embed_out",
+    "word_embeddings",
+}  # modules of embedding or head in transformers
 QUESTION = "\n\nHuman: How do I boil an egg?\n\nAssistant:"
 
 
 def usage(config: RunConfig, model: str, base: str, *, merged: bool, prompt: str = QUESTION) -> list[str]:
-    """The section of a card.
+    """The Markdown lines of the section.
 
     Args:
         config: of the run.
-        model: folder or repository of the adapter or, if ``merged``, of the whole model.
-        base: of the adapter.
-        merged: no adapter is left.
-        prompt: what the policy reads for ``QUESTION``.
+        model: folder or repository of the adapter or, if ``merged``, of the merged model.
+        base: the adapter's base model.
+        merged: the adapter is merged into its base model.
+        prompt: the prompt of ``QUESTION`` as the policy reads it.
     """
     stops = [stop for stop in config.rollout.stop if stop]
-    told = f" A response's text ends before {' or '.join(f'`{json.dumps(stop)}`' for stop in stops)}." if stops else ""
+    ending = (
+        f" A response's text ends before {' or '.join(f'`{json.dumps(stop)}`' for stop in stops)}." if stops else ""
+    )
     return [
         "## Use",
         "",
         r'The policy was trained on plain text of the form `"\n\nHuman: …\n\nAssistant:"`, without a chat template.'
-        + told,
+        + ending,
         "",
         "```python",
         *(_whole(model) if merged else _adapter(model, base)),
         f"prompt = {json.dumps(prompt)}",
         'inputs = tokenizer(prompt, return_tensors="pt")',
-        "last = tokenizer(prompt, add_special_tokens=False).input_ids[-1]  # behind it some tokenizers append an end, which a prompt has not",
+        "last = tokenizer(prompt, add_special_tokens=False).input_ids[-1]  # some tokenizers append EOS to a prompt; it is cut off below",
         "length = int((inputs.input_ids[0] == last).nonzero().max()) + 1",
         "inputs = {name: ids[:, :length] for name, ids in inputs.items()}",
         "answer = model.generate(**inputs, max_new_tokens=128, do_sample=False)[0, length:]",
         "print(tokenizer.decode(answer, skip_special_tokens=True))",
         "```",
         "",
-        *(_apart() if not merged and _on_ends(config) else _serving(model, base, merged=merged)),
+        *(_untying() if not merged and _adapts_embeddings(config) else _serving(model, base, merged=merged)),
     ]
 
 
-def _on_ends(config: RunConfig) -> bool:
-    """Whether the adapter stands on the embedding or the head by name; all-linear takes neither."""
+def _adapts_embeddings(config: RunConfig) -> bool:
+    """Whether the adapter names the embedding or the head as targets; ``all-linear`` includes neither."""
     targets = config.policy.lora.target_modules
-    return isinstance(targets, list) and any(name.rpartition(".")[2] in ENDS for name in targets)
+    return isinstance(targets, list) and any(name.rpartition(".")[2] in EMBEDDINGS for name in targets)
 
 
-def _apart() -> list[str]:
-    """What to do where ``merge_and_unload`` alone may give another model."""
+def _untying() -> list[str]:
+    """How to merge where ``merge_and_unload`` alone may give a different model."""
     text = (
-        "The adapter changes the embedding or the head. Where the base model has one tensor for both, peft's `merge_and_unload` changes "
-        "the other too; `lenity push RUN REPOSITORY --merge` unties them first."
+        "The adapter changes the embedding or the head. Where the base model ties them, peft's `merge_and_unload` changes both; "
+        "`lenity push RUN REPOSITORY --merge` unties them first."
     )
     return [text]
 
@@ -81,12 +90,12 @@ def _adapter(model: str, base: str) -> list[str]:
 
 
 def _serving(model: str, base: str, *, merged: bool) -> list[str]:
-    """Commands of the two servers; only whole models go to the first."""
+    """Commands for transformers and vLLM; `transformers serve` needs a merged model."""
     if merged:
-        served = ["```sh", f"transformers serve {_word(model)}", f"vllm serve {_word(model)}", "```"]
-        return ["Served, with completions at `/v1/completions`:", "", *served]
+        commands = ["```sh", f"transformers serve {_word(model)}", f"vllm serve {_word(model)}", "```"]
+        return ["To serve it, with completions at `/v1/completions`:", "", *commands]
     return [
-        "Merged into one model, which needs no peft and is served with completions at `/v1/completions`:",
+        "To merge it into one model, which needs no peft, and serve it with completions at `/v1/completions`:",
         "",
         "```python",
         'model.merge_and_unload().save_pretrained("merged")',

@@ -31,12 +31,12 @@ def command(context: click.Context, folder: Path, dry_run: bool) -> None:
     Example: lenity judge runs/all --endpoint http://127.0.0.1:8000/v1 --model my-judge --repeats 3
     """
     from lenity.config.load import override, parse
+    from lenity.judge.endpoint import names_in, refuse_secret_names
     from lenity.judge.run import judge
-    from lenity.judge.secrets import names_in, refuse_names
 
-    refuse_names(argument[2:].partition("=")[0] for argument in context.args if argument.startswith("--"))
+    refuse_secret_names(argument[2:].partition("=")[0] for argument in context.args if argument.startswith("--"))
     given = override({}, context.args)
-    refuse_names(names_in(given))
+    refuse_secret_names(names_in(given))
     config = parse(JudgeConfig, given, source="the command line")
     try:
         judged = judge(folder, config, click.echo, dry_run=dry_run, progress=True)
@@ -52,8 +52,8 @@ def command(context: click.Context, folder: Path, dry_run: bool) -> None:
 def _show(judged: Judged, folder: Path) -> None:
     from rich.console import Console
 
+    from lenity.judge.results import table
     from lenity.judge.run import SUMMARY, TABLE
-    from lenity.judge.table import table
 
     found = judged.summary
     console = Console()

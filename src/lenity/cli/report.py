@@ -70,7 +70,7 @@ def command(  # noqa: PLR0917 - click passes by name
     from lenity.report.figures import save_all
     from lenity.report.markdown import write_markdown
     from lenity.report.page import write_page
-    from lenity.report.presence import CAPTION, presence
+    from lenity.report.tables import CAPTION, presence
 
     console = Console()
     with console.status("resampling prompts and seeds"):
@@ -90,7 +90,7 @@ def command(  # noqa: PLR0917 - click passes by name
         console.print(tables.rich(tables.rewards(evidence.main), "Mean raw reward at each weighting, mean over seeds"))
         console.print(tables.rich(tables.costs(evidence.main), f"Cost of a method's front, one seed. {tables.PASSES}"))
     for sign in left_out(evidence):
-        console.print(f"{sign.what}: {sign.where}. {sign.look}", markup=False, highlight=False, soft_wrap=True)
+        console.print(f"{sign.what}: {sign.where}. {sign.advice}", markup=False, highlight=False, soft_wrap=True)
     file = write_page(evidence, samples=samples)
     click.echo(file)
     if markdown is not None:

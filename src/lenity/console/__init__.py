@@ -1,1 +1,1 @@
-"""What people read while work goes on: progress, messages, escaped markup."""
+"""Terminal output: progress, messages, escaped markup."""

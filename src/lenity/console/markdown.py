@@ -1,4 +1,4 @@
-"""Names and values inside Markdown, where they must not become markup."""
+"""Names and values escaped for Markdown."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 
 def inline(value: Any) -> str:
-    r"""``value`` as text of one line, also in a cell of a table.
+    r"""``value`` as one line of text that Markdown renders literally, also in a cell of a table.
 
     >>> inline("a|b\n<script>")
     'a\\|b &lt;script&gt;'

@@ -1,4 +1,4 @@
-"""How far the work is: a bar on a terminal; elsewhere, as in a log file, a plain line at the start, every so often, and at the end."""
+"""Progress: a bar on a terminal; elsewhere, as in a log file, one line at the start, every few seconds, and at the end."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Task
 
-_NARROW, _BAR = 90, (5, 40)  # columns that a bar leaves to the rest, and its own
+_OTHERS, _BAR = 90, (5, 40)  # columns of the text beside a bar; least and most columns of the bar
 
 
 @contextmanager
 def track(
     title: str, total: int, done: int = 0, *, unit: str, settings: Progress | None = None, shown: bool = True
 ) -> Iterator[Callable[..., None]]:
-    """Shows the progress of what goes on inside; yields ``advance(steps=1, note=None)``.
+    """A context that shows the progress of its block; yields ``advance(steps=1, note=None)``.
 
     Args:
-        title: what goes on.
-        total: steps in all.
-        done: of them before.
-        unit: what the steps are, in the plural.
-        settings: whether to show anything, and how often a line; default: a line every 30 seconds.
+        title: name of the work.
+        total: number of steps.
+        done: number of steps done before.
+        unit: of the steps, in the plural.
+        settings: whether to show progress, and seconds between lines; default: a line every 30 seconds.
         shown: ``False`` shows nothing, as in processes other than the first.
     """
     import rich
@@ -69,7 +69,7 @@ def track(
 
 @contextmanager
 def ticking(seconds: float, call: Callable[[], None]) -> Iterator[None]:
-    """Calls ``call`` every ``seconds``, from another thread."""
+    """A context in which ``call`` is called every ``seconds``, from another thread."""
     ended = threading.Event()
 
     def tick() -> None:
@@ -86,20 +86,20 @@ def ticking(seconds: float, call: Callable[[], None]) -> Iterator[None]:
 
 
 def draws(console: Console) -> bool:
-    """Whether a bar can be drawn and drawn again where ``console`` writes; colours that are forced make no terminal of a file."""
+    """Whether ``console`` can redraw a bar: a terminal or notebook; a file is none, even with forced colours."""
     forced = os.environ.get("FORCE_COLOR") or os.environ.get("TTY_COMPATIBLE")
     terminal = console.is_terminal and not console.is_dumb_terminal and (console.file.isatty() or not forced)
     return terminal or console.is_jupyter
 
 
 def write(line: str) -> None:
-    """A line of the log; a full disk or a closed pipe is no reason to end the work."""
+    """Print ``line``; a full disk or a closed pipe raises nothing."""
     with contextlib.suppress(OSError, ValueError):
         click.echo(line, file=sys.stdout)
 
 
 def duration(seconds: float) -> str:
-    """Seconds as a person says them.
+    """Seconds in the largest fitting unit.
 
     >>> duration(42), duration(600), duration(9000)
     ('42 s', '10 min', '2.5 h')
@@ -110,7 +110,7 @@ def duration(seconds: float) -> str:
 
 
 def elapsed(seconds: float) -> str:
-    """Seconds to the second within the first hour, to the minute after it.
+    """Seconds as minutes and seconds, or as hours and minutes from one hour on.
 
     >>> elapsed(42), elapsed(190), elapsed(9000)
     ('42 s', '3 min 10 s', '2 h 30 min')
@@ -122,7 +122,7 @@ def elapsed(seconds: float) -> str:
 
 
 def _times(task: Task, done: int) -> str:
-    """Time since the start, and time left from the first step on: from the last ten minutes, else from the whole."""
+    """Time since the start and, after the first step, time left, by the speed of the last ten minutes, else of all steps."""
     spent, steps = task.elapsed or 0.0, task.completed - done
     left = None if task.finished or not steps else task.time_remaining
     if left is None and steps and not task.finished:
@@ -131,7 +131,7 @@ def _times(task: Task, done: int) -> str:
 
 
 def _columns(console: Console, done: int) -> tuple[Any, ...]:
-    """Count and times first and whole, then the bar, then as much of the rest as fits."""
+    """Count and times in full, then the bar, then title and note as far as they fit."""
     from rich.progress import BarColumn, MofNCompleteColumn, ProgressColumn, TextColumn
     from rich.table import Column
     from rich.text import Text
@@ -140,7 +140,7 @@ def _columns(console: Console, done: int) -> tuple[Any, ...]:
         def render(self, task: Task) -> Text:
             return Text(_times(task, done), no_wrap=True)
 
-    width = min(max(console.width - _NARROW, _BAR[0]), _BAR[1])
+    width = min(max(console.width - _OTHERS, _BAR[0]), _BAR[1])
     rest = Column(ratio=1, no_wrap=True, overflow="ellipsis")
     about = TextColumn("{task.description}  {task.fields[note]}", markup=False, table_column=rest)
     return MofNCompleteColumn(), Times(table_column=Column(no_wrap=True)), BarColumn(width), about

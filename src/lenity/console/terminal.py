@@ -1,4 +1,4 @@
-"""What the user sees while work goes on."""
+"""Messages on the terminal."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 
 def quiet() -> None:
-    """Keep the libraries' bars and deprecation notes off the terminal; ours say what goes on."""
+    """Switch off progress bars and deprecation warnings of the libraries."""
     from transformers.utils import logging
 
     logging.disable_progress_bar()
@@ -18,7 +18,7 @@ def quiet() -> None:
 
 
 def notify(text: str) -> None:
-    """A line above whatever bar is shown."""
+    """Print a line, above a progress bar if there is one."""
     import rich
 
     rich.get_console().print(text, style="yellow", markup=False, highlight=False)
@@ -26,7 +26,7 @@ def notify(text: str) -> None:
 
 @contextmanager
 def working(text: str) -> Iterator[None]:
-    """Shows that work goes on which says nothing itself: a spinner on a terminal, elsewhere a line at once."""
+    """A context that shows ``text`` during work without progress of its own: with a spinner on a terminal, elsewhere as one line."""
     import rich
 
     console = rich.get_console()
@@ -40,7 +40,7 @@ def working(text: str) -> Iterator[None]:
 
 
 def show_report(output: str, report: dict[str, Any]) -> None:
-    """The figures of a training stage, one a line, and where they are kept."""
+    """Print the values of a training stage's ``report`` and the files in its ``output`` folder."""
     from rich.console import Console
     from rich.table import Table
 

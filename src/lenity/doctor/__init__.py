@@ -1,1 +1,1 @@
-"""Before a run: what will go wrong, from figures of the reference policy, the rewards and the prompts."""
+"""Problems of a run found before it starts, from measurements of the reference policy, the rewards and the prompts."""

@@ -1,41 +1,40 @@
-"""All checks, and what they say of a run where it is well."""
+"""The findings on a run: every check applied to its measurements, worst first."""
 
 from __future__ import annotations
 
-from lenity.doctor import reward_findings, text_findings
-from lenity.doctor.figures import Figures
-from lenity.doctor.finding import Check, Finding, problem
+from lenity.doctor import reward_checks, text_checks
+from lenity.doctor.measurements import Check, Finding, Measurements, problem
 
-CHECKS: tuple[Check, ...] = (*reward_findings.CHECKS, *text_findings.CHECKS)
+CHECKS: tuple[Check, ...] = (*reward_checks.CHECKS, *text_checks.CHECKS)
 ORDER = ("problem", "warning", "not measured", "ok")
-WELL = {
+OK = {
     "unscorable": "every response has a finite score",
-    "sign": "rewards prefer responses to what is plainly worse, or cannot be told apart from it",
-    "scale": "objectives vary on scales that compare",
-    "saturation": "rewards tell responses apart",
-    "correlation": "objectives are neither the same nor opposites",
+    "sign": "rewards prefer responses to clearly worse texts, or cannot tell them apart",
+    "scale": "the objectives' scales are comparable",
+    "saturation": "rewards distinguish responses",
+    "correlation": "objectives are neither equal nor opposite",
     "conflict": "objectives conflict on enough responses for leniency to matter",
-    "policy": "log-probs are those of the model's own logits, and prompts are answered together as each alone",
+    "policy": "log-probs match the model's own logits, and batched generation gives the same responses",
     "tokenizers": "tokenizers know the texts",
-    "windows": "texts fit into the models",
+    "windows": "texts fit into the models' context windows",
     "prompts": "most rows are used",
-    "held_out": "no held-out prompt is trained on",
-    "responses": "most responses end by themselves",
+    "held_out": "no held-out prompt is a training prompt",
+    "responses": "most responses end with EOS or a stop string",
     "cost": "the run fits into memory",
 }
 
 
-def judge(figures: Figures, *, strict: bool = False) -> list[Finding]:
-    """The worst first; a check that finds nothing gives one finding that is ok.
+def judge(measured: Measurements, *, strict: bool = False) -> list[Finding]:
+    """The findings of all checks, worst first; a check without any gives one of level ``ok``.
 
     Args:
-        figures: what was measured.
-        strict: held-out prompts that are trained on are a problem, not a warning.
+        measured: of the run.
+        strict: held-out prompts that are training prompts too are a problem, not a warning.
     """
-    found: list[Finding] = []
+    findings: list[Finding] = []
     for check in CHECKS:
         name = check.__name__
-        found += list(check(figures)) or [Finding("ok", name, WELL[name])]
+        findings += list(check(measured)) or [Finding("ok", name, OK[name])]
     if strict:
-        found = [problem(one.about, one.text) if one.about == text_findings.HELD_OUT else one for one in found]
-    return sorted(found, key=lambda finding: ORDER.index(finding.level))
+        findings = [problem(one.about, one.text) if one.about == text_checks.HELD_OUT else one for one in findings]
+    return sorted(findings, key=lambda finding: ORDER.index(finding.level))

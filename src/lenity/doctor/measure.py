@@ -1,4 +1,4 @@
-"""Loads what a run needs, lets the reference policy answer some prompts, and measures."""
+"""The measurements of a run: its models, rewards and prompts are loaded, and the reference policy answers some prompts."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from lenity.console.progress import track
 from lenity.data.loading import evenly_spaced
 from lenity.distributed import seeds
 from lenity.distributed.processes import ALONE
-from lenity.doctor.figures import (
-    ConflictFigures,
+from lenity.doctor.measurements import (
+    ConflictStats,
     Correlation,
-    CostFigures,
-    Figures,
-    PolicyFigures,
-    ResponseFigures,
+    CostStats,
+    Measurements,
+    PolicyStats,
+    ResponseStats,
 )
 from lenity.doctor.rewards import Array, measure_reward
 from lenity.doctor.texts import measure_held_out, measure_prompts, of_policy, of_reward
@@ -42,8 +42,8 @@ from lenity.training.setup import Trainer, World, prepare
 NORMAL_95 = 1.96
 
 
-def measure(config: RunConfig, count: int) -> Figures:
-    """Figures of ``config`` on at most ``count`` responses.
+def measure(config: RunConfig, count: int) -> Measurements:
+    """Measurements of ``config`` on at most ``count`` responses.
 
     Raises:
         LenityError: a model, a reward or the prompts cannot be loaded.
@@ -53,7 +53,7 @@ def measure(config: RunConfig, count: int) -> Figures:
     trained = Trained.of([config])
     with TemporaryDirectory() as folder:
         config, world, trainer = prepare(config, RunFolder(folder), ALONE)
-    if config.rollout.engine != "vllm":  # which takes the memory of another model
+    if config.rollout.engine != "vllm":  # vLLM would need the memory of a second model
         engines.load(config, world, ALONE)
     rollouts = _answers(config, world, count)
     specs = {**config.rewards, **config.held_out_rewards}
@@ -63,13 +63,13 @@ def measure(config: RunConfig, count: int) -> Figures:
         for name, spec in specs.items():
             reward = world.rewards.get(name) or spec.load(world.policy.device)
             rewards[name], scores[name] = measure_reward(spec, reward, rollouts.prompts, rollouts.responses)
-            if (found := of_reward(reward, texts)) is not None:
-                tokenizers[name] = found
+            if (tokenizer := of_reward(reward, texts)) is not None:
+                tokenizers[name] = tokenizer
             advance()
     names = tuple(config.rewards)
     tolerated = config.tolerance.unscored
-    trains = all(found.within(tolerated, len(rollouts)) for found in rewards.values())
-    return Figures(
+    trains = all(reward.within(tolerated, len(rollouts)) for reward in rewards.values())
+    return Measurements(
         objectives=names,
         rewards=rewards,
         tokenizers=tokenizers,
@@ -78,14 +78,14 @@ def measure(config: RunConfig, count: int) -> Figures:
         correlations=tuple(Correlation(a, b, correlation(scores[a], scores[b])) for a, b in combinations(names, 2)),
         conflict=_conflict(config, scores),
         cost=_cost(config, world, trainer) if trains else None,
-        policy=PolicyFigures(check_head(world.policy), world.generator(config).batching()),
+        policy=PolicyStats(check_head(world.policy), world.generator(config).batching()),
         held_out=measure_held_out(config, trained),
         tolerated=tolerated,
     )
 
 
 def correlation(first: Array, second: Array) -> Interval:
-    """Pearson's r over the rows that have both, with the interval of Fisher's transformation."""
+    """Pearson's r over the rows with both scores, and its 95 % interval by Fisher's transformation; NaN below four rows."""
     both = np.isfinite(first) & np.isfinite(second)
     one, two = first[both], second[both]
     if len(one) < 4 or not one.std() > 0 or not two.std() > 0:
@@ -103,8 +103,8 @@ def _answers(config: RunConfig, world: World, count: int) -> Rollouts:
         return world.generator(config).generate(prompts, advance)
 
 
-def _responses(config: RunConfig, rollouts: Rollouts) -> ResponseFigures:
-    return ResponseFigures(
+def _responses(config: RunConfig, rollouts: Rollouts) -> ResponseStats:
+    return ResponseStats(
         count=len(rollouts),
         tokens=float(rollouts.response_mask.sum(1).float().mean()),
         max_new_tokens=config.rollout.max_new_tokens,
@@ -113,8 +113,8 @@ def _responses(config: RunConfig, rollouts: Rollouts) -> ResponseFigures:
     )
 
 
-def _conflict(config: RunConfig, scores: Mapping[str, Array]) -> ConflictFigures | None:
-    """None for fewer than two objectives of positive weight that vary."""
+def _conflict(config: RunConfig, scores: Mapping[str, Array]) -> ConflictStats | None:
+    """Conflict between the scores, each (n,); None for fewer than two objectives of positive weight that vary."""
     names = [name for name, weight in config.weights.items() if weight > 0]
     table = np.array([scores[name] for name in names]).T
     table = table[np.isfinite(table).all(1)]
@@ -124,18 +124,18 @@ def _conflict(config: RunConfig, scores: Mapping[str, Array]) -> ConflictFigures
     weights = torch.tensor([config.weights[name] for name in names], dtype=standard.dtype)
     own = config.method.loop_rule
     rule = own if isinstance(own, PLC) else PLC(gate="net")
-    mask = rule.objective_scale(standard, weights)[standard < 0]
-    return ConflictFigures(
+    scale = rule.objective_scale(standard, weights)[standard < 0]
+    return ConflictStats(
         rate=float(conflict(standard, weights).float().mean()),
-        masked=float((mask < 1 - 1e-9).float().mean()),
-        mask=float(mask.mean()),
+        gated=float((scale < 1 - 1e-9).float().mean()),
+        objective_scale=float(scale.mean()),
         gate=rule.gate,
     )
 
 
-def _cost(config: RunConfig, world: World, trainer: Trainer) -> CostFigures:
+def _cost(config: RunConfig, world: World, trainer: Trainer) -> CostStats:
     work = config.method.work(config, len(world.prompts))
-    return CostFigures(
+    return CostStats(
         seconds=cost.probe(config, world, trainer).seconds(work),
         rows=work.rows,
         memory=cost.memory(config, world, trainer),

@@ -1,4 +1,4 @@
-"""Figures of one reward, whatever it does on single rows."""
+"""Measurements of one reward; a row that it cannot score is recorded with the reason."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from lenity.doctor.figures import RewardFigures
+from lenity.doctor.measurements import RewardStats
 from lenity.pareto import confidence
 from lenity.pareto.confidence import Interval
 from lenity.rewards.asking import ask
@@ -18,14 +18,14 @@ from lenity.rewards.base import Reward, RewardSpec
 from lenity.rewards.no_score import NoScore
 
 Array = NDArray[np.float64]
-END = 0.01  # of the range: nearer than that to its end, a score is at it
+END = 0.01  # share of the range within which a score counts as smallest or largest
 NONE = math.nan
 
 
 def measure_reward(
     spec: RewardSpec, reward: Reward, prompts: Sequence[str], responses: Sequence[str]
-) -> tuple[RewardFigures, Array]:
-    """The figures, and the raw scores of the responses, (n,), NaN where there is none."""
+) -> tuple[RewardStats, Array]:
+    """The measurements, and the raw scores of the responses, (n,), NaN where there is none."""
     own, unscorable = score_rows(reward, prompts, responses)
     beats: dict[str, Interval] = {}
     broken: dict[str, str] = {}
@@ -33,25 +33,25 @@ def measure_reward(
         scores, why = score_rows(reward, prompts, others)
         beats[kind] = _beats(own, scores)
         broken |= {kind: next(iter(why.values()))} if why else {}
-    known = own[np.isfinite(own)]
-    low, high = (float(known.min()), float(known.max())) if len(known) else (NONE, NONE)
+    finite = own[np.isfinite(own)]
+    low, high = (float(finite.min()), float(finite.max())) if len(finite) else (NONE, NONE)
     near = END * (high - low)
-    figures = RewardFigures(
-        mean=float(known.mean()) if len(known) else NONE, std=float(known.std(ddof=1)) if len(known) > 1 else NONE,
-        low=low, high=high, at_low=_share(known <= low + near), at_high=_share(known >= high - near),
+    stats = RewardStats(
+        mean=float(finite.mean()) if len(finite) else NONE, std=float(finite.std(ddof=1)) if len(finite) > 1 else NONE,
+        low=low, high=high, at_low=_share(finite <= low + near), at_high=_share(finite >= high - near),
         unscorable=unscorable, beats=beats, broken=broken, accuracy=_accuracy(spec),
     )  # fmt: skip
-    return figures, own
+    return stats, own
 
 
 def score_rows(reward: Reward, prompts: Sequence[str], responses: Sequence[str]) -> tuple[Array, dict[int, str]]:
-    """A score a row, (n,), NaN where there is none; and why, by row."""
+    """One score per row, (n,), NaN where there is none; and the reasons, by row."""
     scores = ask(reward, prompts, responses)
     return np.array(scores), {i: score.why for i, score in enumerate(scores) if isinstance(score, NoScore)}
 
 
 def contrasts(responses: Sequence[str]) -> dict[str, list[str]]:
-    """Texts that a good response should beat: those to other prompts, nothing, and its own first word over and over.
+    """Worse texts to the same prompts: responses to other prompts, empty texts, and each response's first word repeated.
 
     >>> contrasts([" go on", " stop"])
     {'shuffled': [' stop', ' go on'], 'empty': ['', ''], 'repeated': [' go go', ' stop']}
@@ -78,10 +78,10 @@ def _accuracy(spec: RewardSpec) -> float | None:
     file = Path(str(getattr(spec, "model", ""))) / "report.json"
     if not file.is_file():
         return None
-    found = json.loads(file.read_text(encoding="utf-8")).get("accuracy")
-    if found is None:
+    accuracy = json.loads(file.read_text(encoding="utf-8")).get("accuracy")
+    if accuracy is None:
         return None
-    return float(found) if getattr(spec, "sign", 1) >= 0 else 1 - float(found)
+    return float(accuracy) if getattr(spec, "sign", 1) >= 0 else 1 - float(accuracy)
 
 
 def _share(rows: NDArray[np.bool_]) -> float:

@@ -1,4 +1,4 @@
-"""Figures and findings on the terminal, and as JSON."""
+"""Measurements and findings on the terminal, and as JSON."""
 
 from __future__ import annotations
 
@@ -9,28 +9,28 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from lenity.doctor.figures import Figures
-from lenity.doctor.finding import Finding
+from lenity.console.progress import duration
+from lenity.doctor.measurements import Finding, Measurements
 from lenity.doctor.rewards import contrasts
 from lenity.pareto.confidence import Interval
 
 TOGETHER = {
-    "mixed": "prompts of any lengths are answered together",
-    "equal": "prompts of equal length are answered together",
+    "mixed": "prompts of any lengths are batched",
+    "equal": "prompts of equal length are batched",
     "single": "prompts are answered one by one",
 }
 COLOURS = {"problem": "red", "warning": "yellow", "not measured": "cyan", "ok": "green"}
 
 
-def show(figures: Figures, findings: Sequence[Finding]) -> None:
-    """One table of the rewards, a few lines on the rest, and the findings."""
+def show(measured: Measurements, findings: Sequence[Finding]) -> None:
+    """Print a table of the rewards, a few lines on the rest, and the findings."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     console = Console()
-    console.print(_rewards(figures), highlight=False)
-    for line in _lines(figures):
+    console.print(_rewards(measured), highlight=False)
+    for line in _lines(measured):
         console.print(line, highlight=False, markup=False)
     listed = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
     for finding in findings:
@@ -41,63 +41,65 @@ def show(figures: Figures, findings: Sequence[Finding]) -> None:
     console.print(listed)
 
 
-def write(figures: Figures, findings: Sequence[Finding], file: Path) -> None:
-    """Everything as JSON; what is not defined is null."""
-    data = {"figures": asdict(figures), "findings": [asdict(finding) for finding in findings]}
+def write(measured: Measurements, findings: Sequence[Finding], file: Path) -> None:
+    """Write measurements and findings as JSON; NaN and infinity become null."""
+    data = {"figures": asdict(measured), "findings": [asdict(finding) for finding in findings]}
     file.write_text(json.dumps(_plain(data), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def _rewards(figures: Figures) -> Any:
+def _rewards(measured: Measurements) -> Any:
     from rich.table import Table
 
     kinds = list(contrasts([""]))
     table = Table(box=None, padding=(0, 2, 0, 0), title_justify="left")
-    table.title = f"Rewards of {figures.responses.count} responses of the reference policy, and how often a response beats another text"
+    table.title = f"Rewards of {measured.responses.count} responses of the reference policy, and how often a response beats a worse text"
     table.add_column("reward")
     for name in ("mean", "std", "smallest", "largest", "unscorable", *kinds):
         table.add_column(name, justify="right")
-    for name, found in figures.rewards.items():
-        numbers = [f"{value:.3g}" for value in (found.mean, found.std, found.low, found.high)]
-        table.add_row(name, *numbers, str(len(found.unscorable)), *(_share(found.beats[kind]) for kind in kinds))
+    for name, stats in measured.rewards.items():
+        numbers = [f"{value:.3g}" for value in (stats.mean, stats.std, stats.low, stats.high)]
+        table.add_row(name, *numbers, str(len(stats.unscorable)), *(_share(stats.beats[kind]) for kind in kinds))
     return table
 
 
-def _lines(figures: Figures) -> list[str]:
-    prompts, answers = figures.prompts, figures.responses
+def _lines(measured: Measurements) -> list[str]:
+    prompts, answers = measured.prompts, measured.responses
     lengths = ", ".join(f"{name} {tokens}" for name, tokens in prompts.lengths.items())
-    held_out = figures.held_out
+    held_out = measured.held_out
     lines = [
-        f"policy: log-probs within {figures.policy.gap:.1g} nats of its own logits'; {TOGETHER[figures.policy.batching]}",
+        f"policy: log-probs within {measured.policy.gap:.1g} nats of those of its own logits; {TOGETHER[measured.policy.batching]}",
         f"prompts: {prompts.kept:,} of {prompts.read:,} rows; tokens: {lengths}",
         *(
             [
-                f"held-out prompts: {held_out.prompts:,}, of which {held_out.trained_on:,} are trained on; {held_out.repeated:,} more rows repeat one"
+                f"held-out prompts: {held_out.prompts:,}, of which {held_out.trained_on:,} are training prompts; {held_out.repeated:,} repeated rows"
             ]
             if held_out
             else []
         ),
-        f"responses: {answers.tokens:.1f} tokens on average, {answers.cut:.0%} cut off at {answers.max_new_tokens}, {answers.empty:.0%} empty",
+        f"responses: {answers.tokens:.1f} tokens on average, {answers.cut:.0%} truncated at {answers.max_new_tokens}, {answers.empty:.0%} empty",
     ]
     lines += [
-        f"tokenizer of {name}: {found.unknown:.1%} unknown, {found.round_trip:.0%} of texts come back, {found.per_word:.2f} tokens a word"
-        for name, found in figures.tokenizers.items()
+        f"tokenizer of {name}: {stats.unknown:.1%} unknown, {stats.round_trip:.0%} of texts decoded unchanged, {stats.per_word:.2f} tokens per word"
+        for name, stats in measured.tokenizers.items()
     ]
-    lines += [f"correlation of {found.first} and {found.second}: {found.value}" for found in figures.correlations]
-    if (conflict := figures.conflict) is not None:
+    lines += [f"correlation of {pair.first} and {pair.second}: {pair.value}" for pair in measured.correlations]
+    if (conflict := measured.conflict) is not None:
         lines.append(
-            f"conflict: on {conflict.rate:.0%} of responses; PLC's gate {conflict.gate} forgives a part of {conflict.masked:.0%} of the scores "
-            f"below their mean, whose mask is {conflict.mask:.2f} on average"
+            f"conflict: on {conflict.rate:.0%} of responses; PLC's gate {conflict.gate} scales down {conflict.gated:.0%} of the below-mean scores; "
+            f"the mean scale of all below-mean scores is {conflict.objective_scale:.2f}"
         )
-    if (cost := figures.cost) is not None:
-        from lenity.console.progress import duration
-
-        size = f"{cost.memory / 2**30:.2f} of {cost.available / 2**30:.0f} GiB a process without rewards"
+    if (cost := measured.cost) is not None:
+        size = f"{cost.memory / 2**30:.2f} of {cost.available / 2**30:.0f} GiB per process without rewards"
         lines.append(
-            f"cost: about {duration(cost.seconds)} for {cost.rows} iterations, {size}; true to a factor of about two"
+            f"cost: about {duration(cost.seconds)} for {cost.rows} iterations, {size}; within a factor of about two"
         )
-        advice = "policy.dtype and each reward model's dtype set it" if cost.dtype == "float32" else "the policy has it"
+        advice = (
+            "set it with policy.dtype and each reward model's dtype"
+            if cost.dtype == "float32"
+            else "the policy uses it"
+        )
         lines.append(
-            f"numbers: products in bfloat16 are {cost.bfloat16:.1f} times as fast as in float32 here; {advice}"
+            f"precision: matrix products in bfloat16 are {cost.bfloat16:.1f} times as fast as in float32 here; {advice}"
         )
     return lines
 

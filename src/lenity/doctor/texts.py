@@ -1,4 +1,4 @@
-"""Figures of tokenizers and prompts."""
+"""Measurements of tokenizers and prompts."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from lenity.data.seen import same
 from lenity.data.tokens import prompt_ids
-from lenity.doctor.figures import HeldOutFigures, PromptFigures, TokenizerFigures
+from lenity.doctor.measurements import HeldOutStats, PromptStats, TokenizerStats
 from lenity.evaluation.trained import Trained
 from lenity.models.window import window
 from lenity.rewards.base import Reward
@@ -20,37 +20,37 @@ QUANTILES = {"5 %": 0.05, "median": 0.5, "95 %": 0.95, "longest": 1.0}
 BATCH = 2000  # prompts tokenised at once
 
 
-def of_policy(world: World, texts: Sequence[str]) -> TokenizerFigures:
-    """How the policy's tokenizer takes ``texts``."""
+def of_policy(world: World, texts: Sequence[str]) -> TokenizerStats:
+    """Measurements of the policy's tokenizer on ``texts``."""
     return of_tokenizer(world.tokenizer, texts, window(world.policy.get_base_model()))
 
 
-def of_reward(reward: Reward, texts: Sequence[str]) -> TokenizerFigures | None:
-    """How a reward's tokenizer takes them; None where it has none."""
+def of_reward(reward: Reward, texts: Sequence[str]) -> TokenizerStats | None:
+    """Measurements of a reward's tokenizer on ``texts``; None where it has none."""
     tokenizer = getattr(reward, "tokenizer", None)
     return None if tokenizer is None else of_tokenizer(tokenizer, texts, getattr(reward, "max_length", None))
 
 
-def of_tokenizer(tokenizer: Any, texts: Sequence[str], window: int | None) -> TokenizerFigures:
-    """How one tokenizer takes ``texts``."""
+def of_tokenizer(tokenizer: Any, texts: Sequence[str], window: int | None) -> TokenizerStats:
+    """Measurements of one tokenizer on ``texts``, for a model that reads ``window`` tokens."""
     rows = [tokenizer(text, add_special_tokens=False)["input_ids"] for text in texts]
     tokens, words = sum(map(len, rows)), sum(len(text.split()) for text in texts)
     unknown = getattr(tokenizer, "unk_token_id", None)
-    back = [_plain(tokenizer.decode(ids)) == _plain(text) for ids, text in zip(rows, texts, strict=True)]
-    return TokenizerFigures(
+    recovered = [_plain(tokenizer.decode(ids)) == _plain(text) for ids, text in zip(rows, texts, strict=True)]
+    return TokenizerStats(
         unknown=0.0 if unknown is None else sum(ids.count(unknown) for ids in rows) / max(tokens, 1),
-        round_trip=float(np.mean(back)),
+        round_trip=float(np.mean(recovered)),
         per_word=tokens / max(words, 1),
         window=window,
         beyond=0.0 if window is None else float(np.mean([len(ids) > window for ids in rows])),
     )
 
 
-def measure_prompts(config: RunConfig, world: World) -> PromptFigures:
-    """What was read and dropped, and how long the rest is."""
+def measure_prompts(config: RunConfig, world: World) -> PromptStats:
+    """Read and dropped rows, and the lengths of the prompts kept."""
     batches = (world.prompts[start : start + BATCH] for start in range(0, len(world.prompts), BATCH))
     lengths = [len(ids) for batch in batches for ids in prompt_ids(world.tokenizer, batch)]
-    return PromptFigures(
+    return PromptStats(
         read=world.report.read,
         kept=world.report.kept,
         dropped=dict(world.report.dropped),
@@ -59,15 +59,15 @@ def measure_prompts(config: RunConfig, world: World) -> PromptFigures:
     )
 
 
-def measure_held_out(config: RunConfig, trained: Trained) -> HeldOutFigures | None:
-    """How many held-out prompts are trained on; None where there are none."""
+def measure_held_out(config: RunConfig, trained: Trained) -> HeldOutStats | None:
+    """How many held-out prompts are training prompts too; None where ``held_out_prompts`` is not set."""
     if config.held_out_prompts is None:
         return None
     prompts, _ = config.held_out_prompts.read()
     distinct = list(dict.fromkeys(prompts))
     known, unread = trained.among(distinct)
     both = sum(same(prompt) in known for prompt in distinct)
-    return HeldOutFigures(len(distinct), both, len(prompts) - len(distinct), tuple(unread))
+    return HeldOutStats(len(distinct), both, len(prompts) - len(distinct), tuple(unread))
 
 
 def _plain(text: str) -> str:

@@ -1,1 +1,1 @@
-"""Held-out scores of the reference and the aligned policy."""
+"""Scores of the reference and the aligned policy on held-out prompts."""

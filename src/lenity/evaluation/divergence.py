@@ -1,4 +1,4 @@
-"""KL of the aligned policy over the reference, estimated on the policy's own responses."""
+"""KL of the aligned policy from the reference policy, estimated on the aligned policy's responses."""
 
 from __future__ import annotations
 
@@ -22,26 +22,26 @@ def log_ratios(
     batch_size: int = 16,
     progress: Progress = SILENT,
 ) -> list[float]:
-    """Sum over response tokens of log pi(token | shown) - log pi_ref(token | prompt), nats, one a response.
+    """One value per response, in nats: the sum over its tokens of log pi(token | shown) - log pi_ref(token | prompt).
 
-    The text is tokenised again, with the end-of-sequence token where the response finished; the distributions are those at
-    temperature 1 without nucleus, whatever the decoding was.
+    Texts are tokenised again, with EOS where the response finished. The distributions are those at temperature 1 without nucleus
+    sampling, whatever the decoding was.
     """
     import torch
 
     model.eval()
 
     def ratios(rows: Sequence[tuple[str, str, Any]]) -> list[float]:
-        found: list[float] = []
+        sums: list[float] = []
         with track("measuring KL", len(rows), unit="responses", settings=progress, shown=processes.first) as advance:
             for start in range(0, len(rows), batch_size):
                 read, asked, answers = zip(*rows[start : start + batch_size], strict=True)
                 aligned = _sums(model, tokenizer, read, answers)
                 with model.disable_adapter():
                     reference = _sums(model, tokenizer, asked, answers)
-                found += (aligned - reference).tolist()
+                sums += (aligned - reference).tolist()
                 advance(len(read))
-        return found
+        return sums
 
     with torch.no_grad():
         return processes.share(list(zip(shown, prompts, responses, strict=True)), ratios)
@@ -55,7 +55,7 @@ def _sums(model: Any, tokenizer: Any, prompts: Sequence[str], responses: Sequenc
 
 
 def _tokens(tokenizer: Any, prompts: Sequence[str], responses: Sequence[Any]) -> list[tuple[list[int], list[int]]]:
-    """Prompt and response of each, as the whole is tokenised."""
+    """Token ids of each prompt and response, from tokenising both as one text."""
     texts = [prompt + response.text for prompt, response in zip(prompts, responses, strict=True)]
     turns = [[Span(len(prompt), len(text))] for prompt, text in zip(prompts, texts, strict=True)]
     rows = [split_at_turn(*row) for row in encode_turns(tokenizer, texts, turns)]

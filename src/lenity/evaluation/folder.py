@@ -1,4 +1,4 @@
-"""The evaluations of a sweep as one table under one protocol."""
+"""The evaluations of all runs in a folder: one table under one protocol."""
 
 from __future__ import annotations
 
@@ -14,27 +14,28 @@ from lenity.errors import CheckpointError
 from lenity.evaluation import protocol
 from lenity.evaluation.places import FILE
 from lenity.evaluation.protocol import Protocol
-from lenity.evaluation.score import evaluate, write
+from lenity.evaluation.score import evaluate
 from lenity.evaluation.trained import Trained
 from lenity.runs.config import RunConfig
 from lenity.runs.folder import RunFolder
+from lenity.storage.atomic_io import replace_table
 
 
 def runs_in(folder: Path) -> list[RunFolder]:
-    """The finished runs at any depth of ``folder``, which may be one itself.
+    """The finished runs at or below ``folder``.
 
     Raises:
-        CheckpointError: there is none.
+        CheckpointError: there is no finished run.
     """
-    found = [RunFolder(file.parent) for file in sorted(folder.rglob("config.yaml"))]
-    finished = [run for run in found if run.finished]
+    runs = [RunFolder(file.parent) for file in sorted(folder.rglob("config.yaml"))]
+    finished = [run for run in runs if run.finished]
     if not finished:
         from lenity.runs.checkpoint import written
 
-        begun = [run.path for run in found if written(run.checkpoints)]
+        begun = [run.path for run in runs if written(run.checkpoints)]
         raise CheckpointError(
             f"'{folder}' holds no finished run.",
-            f"Finish it with --resume, or evaluate what it has so far: {command('evaluate', begun[0], '--checkpoint', 'newest')}"
+            f"Finish it with --resume, or evaluate its newest checkpoint: {command('evaluate', begun[0], '--checkpoint', 'newest')}"
             if begun
             else "Give a run or sweep folder, after `lenity train` or `lenity sweep`.",
         )
@@ -49,18 +50,18 @@ def evaluate_all(
     *,
     strict: bool = False,
 ) -> Protocol:
-    """Evaluate every finished run of a sweep folder on what none of them was trained on, then :func:`gather` them.
+    """The shared protocol, after evaluating every finished run on prompts that none of them was trained on and :func:`gather`.
 
     Args:
         folder: of the sweep.
-        expected: by name, protocols that the runs must keep to; default: the folder's own, which others replace.
-        change: gives a run's new configuration; its folder keeps it.
-        progress: whether to show how far it is, and how often; default: a line every 30 seconds.
-        strict: refuse held-out prompts that any was trained on.
+        expected: by name, the protocols that each run must match; default: the one in ``folder``.
+        change: returns a run's new configuration, which is saved in its folder.
+        progress: whether to show progress, and seconds between lines; default: a line every 30 seconds.
+        strict: refuse held-out prompts that any run was trained on.
 
     Raises:
         DataError: no held-out prompt is left, or ``strict`` refuses them.
-        ProtocolError: a run would be measured otherwise, or otherwise than the first; its evaluation is left as it was.
+        ProtocolError: a run's protocol differs from those expected, or from the first run's; its evaluation is left unchanged.
     """
     runs = runs_in(folder)
     expected = protocol.frozen(folder) if expected is None else expected
@@ -74,7 +75,7 @@ def evaluate_all(
 
 
 def gather(runs: Sequence[Path], output: Path) -> Protocol:
-    """Write the runs' evaluations as one file, and the protocol they share as ``protocol.yaml``; of several processes the first does.
+    """The protocol that the runs share; written as ``protocol.yaml``, with all evaluations in one file, by the first process.
 
     Raises:
         ProtocolError: two runs were measured differently.
@@ -83,13 +84,17 @@ def gather(runs: Sequence[Path], output: Path) -> Protocol:
 
     shared = merged({str(run): protocol.load(run) for run in runs})
     if launch.leads():
-        write(pd.concat([pd.read_parquet(run / FILE) for run in runs], ignore_index=True), output / FILE)
+        replace_table(output / FILE, pd.concat([pd.read_parquet(run / FILE) for run in runs], ignore_index=True))
         shared.save(output)
     return shared
 
 
 def merged(protocols: Mapping[str, Protocol]) -> Protocol:
-    """One protocol with the weights and seeds of all."""
+    """One protocol with the weights and seeds of all.
+
+    Raises:
+        ProtocolError: two of them differ.
+    """
     first, *others = protocols
     for other in others:
         protocol.check_same(protocols[first], protocols[other], (first, other))

@@ -1,4 +1,4 @@
-"""The prompts of an evaluation, and the record of which rows are not among them."""
+"""The held-out prompts of an evaluation, and a record of the rows left out."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from lenity.runs.config import RunConfig
 
 @dataclass(frozen=True)
 class HeldOut:
-    """What became of the held-out rows.
+    """How many held-out rows are used, and why the others are not.
 
     Args:
-        source: names the data set.
-        read: rows.
-        kept: prompts that are answered.
-        dropped: rows by the reason for which they are not.
-        trained_on: prompts that are left out for being among the training prompts.
-        unread: why training prompts cannot be read; then there may be more of them.
+        source: name of the data set.
+        read: number of rows read.
+        kept: number of prompts used.
+        dropped: number of rows left out, by reason.
+        trained_on: number of prompts left out because they are training prompts.
+        unread: why training prompts cannot be read; ``trained_on`` may then be too small.
     """
 
     source: str
@@ -33,18 +33,18 @@ class HeldOut:
 
     @classmethod
     def parse(cls, data: Mapping[str, Any] | None) -> Self | None:
-        """The inverse of :meth:`dump`; None where there is no record."""
+        """The inverse of :meth:`dump`; None for None."""
         return cls(**data) if data else None
 
     def dump(self) -> dict[str, Any]:
-        """Plain data."""
+        """The record as plain data."""
         return asdict(self)
 
 
 def held_out_prompts(
     config: RunConfig, tokenizer: Any, rewards: Mapping[str, Any], trained: Trained
 ) -> tuple[list[str], HeldOut]:
-    """The evaluation prompts: not trained on, distinct, within the length windows, ``evaluation.limit`` of them at even steps.
+    """The evaluation prompts: distinct, no training prompts, within the length limits, ``evaluation.limit`` of them evenly spaced.
 
     Raises:
         ConfigError: ``held_out_prompts`` is not set.
@@ -56,7 +56,7 @@ def held_out_prompts(
     if config.held_out_prompts is None:
         raise ConfigError(
             "held_out_prompts is not set, so there is nothing to evaluate on.",
-            "Name prompts that training does not use.",
+            "Set it to prompts that training does not use.",
         )
     room = room_for_prompts(tokenizer, config.evaluation.decoding(config.rollout)["max_new_tokens"])
     unread: list[str] = []
@@ -74,20 +74,20 @@ def held_out_prompts(
 
 
 def known_left_out(held_out: HeldOut | None) -> int | None:
-    """How many prompts are left out for being trained on; None where that could not be found out."""
+    """How many prompts are left out because they are training prompts; None where that is unknown."""
     return None if held_out is None or held_out.unread else held_out.trained_on
 
 
 def refuse_trained_on(held_out: HeldOut | None) -> None:
-    """Raise ``DataError`` where held-out prompts were trained on, or where that could not be found out."""
+    """Raise ``DataError`` where held-out prompts are training prompts, or where that is unknown."""
     if held_out is None or held_out.unread:
-        why = held_out.unread[0] if held_out else "the evaluation is older than this check."
+        why = held_out.unread[0] if held_out else "the evaluation was written before this check existed."
         raise DataError(
             f"held_out_prompts cannot be compared with the training prompts: {why}",
-            "Put the training prompts back, or leave out --strict.",
+            "Restore the training prompts, or leave out --strict.",
         )
     if held_out.trained_on:
         raise DataError(
             f"{held_out.trained_on:,} of the prompts of held_out_prompts ({held_out.source}) are among the training prompts.",
-            "Remove them there, or leave out --strict: they are then left out of the evaluation and counted.",
+            "Remove them there, or leave out --strict: the evaluation then skips and counts them.",
         )

@@ -1,4 +1,4 @@
-"""Where evaluations are kept: a finished run's in its folder, that of a checkpoint in ``evaluations/iteration_NNNNNN`` of it."""
+"""Paths of evaluations: a finished run's in its folder, a checkpoint's in its ``evaluations/iteration_NNNNNN``."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ CHECKPOINTS = "evaluations"
 
 
 def checkpoint_place(run: Path, iteration: int) -> Path:
-    """The folder of the evaluation of one of ``run``'s checkpoints."""
+    """The folder with the evaluation of ``run``'s checkpoint at ``iteration``."""
     return run / CHECKPOINTS / f"iteration_{iteration:06d}"
 
 
 def of_iteration(iteration: int | None, iterations: int) -> str:
-    """What sets the name of a checkpoint's policy apart; nothing for the finished one.
+    """The suffix to the name of a checkpoint's policy; empty for a finished run.
 
     >>> of_iteration(3, 8), of_iteration(None, 8)
     (', iteration 3 of 8', '')
@@ -26,19 +26,19 @@ def of_iteration(iteration: int | None, iterations: int) -> str:
 
 
 def evaluated(folder: Path) -> list[tuple[Path, Path]]:
-    """Each evaluated run in ``folder``, at any depth, with where its evaluation is: its own, or else its newest checkpoint's.
+    """Each evaluated run at or below ``folder``, with the folder of its evaluation, or else of its newest checkpoint's.
 
     Raises:
-        CheckpointError: there is none.
+        CheckpointError: there is no evaluated run.
     """
-    found: dict[Path, Path] = {}
+    folders: dict[Path, Path] = {}
     for place in sorted(file.parent for file in folder.rglob(FILE) if (file.parent / SETTINGS).is_file()):
         run = place.parents[1] if place.parent.name == CHECKPOINTS else place
-        if found.get(run) != run:
-            found[run] = place
-    if not found:
+        if folders.get(run) != run:
+            folders[run] = place
+    if not folders:
         raise CheckpointError(
             f"'{folder}' holds no evaluated run.",
             "Give a run or sweep folder, after `lenity evaluate RUN` or `lenity sweep`.",
         )
-    return list(found.items())
+    return list(folders.items())

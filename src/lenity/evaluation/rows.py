@@ -1,13 +1,18 @@
-"""One policy's answers to the held-out prompts, scored: one row a prompt and objective."""
+"""One policy's responses to the held-out prompts: generated, saved until they are scored, one row per prompt and objective."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lenity.config.sections import Progress
 from lenity.runs.config import RunConfig
+from lenity.storage.atomic_io import replace_text, writing
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -15,6 +20,7 @@ if TYPE_CHECKING:
 
     from lenity.distributed.processes import Processes
     from lenity.rewards.standardise import Standardiser
+    from lenity.rollout.transformers import Response
 
 
 def generate(
@@ -27,7 +33,7 @@ def generate(
     title: str,
     progress: Progress,
 ) -> list[Any]:
-    """Responses to ``prompts``; ``title`` is what the progress is called."""
+    """One response per prompt; ``title`` names the progress bar."""
     from lenity.console.progress import track
     from lenity.rollout.transformers import generate_texts
 
@@ -46,14 +52,49 @@ def generate(
     return responses
 
 
+@contextmanager
+def saved_responses(
+    folder: Path, parts: Sequence[Any], make: Callable[[], list[Response]], processes: Processes
+) -> Iterator[list[Response]]:
+    """A context with the responses of ``make``, or those saved by an earlier call whose scoring failed; deleted at its normal end.
+
+    Args:
+        folder: where the first process saves them.
+        parts: everything that they depend on, as JSON data.
+        make: generates them, on all processes together.
+        processes: of the evaluation.
+    """
+    key = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
+    file = folder / f".answers-{key}.json"
+    responses = processes.broadcast_from_first(lambda: _read(file))
+    if responses is None:
+        responses = make()
+        if processes.first:
+            with writing(folder):
+                folder.mkdir(parents=True, exist_ok=True)
+                replace_text(file, json.dumps([asdict(response) for response in responses]) + "\n")
+    yield responses
+    if processes.first:
+        file.unlink(missing_ok=True)
+
+
+def _read(file: Path) -> list[Response] | None:
+    from lenity.rollout.transformers import Response
+
+    try:
+        return [Response(**entry) for entry in json.loads(file.read_text(encoding="utf-8"))]
+    except (OSError, ValueError, TypeError):  # no file, or not in our format
+        return None
+
+
 def rows(
     policy: str, prompts: Sequence[str], responses: Sequence[Any], rewards: Mapping[str, Any], *,
     config: RunConfig, standardiser: Standardiser, kl: Sequence[float], processes: Processes, progress: Progress,
 ) -> pd.DataFrame:  # fmt: skip
-    """The scored responses of one policy; rewards without constants get them from these responses.
+    """The scored responses of one policy; rewards without standardisation constants get them from these responses.
 
     Raises:
-        RewardError: a reward leaves a response without a score; an estimate must not silently leave rows out.
+        RewardError: a reward gives no score to a response; leaving rows out would bias the estimate.
     """
     import pandas as pd
 
@@ -84,10 +125,10 @@ def rows(
 
 
 def raw_columns(frame: pd.DataFrame) -> dict[str, list[float]]:
-    """Raw scores by objective."""
+    """The raw scores in ``frame``, by objective."""
     return {str(name): part["raw"].tolist() for name, part in frame.groupby("objective", sort=False)}
 
 
 def load_rewards(config: RunConfig, device: torch.device) -> dict[str, Any]:
-    """Those trained on and the held-out ones, by name."""
+    """The rewards trained on and the held-out ones, by name."""
     return {name: spec.load(device) for name, spec in {**config.rewards, **config.held_out_rewards}.items()}

@@ -1,4 +1,4 @@
-"""Held-out prompts -> responses of the reference and of the aligned policy -> one row a prompt, policy and objective."""
+"""Held-out prompts -> responses of the reference and the aligned policy -> one row per prompt, policy and objective."""
 
 from __future__ import annotations
 
@@ -13,17 +13,16 @@ from typing import TYPE_CHECKING, Any
 from lenity.config.sections import SILENT, Progress
 from lenity.distributed import launch
 from lenity.evaluation import protocol
-from lenity.evaluation.answers import kept
 from lenity.evaluation.held_out import HeldOut, held_out_prompts, refuse_trained_on
 from lenity.evaluation.places import FILE, NOTE
 from lenity.evaluation.protocol import Protocol
-from lenity.evaluation.rows import generate, load_rewards, raw_columns, rows
+from lenity.evaluation.rows import generate, load_rewards, raw_columns, rows, saved_responses
 from lenity.evaluation.subject import Subject, Which, identity
 from lenity.evaluation.trained import Trained
 from lenity.runs.config import RunConfig
 from lenity.runs.fingerprint import prompts_identity, reward_identity
 from lenity.runs.folder import RunFolder, save_config
-from lenity.storage.atomic_io import replace_text, replacing, writing
+from lenity.storage.atomic_io import replace_table, replace_text, writing
 from lenity.storage.lock import locked
 
 if TYPE_CHECKING:
@@ -35,8 +34,8 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class _Asked:
-    """How a subject is evaluated."""
+class _Settings:
+    """The arguments of :func:`evaluate`, with its defaults filled in."""
 
     config: RunConfig
     cache: Path
@@ -58,27 +57,27 @@ def evaluate(
     strict: bool = False,
     progress: Progress = SILENT,
 ) -> pd.DataFrame:
-    """Score a run on its held-out prompts; writes ``evaluation.parquet`` and ``protocol.yaml`` into its folder.
+    """One row per held-out prompt, policy and objective; written to ``evaluation.parquet``, with ``protocol.yaml``, in the run's folder.
 
-    A second call with the same settings reads the file. Held-out prompts that are among the training prompts are left out, and
-    counted in ``protocol.yaml``.
+    A second call with the same settings reads the file. Held-out prompts that are training prompts are left out and counted in
+    ``protocol.yaml``.
 
     Args:
-        run: a finished run, or with ``checkpoint`` any that has one.
-        config: says how; kept in the run's folder. Default: as that says already.
-        checkpoint: evaluate the policy of this iteration's checkpoint, or of the ``newest`` one; the files then go to
-            ``evaluations/iteration_NNNNNN`` in the run's folder, with the configuration, and the rows name the iteration. The run may be training.
-        cache: folder in which runs of one sweep share the reference policy's rows; default: the run folder.
-        expected: by name, protocols that the evaluation must keep to.
-        trained: training prompts to leave out, of all runs that are compared; default: those of ``run``, and of the sweep in ``cache``.
-        strict: refuse held-out prompts that were trained on.
-        progress: whether to show how far it is, and how often.
+        run: a finished run; with ``checkpoint``, any run that has one.
+        config: the configuration to evaluate with, saved in the run's folder; default: the run's own.
+        checkpoint: evaluate the policy of this iteration's checkpoint, or of the ``newest``. The files, with the configuration, then go to
+            ``evaluations/iteration_NNNNNN`` in the run's folder, and the rows hold the iteration. Training may be going on.
+        cache: folder in which the runs of a sweep share the reference policy's rows; default: the run folder.
+        expected: by name, protocols that the evaluation must match.
+        trained: the training prompts, to leave out, of all runs that are compared; default: those of ``run`` and of the sweep in ``cache``.
+        strict: refuse held-out prompts that are training prompts.
+        progress: whether to show progress, and seconds between lines.
 
     Raises:
-        FolderInUseError: the run is being trained, or evaluated, by another process.
+        FolderInUseError: another process is training or evaluating the run.
         CheckpointError: there is no such checkpoint.
-        DataError: no held-out prompt is left, or with ``strict`` one was trained on or the training prompts cannot be read.
-        ProtocolError: it would not; found before the policy answers, and nothing in the run's folder has changed.
+        DataError: no held-out prompt is left, or, with ``strict``, one is a training prompt or the training prompts cannot be read.
+        ProtocolError: the protocol differs from those expected; raised before generation, with the run's folder unchanged.
     """
     processes = launch.init_distributed(run.config.tolerance.silence)
     with processes.watched():
@@ -86,45 +85,44 @@ def evaluate(
         with locked(subject.path) if processes.first else nullcontext():
             chosen = config or run.config
             trained = trained or Trained.of([chosen], cache)
-            asked = _Asked(chosen, cache or run.path, trained, processes, expected or {}, strict, progress)
-            return _evaluate(subject, asked)
+            settings = _Settings(chosen, cache or run.path, trained, processes, expected or {}, strict, progress)
+            return _evaluate(subject, settings)
 
 
-def _evaluate(subject: Subject, asked: _Asked) -> pd.DataFrame:
+def _evaluate(subject: Subject, settings: _Settings) -> pd.DataFrame:
     import pandas as pd
 
-    config, processes = asked.config, asked.processes
+    config, processes = settings.config, settings.processes
     standardiser = subject.run.standardiser(config).replaced(config.evaluation.standardisation)
-    key = _subject_key(subject, asked, standardiser)
-    frame, held_out = processes.broadcast_from_first(lambda: _kept(subject, asked, key))
+    key = _subject_key(subject, settings, standardiser)
+    frame, held_out = processes.broadcast_from_first(lambda: _load(subject, settings, key))
     if frame is None:
         start, held_out = reference_rows(
-            config, standardiser, asked.cache, processes,
-            trained=asked.trained, expected=asked.expected, strict=asked.strict, progress=asked.progress,
+            config, standardiser, settings.cache, processes,
+            trained=settings.trained, expected=settings.expected, strict=settings.strict, progress=settings.progress,
         )  # fmt: skip
     else:
         start = frame[frame["policy"] == "reference"]
-    if asked.strict:
+    if settings.strict:
         refuse_trained_on(held_out)
     standardiser = standardiser.extended(raw_columns(start))
-    made = protocol.of_rows(config, standardiser, start, held_out)
-    protocol.check_all(asked.expected, made, str(subject.path))
-    processes.wait()  # all have read the configuration as it was
+    own = protocol.of_rows(config, standardiser, start, held_out)
+    protocol.check_all(settings.expected, own, str(subject.path))
+    processes.wait()  # until all processes have read the unchanged configuration
     if processes.first:
-        _settle(subject, config)
+        _save_config(subject, config)
     if frame is None:
-        aligned = _aligned_rows(subject, asked, standardiser, protocol.prompts_of(start))
+        aligned = _aligned_rows(subject, settings, standardiser, protocol.prompts_of(start))
         frame = _labelled(pd.concat([start, aligned], ignore_index=True), config, subject)
-        if processes.first:
-            _keep(subject, asked, key, frame, held_out)
-    elif frame["method"].iloc[0] != _name(config, subject):  # the method has another label now
+        changed = True
+    elif changed := frame["method"].iloc[0] != _name(config, subject):  # the method has a new label
         frame = _labelled(frame, config, subject)
-        if processes.first:
-            _keep(subject, asked, key, frame, held_out)
     if processes.first:
-        made.save(subject.path)
+        if changed:
+            _save(subject, settings, key, frame, held_out)
+        own.save(subject.path)
     processes.wait()
-    subject.run.__dict__.pop("config", None)  # the first may have changed it
+    subject.run.__dict__.pop("config", None)  # the first process may have changed it
     return frame
 
 
@@ -139,21 +137,21 @@ def reference_rows(
     strict: bool = False,
     progress: Progress = SILENT,
 ) -> tuple[pd.DataFrame, HeldOut | None]:
-    """Rows of the policy with its adapter off, from ``cache`` where model, prompts, decoding, rewards and seed agree; and what was left out.
+    """Rows of the policy without its adapter, from ``cache`` where everything that they depend on is equal; and the rows left out.
 
     Raises:
-        DataError: no held-out prompt is left, or with ``strict`` one was trained on; found before the policy answers.
-        ProtocolError: prompts, decoding or rewards are not those of each of ``expected``; likewise.
+        DataError: no held-out prompt is left, or, with ``strict``, one is a training prompt; raised before generation.
+        ProtocolError: prompts, decoding or rewards differ from those of ``expected``; raised before generation.
     """
     import pandas as pd
 
     file = Path(cache) / f"reference-{_key(config, standardiser, [trained.identity])}.parquet"
     note = file.with_suffix(".json")
-    known: pd.DataFrame | None = processes.broadcast_from_first(
+    cached: pd.DataFrame | None = processes.broadcast_from_first(
         lambda: pd.read_parquet(file) if file.is_file() else None
     )
-    if known is not None:
-        return known, processes.broadcast_from_first(lambda: HeldOut.parse(_read(note)))
+    if cached is not None:
+        return cached, processes.broadcast_from_first(lambda: HeldOut.parse(_read(note)))
     from lenity.models.policy import load_policy
 
     model, tokenizer = load_policy(config.policy, processes.device)
@@ -161,45 +159,53 @@ def reference_rows(
     prompts, held_out = held_out_prompts(config, tokenizer, rewards, trained)
     if strict:
         refuse_trained_on(held_out)
-    made = protocol.of_run(config, standardiser, prompts)
-    protocol.check_all(expected or {}, made, "what is asked for", protocol.CHOSEN)
+    own = protocol.of_run(config, standardiser, prompts)
+    protocol.check_all(expected or {}, own, "this evaluation", protocol.CHOSEN)
 
     def answer() -> list[Response]:
         with model.disable_adapter():
-            return generate(model, tokenizer, prompts, config, processes, title="answering, before", progress=progress)
+            return generate(
+                model, tokenizer, prompts, config, processes, title="generating, reference policy", progress=progress
+            )
 
-    with kept(Path(cache), [*_answering(config), prompts], answer, processes) as responses:
+    with saved_responses(Path(cache), [*_generation(config), prompts], answer, processes) as responses:
         frame = rows(
             "reference", prompts, responses, rewards,
             config=config, standardiser=standardiser, kl=[0.0] * len(prompts), processes=processes, progress=progress,
         )  # fmt: skip
         if processes.first:
             replace_text(note, json.dumps(held_out.dump()) + "\n")
-            write(frame, file)
+            replace_table(file, frame)
     return frame, held_out
 
 
-def _aligned_rows(subject: Subject, asked: _Asked, standardiser: Standardiser, prompts: list[str]) -> pd.DataFrame:
+def _aligned_rows(
+    subject: Subject, settings: _Settings, standardiser: Standardiser, prompts: list[str]
+) -> pd.DataFrame:
     from lenity.evaluation.divergence import log_ratios
 
-    config, processes = asked.config, asked.processes
+    config, processes = settings.config, settings.processes
     model, tokenizer = subject.load(processes.device)
     rewards = load_rewards(config, processes.device)
     shown = config.method.shown(prompts, subject.run)
 
     def answer() -> list[Response]:
-        return generate(model, tokenizer, shown, config, processes, title="answering, after", progress=asked.progress)
+        return generate(
+            model, tokenizer, shown, config, processes, title="generating, aligned policy", progress=settings.progress
+        )
 
-    with kept(subject.path, [*_answering(config), subject.identity(), shown], answer, processes) as responses:
-        kl = log_ratios(model, tokenizer, shown, prompts, responses, processes=processes, progress=asked.progress)
+    with saved_responses(
+        subject.path, [*_generation(config), subject.identity(), shown], answer, processes
+    ) as responses:
+        kl = log_ratios(model, tokenizer, shown, prompts, responses, processes=processes, progress=settings.progress)
         return rows(
             "aligned", prompts, responses, rewards,
-            config=config, standardiser=standardiser, kl=kl, processes=processes, progress=asked.progress,
+            config=config, standardiser=standardiser, kl=kl, processes=processes, progress=settings.progress,
         )  # fmt: skip
 
 
-def _settle(subject: Subject, config: RunConfig) -> None:
-    """Keep how it is evaluated: in the run's own configuration, or beside a checkpoint's evaluation."""
+def _save_config(subject: Subject, config: RunConfig) -> None:
+    """Save the configuration: as the run's own, or next to a checkpoint's evaluation."""
     if subject.iteration is not None:
         with writing(subject.path):
             save_config(subject.path, config)
@@ -208,7 +214,7 @@ def _settle(subject: Subject, config: RunConfig) -> None:
 
 
 def _labelled(frame: pd.DataFrame, config: RunConfig, subject: Subject) -> pd.DataFrame:
-    """With the method's name, the weights and the seed as the first columns, and the iteration of a checkpoint as the last."""
+    """``frame`` with method, weights and seed as its first columns, and a checkpoint's iteration as its last."""
     names: dict[str, str | int] = {
         "method": _name(config, subject),
         "weights": json.dumps(config.weights),
@@ -229,44 +235,44 @@ def _name(config: RunConfig, subject: Subject) -> str:
     return member_name(config.method, METHODS) + subject.label
 
 
-def _kept(subject: Subject, asked: _Asked, key: str) -> tuple[pd.DataFrame | None, HeldOut | None]:
-    """The rows that were written with ``key``, and what was left out: by these training prompts, or by those that are gone now."""
+def _load(subject: Subject, settings: _Settings, key: str) -> tuple[pd.DataFrame | None, HeldOut | None]:
+    """The rows written under ``key``, for these training prompts or where these cannot be read any more, and the rows left out."""
     import pandas as pd
 
     file, note = subject.path / FILE, _read(subject.path / NOTE)
     if not file.is_file() or note is None or note.get("key") != key:
         return None, None
-    if note.get("trained") != asked.trained.identity and not asked.trained.among([])[1]:
+    if note.get("trained") != settings.trained.identity and not settings.trained.among([])[1]:
         return None, None
     return pd.read_parquet(file), HeldOut.parse(note.get("held_out"))
 
 
-def _keep(subject: Subject, asked: _Asked, key: str, frame: pd.DataFrame, held_out: HeldOut | None) -> None:
-    """Write the rows; cut short, they are known by no key."""
+def _save(subject: Subject, settings: _Settings, key: str, frame: pd.DataFrame, held_out: HeldOut | None) -> None:
+    """Write the rows, and last the note with their key, so that an interrupted write is never read."""
     iteration, note = subject.iteration, subject.path / NOTE
     note.unlink(missing_ok=True)
-    write(frame, subject.path / FILE)
-    data = {"key": key, "trained": asked.trained.identity, "held_out": held_out.dump() if held_out else None}
+    replace_table(subject.path / FILE, frame)
+    data = {"key": key, "trained": settings.trained.identity, "held_out": held_out.dump() if held_out else None}
     replace_text(note, json.dumps(data | ({} if iteration is None else {"iteration": iteration})) + "\n")
 
 
 def _read(file: Path) -> dict[str, Any] | None:
-    found: dict[str, Any] | None = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else None
-    return found
+    note: dict[str, Any] | None = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else None
+    return note
 
 
-def _subject_key(subject: Subject, asked: _Asked, standardiser: Standardiser) -> str:
-    """:func:`_key` with the adapter and, where prompts may say them, the weights."""
-    config = asked.config
-    method = config.dump()["method"] | {"label": None}  # a name, which makes no other responses
-    said = [config.weights, method] if config.method.loop_rule is None else []
-    return _key(config, standardiser, [subject.identity(), *said])
+def _subject_key(subject: Subject, settings: _Settings, standardiser: Standardiser) -> str:
+    """A short hash of everything that all rows depend on: :func:`_key` with the adapter and, for some methods, weights and method."""
+    config = settings.config
+    method = config.dump()["method"] | {"label": None}  # a name alone
+    prompted = [config.weights, method] if config.method.loop_rule is None else []  # prompts may contain the weights
+    return _key(config, standardiser, [subject.identity(), *prompted])
 
 
 def _key(config: RunConfig, standardiser: Standardiser, more: Sequence[Any] = ()) -> str:
-    """What the rows depend on, as a short hash."""
+    """A short hash of everything that the reference policy's rows depend on, and of ``more``."""
     parts = [
-        *_answering(config), prompts_identity(config.held_out_prompts) if config.held_out_prompts else None, config.evaluation.limit,
+        *_generation(config), prompts_identity(config.held_out_prompts) if config.held_out_prompts else None, config.evaluation.limit,
         {name: reward_identity(spec) for name, spec in config.rewards.items()},
         {name: reward_identity(spec) for name, spec in config.held_out_rewards.items()},
         standardiser.means, standardiser.stds, *more,
@@ -274,16 +280,8 @@ def _key(config: RunConfig, standardiser: Standardiser, more: Sequence[Any] = ()
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def _answering(config: RunConfig) -> list[Any]:
-    """The reference policy, and how responses are made."""
-    policy, settings = config.dump()["policy"], config.evaluation
+def _generation(config: RunConfig) -> list[Any]:
+    """What responses depend on: the reference policy, decoding and batch size."""
+    policy, evaluation = config.dump()["policy"], config.evaluation
     chosen = {field: policy[field] for field in ("model", "revision", "dtype")}
-    return [chosen, identity(config.policy.model), settings.decoding(config.rollout), settings.batch_size]
-
-
-def write(frame: pd.DataFrame, file: Path) -> None:
-    """Write a parquet file, whole or not at all."""
-    with writing(file.parent):
-        file.parent.mkdir(parents=True, exist_ok=True)
-        with replacing(file) as partial:
-            frame.to_parquet(partial, index=False)
+    return [chosen, identity(config.policy.model), evaluation.decoding(config.rollout), evaluation.batch_size]

@@ -1,4 +1,4 @@
-"""The aligned policy that is evaluated: a finished run's, or that of a checkpoint; and where its evaluation is kept."""
+"""The aligned policy under evaluation, of a finished run or a checkpoint, and the folder of its evaluation."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ class Subject:
     """One aligned policy.
 
     Args:
-        run: its run.
-        path: folder of its evaluation: the run's own, or one of the checkpoint's.
-        iteration: of the checkpoint; None for the finished adapter.
-        weights: the adapter's, by parameter, where they come from a checkpoint.
+        run: the run that trains it.
+        path: folder of its evaluation: the run's folder, or the checkpoint's own.
+        iteration: of the checkpoint; None for a finished run.
+        weights: the checkpoint's adapter weights by parameter; None for a finished run.
     """
 
     run: RunFolder
@@ -43,24 +43,24 @@ class Subject:
         """The finished policy of ``run``, or that of the checkpoint ``which``.
 
         Raises:
-            CheckpointError: there is no such checkpoint, or it is torn; those that are there are listed.
+            CheckpointError: the checkpoint does not exist, in which case those that do are listed, or is incomplete.
         """
         if which is None:
             return cls(run, run.path)
         from lenity.runs.checkpoint import POLICY
 
         newest = processes.broadcast_from_first(lambda: _load(run, which).iteration)
-        found = _load(run, newest)
-        weights = {name: value for name, value in found.weights.items() if name.startswith(POLICY)}
-        return cls(run, checkpoint_place(run.path, found.iteration), found.iteration, weights)
+        checkpoint = _load(run, newest)
+        weights = {name: value for name, value in checkpoint.weights.items() if name.startswith(POLICY)}
+        return cls(run, checkpoint_place(run.path, checkpoint.iteration), checkpoint.iteration, weights)
 
     @property
     def label(self) -> str:
-        """What sets its rows apart from the finished policy's; nothing for that one."""
+        """The suffix to the method's name in its rows; empty for a finished run."""
         return of_iteration(self.iteration, self.run.config.iterations)
 
     def identity(self) -> list[Any]:
-        """What its responses depend on, as JSON takes it."""
+        """What identifies its weights, as JSON data."""
         if self.weights is None:
             return identity(self.run.adapter)
         digest = hashlib.sha256()
@@ -70,11 +70,11 @@ class Subject:
         return ["checkpoint", self.iteration, digest.hexdigest()]
 
     def load(self, device: torch.device) -> tuple[Any, Any]:
-        """The model and its tokenizer; ``model.disable_adapter()`` gives the reference.
+        """The model and its tokenizer; within ``model.disable_adapter()`` it is the reference policy.
 
         Raises:
             ModelError: the run has no adapter yet.
-            CheckpointError: the weights are of another model or adapter.
+            CheckpointError: the weights do not fit the configured model or adapter.
         """
         from lenity.models.policy import load_policy
         from lenity.runs.aligned import load_aligned
@@ -87,15 +87,15 @@ class Subject:
         weights = {name.removeprefix(POLICY): value for name, value in self.weights.items()}
         if shapes(weights) != shapes(trained(model)):
             raise CheckpointError(
-                f"the checkpoint of iteration {self.iteration} is of another model or adapter than config.yaml of '{self.run.path}' names.",
-                "Put the settings back that it was made with.",
+                f"the checkpoint of iteration {self.iteration} does not fit the model or adapter in config.yaml of '{self.run.path}'.",
+                "Restore the settings that it was written with.",
             )
         model.load_state_dict(weights, strict=False)
         return model.eval(), tokenizer
 
 
 def identity(model: str | Path) -> list[Any]:
-    """Names, sizes and times of a local model's files; nothing for a hub name, whose revision says it."""
+    """Names, sizes and times of a local model's files; empty for a hub name, which a revision identifies."""
     folder = Path(model)
     if not str(model) or not folder.is_dir():
         return []
@@ -107,35 +107,35 @@ def identity(model: str | Path) -> list[Any]:
 
 
 def _load(run: RunFolder, which: Which) -> Checkpoint:
-    """A whole checkpoint; looked for again where training has removed or added one meanwhile."""
+    """A complete checkpoint; the search is repeated where training removes or adds one meanwhile."""
     from lenity.runs.checkpoint import Checkpoint, newest, path_of, written
 
     if run.config.method.loop_rule is None:
         raise CheckpointError(
-            f"--checkpoint is {which}, but the method of '{run.path}' makes its adapter without checkpoints.",
+            f"--checkpoint is {which}, but the method of '{run.path}' writes no checkpoints.",
             "Finish the run with `lenity train`, then evaluate it without --checkpoint.",
         )
     while True:
-        there = written(run.checkpoints)
-        if not there:
+        present = written(run.checkpoints)
+        if not present:
             raise CheckpointError(
                 f"'{run.path}' has no checkpoint yet.",
-                f"Its first is written after iteration {min(run.config.checkpoint.every, run.config.iterations)}.",
+                f"The first is written after iteration {min(run.config.checkpoint.every, run.config.iterations)}.",
             )
         try:
             if which == "newest":
-                found = newest(run.checkpoints, len(run.metrics()), notify)
-                if found is not None:
-                    return found
-            elif which in there:
+                checkpoint = newest(run.checkpoints, len(run.metrics()), notify)
+                if checkpoint is not None:
+                    return checkpoint
+            elif which in present:
                 return Checkpoint.load(path_of(run.checkpoints, which))
             else:
                 raise CheckpointError(
-                    f"--checkpoint is {which}, of which '{run.path}' has no checkpoint; there are {', '.join(map(str, there))}.",
+                    f"--checkpoint is {which}, but '{run.path}' has checkpoints only of iterations {', '.join(map(str, present))}.",
                     "Give one of these, or newest.",
                 )
         except CheckpointError:
-            if written(run.checkpoints) == there:
+            if written(run.checkpoints) == present:
                 raise
 
 

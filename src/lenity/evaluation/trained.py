@@ -1,4 +1,4 @@
-"""What runs were trained on, so that they are not evaluated on any of it."""
+"""The training prompts of runs, which are left out of their evaluation."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ FILE, PAIRS = "trained_on.json", "pairs"
 
 @dataclass(frozen=True)
 class Trained:
-    """Where the prompts of one or several runs' training come from: whole, before length windows and ``limit``."""
+    """The sources of one or several runs' training prompts, before length limits and ``limit``."""
 
     sources: tuple[PromptSource | Pairs, ...]
 
     @classmethod
     def of(cls, configs: Iterable[RunConfig], folder: Path | None = None) -> Trained:
-        """Of all ``configs`` together and the runs that they are made from; also of the sweep that works in ``folder``.
+        """The sources of all ``configs``, of the runs that they are built from, and of the sweep in ``folder``.
 
         Raises:
-            ConfigError: held-out and training prompts are one single file under two split names.
+            ConfigError: held-out and training prompts are the same file under two split names.
         """
         configs = list(configs)
         for config in configs:
@@ -45,7 +45,7 @@ class Trained:
 
     @classmethod
     def parse(cls, entries: Sequence[dict[str, Any]]) -> Trained:
-        """The inverse of :meth:`dump`; an entry that is there twice counts once."""
+        """The inverse of :meth:`dump`; repeated entries count once."""
         distinct = {json.dumps(entry, sort_keys=True): entry for entry in entries}
         return cls(tuple(_parse(distinct[key]) for key in sorted(distinct)))
 
@@ -54,27 +54,27 @@ class Trained:
         return [_dump(source) for source in self.sources]
 
     def share(self, folder: Path) -> None:
-        """Let every run of the sweep in ``folder`` be evaluated without these prompts."""
-        everything = self.parse([*self.of([], folder).dump(), *self.dump()])
+        """Add these sources to those that evaluations of the sweep in ``folder`` leave out."""
+        union = self.parse([*self.of([], folder).dump(), *self.dump()])
         with writing(folder):
-            replace_text(folder / FILE, json.dumps(everything.dump(), indent=2, ensure_ascii=False) + "\n")
+            replace_text(folder / FILE, json.dumps(union.dump(), indent=2, ensure_ascii=False) + "\n")
 
     @cached_property
     def identity(self) -> str:
-        """A hash of the sources' settings and of what local files hold."""
-        found = [prompts_identity(source) for source in self.sources]
-        return hashlib.sha256(json.dumps(found, sort_keys=True).encode()).hexdigest()[:16]
+        """A hash of the sources' settings and of the content of local files."""
+        sources = [prompts_identity(source) for source in self.sources]
+        return hashlib.sha256(json.dumps(sources, sort_keys=True).encode()).hexdigest()[:16]
 
     def among(self, prompts: Sequence[str]) -> tuple[set[str], list[str]]:
-        """The :func:`lenity.data.seen.same` of those ``prompts`` that were trained on, and why a source cannot be read."""
-        found: set[str] = set()
+        """The normalised form (:func:`lenity.data.seen.same`) of those ``prompts`` that are training prompts, and why sources cannot be read."""
+        known: set[str] = set()
         unread = []
         for source in self.sources:
             try:
-                found |= seen(prompts, _prompts(source))
+                known |= seen(prompts, _prompts(source))
             except DataError as error:
                 unread.append(error.what)
-        return found, unread
+        return known, unread
 
 
 def _sources(config: RunConfig) -> Iterator[PromptSource | Pairs]:

@@ -1,4 +1,4 @@
-"""Finished runs on a model hub."""
+"""Finished runs pushed to the Hugging Face hub."""
 
 from lenity.hub.push import push_to_hub
 

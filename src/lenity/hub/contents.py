@@ -1,4 +1,4 @@
-"""What of a run is published: weights as safetensors, a card, settings. No responses, no prompts, no local paths, no keys."""
+"""The published files of a run: weights as safetensors, a card, settings. No responses, prompts, local paths or keys."""
 
 from __future__ import annotations
 
@@ -20,27 +20,27 @@ from lenity.evaluation import protocol
 from lenity.runs.config import RunConfig
 from lenity.runs.folder import RunFolder
 
-Contents = Mapping[str, Any]  # name in the repository: a file, or bytes
+Contents = Mapping[str, Any]  # name in the repository -> path of a file, or bytes
 
 WEIGHTS, SETTINGS = "adapter_model.safetensors", "adapter_config.json"
-PRIVATE = {"output", "checkpoint", "logging"}  # sections that say how this machine kept the run
-PLACES = {"_name_or_path", "name_or_path"}  # fields of transformers' files that may hold a folder
+PRIVATE = {"output", "checkpoint", "logging"}  # sections about this machine alone
+PLACES = {"_name_or_path", "name_or_path"}  # fields of transformers' files that may hold a local folder
 TOKEN = re.compile(r"\b(hf_[A-Za-z0-9]{20,}|sk-[A-Za-z0-9_-]{20,})")
 
 
 def names_for(run: RunFolder, repo: str, base: str | None, *, merge: bool, license: str | None) -> Names:  # noqa: A002
-    """What to call the run's model.
+    """The names under which the run's model is published.
 
     Args:
-        run: finished.
-        repo: where it goes.
-        base: hub name of the base model; needed where training read a local folder, unless ``merge``.
-        merge: base and adapter become one model.
-        license: of the hub's list.
+        run: a finished run.
+        repo: repository to push to.
+        base: hub name of the base model; required where training read a local folder, unless ``merge``.
+        merge: the adapter will be merged into its base model.
+        license: identifier from the hub's list.
 
     Raises:
         CheckpointError: the run is not finished.
-        HubError: the base model has no name that others know.
+        HubError: the base model has no hub name.
     """
     if not run.finished:
         raise CheckpointError(
@@ -51,8 +51,8 @@ def names_for(run: RunFolder, repo: str, base: str | None, *, merge: bool, licen
     copied = is_local(used) or Path(used).expanduser().exists()
     if copied and base is None and not merge:
         raise HubError(
-            f"the adapter stands on '{used}', a folder of this machine, which nobody else can load.",
-            "Name the same model on the hub with --base-model NAME, or push base and adapter as one model with --merge.",
+            f"the adapter's base model is '{used}', a folder of this machine, which nobody else can load.",
+            "Name the same model on the hub with --base-model NAME, or push a merged model with --merge.",
         )
     if base is not None and is_local(base):
         raise HubError(f"--base-model is '{base}', which is no hub name.", "Write owner/name.")
@@ -61,10 +61,10 @@ def names_for(run: RunFolder, repo: str, base: str | None, *, merge: bool, licen
 
 @contextmanager
 def contents(run: RunFolder, names: Names) -> Iterator[Contents]:
-    """The files by their name in the repository; they last as long as the context.
+    """A context with the files by their name in the repository; merged weights are deleted at its end.
 
     Raises:
-        HubError: one of them holds what looks like a key.
+        HubError: a file contains something like a key.
     """
     from lenity.card.results import Results
 
@@ -77,14 +77,14 @@ def contents(run: RunFolder, names: Names) -> Iterator[Contents]:
             files["lenity_protocol.yaml"] = _yaml(public(protocol.load(run.path).model_dump(mode="json")))
         for name, content in files.items():
             if isinstance(content, bytes) and TOKEN.search(content.decode()):
-                raise HubError(f"{name} would hold what looks like a key.", "Take it out of the run's config.yaml.")
+                raise HubError(f"{name} would contain something like a key.", "Remove it from the run's config.yaml.")
         yield files
 
 
 def _base(run: RunFolder) -> str:
-    """The model that the adapter stands on, by its own word; a merged one of the run's folder where the policy was an adapter."""
-    found = json.loads((run.adapter / SETTINGS).read_text(encoding="utf-8"))
-    return str(found.get("base_model_name_or_path") or run.config.policy.model)
+    """The base model that the adapter names: in the run's folder, where the policy itself was an adapter and was merged."""
+    settings = json.loads((run.adapter / SETTINGS).read_text(encoding="utf-8"))
+    return str(settings.get("base_model_name_or_path") or run.config.policy.model)
 
 
 def _adapter(run: RunFolder, names: Names) -> Iterator[tuple[str, Path | bytes]]:
@@ -97,7 +97,7 @@ def _adapter(run: RunFolder, names: Names) -> Iterator[tuple[str, Path | bytes]]
 
 
 def _merged(run: RunFolder, folder: Path) -> Iterator[tuple[str, Path | bytes]]:
-    """One model, merged in the precision of training and stored in that of the base."""
+    """The files of the merged model: merged in the precision of training, stored in that of the base model."""
     import torch
     from transformers import AutoConfig
 
@@ -116,7 +116,7 @@ def _merged(run: RunFolder, folder: Path) -> Iterator[tuple[str, Path | bytes]]:
 
 
 def _placeless(file: Path) -> bytes:
-    """A JSON file without the folders that transformers notes in it."""
+    """A JSON file without the local folders that transformers writes into it."""
     data: Any = json.loads(file.read_text(encoding="utf-8"))
     if isinstance(data, dict):
         data = {name: value for name, value in data.items() if name not in PLACES}
@@ -126,8 +126,8 @@ def _placeless(file: Path) -> bytes:
 def _settings(config: RunConfig, names: Names) -> dict[str, Any]:
     data = config.dump()
     data["policy"]["model"] = names.base or data["policy"]["model"]
-    found: dict[str, Any] = public({name: value for name, value in data.items() if name not in PRIVATE})
-    return found
+    settings: dict[str, Any] = public({name: value for name, value in data.items() if name not in PRIVATE})
+    return settings
 
 
 def _yaml(data: Any) -> bytes:

@@ -1,1 +1,1 @@
-"""LLM-as-a-judge: integer scores from any OpenAI-compatible endpoint."""
+"""LLM-as-a-judge: integer scores of responses from any OpenAI-compatible endpoint."""

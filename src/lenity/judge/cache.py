@@ -1,7 +1,7 @@
-"""Raw answers in ``judge.sqlite``, each kept as it comes, so that nothing is paid twice and a killed run goes on.
+"""Raw answers in ``judge.sqlite``, each written as it arrives, so that nothing is paid for twice and a killed run resumes.
 
-An answer's key is a hash of the request and of which try it is. The endpoint's address is no part of the key: a server that
-comes back on another port is the same judge. It is kept beside the answer. API keys never come here.
+An answer's key is a hash of the request, the repeat and the attempt. The endpoint's address is a column and no part of the key, so a
+server restarted on another port keeps its answers. API keys are never written.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _SETUP = (
     "pragma synchronous = normal",
     """create table if not exists answers (key text primary key, answer text not null, prompt_tokens integer,
        completion_tokens integer, endpoint text not null, model text not null, time text not null default current_timestamp)""",
-    # earlier releases kept what an endpoint sends in place of an answer, and lists of parts as Python writes them
+    # earlier releases stored errors sent in place of answers, and the repr of lists of parts
     """create temp view broken as select key from answers
        where answer glob 'unreadable: *' or answer glob '{"error"*' or answer glob '[[]{''*'""",
 )
@@ -35,7 +35,7 @@ _PUT = "insert or ignore into answers (answer, prompt_tokens, completion_tokens,
 
 @dataclass(frozen=True)
 class Answer:
-    """What a model said; token counts where the endpoint gave them."""
+    """A model's answer; token counts are None where the endpoint gave none."""
 
     text: str
     prompt_tokens: int | None = None
@@ -45,7 +45,7 @@ class Answer:
 
 
 class Cache:
-    """A context manager. An answer survives the process once :meth:`put` returns; losing power may cost the last ones."""
+    """A context manager. An answer survives a crash of the process once :meth:`put` returns; a power failure may lose the last ones."""
 
     def __init__(self, folder: Path, *, write: bool = True) -> None:
         self._file = folder / FILE
@@ -66,13 +66,13 @@ class Cache:
         self._connection.close()
 
     def get(self, key: str) -> Answer | None:
-        """The answer kept under ``key``; an error that an earlier release kept there is none, and is asked again."""
+        """The answer under ``key``; None without one, or where an earlier release stored an error in its place."""
         with self._errors():
             row = self._connection.execute(_GET, [key]).fetchone()
         return Answer(*row) if row else None
 
     def put(self, key: str, answer: Answer) -> None:
-        """Keep an answer; the first one under a key stays."""
+        """Store an answer, unless there is one under ``key``."""
         with self._errors():
             self._connection.execute(_DROP, [key])
             self._connection.execute(_PUT, [*astuple(answer), key])
@@ -84,11 +84,11 @@ class Cache:
         except sqlite3.Error as error:
             raise CheckpointError(
                 f"the judge's answers in '{self._file}' cannot be used: {error}.",
-                "Make room or fix the permission; if the file is broken, move it away, and its questions are asked again.",
+                "Make room or fix the permission; if the file is broken, move it away: its questions are then asked again.",
             ) from error
 
 
 def key(request: Mapping[str, Any], repeat: int, attempt: int) -> str:
-    """Of the answer to the ``attempt``-th try at the ``repeat``-th asking of ``request``."""
+    """The hash under which the answer to ``request`` at a ``repeat`` and ``attempt`` is stored."""
     text = json.dumps(request, sort_keys=True, ensure_ascii=False)
     return hashlib.sha256(f"{text} {repeat} {attempt}".encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""One request to an OpenAI-compatible endpoint: sent, sent again where that may help, or explained."""
+"""One request to an OpenAI-compatible endpoint: its answer, after retries, or an error that says what to change."""
 
 from __future__ import annotations
 
@@ -9,29 +9,28 @@ from typing import TYPE_CHECKING, Any, Self
 
 from lenity.errors import JudgeError
 from lenity.judge.cache import Answer
-from lenity.judge.completion import Fault, fault
-from lenity.judge.completion import read as _read
 from lenity.judge.config import JudgeConfig
 from lenity.judge.endpoint import Endpoint
+from lenity.judge.reply import Fault, fault, read
 
 if TYPE_CHECKING:
     from openai import APIError
 
-LOST_IN_A_ROW = 4  # more than one response has objectives, as a rule
+MAX_UNANSWERED = 4  # requests in a row; more than a response usually has objectives
 _REMEDIES = {
     401: "Check the key in the environment variable that --api_key_env names.",
-    403: "The key may not use this model; check both.",
+    403: "Check the key and --model: this key may not use this model.",
     404: "Check --model and the path of --endpoint, which usually ends in /v1.",
 }
 _REFUSED = {400, 413, 422}
-_PASSING = {408, 409, 429}
-FIRST_WAIT, LONGEST_WAIT = 0.5, 8.0  # seconds, as the package waits
+_TEMPORARY = {408, 409, 429}
+FIRST_WAIT, LONGEST_WAIT = 0.5, 8.0  # seconds, those of the package openai
 
 
 class UnansweredError(Exception):
-    """One question got no answer, though others may; it is asked again by the next run.
+    """One request got no answer, though others may; the next run sends it again.
 
-    ``refused`` where the endpoint works and does not take this request, such as one that is too long.
+    ``refused`` is whether the endpoint works and rejects this request, such as one that is too long.
     """
 
     def __init__(self, reason: str, *, refused: bool = False) -> None:
@@ -40,10 +39,10 @@ class UnansweredError(Exception):
 
 
 class Client:
-    """Retries of the `openai` package: exponential backoff with jitter, Retry-After, on 408, 409, 429, 5xx, timeouts and lost connections."""
+    """A client of the package openai, with its retries: on 408, 409, 429, 5xx, timeouts and lost connections, with exponential backoff."""
 
     def __init__(self, endpoint: Endpoint, config: JudgeConfig, *, known: bool = False) -> None:
-        """``known`` where the cache has answers to such requests, so that one that is refused is an exception."""
+        """``known`` is whether the cache holds answers to such requests, so that a refused one says nothing about the others."""
         try:
             import openai
         except ImportError as error:
@@ -51,12 +50,12 @@ class Client:
                 "`lenity judge` needs the package openai.", "Install it: pip install 'lenity[judge]'."
             ) from error
         self._openai, self._endpoint, self._retries = openai, endpoint, config.retries
-        # a proxy from the environment cannot reach this machine's own loopback
+        # a proxy that the environment names cannot reach this machine's loopback address
         http = openai.DefaultAsyncHttpxClient(trust_env=False) if endpoint.loopback else None
         self._api = openai.AsyncOpenAI(
             api_key=endpoint.key, base_url=endpoint.url, timeout=config.timeout, max_retries=config.retries, http_client=http
         )  # fmt: skip
-        self._model, self.known, self._lost = config.model, known, 0
+        self._model, self.known, self._unanswered = config.model, known, 0
         self.answered = False
 
     async def __aenter__(self) -> Self:
@@ -71,46 +70,46 @@ class Client:
         """The answer to a chat request.
 
         Raises:
-            UnansweredError: none to this one.
-            JudgeError: the endpoint refuses, or is taken for dead: nothing came yet, or several in a row got no answer.
+            UnansweredError: this request got no answer.
+            JudgeError: the endpoint refuses every request, never answered, or left several requests in a row unanswered.
         """
         try:
-            answer = await self._readable(request)
+            answer = await self._answer(request)
         except UnansweredError as error:
-            if self._bears(error):
+            if self._tolerates(error):
                 raise
             raise self._error(
                 f"gives no answer: {error}.", "Check that it runs and --endpoint, --timeout, --retries."
             ) from None
-        self.answered, self._lost = True, 0
+        self.answered, self._unanswered = True, 0
         return answer
 
-    def _bears(self, error: UnansweredError) -> bool:
-        """Whether the endpoint may be fine; one that never answered is given up at once, unless it refuses a few requests."""
+    def _tolerates(self, error: UnansweredError) -> bool:
+        """Whether judging goes on: up to a few errors in a row, where the endpoint has answered before or refuses the request itself."""
         if error.refused and (self.answered or self.known):
             return True
-        self._lost += 1
-        return self._lost < LOST_IN_A_ROW and (self.answered or error.refused)
+        self._unanswered += 1
+        return self._unanswered < MAX_UNANSWERED and (self.answered or error.refused)
 
-    async def _readable(self, request: Mapping[str, Any]) -> Answer:
-        """What is no completion is asked for again, as the package does after a status that says so, and is never an answer."""
-        wrong = Fault("nothing was asked")
+    async def _answer(self, request: Mapping[str, Any]) -> Answer:
+        """The answer; a response that is no completion is retried, as the package does for an error status."""
+        last = Fault("nothing was asked")
         for attempt in range(self._retries + 1):
             if attempt:
                 await asyncio.sleep(min(FIRST_WAIT * 2 ** (attempt - 1), LONGEST_WAIT))
-            found = self._read(await self._send(request))
-            if isinstance(found, Answer):
-                return found
-            wrong = found
-            if wrong.status is not None and wrong.status < 500 and wrong.status not in _PASSING:
-                raise self._refused(wrong.status, wrong.said)
-        raise UnansweredError(wrong.said)
+            reply = self._read(await self._send(request))
+            if isinstance(reply, Answer):
+                return reply
+            last = reply
+            if last.status is not None and last.status < 500 and last.status not in _TEMPORARY:
+                raise self._refused(last.status, last.message)
+        raise UnansweredError(last.message)
 
     def _read(self, body: bytes) -> Answer | Fault:
         hide = self._endpoint.hide  # before texts are cut, so that no part of the key is left
-        if found := _read(body):
-            text, read, written = found
-            return Answer(hide(text), read, written, self._endpoint.url, self._model)
+        if completion := read(body):
+            text, read_tokens, written_tokens = completion
+            return Answer(hide(text), read_tokens, written_tokens, self._endpoint.url, self._model)
         return fault(body, hide)
 
     async def _send(self, request: Mapping[str, Any]) -> bytes:
@@ -124,23 +123,23 @@ class Client:
         except self._openai.APIConnectionError as error:
             raise UnansweredError(f"no connection ({type(error.__cause__ or error).__name__})") from None
         except self._openai.APIStatusError as error:
-            raise self._refused(error.status_code, _said(error)) from None
+            raise self._refused(error.status_code, _message(error)) from None
         return bytes(raw.content)
 
-    def _refused(self, status: int, said: str) -> Exception:
-        said = f"{status}: {self._endpoint.hide(' '.join(said.split()))[:300]}"
+    def _refused(self, status: int, message: str) -> Exception:
+        reason = f"{status}: {self._endpoint.hide(' '.join(message.split()))[:300]}"
         if status in _REMEDIES:
-            return self._error(f"refuses ({said}).", _REMEDIES[status])
-        return UnansweredError(said, refused=status in _REFUSED)
+            return self._error(f"refuses ({reason}).", _REMEDIES[status])
+        return UnansweredError(reason, refused=status in _REFUSED)
 
     def _error(self, what: str, remedy: str) -> JudgeError:
-        kept = "What was answered is kept; the same command goes on." if self.answered else ""
+        kept = "All answers so far are cached; the same command resumes." if self.answered else ""
         return JudgeError(
             f"the judge at {self._endpoint.url}, model '{self._model}', {what}", f"{remedy} {kept}".rstrip()
         )
 
 
-def _said(error: APIError) -> str:
-    """The endpoint's own words where it gave any; releases of the package wrap them differently."""
+def _message(error: APIError) -> str:
+    """The endpoint's own error message where it gave one; releases of the package wrap it differently."""
     body = error.body
     return str(body["message"] if isinstance(body, Mapping) and body.get("message") else error.message)

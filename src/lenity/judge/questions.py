@@ -1,4 +1,4 @@
-"""From evaluated runs to questions: each distinct response to each prompt, on each objective."""
+"""Evaluated runs -> questions: one per objective for each distinct response to each prompt."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from lenity.judge.rubrics import REMINDER, message
 if TYPE_CHECKING:
     import pandas as pd
 
-_STRIDE = 100  # seeds of a repeat, more than the attempts it can have
+_STRIDE = 100  # seeds per repeat, more than it can have attempts
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Question:
     user: str
 
     def request(self, config: JudgeConfig, repeat: int, attempt: int) -> dict[str, Any]:
-        """The body of the request; each repeat and attempt has a seed of its own, and another attempt a reminder."""
+        """The body of the request; each repeat and attempt has its own seed, and later attempts a reminder of the format."""
         user = self.user + (REMINDER if attempt else "")
         seed = None if config.seed is None else config.seed + _STRIDE * repeat + attempt
         fields = {"temperature": config.temperature, "max_tokens": config.max_tokens, "seed": seed}
@@ -43,7 +43,7 @@ class Question:
 
 
 def read_runs(folder: Path) -> dict[str, pd.DataFrame]:
-    """The responses of every evaluated run in ``folder``, which may be one itself, by the run's path in it.
+    """The responses of every evaluated run at or below ``folder``, by the run's path in it.
 
     Raises:
         CheckpointError: there is none.
@@ -58,24 +58,34 @@ def read_runs(folder: Path) -> dict[str, pd.DataFrame]:
 
 def trained(runs: Mapping[str, pd.DataFrame]) -> list[str]:
     """The objectives that any run was trained on."""
-    found = [name for rows in runs.values() for name in rows.loc[~rows["held_out"], "objective"].unique()]
-    return list(dict.fromkeys(map(str, found)))
+    names = [name for rows in runs.values() for name in rows.loc[~rows["held_out"], "objective"].unique()]
+    return list(dict.fromkeys(map(str, names)))
 
 
 def distinct(runs: Mapping[str, pd.DataFrame], limit: int | None) -> pd.DataFrame:
-    """Each response once a prompt, columns ``prompt_id``, ``prompt``, ``response``; ``limit`` prompts at even steps."""
+    """The distinct responses per prompt, columns ``prompt_id``, ``prompt``, ``response``; of ``limit`` evenly spaced prompts.
+
+    Raises:
+        DataError: two prompts share a ``prompt_id``.
+    """
     import pandas as pd
 
     columns = ["prompt_id", "prompt", "response"]
     rows = pd.concat([part[columns].drop_duplicates() for part in runs.values()]).drop_duplicates()
     prompts = rows.drop_duplicates(["prompt_id", "prompt"])["prompt_id"]
     if (twice := prompts[prompts.duplicated()]).any():
-        raise DataError(f"prompt_id '{twice.iloc[0]}' stands for two prompts.", "Evaluate the runs again.")
+        raise DataError(
+            f"the runs use prompt_id '{twice.iloc[0]}' for two different prompts.", "Evaluate the runs again."
+        )
     return rows[rows["prompt_id"].isin(evenly_spaced(prompts.tolist(), limit))]
 
 
 def questions(responses: pd.DataFrame, rubrics: Mapping[str, str]) -> list[Question]:
-    """Each of :func:`distinct`'s rows on each objective."""
+    """One question per objective for each row of ``responses``, see :func:`distinct`."""
     rows = responses[["prompt_id", "prompt", "response"]].itertuples(index=False)
-    asked = [(str(row.prompt_id), str(row.response), message(str(row.prompt), str(row.response))) for row in rows]
-    return [Question(*text[:2], name, system, text[2]) for text in asked for name, system in rubrics.items()]
+    texts = [(str(row.prompt_id), str(row.response), message(str(row.prompt), str(row.response))) for row in rows]
+    return [
+        Question(prompt_id, response, objective, system, user)
+        for prompt_id, response, user in texts
+        for objective, system in rubrics.items()
+    ]

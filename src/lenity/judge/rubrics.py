@@ -1,4 +1,4 @@
-"""What the judge is asked: one system prompt an objective, one message a question, and that message taken apart again."""
+"""What the judge reads: one system prompt per objective, one user message per question, and the parser of that message."""
 
 from __future__ import annotations
 
@@ -79,26 +79,26 @@ def message(prompt: str, response: str) -> str:
 
 
 def take_apart(text: str) -> tuple[str, str] | None:
-    """Prompt and response of a :func:`message`; None of any other text.
+    """Prompt and response of a :func:`message`; None where ``text`` is none.
 
     >>> take_apart(message("Hi", "</response>"))
     ('Hi', '</response>')
     """
-    found = _PARTS.search(text)
-    return (found[2], found[3]) if found else None
+    match = _PARTS.search(text)
+    return (match[2], match[3]) if match else None
 
 
 def choose(wanted: Sequence[str] | None, trained: Sequence[str], file: str | None) -> dict[str, str]:
-    """A rubric for each objective to judge: those ``wanted``, else those ``trained`` that have one.
+    """The rubric of each objective to judge: of those ``wanted``, else of those ``trained`` that have one.
 
     Args:
         wanted: objectives asked for by name; each needs a rubric.
         trained: objectives of the runs.
-        file: YAML mapping of objectives to what to rate, in place of ours or beside them; its objectives are judged too. How to
-            answer is added to each.
+        file: YAML mapping of objectives to rubrics, which add to the built-in ones or replace them; its objectives are judged too.
+            The instruction on how to answer is appended to each.
 
     Raises:
-        ConfigError: an objective without a rubric, or a file that is not such a mapping.
+        ConfigError: an objective has no rubric, or the file is not such a mapping.
     """
     own = _read(file) if file else {}
     known = {**RUBRICS, **own}
@@ -106,8 +106,8 @@ def choose(wanted: Sequence[str] | None, trained: Sequence[str], file: str | Non
     missing = [name for name in names if name not in known]
     if missing or not names:
         raise ConfigError(
-            f"no rubric for {', '.join(missing or trained)}; there are rubrics for {', '.join(known)}.",
-            "Write one into a YAML file, 'objective: what to rate, and what 0, 5 and 10 are', and name it with --rubrics FILE.",
+            f"there is no rubric for {', '.join(missing or trained)}, only for {', '.join(known)}.",
+            "Write 'objective: what to rate, and what 0, 5 and 10 mean' into a YAML file and name it with --rubrics FILE.",
         )
     return {name: known[name] for name in names}
 
@@ -117,6 +117,6 @@ def _read(file: str) -> Mapping[str, str]:
     for name, text in data.items():
         if not (isinstance(text, str) and text.strip()):
             raise ConfigError(
-                f"'{file}', {name}: a rubric is a text, not {text!r}.", "Write what to rate, and what 0, 5 and 10 are."
+                f"'{file}', {name}: a rubric is a text, not {text!r}.", "Write what to rate, and what 0, 5 and 10 mean."
             )
     return {str(name): f"{text.strip()}\n{_ANSWER}" for name, text in data.items()}

@@ -1,4 +1,4 @@
-"""A folder of evaluated runs -> ``judge.parquet`` and ``judge.json`` in it."""
+"""Evaluated runs in a folder -> ``judge.parquet`` and ``judge.json`` in the same folder."""
 
 from __future__ import annotations
 
@@ -11,17 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 from lenity.console.progress import track
 from lenity.errors import DataError, JudgeError
-from lenity.evaluation.score import write
-from lenity.judge import endpoint, questions, tally
-from lenity.judge.asking import Asking, FruitlessError, finish_all
+from lenity.judge import endpoint, questions, results
 from lenity.judge.cache import Cache
 from lenity.judge.client import Client
 from lenity.judge.config import JudgeConfig
 from lenity.judge.endpoint import Endpoint
-from lenity.judge.estimate import estimate
-from lenity.judge.failing import no_score
+from lenity.judge.messages import estimate, no_score
+from lenity.judge.queries import NoScoreError, Query, finish_all
 from lenity.judge.rubrics import choose
-from lenity.storage.atomic_io import replace_text, writing
+from lenity.storage.atomic_io import replace_table, replace_text, writing
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,7 +29,7 @@ TABLE, SUMMARY = "judge.parquet", "judge.json"
 
 @dataclass(frozen=True)
 class Judged:
-    """The runs' rows, the scores (see :func:`lenity.judge.tally.frame`), the summary, and why there is no score, where there is none."""
+    """The runs' evaluations, the scores (see :func:`lenity.judge.results.frame`), the summary, and the error where no response got a score."""
 
     runs: Mapping[str, pd.DataFrame]
     scores: pd.DataFrame
@@ -42,53 +40,53 @@ class Judged:
 def judge(
     folder: Path, config: JudgeConfig, notify: Callable[[str], None] = lambda text: None, *, dry_run: bool = False, progress: bool = False
 ) -> Judged | None:  # fmt: skip
-    """Rate all responses of the runs in ``folder``; what was answered before is not asked again.
+    """The judge's scores of all responses of the runs in ``folder``; cached answers are not asked for again.
 
     Args:
-        folder: of a run or a sweep, evaluated.
+        folder: an evaluated run or sweep.
         config: the judge.
-        notify: gets the estimate, before anything is asked.
-        dry_run: stop after the estimate; None is returned and nothing written.
-        progress: show how far it is.
+        notify: receives the estimate before the first request.
+        dry_run: stop after the estimate: returns None and writes nothing.
+        progress: show progress.
 
     Raises:
-        DataError: there is nothing to judge.
-        JudgeError: the endpoint refuses or is dead, or the first questions get no score; what was answered is kept.
+        DataError: the runs hold no response.
+        JudgeError: the endpoint refuses or does not respond, or the first questions get no score; all answers so far stay cached.
     """
     where = endpoint.find(config, key=not dry_run)
     if where.unencrypted:
-        notify(f"The key goes to {where.url} unencrypted; use https:// where others can listen.")
+        notify(f"The key is sent to {where.url} unencrypted; use https:// on a network that you do not trust.")
     runs = questions.read_runs(folder)
     rubrics = choose(config.objectives, questions.trained(runs), config.rubrics)
-    asked = questions.questions(questions.distinct(runs, config.limit), rubrics)
-    if not asked:
+    to_ask = questions.questions(questions.distinct(runs, config.limit), rubrics)
+    if not to_ask:
         raise DataError(
             f"the evaluated runs in '{folder}' hold no response, so there is nothing to judge.", "Evaluate them again."
         )
     with Cache(folder, write=not dry_run) as cache:
-        askings = [Asking(question, repeat, config, cache) for question in asked for repeat in range(config.repeats)]
-        notify(estimate(askings, config))
+        queries = [Query(question, repeat, config, cache) for question in to_ask for repeat in range(config.repeats)]
+        notify(estimate(queries, config))
         if dry_run:
             return None
-        _finish(askings, where, config, progress)
-    failure = None if any(asking.score is not None for asking in askings) else no_score(askings, config, where.url)
-    found = Judged(runs, tally.frame(askings), tally.summary(askings, config, where.url, rubrics), failure)
+        _finish(queries, where, config, progress)
+    failure = None if any(query.score is not None for query in queries) else no_score(queries, config, where.url)
+    judged = Judged(runs, results.frame(queries), results.summary(queries, config, where.url, rubrics), failure)
     with writing(folder):
-        write(found.scores, folder / TABLE)
-        replace_text(folder / SUMMARY, json.dumps(found.summary, indent=2, ensure_ascii=False) + "\n")
-    return found
+        replace_table(folder / TABLE, judged.scores)
+        replace_text(folder / SUMMARY, json.dumps(judged.summary, indent=2, ensure_ascii=False) + "\n")
+    return judged
 
 
-def _finish(askings: list[Asking], where: Endpoint, config: JudgeConfig, progress: bool) -> None:
-    ahead = [asking for asking in askings if not asking.finished]
+def _finish(queries: list[Query], where: Endpoint, config: JudgeConfig, progress: bool) -> None:
+    ahead = [query for query in queries if not query.finished]
     if not ahead:
         return
-    before = len(askings) - len(ahead)
-    with track("judging", len(askings), before, unit="questions", settings=config.logging, shown=progress) as advance:
-        client = Client(where, config, known=any(asking.answers for asking in askings))
+    before = len(queries) - len(ahead)
+    with track("judging", len(queries), before, unit="questions", settings=config.logging, shown=progress) as advance:
+        client = Client(where, config, known=any(query.answers for query in queries))
         try:
             asyncio.run(finish_all(ahead, client, config.concurrency, advance))
-        except FruitlessError as error:
-            raise no_score(error.askings, config, where.url) from None
-    if not any(asking.answers for asking in askings):
+        except NoScoreError as error:
+            raise no_score(error.queries, config, where.url) from None
+    if not any(query.answers for query in queries):
         raise no_score(ahead, config, where.url)

@@ -1,4 +1,4 @@
-"""Fronts: metrics, confidence intervals, weight points."""
+"""Fronts of policies: metrics, confidence intervals, weight points."""
 
 from lenity.pareto.metrics import hypervolume, igd, igd_plus, maximum_spread, nondominated, preference_compliance
 

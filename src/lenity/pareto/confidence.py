@@ -1,10 +1,11 @@
-"""Bootstrap 95 % intervals over prompts and seeds. One resample serves all points and methods, so differences are paired."""
+"""Bootstrap 95 % intervals over prompts and seeds. All points and methods share each resample, so differences are paired."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -16,7 +17,7 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Interval:
-    """An estimate with its 95 % interval; all NaN where it is not defined, or in no more than half of the resamples."""
+    """An estimate with its 95 % interval; all NaN where it, or at least half of its resamples, is undefined."""
 
     value: float
     low: float
@@ -24,7 +25,7 @@ class Interval:
 
     @property
     def excludes_zero(self) -> bool:
-        """Whether a difference may be called one."""
+        """Whether the interval excludes 0."""
         return self.low > 0 or self.high < 0
 
     def __str__(self) -> str:
@@ -34,44 +35,44 @@ class Interval:
 
 
 def mean(values: ArrayLike, draws: int = 2000, seed: int = 0) -> Interval:
-    """Mean of ``values`` (prompts,)."""
+    """Mean of ``values`` (prompts,), with its interval."""
     array = _finite(values, 1)
     return _interval(float(array.mean()), _resampled(array, draws, seed))
 
 
 def difference(after: ArrayLike, before: ArrayLike, draws: int = 2000, seed: int = 0) -> Interval:
-    """Mean of ``after - before``, both (prompts,), paired by prompt."""
+    """Mean of ``after - before``, both (prompts,), paired by prompt, with its interval."""
     first, second = _finite(after, 1), _finite(before, 1)
     _same(first, second)
     return mean(first - second, draws, seed)
 
 
 @dataclass(frozen=True)
-class Drawn:
-    """Several figures, (F,), and what they are in each resample, (draws, F)."""
+class Estimates:
+    """Estimates of F metrics, (F,), and their resamples, (draws, F)."""
 
     estimate: Array
     draws: Array
 
-    def interval(self, figure: int) -> Interval:
-        """Of one figure."""
-        return _interval(float(self.estimate[figure]), self.draws[:, figure])
+    def interval(self, metric: int) -> Interval:
+        """The metric at index ``metric``, with its interval."""
+        return _interval(float(self.estimate[metric]), self.draws[:, metric])
 
     def difference(self, first: int, second: int) -> Interval:
-        """Of one figure minus another, paired by resample."""
+        """Metric ``first`` minus metric ``second``, paired by resample, with its interval."""
         value = float(self.estimate[first] - self.estimate[second])
         return _interval(value, self.draws[:, first] - self.draws[:, second])
 
 
 def bootstrap(
-    figures: Callable[..., ArrayLike], fronts: Sequence[ArrayLike], draws: int = 1000, seed: int = 0
-) -> Drawn:
-    """Figures of several paired fronts, mean over seeds.
+    metrics: Callable[..., ArrayLike], fronts: Sequence[ArrayLike], draws: int = 1000, seed: int = 0
+) -> Estimates:
+    """Metrics of several paired fronts, averaged over seeds, with their resamples.
 
     Prompts are resampled, and seeds too where there are several; each resample is the same for all fronts.
 
     Args:
-        figures: takes the mean vectors (points, K) of each front and gives (F,).
+        metrics: function from the mean scores (points, K) of each front to F values, (F,).
         fronts: scores, ([seeds,] points, prompts, K) each, with the same prompts and seeds.
         draws: resamples.
         seed: of the resampling.
@@ -82,24 +83,46 @@ def bootstrap(
             f"fronts have shapes {[array.shape for array in arrays]}.", "Give fronts that share seeds, prompts and K."
         )
     seeds, _, prompts, _ = arrays[0].shape
-    rng = np.random.default_rng(seed)
-    shares = rng.multinomial(prompts, np.full(prompts, 1 / prompts), size=draws) / prompts
-    seed_shares = rng.multinomial(seeds, np.full(seeds, 1 / seeds), size=draws) / seeds
+    shares, seed_shares = _shares(seeds, prompts, draws, seed)
     means = [np.tensordot(shares, array, axes=(1, 2)) for array in arrays]  # (draws, seeds, points, K)
     drawn = [
         sum(
-            seed_shares[d, s] * np.asarray(figures(*(mean[d, s] for mean in means)))
+            seed_shares[d, s] * np.asarray(metrics(*(mean[d, s] for mean in means)))
             for s in np.flatnonzero(seed_shares[d])
         )
         for d in range(draws)
     ]
-    estimate = np.mean([np.asarray(figures(*(array[s].mean(1) for array in arrays))) for s in range(seeds)], axis=0)
-    return Drawn(estimate, np.array(drawn))
+    estimate = np.mean([np.asarray(metrics(*(array[s].mean(1) for array in arrays))) for s in range(seeds)], axis=0)
+    return Estimates(estimate, np.array(drawn))
 
 
-def of_fronts(value: Callable[..., float], fronts: Sequence[ArrayLike], draws: int = 1000, seed: int = 0) -> Interval:
-    """One figure of :func:`bootstrap`."""
-    return bootstrap(lambda *means: [value(*means)], fronts, draws, seed).interval(0)
+def resampled(scores: Array, draws: int = 1000, seed: int = 0) -> Array:
+    """Means of ``scores`` (seeds, prompts, F) over seeds and prompts in each resample, (draws, F); the resamples of :func:`bootstrap`."""
+    seeds, prompts, _ = scores.shape
+    shares, seed_shares = _shares(seeds, prompts, draws, seed)
+    by_seed = np.tensordot(shares, scores, axes=(1, 1))  # (draws, seeds, F)
+    means: Array = np.einsum("ds,dsf->df", seed_shares, by_seed)
+    return means
+
+
+def bounds(draws: Array) -> tuple[Array, Array]:
+    """Ends of the 95 % intervals of resamples (draws, F), (F,) each."""
+    low, high = np.quantile(draws, [0.025, 0.975], axis=0)
+    return low, high
+
+
+def intervals(scores: Array, draws: int = 1000) -> list[Interval]:
+    """Means of ``scores`` (seeds, prompts, F) with their intervals, one per F."""
+    low, high = bounds(resampled(scores, draws))
+    return [Interval(*map(float, row)) for row in zip(scores.mean((0, 1)), low, high, strict=True)]
+
+
+@lru_cache(maxsize=16)
+def _shares(seeds: int, prompts: int, draws: int, seed: int) -> tuple[Array, Array]:
+    """The weight of each prompt (draws, prompts) and of each seed (draws, seeds) in each resample."""
+    rng = np.random.default_rng(seed)
+    prompt_shares = rng.multinomial(prompts, np.full(prompts, 1 / prompts), size=draws) / prompts
+    return prompt_shares, rng.multinomial(seeds, np.full(seeds, 1 / seeds), size=draws) / seeds
 
 
 def _with_seeds(front: ArrayLike) -> Array:
@@ -128,7 +151,7 @@ def _finite(values: ArrayLike, ndim: int) -> Array:
     if array.ndim != ndim or array.size == 0:
         raise ProtocolError(f"scores have shape {array.shape}.", f"Give a non-empty array of {ndim} axes.")
     if not np.all(np.isfinite(array)):
-        raise ProtocolError("scores are not finite: found NaN or infinity.", "Leave out what has no score.")
+        raise ProtocolError("scores contain NaN or infinity.", "Leave out rows without a score.")
     return array
 
 

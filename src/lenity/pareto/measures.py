@@ -1,4 +1,4 @@
-"""The figures by which fronts are compared, each with the direction that is better."""
+"""The metrics by which fronts are compared, each with its better direction."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Front:
-    """One method's policies, beside what all methods are measured against; standardised rewards.
+    """One method's policies, and the references shared by all methods; rewards are standardised.
 
     Args:
         points: mean rewards of the policy at each of the weights, (n, K).
         weights: (n, K).
         start: mean rewards of the reference policy, (K,).
         reference: reference point of the hypervolume, (K,).
-        union: reference front: the non-dominated points of everything compared, (m, K).
-        reached: best scalarised reward that any policy compared reaches at each of the weights, (n,).
+        union: reference front: the non-dominated points of all methods, (m, K).
+        reached: best scalarised reward of any method's policies at each of the weights, (n,).
     """
 
     points: Array
@@ -38,7 +38,7 @@ class Front:
 
 @dataclass(frozen=True)
 class Measure:
-    """A figure of a front; ``better`` is 1 where more is better, -1 where less is, 0 where neither."""
+    """A metric of a front; ``better`` is 1 where more is better, -1 where less is, 0 for neither."""
 
     name: str
     better: int
@@ -46,15 +46,15 @@ class Measure:
 
 
 def measures(objectives: Sequence[str]) -> list[Measure]:
-    """Every figure, in the order of tables.
+    """All metrics, in the order of tables.
 
     - scalarised value: mean over weights w of sum_k w_k r_k;
-    - hypervolume (eq. 30), IGD (eq. 31) and IGD+ against the union's front, maximum spread (eq. 32), of all points and of the
+    - hypervolume (eq. 30), IGD (eq. 31) and IGD+ to the reference front, maximum spread (eq. 32) of all points and of the
       non-dominated ones;
-    - compliance (eq. 33): mean cosine of w and the gain over the reference policy, of policies that moved;
-    - regret: largest shortfall, over the weights, of the set's best scalarised reward from the best that any policy reaches;
-    - non-dominated: how many of the set's distinct points no other of them dominates;
-    - rank correlation of w_k and r_k, an objective each; not defined where either never changes.
+    - compliance (eq. 33): mean cosine of w and the gain over the reference policy, over policies with a gain other than 0;
+    - regret: largest difference, over the weights, between the best scalarised reward of all methods' policies and that of this one's;
+    - non-dominated: number of distinct points of the method that none of its others dominates;
+    - rank correlation of w_k and r_k, one per objective; NaN where either is constant.
     """
     return [
         Measure("scalarised value", 1, lambda f: float((f.weights * f.points).sum(1).mean())),
@@ -71,20 +71,20 @@ def measures(objectives: Sequence[str]) -> list[Measure]:
 
 
 def fronts(points: Mapping[str, Array], weights: Array, start: Array, reference: Array) -> dict[str, Front]:
-    """A :class:`Front` a method from its mean rewards (n, K); all share the weights (n, K).
+    """One :class:`Front` per method, from its mean rewards (n, K); all share the weights (n, K).
 
     Raises:
-        ProtocolError: a set is empty, not finite, or not of the weights' shape.
+        ProtocolError: a method's points are empty, not finite, or not of the weights' shape.
     """
-    for method, found in points.items():
-        if found.shape != weights.shape:
+    for method, means in points.items():
+        if means.shape != weights.shape:
             raise ProtocolError(
-                f"points of {method} have shape {found.shape} and the weights {weights.shape}.",
+                f"points of {method} have shape {means.shape} and the weights {weights.shape}.",
                 "Give one point for each of the weights.",
             )
     together = np.concatenate(list(points.values()))
     union, reached = _front(together), _best(weights, together)
-    return {method: Front(found, weights, start, reference, union, reached) for method, found in points.items()}
+    return {method: Front(means, weights, start, reference, union, reached) for method, means in points.items()}
 
 
 def _front(points: Array) -> Array:
@@ -104,7 +104,7 @@ def _compliance(front: Front) -> float:
 
 
 def _correlation(k: int) -> Callable[[Front], float]:
-    """Spearman's, with mean ranks among ties."""
+    """Spearman's rank correlation of w_k and r_k; ties share their mean rank."""
 
     def value(front: Front) -> float:
         pair = np.stack([rankdata(front.weights[:, k]), rankdata(front.points[:, k])])

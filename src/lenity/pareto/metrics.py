@@ -1,4 +1,4 @@
-"""Measures of a set of reward vectors (arXiv 2604.05965, eqs. 30-33). Everything is maximised; moocore does the counting."""
+"""Metrics of a set of reward vectors (arXiv 2604.05965, eqs. 30-33), computed by moocore. All objectives are maximised."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def hypervolume(points: ArrayLike, reference: ArrayLike) -> float:
     """Volume dominated by ``points`` (n, K) above ``reference`` (K,), eq. 30.
 
     Raises:
-        ProtocolError: an empty set, a value that is not finite, or shapes that do not match.
+        ProtocolError: the set is empty, a value is not finite, or shapes do not match.
     """
     points = _set("points", points)
     return float(moocore.hypervolume(points, ref=_like(points, "reference", reference), maximise=True))
@@ -30,13 +30,13 @@ def igd(points: ArrayLike, front: ArrayLike) -> float:
 
 
 def igd_plus(points: ArrayLike, front: ArrayLike) -> float:
-    """As :func:`igd`, counting only the coordinates where ``points`` fall short of ``front``."""
+    """As :func:`igd`, with distances over only those coordinates where ``points`` fall short of ``front``."""
     points, front = _pair(points, front)
     return float(moocore.igd_plus(points, front, maximise=True))
 
 
 def maximum_spread(points: ArrayLike) -> float:
-    """Diagonal of the box around ``points`` (n, K), eq. 32, over the set as given."""
+    """Diagonal of the bounding box of ``points`` (n, K), dominated ones included, eq. 32."""
     points = _set("points", points)
     return float(np.sqrt(np.sum(np.ptp(points, axis=0) ** 2)))
 
@@ -44,8 +44,10 @@ def maximum_spread(points: ArrayLike) -> float:
 def preference_compliance(weights: ArrayLike, points: ArrayLike) -> Array:
     """Cosine of each weight vector and reward vector, (n, K) and (n, K) -> (n,), eq. 33 before the mean.
 
-    It depends on the origin: shift rewards by the reference policy's mean first. A zero vector has no
-    direction and raises ``ProtocolError``.
+    It depends on the origin: subtract the reference policy's mean from the rewards first.
+
+    Raises:
+        ProtocolError: a vector is zero and has no direction, or shapes do not match.
     """
     weights, points = _set("weights", weights), _set("points", points)
     if weights.shape != points.shape:
@@ -56,14 +58,14 @@ def preference_compliance(weights: ArrayLike, points: ArrayLike) -> Array:
     if np.any(norms == 0):
         raise ProtocolError(
             f"row {int(np.argmin(norms))} of weights or points is zero, which has no direction.",
-            "Leave the row out, or measure points from another origin.",
+            "Leave the row out, or subtract another origin from the points.",
         )
     cosine: Array = np.sum(weights * points, axis=1) / norms
     return cosine
 
 
 def nondominated(points: ArrayLike) -> NDArray[np.bool_]:
-    """Which of ``points`` (n, K) no other point dominates, bool (n,). Equal points are all kept."""
+    """Whether each of ``points`` (n, K) is dominated by no other, bool (n,). Equal points do not dominate each other."""
     result: NDArray[np.bool_] = np.asarray(
         moocore.is_nondominated(_set("points", points), maximise=True, keep_weakly=True), dtype=bool
     )

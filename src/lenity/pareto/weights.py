@@ -12,16 +12,14 @@ from lenity.config.suggest import did_you_mean
 from lenity.errors import ConfigError
 
 Point = Mapping[str, float]
-WORDS = "corners, centre, lattice:N (multiples of 1/N), riesz:N (N even directions)"
+WORDS = "corners, centre, lattice:N (multiples of 1/N), riesz:N (N evenly spread points)"
 SUM_TOLERANCE = 1e-6
-MOST = 1000  # of one word; each is a run
-RIESZ_STEPS = (
-    10_000  # weights of generated directions are multiples of its inverse, so that their names say all of them
-)
+MOST = 1000  # points of one word; each is a run
+RIESZ_STEPS = 10_000  # generated weights are multiples of 1 / RIESZ_STEPS, so that names can hold all their digits
 
 
 def corners(names: Sequence[str]) -> list[dict[str, float]]:
-    """All weight on one objective, for each.
+    """One point per objective, with all weight on it.
 
     >>> corners(["a", "b"])
     [{'a': 1.0, 'b': 0.0}, {'a': 0.0, 'b': 1.0}]
@@ -30,13 +28,13 @@ def corners(names: Sequence[str]) -> list[dict[str, float]]:
 
 
 def centre(names: Sequence[str], among: Sequence[str] | None = None) -> dict[str, float]:
-    """Equal weights on ``among`` (default: all of ``names``), 0 on the rest."""
+    """The point with equal weights on ``among`` (default: all of ``names``) and 0 on the others."""
     among = list(names) if among is None else list(among)
     return {name: 1 / len(among) if name in among else 0.0 for name in names}
 
 
 def lattice(names: Sequence[str], steps: int) -> list[dict[str, float]]:
-    """Every point whose weights are multiples of 1 / ``steps``.
+    """All points whose weights are multiples of 1 / ``steps``.
 
     >>> lattice(["a", "b"], 2)
     [{'a': 1.0, 'b': 0.0}, {'a': 0.5, 'b': 0.5}, {'a': 0.0, 'b': 1.0}]
@@ -49,7 +47,7 @@ def riesz(names: Sequence[str], count: int) -> list[dict[str, float]]:
     """``count`` points of least Riesz energy, spread evenly for any K (Blank et al. 2021, IEEE TEVC 25(1)).
 
     Raises:
-        ConfigError: pymoo is missing, or cannot place as many.
+        ConfigError: pymoo is not installed, or ``count`` is below the number of objectives.
     """
     try:
         from pymoo.util.ref_dirs import get_reference_directions
@@ -59,7 +57,7 @@ def riesz(names: Sequence[str], count: int) -> list[dict[str, float]]:
         ) from error
     if count < len(names) or len(names) < 2:
         raise ConfigError(
-            f"points 'riesz:{count}' are too few for {len(names)} objectives, whose corners are among them.",
+            f"points 'riesz:{count}' are too few for {len(names)} objectives: the corners are among them.",
             f"Use riesz:{max(2, len(names))} or more.",
         )
     directions = get_reference_directions("energy", len(names), count, seed=1)
@@ -67,7 +65,7 @@ def riesz(names: Sequence[str], count: int) -> list[dict[str, float]]:
 
 
 def usual(names: Sequence[str]) -> list[str]:
-    """The words for the grid that is swept unless the user names one.
+    """The default points of a sweep, as words.
 
     >>> usual(["a", "b"]), usual(["a", "b", "c"])
     (['lattice:10'], ['lattice:3'])
@@ -78,36 +76,38 @@ def usual(names: Sequence[str]) -> list[str]:
 def points(
     names: Sequence[str], which: Sequence[str | Point | Sequence[float]] | None = None
 ) -> list[dict[str, float]]:
-    """Distinct points called ``corners``, ``centre``, ``lattice:N`` or ``riesz:N``, centres of some objectives written ``a+b``, or listed weights.
+    """The distinct points that ``which`` names: ``corners``, ``centre``, ``lattice:N``, ``riesz:N``, the centre ``a+b`` of some, or weights.
 
     Args:
         names: the objectives.
         which: words, and weights by name or in the order of ``names``; default: :func:`usual`.
 
     Raises:
-        ConfigError: none of these, or weights that are negative or do not sum to 1 within 1e-6.
+        ConfigError: an unknown word, or weights that are negative or do not sum to 1 within 1e-6.
     """
-    found: list[dict[str, float]] = []
+    distinct: list[dict[str, float]] = []
     for point in usual(names) if which is None else which:
-        found += [new for new in _named(names, point) if not any(_same(new, old) for old in found)]
-    return found
+        distinct += [new for new in _named(names, point) if not any(_same(new, old) for old in distinct)]
+    return distinct
 
 
 def label(weights: Point, digits: int = 4) -> str:
-    """A folder name such as ``helpful0.5_harmless0.5``; zeros are left out."""
+    """A folder name such as ``helpful0.5_harmless0.5``, without objectives of weight 0."""
     return "_".join(f"{name}{weight:.{digits}g}" for name, weight in weights.items() if weight > 0)
 
 
-def labels(found: Sequence[Point]) -> list[str]:
-    """A name for each point, all different: with more digits where four would give two points one name.
+def labels(distinct: Sequence[Point]) -> list[str]:
+    """One unique name per point, with more than four digits where names would be equal.
 
     >>> labels([{"a": 0.5, "b": 0.5}, {"a": 0.33333, "b": 0.66667}, {"a": 1 / 3, "b": 2 / 3}])
     ['a0.5_b0.5', 'a0.33333_b0.66667', 'a0.333333_b0.666667']
     """
-    names = [label(point) for point in found]
+    names = [label(point) for point in distinct]
     for digits in range(5, 18):
-        taken = Counter(names)
-        names = [label(point, digits) if taken[name] > 1 else name for name, point in zip(names, found, strict=True)]
+        counts = Counter(names)
+        names = [
+            label(point, digits) if counts[name] > 1 else name for name, point in zip(names, distinct, strict=True)
+        ]
     return names
 
 
@@ -126,7 +126,7 @@ def _named(names: Sequence[str], point: str | Point | Sequence[float]) -> list[d
         return [centre(names, point.split("+"))]
     hint = did_you_mean(word, ["corners", "centre", "lattice", "riesz", *names])
     raise ConfigError(
-        f"points '{point}' is not known.", f"{hint} Use {WORDS}, or objectives joined by '+' of {list(names)}.".strip()
+        f"points '{point}' is not known.", f"{hint} Use {WORDS}, or some of {list(names)} joined by '+'.".strip()
     )
 
 
@@ -141,7 +141,7 @@ def _in_order(names: Sequence[str], point: Sequence[float]) -> Point:
     if len(point) != len(names):
         raise ConfigError(
             f"points {list(point)} has {len(point)} weights for {len(names)} objectives.",
-            f"Give one of each of {list(names)}.",
+            f"Give one weight for each of {list(names)}.",
         )
     return dict(zip(names, point, strict=True))
 
@@ -165,7 +165,7 @@ def _same(first: Point, second: Point) -> bool:
 
 
 def _rounded(row: Sequence[float]) -> list[float]:
-    """Multiples of 1 / ``RIESZ_STEPS`` that sum to 1, each next to its share of ``row``."""
+    """Multiples of 1 / ``RIESZ_STEPS`` that sum to 1, each within one step of its share of ``row``."""
     exact = [share * RIESZ_STEPS / math.fsum(row) for share in row]
     parts = [math.floor(share) for share in exact]
     missing = RIESZ_STEPS - sum(parts)

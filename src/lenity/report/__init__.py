@@ -1,1 +1,1 @@
-"""Pages and tables from run folders."""
+"""Reports from run folders: comparisons of methods as a page, Markdown and tables."""

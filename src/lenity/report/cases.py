@@ -1,4 +1,4 @@
-"""Which prompts and responses the page shows, by rule, and how much of them."""
+"""The prompts and responses that the page shows, chosen by fixed rules and cut to fit."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ if TYPE_CHECKING:
     from markupsafe import Markup
 
 Array = NDArray[np.float64]
-TEXTS = 1_500_000  # bytes of all texts in a page, for a page that opens quickly
-# prompts in the panel of a point, and characters of a response: the first at which the texts stay within that
+TEXTS = 1_500_000  # bytes of all texts in a page, so that it opens quickly
+# prompts in the panel of a policy, and characters of a response: the first pair with which the texts fit is used
 SIZES = (
     *((8, length) for length in (1500, 1000, 700, 450, 300, 200)), (4, 200), (2, 200), (2, 100), (1, 50), (1, 20)
 )  # fmt: skip
 LONGEST = 1500  # characters of a prompt
-WIDEST = 9  # weightings of one method beside each other
+WIDEST = 9  # weightings of one method side by side
 RULES = {
-    "methods": "where the methods' mean scores differ most, the next most, and one where they differ as much as usual",
-    "weights": "where this method's mean scores over the weights differ most, and one where they differ as much as usual",
+    "methods": "where the methods' mean scores differ most, second most, and by the median",
+    "weights": "where this method's mean scores at its weights differ most, and by the median",
 }
 
 
 @dataclass(frozen=True)
 class Case:
-    """Prompts by place, and the runs whose responses stand beside each other."""
+    """Positions of prompts, and of the runs whose responses are shown side by side."""
 
     label: str
     prompts: list[int]
@@ -42,7 +42,7 @@ class Case:
 
 
 def across_methods(evidence: Evidence, scores: Scores) -> Case | None:
-    """Each method at the most even weights that they share."""
+    """The case of all methods at the most even weights that they share; None without a comparison."""
     comparison = evidence.main
     if not comparison.methods:
         return None
@@ -56,42 +56,42 @@ def across_methods(evidence: Evidence, scores: Scores) -> Case | None:
 
 
 def across_weights(evidence: Evidence, scores: Scores) -> list[Case]:
-    """Each method that has several weightings, at some of them by the weight of the first objective."""
+    """One case per method with several weightings, at some of these, in order of the first objective's weight."""
     first, name = _first_seed(evidence), next(iter(evidence.runs[0].weights))
-    found = []
+    cases = []
     for method in dict.fromkeys(run.method for run in evidence.runs):
         runs = sorted(
             (place for (own, _), place in first.items() if own == method), key=lambda place: -evidence.runs[place].weights[name]
         )  # fmt: skip
         runs = [runs[place] for place in thinned(len(runs), WIDEST)]
         if len(runs) > 1:
-            found.append(Case(method, differing(_means(evidence, scores, runs), most=1), runs))
-    return found
+            cases.append(Case(method, differing(_means(evidence, scores, runs), most=1), runs))
+    return cases
 
 
 def differing(means: Array, most: int) -> list[int]:
-    """Places of the ``most`` prompts at which rows of (rows, prompts) are furthest apart, then one of median distance.
+    """Positions of the ``most`` prompts at which the rows of ``means`` (rows, prompts) differ most, then one with the median difference.
 
     >>> differing(np.array([[0.0, 0.0, 0.0], [1.0, 9.0, 3.0]]), most=1)
     [1, 2]
     """
     apart = np.ptp(means, axis=0)
-    known = np.flatnonzero(np.isfinite(apart))
-    order = known[np.argsort(-apart[known], kind="stable")]
+    finite = np.flatnonzero(np.isfinite(apart))
+    order = finite[np.argsort(-apart[finite], kind="stable")]
     return list(dict.fromkeys([*order[:most].tolist(), *order[len(order) // 2 :][:1].tolist()]))
 
 
 def fitting(evidence: Evidence, scores: Scores, cases: Sequence[Case], room: int) -> Markup:
-    """JSON of :func:`texts` in the largest of ``SIZES`` that takes at most ``room`` and ``TEXTS`` bytes, else in the smallest."""
+    """The JSON of :func:`texts` in the largest of ``SIZES`` with at most ``room`` and ``TEXTS`` bytes, else in the smallest."""
     for count, length in SIZES:
-        found = as_json(texts(evidence, scores, cases, count, length))
-        if len(found.encode()) <= min(room, TEXTS):
+        data = as_json(texts(evidence, scores, cases, count, length))
+        if len(data.encode()) <= min(room, TEXTS):
             break
-    return found
+    return data
 
 
 def texts(evidence: Evidence, scores: Scores, cases: Sequence[Case], count: int, length: int) -> dict[str, Any]:
-    """All that the page's panels show: prompts, and for every run its responses and scores at ``count`` prompts and those of cases."""
+    """The texts of the page: prompts, and per run the responses and scores at ``count`` prompts and at those of its cases."""
     panel = thinned(len(scores.prompts), count)
     wanted = {place: set(panel) for place in range(len(evidence.runs))}
     for case in cases:
@@ -118,7 +118,7 @@ def texts(evidence: Evidence, scores: Scores, cases: Sequence[Case], count: int,
 
 
 def points(evidence: Evidence) -> list[dict[str, Any]]:
-    """Every policy, by method and weights, and its runs."""
+    """Every policy, by method and weights, with the positions and seeds of its runs."""
     return [
         {"method": method, "weights": weights_text(evidence.runs[places[0]].weights), "runs": places, "seeds": [evidence.runs[place].seed for place in places]}
         for (method, _), places in grouped(evidence).items()
@@ -134,8 +134,8 @@ def _first_seed(evidence: Evidence) -> dict[tuple[str, tuple[tuple[str, float], 
 
 def _means(evidence: Evidence, scores: Scores, runs: Sequence[int]) -> Array:
     """Mean standardised score over the objectives, (runs, prompts)."""
-    found: Array = scores.stack(runs, list(evidence.main.view.columns.values()), "standardised").mean(-1)
-    return found
+    means: Array = scores.stack(runs, list(evidence.main.view.columns.values()), "standardised").mean(-1)
+    return means
 
 
 def _cut(text: str, most: int) -> str:

@@ -1,4 +1,4 @@
-"""Reads a run or sweep folder; nothing here draws."""
+"""The evaluated runs in run and sweep folders, and the views in which they are scored."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ Array = NDArray[np.float64]
 class Run:
     """One evaluated run.
 
-    ``method`` is the name that it is compared under and ``differs`` the settings in which it differs from others of its label or
-    method; ``made_for`` names the methods that it was made for where it was not asked for itself, which is a guess where it is not
-    ``recorded``.
+    ``method`` is the name under which it is compared, ``differs`` the settings in which it differs from other runs of its label or
+    method. ``made_for`` names the methods that need the run, where the sweep did not ask for the run itself; ``recorded`` is False
+    where this is inferred and not in the sweep's record.
     """
 
     path: Path
@@ -49,12 +49,12 @@ class Run:
     differs: str = ""
     made_for: tuple[str, ...] = ()
     recorded: bool = True
-    iteration: int | None = None  # of the checkpoint that was evaluated; None where the run was finished
-    checkpoint: Path | None = None  # where its evaluation is, if it is not in the run's own folder
+    iteration: int | None = None  # of the evaluated checkpoint; None for a finished run
+    checkpoint: Path | None = None  # folder of the evaluation, where that is not the run's own
 
     @property
     def name(self) -> str:
-        """Method and weights, for headings."""
+        """Method and weights, as a heading."""
         return f"{self.method} · {label(self.weights).replace('_', ' ')}"
 
     @property
@@ -64,17 +64,17 @@ class Run:
 
     @cached_property
     def columns(self) -> set[str]:
-        """Names of all that scored its responses."""
+        """Names of the rewards, and judge's objectives, that scored its responses."""
         return set(self.frame["objective"])
 
     @property
     def held_out(self) -> dict[str, str | None]:
-        """The trained objective that each held-out reward measures, where it says so."""
+        """The trained objective that each held-out reward measures, None where its settings name none."""
         settings = self.config.get("held_out_rewards") or {}
         return {str(name): spec.get("measures") for name, spec in settings.items()}
 
     def scores(self, columns: Sequence[str], policy: str = "aligned", column: str = "standardised") -> Array:
-        """(prompts, K) in the order of prompt ids."""
+        """The scores of ``policy``, (prompts, K), in the order of prompt ids."""
         key = (*columns, policy, column)
         if key not in self._scores:
             self._scores[key] = paired(self.frame, policy, list(columns), column)[1]
@@ -82,13 +82,13 @@ class Run:
 
     @cached_property
     def _scores(self) -> dict[tuple[str, ...], Array]:
-        """What was asked for before; pairs of methods ask again and again."""
+        """Cache of :meth:`scores`, which every pair of methods reads again."""
         return {}
 
 
 @dataclass(frozen=True)
 class View:
-    """One way to score the same responses; ``columns`` names, for each objective, the reward in the rows."""
+    """One way to score the same responses; ``columns`` maps each objective to the reward that scores it."""
 
     name: str
     columns: dict[str, str]
@@ -96,7 +96,7 @@ class View:
 
 @dataclass(frozen=True)
 class Best:
-    """The exact best front, raw scores, and the optimum at each of ``weights``; known in the toy world alone."""
+    """The exact best front (m, K) in raw scores and the optimum at each of ``weights`` (n, K); known only in the toy world."""
 
     objectives: list[str]
     weights: list[dict[str, float]]
@@ -105,28 +105,30 @@ class Best:
 
 
 def read_runs(*folders: str | Path) -> list[Run]:
-    """The runs of :func:`read_all` that were asked for; all where none was."""
-    found = read_all(*folders)
-    return [run for run in found if not run.made_for] or found
+    """The runs of :func:`read_all` that the sweeps asked for; all of them where they asked for none."""
+    runs = read_all(*folders)
+    return [run for run in runs if not run.made_for] or runs
 
 
 def read_all(*folders: str | Path) -> list[Run]:
-    """The evaluated runs in ``folders``, each of which is one itself or holds them at any depth; with the judge's scores, where there are.
+    """The evaluated runs at or below ``folders``, with the judge's scores, where there are any.
 
-    A folder that is a run counts as asked for. Weights that are the same but for rounding are one. The only run of
-    a method that the weights do not enter stands at all weights.
+    A run named as a folder counts as asked for. Weights that are equal up to rounding count as equal. The only run of a method
+    whose training does not depend on the weights is repeated at all weights.
 
     Raises:
-        CheckpointError: a folder has none, or two are of one name, weights and seed.
+        CheckpointError: a folder has no evaluated run, or two runs have the same name, weights and seed.
     """
-    found: dict[Path, Run] = {}
+    by_place: dict[Path, Run] = {}
     judged = judge.scores(list(map(Path, folders)))
-    for folder in sorted(map(Path, folders), key=lambda folder: not _evaluated(folder)):  # as a run of its own first
+    for folder in sorted(
+        map(Path, folders), key=lambda folder: not _evaluated(folder)
+    ):  # runs named themselves come first
         for run in _read_folder(folder, judged):
-            found.setdefault(run.place.resolve(), run)
+            by_place.setdefault(run.place.resolve(), run)
     order = {Path(folder).resolve(): i for i, folder in enumerate(folders)}
     runs = sorted(
-        found.values(),
+        by_place.values(),
         key=lambda run: min(
             order.get(part, len(order)) for part in (run.place.resolve(), *run.place.resolve().parents)
         ),
@@ -137,17 +139,17 @@ def read_all(*folders: str | Path) -> list[Run]:
 
 
 def _read_folder(folder: Path, judged: pd.DataFrame | None) -> list[Run]:
-    """In the order of the plans of the sweeps in it."""
+    """The runs in ``folder``, in the order of the plans of its sweeps."""
     where = dict(evaluated(folder))
     sweeps: dict[Path | None, list[Path]] = {}
     for run in where:
         sweeps.setdefault(records.sweep_of(run, folder), []).append(run)
-    found = []
+    result = []
     for sweep, runs in sweeps.items():
         known = records.entries(sweep) if sweep else {}
         helpers, order = records.made_for(runs, known) if sweep else {}, {run: i for i, run in enumerate(known)}
         runs.sort(key=lambda run: order.get(run.absolute().parts[-2:], len(order)))
-        found += [
+        result += [
             replace(
                 _read(run, where[run], judged),
                 made_for=helpers.get(run, ()),
@@ -155,7 +157,7 @@ def _read_folder(folder: Path, judged: pd.DataFrame | None) -> list[Run]:
             )
             for run in runs
         ]
-    return found
+    return result
 
 
 def _evaluated(folder: Path) -> bool:
@@ -163,7 +165,7 @@ def _evaluated(folder: Path) -> bool:
 
 
 def _named(runs: Sequence[Run]) -> list[Run]:
-    """With the names that tell their settings apart."""
+    """``runs`` with names that show the settings in which they differ."""
     settings = [labels.settings(run.config, run.path) for run in runs]
     titles, details = labels.names([run.method for run in runs], settings)
     return [
@@ -172,14 +174,14 @@ def _named(runs: Sequence[Run]) -> list[Run]:
 
 
 def _refuse_twins(runs: Sequence[Run]) -> None:
-    """A run that is there twice would count twice."""
+    """Raise where two runs have the same name, weights and seed."""
     known: dict[tuple[str, places.Place], Path] = {}
     for run in runs:
         other = known.setdefault((run.method, places.place(run)), run.path)
         if other != run.path:
             raise CheckpointError(
                 f"'{other}' and '{run.path}' are both {run.name} with seed {run.seed}.",
-                "Move one of them out of the folder, or name the other runs alone; their settings are the same.",
+                "Move one of them out of the folder, or name only the runs to compare; the two have equal settings.",
             )
 
 
@@ -202,7 +204,7 @@ def _read(run: Path, place: Path, judged: pd.DataFrame | None) -> Run:
 
 
 def views(runs: Sequence[Run]) -> list[View]:
-    """The trained rewards; the held-out rewards that measure each objective; the judge: those that all runs have."""
+    """The views that all runs have: trained rewards, held-out rewards with one per objective, judge."""
     trained = list(runs[0].weights)
     held_out = {of: name for name, of in runs[0].held_out.items() if of}
     candidates = [
@@ -215,12 +217,11 @@ def views(runs: Sequence[Run]) -> list[View]:
 
 
 def measuring(runs: Sequence[Run]) -> dict[str, str]:
-    """The trained objective that each held-out reward and the judge score, of those that all runs have; in a view or not."""
+    """The trained objective that each held-out reward or judge column measures, of those that all runs have."""
     trained, known = list(runs[0].weights), _common(runs)
-    found = {name: of for name, of in runs[0].held_out.items() if of in trained} | {
-        JUDGE + name: name for name in trained
-    }
-    return {column: of for column, of in found.items() if column in known}
+    measured = {name: of for name, of in runs[0].held_out.items() if of in trained}
+    measured |= {JUDGE + name: name for name in trained}
+    return {column: of for column, of in measured.items() if column in known}
 
 
 def _common(runs: Sequence[Run]) -> set[str]:
@@ -228,10 +229,10 @@ def _common(runs: Sequence[Run]) -> set[str]:
 
 
 def read_best(folder: str | Path) -> Best | None:
-    """``best_front.json`` of ``folder``, where there is one.
+    """The front in ``best_front.json`` of ``folder``; None without that file.
 
     Raises:
-        CheckpointError: it does not say at which weights.
+        CheckpointError: the file lacks the weights.
     """
     file = Path(folder) / "best_front.json"
     if not file.is_file():
@@ -239,7 +240,7 @@ def read_best(folder: str | Path) -> Best | None:
     data = json.loads(file.read_text(encoding="utf-8"))
     if "weights" not in data:
         raise CheckpointError(
-            f"'{file}' has no field weights, so its optima cannot be told apart.",
+            f"'{file}' has no field weights, so the weights of its optima are unknown.",
             f"Write it again with `python -m lenity.toy.known_front {folder}`.",
         )
     at_weights, front = (np.array(data[name], dtype=float) for name in ("at_weights", "front"))
@@ -247,7 +248,7 @@ def read_best(folder: str | Path) -> Best | None:
 
 
 def shown(runs: Sequence[Run], most: int = 12) -> list[Run]:
-    """The runs whose curves are drawn: all, or where they are many, of the first seed each method's run at the most even weights."""
+    """The runs whose curves are drawn: all if at most ``most``, else each method's first seed at its most even weights."""
     if len(runs) <= most:
         return list(runs)
     first = min(run.seed for run in runs)

@@ -1,4 +1,4 @@
-"""What the trainings behind a method's front took."""
+"""The cost of the trainings behind a method's front."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from lenity.runs.folder import RunFolder
 
 @dataclass(frozen=True)
 class Cost:
-    """What a method's runs took, one seed; ``runs`` trained, each leaves an adapter."""
+    """The cost of a method's runs per seed; ``runs`` is the number of trainings, each of which stores one adapter."""
 
     runs: float
     tokens: float
@@ -24,21 +24,21 @@ class Cost:
 
 
 def cost(runs: Sequence[Run]) -> Cost:
-    """Of the trainings behind ``runs``, each counted once, divided by the number of seeds.
+    """The cost of the trainings behind ``runs``, each counted once, divided by the number of seeds.
 
-    What a run was made from is looked for beside it first, so that a folder can be read from anywhere.
+    The runs that a run was built from are looked for next to it first, so that moved folders can be read.
     """
     trainings: dict[Path, list[dict[str, Any]]] = {}
     for run in runs:
         for source in [run.path] if run.metrics else _sources(run):
             if source.resolve() not in trainings:
                 trainings[source.resolve()] = RunFolder(source).metrics()
-    rows = [row for found in trainings.values() for row in found]
-    found = {field.name: sum(float(row.get(field.name, 0)) for row in rows) for field in fields(Cost)[1:-1]}
+    rows = [row for metrics in trainings.values() for row in metrics]
+    totals = {field.name: sum(float(row.get(field.name, 0)) for row in rows) for field in fields(Cost)[1:-1]}
     seconds = sum(sum(row.get("seconds", {}).values()) for row in rows)
     seeds = len({run.seed for run in runs})
     return Cost(
-        **{name: total / seeds for name, total in found.items()}, runs=len(trainings) / seeds, seconds=seconds / seeds
+        **{name: total / seeds for name, total in totals.items()}, runs=len(trainings) / seeds, seconds=seconds / seeds
     )
 
 

@@ -1,9 +1,10 @@
-"""Signs of what a report leaves out: runs, methods, weights, seeds, prompts, and scores that are in no view."""
+"""Warnings about what a report leaves out: runs, methods, weights, seeds, prompts, and scores that are in no view."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from lenity.config.suggest import command
 from lenity.evaluation.places import of_iteration
@@ -13,12 +14,22 @@ from lenity.report.comparison import Comparison, Pair
 from lenity.report.evidence import Evidence
 from lenity.report.judge import JUDGE, JUDGED
 from lenity.report.panels.base import weights_text
-from lenity.report.signs import MOST_NAMED, Sign
 from lenity.report.tables import count, listed
+
+MOST_NAMED = 4  # names in one warning
+
+
+@dataclass(frozen=True)
+class Sign:
+    """One warning: what was observed, where, and what to do about it."""
+
+    what: str
+    where: str
+    advice: str
 
 
 def left_out(evidence: Evidence) -> list[Sign]:
-    """All of them."""
+    """The warnings about everything that is left out."""
     return [
         *_failed(evidence), *_unfinished(evidence), *_uncompared(evidence), *_alone(evidence), *_unpaired(evidence), *_guessed(evidence),
         *_one_label(evidence), *_rounded(evidence), *_unjudged(evidence), *_unshown(evidence),
@@ -27,25 +38,25 @@ def left_out(evidence: Evidence) -> list[Sign]:
 
 
 def _failed(evidence: Evidence) -> list[Sign]:
-    """Runs of the sweep that ended with an error, and so may be missing."""
+    """A warning about runs of the sweep that ended with an error."""
     failures = records.failures(evidence.read)
     if not failures:
         return []
-    told = [f"{run} ({error})" for run, error in failures.items()]
-    look = "Comparisons are over what is left; the same `lenity sweep` command runs them again."
-    return [Sign(f"{count(len(told), 'run')} failed", _named(told), look)]
+    names = [f"{run} ({error})" for run, error in failures.items()]
+    advice = "The other runs are compared; the same `lenity sweep` command runs the failed ones again."
+    return [Sign(f"{count(len(names), 'run')} failed", _named(names), advice)]
 
 
 def _unfinished(evidence: Evidence) -> list[Sign]:
-    """Runs that have begun and were not evaluated, other than those that failed."""
+    """A warning about runs that have started, have not failed and are not evaluated."""
     failed = records.failures(evidence.read)
     names = [name for name in records.unfinished(evidence.read) if name not in failed]
-    look = "Finish and evaluate them, by the same `lenity sweep` command or with `lenity train --resume` and `lenity evaluate`."
-    return [Sign(f"{count(len(names), 'run')} not evaluated", _named(names), look)] if names else []
+    advice = "Finish and evaluate them with the same `lenity sweep` command, or with `lenity train --resume` and `lenity evaluate`."
+    return [Sign(f"{count(len(names), 'run')} not evaluated", _named(names), advice)] if names else []
 
 
 def _uncompared(evidence: Evidence) -> list[Sign]:
-    """Weights and seeds that some compared method lacks, the same in all views."""
+    """A warning about weights and seeds that a compared method lacks."""
     comparison = evidence.main
     compared = {one.method for one in comparison.methods}
     runs = [run for run in evidence.runs if run.method in compared]
@@ -57,28 +68,28 @@ def _uncompared(evidence: Evidence) -> list[Sign]:
         )
         if kept < known
     ]
-    look = "Some method has no run at the others: the table of weights and seeds says which; sweep all methods over the same."
-    return [Sign("Not all weights and seeds are compared", f"{' and '.join(parts)} are", look)] if parts else []
+    advice = "A method has no run at the others: the table of weights and seeds shows which. Sweep all methods over the same weights and seeds."
+    return [Sign("Not all weights and seeds are compared", f"{' and '.join(parts)} are", advice)] if parts else []
 
 
 def _alone(evidence: Evidence) -> list[Sign]:
-    """Methods that are compared with none."""
+    """A warning about methods that are compared with no other."""
     compared = {one.method for one in evidence.main.everyone}
     left = [method for method in dict.fromkeys(run.method for run in evidence.runs) if method not in compared]
-    look = "They share no weights and seeds with another method; their points are drawn, but no figure is given."
-    return [Sign("Methods are left out of the comparison", listed(left), look)] if left else []
+    advice = "They share no weights and seeds with another method: their points are drawn, but they have no metrics."
+    return [Sign("Methods are left out of the comparison", listed(left), advice)] if left else []
 
 
 def _unpaired(evidence: Evidence) -> list[Sign]:
-    """Runs of compared methods that enter no figure, as no other method has their weights and seed, or seeds are incomplete there."""
+    """A warning about runs of compared methods at weights and seeds that are not compared."""
     main = evidence.main
     every: list[Comparison | Pair] = [*main.all, *main.pairs]
     used = {
         (method, json.dumps(weights, sort_keys=True), seed)
-        for found in every
-        for method in _names(found)
-        for weights in found.weights
-        for seed in found.seeds
+        for part in every
+        for method in _names(part)
+        for weights in part.weights
+        for seed in part.seeds
     }
     compared = {method for method, _, _ in used}
     names = [
@@ -86,26 +97,24 @@ def _unpaired(evidence: Evidence) -> list[Sign]:
         for run in evidence.runs
         if run.method in compared and (run.method, *places.place(run)) not in used
     ]
-    look = "No other method has a run there, or not with all seeds: they are drawn and in the table of rewards, but enter no other figure."
-    return [Sign(f"{count(len(names), 'run')} in no comparison", _named(names), look)] if names else []
+    advice = "No other method has a run there, or not with all seeds: they are drawn and in the table of rewards, but enter no metric."
+    return [Sign(f"{count(len(names), 'run')} in no comparison", _named(names), advice)] if names else []
 
 
-def _names(found: Comparison | Pair) -> list[str]:
-    return [found.method, found.baseline] if isinstance(found, Pair) else [one.method for one in found.methods]
+def _names(part: Comparison | Pair) -> list[str]:
+    return [part.method, part.baseline] if isinstance(part, Pair) else [one.method for one in part.methods]
 
 
 def _guessed(evidence: Evidence) -> list[Sign]:
-    """Runs that count as made for others although no record says so."""
+    """A warning about runs that are inferred to be made for other methods."""
     guessed = [run for run in evidence.helpers if not run.recorded]
     names = list(dict.fromkeys(f"{run.method}, for {', '.join(run.made_for)}" for run in guessed))
-    look = (
-        "The sweep's record does not say whether they were asked for; name the run folders themselves to compare them."
-    )
-    return [Sign("Runs count as made for other methods alone", _named(names), look)] if names else []
+    advice = "The sweep's record does not say whether they were asked for; name their folders to compare them."
+    return [Sign("Runs are taken to be made for other methods only", _named(names), advice)] if names else []
 
 
 def _one_label(evidence: Evidence) -> list[Sign]:
-    """Labels that were given to runs of several settings."""
+    """A warning about labels shared by runs with different settings."""
     settings: dict[str, dict[str, None]] = {}
     for run in evidence.runs:
         method = run.config.get("method")
@@ -113,59 +122,59 @@ def _one_label(evidence: Evidence) -> list[Sign]:
         if label and run.method != label + of_iteration(run.iteration, run.config["iterations"]):
             settings.setdefault(str(label), {})[run.method] = None
     names = [f"{label}: {'; '.join(methods)}" for label, methods in settings.items()]
-    look = "Runs of one label differ in settings, which their names say here; give them labels of their own (method.label)."
-    return [Sign("One label stands for several settings", _named(names), look)] if names else []
+    advice = "Runs with the same label differ in settings, which are added to their names; give them different labels (method.label)."
+    return [Sign("One label has several settings", _named(names), advice)] if names else []
 
 
 def _rounded(evidence: Evidence) -> list[Sign]:
-    """Weights that were taken for others."""
+    """A warning about weights that are replaced by others, equal up to rounding."""
     pairs = []
     for run in evidence.runs:
         own = json.loads(run.frame["weights"].iloc[0])
         if 1e-9 < max(abs(own[name] - weight) for name, weight in run.weights.items()) < 1e-3:
             exact = ", ".join(f"{name} {weight:.6g}" for name, weight in own.items() if weight)
             pairs.append(f"{run.method} {exact} as {', '.join(f'{n} {w:.6g}' for n, w in run.weights.items() if w)}")
-    look = "They are the same to four decimals, and no method has both."
+    advice = "They are equal to four decimals, and no method has both."
     return (
-        [Sign("Weights that differ by rounding are taken as one", _named(list(dict.fromkeys(pairs))), look)]
+        [Sign("Weights that differ by rounding are treated as equal", _named(list(dict.fromkeys(pairs))), advice)]
         if pairs
         else []
     )
 
 
 def _unjudged(evidence: Evidence) -> list[Sign]:
-    """Runs that are newer than the judge's scores, and objectives that it was not asked about."""
+    """A warning about runs newer than the judge's scores, or objectives that it was not asked about."""
     judged = [folder for folder in evidence.read if (folder / JUDGED).is_file()]
     if not judged:
         return []
     if judge.scores(judged) is None:
-        look = "Scores of two judges, or of one asked twice, do not compare: judge the runs in one folder."
+        advice = "Scores of two judges, or of one asked twice, cannot be compared: judge the runs in one folder."
         return [
-            Sign("The judge's scores are left out", f"{_named(list(map(str, judged)))} were judged differently", look)
+            Sign("The judge's scores are left out", f"{_named(list(map(str, judged)))} were judged differently", advice)
         ]
     runs, trained = evidence.runs, list(evidence.runs[0].weights)
     rated = [run.columns & {JUDGE + name for name in trained} for run in runs]
     missing = [run.name for run, columns in zip(runs, rated, strict=True) if not columns]
     if missing:
         what = f"{len(missing)} run{'s are' if len(missing) > 1 else ' is'} not judged"
-        look = f"The judge's view is left out; run `{command('judge', *evidence.read)}` again: only new responses are asked about."
-        return [Sign(what, _named(list(dict.fromkeys(missing))), look)]
+        advice = f"The judge's view is left out; run `{command('judge', *evidence.read)}` again: only new responses are asked about."
+        return [Sign(what, _named(list(dict.fromkeys(missing))), advice)]
     objectives = [name for name in trained if not all(JUDGE + name in columns for columns in rated)]
     if objectives:
-        look = "The judge's view is left out, but hacking is looked for in what it rated; name all with --objectives, with --rubrics where there is none."
-        return [Sign("The judge did not rate every objective", f"no score of {', '.join(objectives)}", look)]
+        advice = "The judge's view is left out, but its scores are used to detect reward hacking. Name all objectives with --objectives; --rubrics adds rubrics."
+        return [Sign("The judge did not rate every objective", f"no score of {', '.join(objectives)}", advice)]
     return []
 
 
 def _unshown(evidence: Evidence) -> list[Sign]:
-    """Held-out rewards whose scores are in no view, each with the reason."""
+    """A warning about held-out rewards that are in no view, with the reasons."""
     shown = {column for one in evidence.comparisons for column in one.view.columns.values()}
     names = dict.fromkeys(name for run in evidence.runs for name in run.held_out if name not in shown)
     reasons = [f"{name} ({_why(name, evidence.runs)})" for name in names]
     if not reasons:
         return []
-    look = "Set held_out_rewards.NAME.measures to the trained objective that a reward scores; the view needs one for each objective in every run."
-    return [Sign("Held-out rewards are in no view", "; ".join(reasons), look)]
+    advice = "Set held_out_rewards.NAME.measures to the trained objective that the reward measures; the view needs one per objective in every run."
+    return [Sign("Held-out rewards are in no view", "; ".join(reasons), advice)]
 
 
 def _why(name: str, runs: Sequence[Run]) -> str:
@@ -181,14 +190,13 @@ def _why(name: str, runs: Sequence[Run]) -> str:
 
 
 def _of_comparison(comparison: Comparison) -> list[Sign]:
-    """Missing scores."""
-    view, found = comparison.view.name, []
-    if comparison.missing:
-        share = comparison.missing / (comparison.missing + comparison.prompts)
-        where = f"{comparison.missing} prompts ({100 * share:.0f} %) by {view}"
-        look = "These prompts are left out for all methods; see the judge's raw answers and its failures."
-        found.append(Sign("Scores are missing", where, look))
-    return found
+    """A warning about prompts left out because of missing scores."""
+    if not comparison.missing:
+        return []
+    share = comparison.missing / (comparison.missing + comparison.prompts)
+    where = f"{comparison.missing} prompts ({100 * share:.0f} %) by {comparison.view.name}"
+    advice = "These prompts are left out for all methods; see the judge's raw answers and its failures."
+    return [Sign("Scores are missing", where, advice)]
 
 
 def _named(names: Sequence[str]) -> str:

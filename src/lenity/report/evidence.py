@@ -1,4 +1,4 @@
-"""All that a report says, read and computed once."""
+"""The evidence of a report: its runs and their comparisons, read and computed once."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from lenity.report.comparison import Comparison, compare
 
 @dataclass(frozen=True)
 class Evidence:
-    """The evaluated runs of a folder, and their comparison in each view.
+    """The evaluated runs of folders, and their comparison in each view.
 
-    ``helpers`` are runs that were made for other methods alone and are compared with none; ``folders`` were read where they are not
-    ``folder``, into which the report is written.
+    The report is written into ``folder``; ``folders`` are those that were read, where they differ. ``helpers`` are runs made only for
+    other methods, which are not compared.
     """
 
     folder: Path
@@ -30,8 +30,8 @@ class Evidence:
 
     @property
     def main(self) -> Comparison:
-        """By held-out rewards, which training cannot have exploited, where they measure every objective; else by the trained ones."""
-        held_out = [found for found in self.comparisons if found.view.name == "held-out rewards"]
+        """The comparison by held-out rewards, which training cannot exploit, where they measure every objective; else by trained ones."""
+        held_out = [one for one in self.comparisons if one.view.name == "held-out rewards"]
         return [*held_out, *self.comparisons][0]
 
     @property
@@ -43,16 +43,16 @@ class Evidence:
 def gather(
     folders: str | Path | Sequence[str | Path], rule: protocol.Rule = "fixed", output: str | Path | None = None
 ) -> Evidence:
-    """Read ``folders`` and compare their methods in every view.
+    """The evidence in ``folders``: their runs, and the comparison of their methods in every view.
 
     Args:
-        folders: one, or several, of runs and sweeps.
-        rule: of the hypervolume's reference point, see :func:`lenity.report.comparison.compare`; ``fixed`` takes the point of
-            the folder's ``protocol.yaml`` where it has one.
-        output: where the report is written; default: the folder, or the working directory where there are several.
+        folders: one or several run or sweep folders.
+        rule: of the hypervolume's reference point, see :func:`lenity.report.comparison.compare`; ``fixed`` uses the point in
+            the folder's ``protocol.yaml`` where there is one.
+        output: folder of the report; default: the folder, or the working directory for several.
 
     Raises:
-        ProtocolError: a run was measured otherwise than a folder's ``protocol.yaml`` says, or than another run.
+        ProtocolError: a run's protocol differs from a folder's ``protocol.yaml``, or from another run's.
     """
     read = [Path(folders)] if isinstance(folders, str | Path) else list(map(Path, folders))
     every = read_all(*read)
@@ -63,12 +63,12 @@ def gather(
         if run.protocol:
             protocol.check_all(expected, run.protocol, str(run.place / protocol.FILE))
     shared, best = next(iter(expected.values()), None), next(filter(None, map(read_best, read)), None)
-    found = [
+    comparisons = [
         compare(runs, view, best, rule=rule, reference=_point(shared, view) if rule == "fixed" else None)
         for view in views(runs)
     ]
     where = Path(output) if output is not None else read[0] if len(read) == 1 else Path()
-    return Evidence(where, runs, best, found, shared, helpers, read)
+    return Evidence(where, runs, best, comparisons, shared, helpers, read)
 
 
 def _point(shared: Protocol | None, view: View) -> Sequence[float] | None:

@@ -1,4 +1,4 @@
-"""The judge's scores beside the rewards'."""
+"""The judge's scores, added to those of the rewards."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ JUDGED, JUDGE = "judge.parquet", "judge: "
 
 
 def scores(folders: Sequence[Path]) -> pd.DataFrame | None:
-    """What a judge gave to responses of ``folders``; None where there is no judge, or where two of them do not agree."""
+    """The judge's scores of responses in ``folders``; None where there are none, or where two judgings differ."""
     import pandas as pd
 
     tables = [pd.read_parquet(folder / JUDGED) for folder in folders if (folder / JUDGED).is_file()]
@@ -23,21 +23,21 @@ def scores(folders: Sequence[Path]) -> pd.DataFrame | None:
     known = [
         json.loads(file.read_text(encoding="utf-8")) for folder in folders if (file := folder / "judge.json").is_file()
     ]
-    asked = ["prompt_id", "response", "objective"]
-    together = pd.concat(tables, ignore_index=True).drop_duplicates([*asked, "score"])
+    key = ["prompt_id", "response", "objective"]
+    together = pd.concat(tables, ignore_index=True).drop_duplicates([*key, "score"])
     alike = len({json.dumps([one.get("model"), one.get("rubrics")], sort_keys=True) for one in known}) < 2
-    return together if alike and not together.duplicated(asked).any() else None
+    return together if alike and not together.duplicated(key).any() else None
 
 
 def folder_of(folders: Sequence[Path]) -> Path:
-    """The first of ``folders`` that a judge has scores for; without any the first."""
+    """The first of ``folders`` with scores of a judge, else the first."""
     return next((folder for folder in folders if (folder / JUDGED).is_file()), folders[0])
 
 
 def with_scores(frame: pd.DataFrame, judged: pd.DataFrame) -> pd.DataFrame:
-    """Rows of the judge's scores beside the rewards', as ``judge: <objective>``; standardised on the reference policy's.
+    """``frame`` with rows of the judge's scores, named ``judge: <objective>`` and standardised on those of the reference policy.
 
-    A run of which a response to one of the judged prompts was not asked about is newer than the judging; it gets none.
+    A run with a response to a judged prompt that the judge has not rated is newer than the judging: it gets no such rows.
     """
     import pandas as pd
 
@@ -48,7 +48,7 @@ def with_scores(frame: pd.DataFrame, judged: pd.DataFrame) -> pd.DataFrame:
     if rows.empty or answered < each["prompt_id"].isin(judged["prompt_id"]).sum():
         return frame
     start = rows[rows["policy"] == "reference"].groupby("objective")["raw"]
-    mean, std = (rows["objective"].map(figure) for figure in (start.mean(), start.std()))
+    mean, std = (rows["objective"].map(constant) for constant in (start.mean(), start.std()))
     rows["standardised"] = (rows["raw"] - mean) / std.where(std > 0, 1.0)
     rows["objective"], rows["held_out"] = JUDGE + rows["objective"], True
     return pd.concat([frame, rows], ignore_index=True)

@@ -1,4 +1,4 @@
-"""Names of what is compared: a run's label or method and, where runs of one name differ in settings, those settings."""
+"""The names under which runs are compared: label or method and, where runs of one name differ in settings, those settings."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from lenity.runs.config import RunConfig
 from lenity.runs.folder import RunFolder
 from lenity.runs.method import METHODS
 
-# what does not change how a policy at given weights was trained, or would have the runs refused: rewards and the reference policy
+# settings that do not change the training of a policy at given weights, or whose differences are refused elsewhere
 LEFT_OUT = {*FREE_TO_CHANGE, "seed", "weights", "preset", "rewards"}
 FIELDS_LEFT_OUT = {
     "policy.model", "policy.revision", "standardisation.file", "method.label", "method.source", "method.solo"
 }  # fmt: skip
-MOST, SHORTEST, LONGEST = 3, 3, 24  # settings in a name; characters of a setting's name, and of its value
-VAGUE = {"name", "kind", "type"}  # alone
+MOST, SHORTEST, LONGEST = 3, 3, 24  # most settings in a name; fewest characters of a setting's name; most of its value
+VAGUE = {"name", "kind", "type"}  # names that say too little without their section
 UNKNOWN = "unknown"
 Settings = dict[str, Any]
 
 
 def base(config: Mapping[str, Any], known: str) -> str:
-    """The name by ``config.yaml`` as it is now; ``known`` is that of the evaluation, for where the method is not there to ask."""
+    """The label or method's name by the present ``config.yaml``; ``known``, the evaluation's, where the method is unknown here."""
     method = config.get("method")
     if isinstance(method, Mapping) and method.get("label"):
         return str(method["label"])
@@ -38,26 +38,26 @@ def base(config: Mapping[str, Any], known: str) -> str:
 
 
 def weight_free(config: Mapping[str, Any]) -> bool:
-    """Whether the policy and what it reads are the same at all weights."""
+    """Whether the policy and its prompts are the same at all weights."""
     with suppress(LenityError, ValueError):
         return bool(parse_member(config.get("method", "linear"), METHODS).one_policy)
     return False
 
 
 def settings(config: Mapping[str, Any], path: Path) -> Settings:
-    """What says how a run was trained, by dotted field; what is not set is not there."""
+    """The settings that determine a run's training, by dotted field, without unset ones."""
     found = dict(config)
     with suppress(LenityError):
         parsed = parse(RunConfig, found, source=str(path))
         found = parsed.model_copy(update={"method": parsed.method.alone()}).dump()
-        if parsed.method.sources:  # what it was made from had a budget, and it had none to spend
+        if parsed.method.sources:  # it spent no budget itself
             found["budget"] = _budget(parsed.method.sources[0], path)
     flat = _flat({name: value for name, value in found.items() if name not in LEFT_OUT})
     return {field: value for field, value in flat.items() if not _left_out(field)}
 
 
-def names(bases: Sequence[str], found: Sequence[Settings]) -> tuple[list[str], list[str]]:
-    """A name for each run, and the settings in which it differs from others of its base, in full; runs of the same settings share both.
+def names(bases: Sequence[str], run_settings: Sequence[Settings]) -> tuple[list[str], list[str]]:
+    """One name per run, and all settings in which it differs from others of its base; runs of equal settings share both.
 
     >>> names(["plc", "plc"], [{"optimizer.learning_rate": 1e-5}, {"optimizer.learning_rate": 1e-4}])[0]
     ['plc, learning_rate 1e-5', 'plc, learning_rate 0.0001']
@@ -65,33 +65,33 @@ def names(bases: Sequence[str], found: Sequence[Settings]) -> tuple[list[str], l
     titles, details = list(bases), [""] * len(bases)
     for name in dict.fromkeys(bases):
         runs = [i for i, own in enumerate(bases) if own == name]
-        differing = _differing([found[i] for i in runs])
-        shown = _few(differing, [found[i] for i in runs])
-        short = _short(shown, {field for each in found for field in each})
-        taken: dict[str, str] = {}
+        differing = _differing([run_settings[i] for i in runs])
+        shown = _few(differing, [run_settings[i] for i in runs])
+        short = _short(shown, {field for each in run_settings for field in each})
+        values_of: dict[str, str] = {}
         for i in runs:
-            details[i] = _said({field: field for field in differing}, found[i])
+            details[i] = _listed({field: field for field in differing}, run_settings[i])
             more = f" + {len(differing) - len(shown)} more" if len(shown) < len(differing) else ""
-            titles[i] = ", ".join(filter(None, [name, _said(short, found[i])])) + more
-            number, own = 2, repr([found[i].get(field) for field in differing])
-            while taken.setdefault(titles[i], own) != own:
+            titles[i] = ", ".join(filter(None, [name, _listed(short, run_settings[i])])) + more
+            number, own = 2, repr([run_settings[i].get(field) for field in differing])
+            while values_of.setdefault(titles[i], own) != own:
                 titles[i], number = f"{titles[i].partition(' #')[0]} #{number}", number + 1
     return titles, details
 
 
-def _differing(found: Sequence[Settings]) -> list[str]:
-    """Fields of which two have unlike values, where both are known."""
-    fields = dict.fromkeys(field for each in found for field in each)
-    return [field for field in fields if len({repr(each.get(field)) for each in found} - {repr(UNKNOWN)}) > 1]
+def _differing(run_settings: Sequence[Settings]) -> list[str]:
+    """The fields in which two runs have different known values."""
+    fields = dict.fromkeys(field for each in run_settings for field in each)
+    return [field for field in fields if len({repr(each.get(field)) for each in run_settings} - {repr(UNKNOWN)}) > 1]
 
 
-def _few(fields: Sequence[str], found: Sequence[Settings]) -> list[str]:
-    """All where they are few, else the first that tell as many apart as all do."""
+def _few(fields: Sequence[str], run_settings: Sequence[Settings]) -> list[str]:
+    """``fields`` if they are few, else the first of them that distinguish as many runs as all do."""
     if len(fields) <= MOST:
         return list(fields)
 
     def apart(chosen: Sequence[str]) -> int:
-        return len({repr([each.get(field) for field in chosen]) for each in found})
+        return len({repr([each.get(field) for field in chosen]) for each in run_settings})
 
     kept: list[str] = []
     for field in fields:
@@ -115,15 +115,15 @@ def _ends(field: str) -> list[str]:
     return [".".join(parts[-count:]) for count in range(1, len(parts) + 1)]
 
 
-def _said(fields: Mapping[str, str], own: Settings) -> str:
-    """Those that are set, each with its value."""
+def _listed(fields: Mapping[str, str], own: Settings) -> str:
+    """The set fields, each with its value."""
     return ", ".join(
         f"{title} {_text(own[field])}" for field, title in fields.items() if own.get(field, UNKNOWN) != UNKNOWN
     )
 
 
 def _text(value: Any) -> str:
-    """A value in few characters.
+    """``value`` in few characters.
 
     >>> [_text(value) for value in (1e-05, True, "/models/a/b", 20000)]
     ['1e-5', 'true', 'b', '20000']
@@ -139,10 +139,10 @@ def _text(value: Any) -> str:
 def _flat(value: Any, field: str = "") -> Settings:
     if not isinstance(value, Mapping):
         return {} if value is None or value == [] else {field: value}
-    found: Settings = {}
+    flat: Settings = {}
     for key, part in value.items():
-        found |= _flat(part, f"{field}.{key}" if field else str(key))
-    return found
+        flat |= _flat(part, f"{field}.{key}" if field else str(key))
+    return flat
 
 
 def _left_out(field: str) -> bool:
@@ -150,7 +150,7 @@ def _left_out(field: str) -> bool:
 
 
 def _budget(source: str, path: Path) -> Any:
-    """That of the run ``source`` of the sweep in which ``path`` is."""
+    """The budget of the run ``source`` in the sweep of ``path``."""
     for place in (path.absolute().parents[1].joinpath(*Path(source).parts[-2:]), Path(source)):
         with suppress(LenityError):
             return RunFolder(place).config.dump()["budget"]

@@ -1,4 +1,4 @@
-"""A results page for the documentation: measured figures alone, never response text."""
+"""A results page in Markdown for the documentation: measured numbers, never texts of responses."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from lenity.report.comparison import Comparison
 from lenity.report.coverage import left_out
 from lenity.report.evidence import Evidence
 from lenity.report.figures import smooth
-from lenity.report.presence import CAPTION, presence
+from lenity.report.tables import CAPTION, presence
 
-MANY = 16  # runs; more are told by the tables above
+MANY = 16  # runs; for more, the table of each run is left out
 
 
 def write_markdown(evidence: Evidence, file: str | Path) -> Path:
-    """Write ``file`` and, beside it, ``<name>_reward.svg`` and ``<name>_kl.svg``; the path."""
+    """The path of the page, written with ``<name>_reward.svg`` and ``<name>_kl.svg`` next to it."""
     file, runs = Path(file), evidence.runs
     file.parent.mkdir(parents=True, exist_ok=True)
     pictures = _pictures(runs, file)
     parts = [
         f"# {inline(file.stem)}",
         _setting(evidence),
-        f"## What each method has\n\n{CAPTION}",
+        f"## Weights and seeds of each method\n\n{CAPTION}",
         tables.markdown(presence(evidence)),
     ]
     parts += [*_left_out(evidence), _reward_models(runs)]
@@ -39,7 +39,7 @@ def write_markdown(evidence: Evidence, file: str | Path) -> Path:
     if evidence.main.methods:
         parts += [
             "## Cost",
-            f"Of a method's front, one seed. {tables.PASSES}",
+            f"Of a method's front, per seed. {tables.PASSES}",
             tables.markdown(tables.costs(evidence.main)),
         ]
     if len(runs) <= MANY:
@@ -52,7 +52,7 @@ def write_markdown(evidence: Evidence, file: str | Path) -> Path:
 def _setting(evidence: Evidence) -> str:
     runs = evidence.runs
     seeds = ", ".join(map(str, sorted({run.seed for run in runs})))
-    text = f"Written from the run folders by `lenity report`. {len(runs)} runs; {_budgets(runs)}; seeds {seeds}."
+    text = f"Written from run folders by `lenity report`. {len(runs)} runs; {_budgets(runs)}; seeds {seeds}."
     if evidence.protocol is not None:
         decoding = evidence.protocol.decoding
         text += (
@@ -64,7 +64,7 @@ def _setting(evidence: Evidence) -> str:
 
 
 def _budgets(runs: Sequence[Run]) -> str:
-    """Of all runs; with the methods that have each where they differ."""
+    """The budget of all runs, or each budget with its methods where they differ."""
     methods: dict[str, dict[str, None]] = {}
     for run in runs:
         methods.setdefault(_budget(run.config), {})[run.method] = None
@@ -80,7 +80,7 @@ def _budget(config: dict[str, Any]) -> str:
 
 
 def _reward_models(runs: Sequence[Run]) -> str:
-    """From the ``report.json`` that `lenity reward` leaves beside each model."""
+    """A table of reward models, from the ``report.json`` that `lenity reward` writes next to each."""
     rows = []
     for name, spec in {**runs[0].config["rewards"], **runs[0].config.get("held_out_rewards", {})}.items():
         file = Path(str(spec.get("model", ""))) / "report.json"
@@ -96,7 +96,7 @@ def _reward_models(runs: Sequence[Run]) -> str:
 
 
 def _left_out(evidence: Evidence) -> list[str]:
-    lines = [f"- **{inline(sign.what)}.** {inline(sign.where)}. {inline(sign.look)}" for sign in left_out(evidence)]
+    lines = [f"- **{inline(sign.what)}.** {inline(sign.where)}. {inline(sign.advice)}" for sign in left_out(evidence)]
     return ["## What is left out", "\n".join(lines)] if lines else []
 
 
@@ -104,13 +104,13 @@ def _comparison(view: Comparison) -> list[str]:
     if not view.methods:
         return []
     parts = [f"## By {view.view.name}"]
-    for found in view.all:
-        parts += [f"### {inline(tables.heading(found))}"] if len(view.all) > 1 else []
-        parts += [inline(tables.note(found)), tables.markdown(tables.methods(found))]
-        parts += [tables.markdown(tables.figures(found)), tables.markdown(tables.differences(found))]
+    for part in view.all:
+        parts += [f"### {inline(tables.heading(part))}"] if len(view.all) > 1 else []
+        parts += [inline(tables.note(part)), tables.markdown(tables.methods(part))]
+        parts += [tables.markdown(tables.other_metrics(part)), tables.markdown(tables.differences(part))]
     if view.pairs:
-        parts += ["### Methods that do not have the same weights and seeds", tables.markdown(tables.pairs(view))]
-    return [*parts, "Mean raw reward, mean over seeds.", tables.markdown(tables.rewards(view))]
+        parts += ["### Methods whose weights and seeds differ", tables.markdown(tables.pairs(view))]
+    return [*parts, "Mean raw reward over seeds and prompts.", tables.markdown(tables.rewards(view))]
 
 
 def _changes(runs: Sequence[Run]) -> str:
@@ -132,7 +132,7 @@ def _changes(runs: Sequence[Run]) -> str:
                     kl,
                 ]
             )
-    headings = ["run", "objective", "weight", "before", "after", "difference", "verdict", "KL, nats a response"]
+    headings = ["run", "objective", "weight", "before", "after", "difference", "verdict", "KL, nats per response"]
     return tables.markdown((headings, rows))
 
 
@@ -143,7 +143,7 @@ def _pictures(runs: Sequence[Run], file: Path) -> list[Path]:
         return []
     reward, kl = (file.with_name(f"{file.stem}_{part}.svg") for part in ("reward", "kl"))
     _draw(runs, values, reward, "mean raw reward")
-    _draw(runs, [("KL over the reference", lambda row: row.get("kl"))], kl, "nats a response")
+    _draw(runs, [("KL from the reference policy", lambda row: row.get("kl"))], kl, "nats per response")
     return [reward, kl]
 
 
@@ -167,7 +167,7 @@ def _draw(
     axes = figure.subplots(1, len(panels), squeeze=False)[0]
     for axis, (title, value) in zip(axes, panels, strict=True):
         for run in runs:
-            rows = [(row["iteration"], found) for row in run.metrics if (found := value(row)) is not None]
+            rows = [(row["iteration"], logged) for row in run.metrics if (logged := value(row)) is not None]
             if rows:
                 x, y = zip(*rows, strict=True)
                 axis.plot(

@@ -1,4 +1,4 @@
-"""One self-contained ``report.html``: plotly.js is inside, nothing is fetched, and a policy in the page forbids it."""
+"""One self-contained ``report.html``: it includes plotly.js, fetches nothing, and a content security policy enforces that."""
 
 from __future__ import annotations
 
@@ -11,31 +11,29 @@ from typing import Any
 
 from lenity.report import cases, warnings
 from lenity.report.comparison import Comparison
-from lenity.report.embedded import as_json
+from lenity.report.coverage import MOST_NAMED
+from lenity.report.embedded import as_json, lighter
 from lenity.report.evidence import Evidence
 from lenity.report.figures import Drawn, draw, metrics_section
-from lenity.report.lighter import lighter
 from lenity.report.panels import headline, record
 from lenity.report.panels.bars import differences, pairs, verdict
 from lenity.report.panels.base import Cell, Figure, Table, signed, weights_text, with_bracket
 from lenity.report.panels.looks import DARK, looks
 from lenity.report.panels.static import static, static_title
-from lenity.report.presence import CAPTION, presence
 from lenity.report.scores import Scores
-from lenity.report.signs import MOST_NAMED
-from lenity.report.tables import heading
+from lenity.report.tables import CAPTION, heading, presence
 
 MOST = 7_950_000  # bytes; plotly.js takes 4.8 million of them
 SCRIPTS = ("theme", "figures", "tabs", "points", "cases")
 
 
 def write_page(evidence: Evidence, *, samples: bool = True, title: str | None = None) -> Path:
-    """Write ``report.html`` into the evidence's folder; the path.
+    """The path of ``report.html``, written into the evidence's folder.
 
     Args:
-        evidence: what :func:`lenity.report.evidence.gather` found.
-        samples: with responses, which may offend.
-        title: of the page.
+        evidence: from :func:`lenity.report.evidence.gather`.
+        samples: show responses, which may offend.
+        title: of the page; default: the names of the folders.
     """
     from jinja2 import Environment, StrictUndefined
 
@@ -63,7 +61,7 @@ def _names(folders: Sequence[Path]) -> str:
 
 
 def part(name: str) -> str:
-    """A file beside this one."""
+    """The text of a file of this package."""
     return files("lenity.report").joinpath(name).read_text(encoding="utf-8")
 
 
@@ -85,7 +83,7 @@ def _content(evidence: Evidence, scores: Scores, drawn: Drawn, samples: bool) ->
 
 
 def _metrics(comparison: Comparison) -> list[tuple[str, str, Table]]:
-    """At each set of weights and seeds that methods share: heading, where there are several, section of the bars, and differences."""
+    """Per comparison of a view: heading, where there are several, section of its bars, and table of differences."""
     several = len(comparison.all) > 1
     return [
         (heading(one) if several else "", metrics_section(place), differences(one))
@@ -99,7 +97,7 @@ def _presence(evidence: Evidence) -> Table:
 
 
 def _scripts() -> dict[str, Any]:
-    """Ours and plotly's; only scripts with the nonce run."""
+    """The scripts of the page and plotly's, with the nonce without which no script runs."""
     from plotly.offline import get_plotlyjs
 
     own = [part(f"static/{name}.js") for name in SCRIPTS]
@@ -111,28 +109,28 @@ def _scripts() -> dict[str, Any]:
 
 
 def _data(evidence: Evidence, drawn: Drawn) -> dict[str, Any]:
-    """What the scripts read, as JSON, but for texts."""
+    """The data that the scripts read, as JSON, without prompts and responses."""
     chosen = cases.points(evidence)
     for entry in chosen:
         entry["means"] = _means(drawn, entry["runs"][0])
-    found = {
+    data = {
         "figures": {figure.name: _figure(figure) for figure in drawn.figures}, "dark": DARK, "points": chosen,
         "views": {one.view.name: list(one.view.columns) for one in evidence.comparisons}, "texts": None, "cases": None,
     }  # fmt: skip
-    return {name: as_json(part) for name, part in found.items()}
+    return {name: as_json(part) for name, part in data.items()}
 
 
 def _texts(evidence: Evidence, scores: Scores, room: int) -> dict[str, Any]:
     """Prompts and responses, as JSON of at most ``room`` bytes."""
     across, over = cases.across_methods(evidence, scores), cases.across_weights(evidence, scores)
-    found = {"methods": vars(across) if across else None, "weights": [vars(case) for case in over]}
-    shown = as_json(found)
+    chosen = {"methods": vars(across) if across else None, "weights": [vars(case) for case in over]}
+    shown = as_json(chosen)
     texts = cases.fitting(evidence, scores, [*([across] if across else []), *over], room - len(shown.encode()))
     return {"texts": texts, "cases": shown}
 
 
 def _means(drawn: Drawn, run: int) -> dict[str, list[str]]:
-    """By view, each objective's mean with its interval."""
+    """The mean of each objective with its interval, by view."""
     return {
         view: [with_bracket(spot.interval(k)) for k in range(len(spot.mean))]
         for view, spots in drawn.spots.items()
@@ -146,8 +144,8 @@ def _figure(figure: Figure) -> dict[str, Any]:
 
 
 def points_table(drawn: Drawn, evidence: Evidence) -> dict[str, Table]:
-    """By view: what the fronts show, to read, with the change from the reference policy."""
-    found = {}
+    """The points of the fronts as a table, with the change from the reference policy, by view."""
+    by_view = {}
     for one in evidence.comparisons:
         rows = []
         for spot in drawn.spots[one.view.name]:
@@ -159,5 +157,5 @@ def points_table(drawn: Drawn, evidence: Evidence) -> dict[str, Table]:
         caption = (
             "Mean raw reward with its interval; below, the change from the reference policy with its paired interval."
         )
-        found[one.view.name] = Table(["policy", *one.objectives], rows, caption)
-    return found
+        by_view[one.view.name] = Table(["policy", *one.objectives], rows, caption)
+    return by_view

@@ -1,4 +1,4 @@
-"""Every run's responses and scores on the same prompts, as arrays."""
+"""The responses and scores of all runs on the same prompts, as arrays."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Scale = Literal["raw", "standardised"]
 
 @dataclass(frozen=True)
 class Scored:
-    """One policy's responses in order of prompt ids; scores are (prompts, columns), NaN where one is missing."""
+    """One policy's responses in the order of prompt ids; scores are (prompts, columns), NaN where missing."""
 
     raw: Array
     standardised: Array
@@ -34,7 +34,7 @@ class Scored:
 
 @dataclass(frozen=True)
 class Scores:
-    """``aligned`` has one entry a run, in the order of the runs; the reference policy is the same for all."""
+    """Scores of the reference policy, which all runs share, and of each run's policy, in the order of the runs."""
 
     columns: list[str]
     prompts: list[str]
@@ -43,7 +43,7 @@ class Scores:
 
     @classmethod
     def of(cls, evidence: Evidence) -> Scores:
-        """All columns of all views, and what else measures a trained objective."""
+        """The scores of ``evidence`` in all columns of all views and those that measure a trained objective otherwise."""
         shown = [name for one in evidence.comparisons for name in one.view.columns.values()]
         columns = list(dict.fromkeys([*shown, *evidence.runs[0].weights, *measuring(evidence.runs)]))
         first = evidence.runs[0].frame
@@ -56,21 +56,21 @@ class Scores:
         return [self.columns.index(name) for name in columns]
 
     def stack(self, runs: Sequence[int], columns: Sequence[str], scale: Scale = "raw") -> Array:
-        """(runs, prompts, K)."""
+        """Scores of ``runs``, (runs, prompts, K)."""
         at = self.places(columns)
         return np.array([getattr(self.aligned[run], scale)[:, at] for run in runs])
 
     def start(self, columns: Sequence[str], scale: Scale = "raw") -> Array:
-        """The reference policy's, (prompts, K)."""
-        found: Array = getattr(self.reference, scale)[:, self.places(columns)]
-        return found
+        """Scores of the reference policy, (prompts, K)."""
+        start: Array = getattr(self.reference, scale)[:, self.places(columns)]
+        return start
 
 
 def complete(runs: Sequence[Run], comparison: Comparison, scores: Scores) -> NDArray[np.bool_]:
-    """The prompts that a comparison is over: those for which each of its responses has a score, (prompts,)."""
+    """Whether all responses to a prompt in a comparison have scores, (prompts,)."""
     columns = list(comparison.view.columns.values())
     known = np.asarray(np.isfinite(scores.start(columns)).all(axis=1))
-    methods = {found.method for found in comparison.methods}
+    methods = {one.method for one in comparison.methods}
     for place, run in enumerate(runs):
         if run.method in methods and run.weights in comparison.weights and run.seed in comparison.seeds:
             known &= np.isfinite(scores.stack([place], columns)[0]).all(axis=1)

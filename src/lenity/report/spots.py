@@ -1,4 +1,4 @@
-"""Policies as points: mean raw reward of each method at each weighting, with its interval and its covariance."""
+"""Policies as points: the mean reward of each method at each weighting, with its interval and covariance."""
 
 from __future__ import annotations
 
@@ -9,10 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from lenity.pareto.confidence import Interval
+from lenity.pareto.confidence import Interval, bounds, resampled
 from lenity.report.comparison import Comparison
 from lenity.report.evidence import Evidence
-from lenity.report.resamples import bounds, resampled
 from lenity.report.scores import Scale, Scores, complete
 
 Array = NDArray[np.float64]
@@ -21,10 +20,10 @@ REFERENCE = "reference policy"
 
 @dataclass(frozen=True)
 class Spot:
-    """One method at one weighting in one view; ``runs`` are places in the evidence, a seed each.
+    """One method at one weighting in one view; ``runs`` are the positions of its runs in the evidence, one per seed.
 
-    ``mean``, ``low`` and ``high`` are (K,), ``covariance`` of the mean over resamples (K, K), ``each`` the seeds' means (seeds, K),
-    ``gain`` the difference from the reference policy, paired by prompt.
+    ``mean``, ``low`` and ``high`` are (K,), ``covariance`` is that of the mean over resamples, (K, K), ``each`` holds the seeds' means,
+    (seeds, K), and ``gain`` the difference from the reference policy, paired by prompt.
     """
 
     method: str
@@ -39,34 +38,34 @@ class Spot:
     gain: list[Interval]
 
     def interval(self, k: int) -> Interval:
-        """Of one objective."""
+        """The mean of objective ``k`` with its interval."""
         return Interval(float(self.mean[k]), float(self.low[k]), float(self.high[k]))
 
 
 def spots(evidence: Evidence, comparison: Comparison, scores: Scores, scale: Scale = "raw") -> list[Spot]:
-    """All policies of a view, also those that the comparison leaves out; seeds of one method and weighting are one spot."""
+    """One spot per method and weighting of a view, over its seeds; also of those that are not compared."""
     columns, groups = list(comparison.view.columns.values()), grouped(evidence)
     kept = complete(evidence.runs, comparison, scores)
     start = scores.start(columns, scale)
-    found = []
+    result = []
     for (method, weights), places in groups.items():
         stacked = scores.stack(places, columns, scale)
         known = kept & np.isfinite(stacked).all((0, 2))
         if known.any():
             seeds = [evidence.runs[place].seed for place in places]
-            found.append(_spot(method, json.loads(weights), (places, seeds), stacked[:, known], start[known]))
-    return found
+            result.append(_spot(method, json.loads(weights), (places, seeds), stacked[:, known], start[known]))
+    return result
 
 
 def start(evidence: Evidence, comparison: Comparison, scores: Scores, scale: Scale = "raw") -> Spot:
-    """The reference policy."""
+    """The spot of the reference policy."""
     known = complete(evidence.runs, comparison, scores)
     values = scores.start(list(comparison.view.columns.values()), scale)[known]
     return _spot(REFERENCE, {}, ([], []), values[None], values)
 
 
 def grouped(evidence: Evidence) -> dict[tuple[str, str], list[int]]:
-    """Places of the runs by method and weights, in order of seeds."""
+    """Positions of the runs, by method and weights, in order of seeds."""
     groups: dict[tuple[str, str], list[int]] = {}
     for place, run in enumerate(evidence.runs):
         groups.setdefault((run.method, json.dumps(run.weights)), []).append(place)

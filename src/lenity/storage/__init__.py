@@ -1,1 +1,1 @@
-"""Files that a crash leaves whole or undone: atomic writes, manifests of hashes, locks."""
+"""Files that survive crashes: atomic writes, manifests of hashes, locks."""

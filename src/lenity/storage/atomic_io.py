@@ -1,4 +1,4 @@
-"""Writes that a crash at any instant leaves whole or undone, also when the power goes: aside, synced, renamed."""
+"""Atomic writes: a crash or power failure leaves the old file or the new one. Data is written to a temporary file, synced, renamed."""
 
 from __future__ import annotations
 
@@ -7,25 +7,41 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lenity.errors import CheckpointError
 
-PARTIAL = ".partial"  # ends the names of what is being written
+if TYPE_CHECKING:
+    import pandas as pd
+
+PARTIAL = ".partial"  # suffix of unfinished files and folders
 
 
 def replace_text(file: Path, text: str) -> None:
-    """Write a file."""
+    """Write ``text`` to ``file`` atomically."""
     replace_bytes(file, text.encode("utf-8"))
 
 
 def replace_bytes(file: Path, data: bytes) -> None:
-    """Write a file."""
+    """Write ``data`` to ``file`` atomically."""
     with replacing(file) as partial:
         partial.write_bytes(data)
 
 
+def replace_table(file: Path, frame: pd.DataFrame) -> None:
+    """Write ``frame`` to the Parquet file ``file`` atomically; its folder is created where it is missing.
+
+    Raises:
+        CheckpointError: the file cannot be written.
+    """
+    with writing(file.parent):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(file) as partial:
+            frame.to_parquet(partial, index=False)
+
+
 def append_text(file: Path, text: str) -> None:
-    """Add to a file; cut short, the last line is not whole."""
+    """Append ``text`` to ``file``; a crash may leave its last line incomplete."""
     with file.open("ab") as opened:
         opened.write(text.encode("utf-8"))
         opened.flush()
@@ -34,7 +50,7 @@ def append_text(file: Path, text: str) -> None:
 
 @contextmanager
 def replacing(file: Path) -> Iterator[Path]:
-    """Where to write what then becomes ``file``; an error inside leaves ``file`` as it was."""
+    """A context with a temporary path that replaces ``file`` at its end; an error inside leaves ``file`` unchanged."""
     partial = file.with_name(f".{file.name}.{os.getpid()}{PARTIAL}")
     try:
         yield partial
@@ -48,7 +64,7 @@ def replacing(file: Path) -> Iterator[Path]:
 
 @contextmanager
 def replacing_folder(folder: Path) -> Iterator[Path]:
-    """An empty folder to fill, which then becomes ``folder``."""
+    """A context with an empty folder that replaces ``folder`` at its end."""
     partial = folder.with_name(f".{folder.name}{PARTIAL}")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
@@ -62,8 +78,8 @@ def replacing_folder(folder: Path) -> Iterator[Path]:
 
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """Turns a full disk or a missing permission into an error that says where, and what is safe."""
-    from safetensors import SafetensorError  # its files tell of a full disk in an error of its own
+    """A context that turns errors of writing, such as a full disk, into CheckpointError with path and free space."""
+    from safetensors import SafetensorError  # what safetensors raises for a full disk
 
     try:
         yield
@@ -78,14 +94,14 @@ def writing(path: Path) -> Iterator[None]:
 
 
 def clear(*folders: Path) -> None:
-    """Remove what a crash left half written in ``folders``; nobody may be writing there."""
+    """Remove unfinished files that a crash left in ``folders``; no process may be writing there."""
     for folder in folders:
         for partial in folder.glob(f".*{PARTIAL}"):
             shutil.rmtree(partial) if partial.is_dir() else partial.unlink()
 
 
 def sync(path: Path) -> None:
-    """Until what was written to a file or folder is on the disk."""
+    """Flush a file or folder to the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

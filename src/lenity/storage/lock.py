@@ -1,4 +1,4 @@
-"""One process at a time in a folder. The system frees the lock of a process that ends, however it ends."""
+"""A lock that lets one process at a time work in a folder. The operating system releases it when its process ends, however it ends."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from lenity.errors import FolderInUseError
 from lenity.storage.atomic_io import replace_text, writing
 
 LOCK, HOLDER = ".lock", ".holder.json"
-LEASE = 100.0  # seconds; NFS keeps the locks of a client that is gone for 90, and a node that Ray has given up ends within 60
+LEASE = 100.0  # seconds; NFS keeps the locks of a lost client for 90, and a node that Ray has given up ends within 60
 
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Hold ``folder``, made where it is missing.
+    """A context that holds the lock of ``folder``, which is created where it is missing.
 
     Raises:
-        FolderInUseError: another process holds it, named with its host and since when.
+        FolderInUseError: another process holds the lock; its id, host and start time are named.
         CheckpointError: the folder cannot be written to.
     """
     from filelock import FileLock, Timeout
@@ -35,7 +35,8 @@ def locked(folder: Path) -> Iterator[None]:
             lock.acquire(blocking=False)
         except Timeout:
             raise FolderInUseError(
-                f"'{folder}' is in use{_by(folder)}.", "Wait for that to end or stop it, or choose another --output."
+                f"'{folder}' is in use{_by(folder)}.",
+                "Wait for that process to end or stop it, or choose another --output.",
             ) from None
     try:
         with writing(folder):
@@ -43,30 +44,30 @@ def locked(folder: Path) -> Iterator[None]:
             replace_text(record, json.dumps({"pid": os.getpid(), "host": socket.gethostname(), "since": since}) + "\n")
         yield
     finally:
-        with suppress(OSError):  # of a folder that has become read-only; what went wrong there is told already
+        with suppress(OSError):  # of a folder that has become read-only; that error was raised before
             record.unlink(missing_ok=True)
         lock.release()
 
 
 def holder(folder: Path) -> dict[str, Any] | None:
-    """Who holds ``folder``, or held it when it was lost: pid, host and since when; None where nobody is on record."""
+    """The process that holds ``folder``, or held it until it was lost: pid, host and start time; None without a record."""
     try:
         data = json.loads((folder / HOLDER).read_text(encoding="utf-8"))
-    except (OSError, ValueError):  # it is just being written
+    except (OSError, ValueError):  # no record, or it is being written
         return None
     return data if isinstance(data, dict) else None
 
 
 def reclaim(folder: Path, lost: dict[str, Any] | None, patience: float = LEASE) -> None:
-    """Wait until ``folder`` is free of a process that was lost with its machine.
+    """Wait until the lock of a process lost with its machine is released.
 
-    Some network file systems never free the lock of a machine that is gone: after ``patience`` seconds it is taken away, if its
-    holder is still ``lost`` and no live process of this machine.
+    Some network file systems never release the lock of a lost machine: after ``patience`` seconds it is removed, if the holder is
+    still ``lost`` and is not a live process of this machine.
 
     Args:
-        folder: exists.
-        lost: what :func:`holder` said of it.
-        patience: seconds.
+        folder: an existing folder.
+        lost: what :func:`holder` returned for the lost process.
+        patience: seconds to wait.
     """
     from filelock import FileLock, Timeout
 
@@ -79,7 +80,7 @@ def reclaim(folder: Path, lost: dict[str, Any] | None, patience: float = LEASE) 
 
 
 def _alive(process: dict[str, Any]) -> bool:
-    """Whether it is one of this machine that may be running."""
+    """Whether ``process`` may be running on this machine."""
     if process.get("host") != socket.gethostname():
         return False
     try:
@@ -87,7 +88,7 @@ def _alive(process: dict[str, Any]) -> bool:
     except ProcessLookupError:
         return False
     except (OSError, LookupError, TypeError, OverflowError):
-        return True  # another user's, or none that can be asked
+        return True  # of another user, or not a valid record
     return True
 
 

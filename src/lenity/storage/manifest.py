@@ -1,4 +1,4 @@
-"""``manifest.json``: size and hash of every file of a folder, so that a torn or altered one is known."""
+"""``manifest.json``: size and hash of every file of a folder, by which incomplete or changed files are detected."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from typing import Any
 from lenity.errors import CheckpointError
 
 FILE = "manifest.json"
-REMEDY = "Put a good copy back, or remove it."
+REMEDY = "Restore an intact copy, or remove it."
 
 
 def write(folder: Path) -> None:
-    """Describe what is in ``folder``."""
+    """Write the manifest of ``folder``."""
     entries = {file.relative_to(folder).as_posix(): _entry(file) for file in _files(folder)}
     (folder / FILE).write_text(json.dumps(entries, indent=2) + "\n", encoding="utf-8")
 
 
 def check(folder: Path) -> None:
-    """Compare ``folder`` with its manifest.
+    """Raise where ``folder`` differs from its manifest.
 
     Raises:
-        CheckpointError: a file is missing, added, cut short or changed, or the manifest itself is no such thing.
+        CheckpointError: a file is missing, added, truncated or changed, or the manifest is not valid.
     """
     try:
         _compare(folder, _read(folder / FILE))
@@ -32,15 +32,15 @@ def check(folder: Path) -> None:
 
 
 def _compare(folder: Path, entries: dict[str, Any]) -> None:
-    there = {file.relative_to(folder).as_posix(): file for file in _files(folder)}
-    for name in sorted(entries.keys() | there.keys()):
-        if name not in there:
-            raise CheckpointError(f"'{folder}' has lost its file {name!r}.", REMEDY)
+    present = {file.relative_to(folder).as_posix(): file for file in _files(folder)}
+    for name in sorted(entries.keys() | present.keys()):
+        if name not in present:
+            raise CheckpointError(f"'{folder}' lacks the file {name!r} of its {FILE}.", REMEDY)
         if name not in entries:
             raise CheckpointError(f"'{folder}' has a file {name!r} that is not in its {FILE}.", REMEDY)
-        if not _plain(there[name]) or _entry(there[name]) != entries[name]:
+        if not _plain(present[name]) or _entry(present[name]) != entries[name]:
             raise CheckpointError(
-                f"'{folder}' has a file {name!r} that was cut short or changed after it was written.", REMEDY
+                f"'{folder}' has a file {name!r} that was truncated or changed after it was written.", REMEDY
             )
 
 
@@ -50,12 +50,12 @@ def _read(file: Path) -> dict[str, Any]:
     except (OSError, ValueError, RecursionError) as error:
         raise CheckpointError(f"'{file}' cannot be read ({error}).", REMEDY) from error
     if not isinstance(entries, dict) or not entries:
-        raise CheckpointError(f"'{file}' does not list files.", REMEDY)
+        raise CheckpointError(f"'{file}' lists no files.", REMEDY)
     return entries
 
 
 def _files(folder: Path) -> list[Path]:
-    """All but plain directories and the manifest: a link or a pipe is no file of ours."""
+    """All entries but plain directories and the manifest; links and pipes are included, so that :func:`check` refuses them."""
     return sorted(
         path for path in folder.rglob("*") if path != folder / FILE and (path.is_symlink() or not path.is_dir())
     )

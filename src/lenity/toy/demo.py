@@ -145,7 +145,7 @@ def volume_table(comparison: Comparison) -> Any:
     result.add_column("set")
     result.add_column("hypervolume \\[95 % interval]", justify="right")
     for found in comparison.methods:
-        result.add_row(found.method, str(found.figures["hypervolume"]))
+        result.add_row(found.method, str(found.metrics["hypervolume"]))
     if comparison.best is not None:
         result.add_row("exact best at the same weights", f"{comparison.best:.3f}")
     for found in comparison.methods:

@@ -1,1 +1,1 @@
-"""What the page shows, a section a file: figures as plain Plotly data, tables as cells, sentences."""
+"""The sections of the page: figures as plain Plotly data, tables as cells, sentences."""

@@ -1,4 +1,4 @@
-"""Metrics of fronts: a small bar chart for each, and the differences from the baseline as a table."""
+"""Metrics of fronts: one small bar chart each, and tables of the differences from the baseline."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from lenity.report.panels.base import (
     Figure,
     Table,
     bracket,
+    error_bars,
     number,
     rounded,
     short,
@@ -23,35 +24,29 @@ from lenity.report.panels.base import (
 from lenity.report.panels.looks import MUTED, TEXT, Look, axis, layout
 from lenity.report.tables import count
 
-MOST = 6  # shared weights named
+MOST = 6  # shared weights named in a cell
 ARROWS = {1: " ↑", -1: " ↓", 0: ""}
 SAY = {1: "more is better", -1: "less is better", 0: "neither more nor less is better"}
 
 
 def bars(comparison: Comparison, styles: dict[str, Look], section: str = "metrics") -> list[Figure]:
-    """One figure a measure: a bar for each method, with its interval."""
+    """One figure per metric, with one bar and interval per method."""
     every = measures(comparison.objectives) if comparison.methods else []
     return [_bar(comparison, measure, styles, section) for measure in every]
 
 
 def _bar(comparison: Comparison, measure: Measure, styles: dict[str, Look], section: str) -> Figure:
-    found = [(one.method, one.figures[measure.name]) for one in comparison.methods]
-    methods = [method for method, _ in found]
-    known = [interval for _, interval in found]
-    whiskers = {
-        "type": "data", "symmetric": False, "thickness": 1.4, "width": 4, "color": TEXT,
-        "array": rounded([bar.high - bar.value for bar in known]),
-        "arrayminus": rounded([bar.value - bar.low for bar in known]),
-    }  # fmt: skip
+    by_method = {one.method: one.metrics[measure.name] for one in comparison.methods}
+    methods, known = list(by_method), list(by_method.values())
     trace = {
         "type": "bar", "orientation": "h", "y": methods, "x": rounded([bar.value for bar in known]),
-        "error_x": whiskers, "marker": {"color": [styles[method].colour for method, _ in found]}, "showlegend": False, "width": 0.62,
+        "error_x": error_bars(known, TEXT), "marker": {"color": [styles[method].colour for method in methods]}, "showlegend": False, "width": 0.62,
         "text": [f"{number(bar.value)} {bracket(bar)}" for bar in known], "textposition": "none",
         "hovertemplate": "%{y}: %{text}<extra></extra>",
     }  # fmt: skip
     blank = [
         {"x": 0, "y": method, "text": "–", "showarrow": False, "xanchor": "left", "font": {"color": MUTED}}
-        for method, bar in found
+        for method, bar in by_method.items()
         if math.isnan(bar.value)
     ]
     axes = layout(
@@ -60,8 +55,8 @@ def _bar(comparison: Comparison, measure: Measure, styles: dict[str, Look], sect
     )  # fmt: skip
     return Figure(
         section, slug(section, comparison.view.name, measure.name), measure.name + ARROWS[measure.better],
-        [Choice("", [trace], axes)], comparison.view.name, height=46 + 26 * len(found),
-        note=SAY[measure.better] + ("; the dotted line is the exact best at these weights" if _best(comparison, measure) else ""),
+        [Choice("", [trace], axes)], comparison.view.name, height=46 + 26 * len(methods),
+        note=SAY[measure.better] + ("; the dotted line is the exact best front at these weights" if _best(comparison, measure) else ""),
     )  # fmt: skip
 
 
@@ -75,23 +70,23 @@ def _best(comparison: Comparison, measure: Measure) -> list[dict[str, object]]:
 
 
 def differences(comparison: Comparison) -> Table:
-    """Each measure of each method and, below it, by how much it exceeds the baseline's, paired."""
+    """A table of each metric of each method and, below it, its paired difference from the baseline's."""
     rows = []
     for measure in measures(comparison.objectives):
         row = [Cell(measure.name + ARROWS[measure.better])]
-        for found in comparison.methods:
-            over = found.over.get(measure.name)
+        for one in comparison.methods:
+            over = one.over.get(measure.name)
             below, kind = ("baseline", "none") if over is None else (_over(over), verdict(over, measure.better))
-            own = found.figures[measure.name]
+            own = one.metrics[measure.name]
             row.append(Cell(f"{number(own.value)} {bracket(own)}", below, kind))
         rows.append(row)
-    names = [found.method for found in comparison.methods]
+    names = [one.method for one in comparison.methods]
     caption = f"Value with its interval; below, the difference from {comparison.baseline} with its paired interval, grey where that includes 0."
-    return Table(["measure", *names], rows, caption)
+    return Table(["metric", *names], rows, caption)
 
 
 def pairs(comparison: Comparison) -> Table:
-    """The main figures of every two methods that do not have the same weights and seeds, over those that the two share, paired."""
+    """A table of paired differences in the main metrics for every two methods whose weights and seeds differ, at those that they share."""
     rows = []
     for pair in comparison.pairs:
         shared = f"{'; '.join(map(weights_text, pair.weights[:MOST]))}{' …' if len(pair.weights) > MOST else ''}"
@@ -101,7 +96,7 @@ def pairs(comparison: Comparison) -> Table:
             over = pair.over.get(name)
             row.append(Cell("–") if over is None else Cell(_over(over), "", verdict(over, 1)))
         rows.append(row)
-    caption = "Pair by pair, at the weights and seeds that the two share: the paired difference with its interval, grey where that includes 0."
+    caption = "Per pair of methods, at the weights and seeds that the two share: the paired difference with its interval, grey where that includes 0."
     return Table(["pair", "shared", *(f"{name} ↑" for name in MAIN)], rows, caption)
 
 

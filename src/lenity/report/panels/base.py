@@ -1,4 +1,4 @@
-"""What the panels hand to the page: figures as plain Plotly data, tables as cells, numbers as text."""
+"""The parts of a page: figures as plain Plotly data, tables as cells, numbers as text."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ class Choice:
 
 @dataclass(frozen=True)
 class Figure:
-    """A figure of one section; where it has several ``choices`` the reader picks one, for all figures of the same ``group`` at once.
+    """A figure of one section; of several ``choices`` the reader selects one, for all figures of the same ``group`` at once.
 
     Args:
-        section: which it belongs to.
-        name: stem of the file it is saved as.
+        section: section of the page.
+        name: stem of its file.
         title: heading.
-        choices: at least one; the first is shown.
-        view: in which scores; empty where it is the same in all.
-        group: the figures that choose together.
+        choices: at least one; the first is shown at first.
+        view: name of the scores shown; empty where they are the same in all views.
+        group: name of the figures that share a selection.
         height: pixels.
-        note: how to read this one, where the section does not say.
-        wide: takes the whole row.
+        note: how to read the figure, where the section does not explain it.
+        wide: whether it takes the full width.
     """
 
     section: str
@@ -52,7 +52,7 @@ class Figure:
 
 @dataclass(frozen=True)
 class Cell:
-    """Text, a smaller line below it, and a word for its look: better, worse, none."""
+    """Text, a smaller line below it, and its style: better, worse, differs or none."""
 
     text: str
     below: str = ""
@@ -62,7 +62,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Table:
-    """``over`` groups the headings, each with how many columns it spans; the first cell of a row names it."""
+    """A table; ``over`` holds group headings and the number of columns that each spans, the first cell of a row is its name."""
 
     headings: list[str]
     rows: list[list[Cell]]
@@ -84,17 +84,17 @@ def number(value: float) -> str:
 
 
 def bracket(interval: Interval) -> str:
-    """The interval alone; nothing where it is not defined."""
+    """The bounds of an interval; empty where it is undefined."""
     return "" if math.isnan(interval.value) else f"[{number(interval.low)}, {number(interval.high)}]"
 
 
 def with_bracket(interval: Interval) -> str:
-    """Value and interval."""
+    """The value of an interval and its bounds."""
     return f"{number(interval.value)} {bracket(interval)}".strip()
 
 
 def short(name: str, most: int = 24) -> str:
-    """A name beside a small chart: its beginning, and its end, in which names with settings differ.
+    """A name cut to ``most`` characters: its beginning, and its end, in which names with settings differ.
 
     >>> short("plc, learning_rate 1e-5, kl.coefficient 0.1"), short("soups:exact")
     ('plc, lear…oefficient 0.1', 'soups:exact')
@@ -103,12 +103,12 @@ def short(name: str, most: int = 24) -> str:
 
 
 def signed(interval: Interval) -> str:
-    """A difference, with its sign."""
+    """A difference with its sign and bounds."""
     return ("+" if interval.value > 0 else "") + with_bracket(interval)
 
 
 def weights_text(weights: Mapping[str, float]) -> str:
-    """Weights that are not 0, as a reader writes them.
+    """The weights other than 0, as text.
 
     >>> weights_text({"helpful": 0.25, "harmless": 0.75, "humorous": 0.0})
     'helpful 0.25, harmless 0.75'
@@ -121,7 +121,7 @@ def weights_text(weights: Mapping[str, float]) -> str:
 
 
 def settings_text(settings: Mapping[str, Any]) -> str:
-    """Settings on one line; texts as JSON, so that a line break in a stop string shows."""
+    """Settings on one line; values as JSON, so that a line break in a stop string is visible."""
     return ", ".join(
         f"{name} {json.dumps(value, ensure_ascii=False)}"
         for name, value in settings.items()
@@ -130,14 +130,14 @@ def settings_text(settings: Mapping[str, Any]) -> str:
 
 
 def axis_text(objective: str, column: str) -> str:
-    """The objective, and which reward or judge scored it where that has another name."""
+    """The objective, with the reward or judge that scored it where that has another name."""
     if column == objective:
         return objective
     return f"{objective} (judge)" if column.startswith("judge: ") else f"{objective} ({column})"
 
 
 def slug(*parts: str) -> str:
-    """A file name's stem.
+    """The stem of a file name made of ``parts``.
 
     >>> slug("metrics", "held-out rewards", "IGD+")
     'metrics-held-out-rewards-IGD-plus'
@@ -147,17 +147,26 @@ def slug(*parts: str) -> str:
 
 
 def rounded(values: Any, digits: int = 4) -> list[Any]:
-    """Numbers of a figure: few digits, for a small page; None where there is none or it is infinite, which leaves a gap."""
+    """Numbers of a figure with few digits, for a small page; None, which leaves a gap, for missing or non-finite ones."""
     return [None if value is None or not math.isfinite(value) else float(f"{value:.{digits}g}") for value in values]
 
 
+def error_bars(intervals: Sequence[Interval], colour: str) -> dict[str, Any]:
+    """Plotly's error bars for ``intervals``."""
+    return {
+        "type": "data", "symmetric": False, "thickness": 1.4, "width": 4, "color": colour,
+        "array": rounded([bar.high - bar.value for bar in intervals]),
+        "arrayminus": rounded([bar.value - bar.low for bar in intervals]),
+    }  # fmt: skip
+
+
 def thinned(count: int, most: int) -> list[int]:
-    """At most ``most`` places of ``count``, at even steps, both ends included; of one the first."""
+    """At most ``most`` of the positions below ``count``, evenly spaced, with both ends; the first where ``most`` is 1."""
     if count <= most:
         return list(range(count))
     return sorted({round(step * (count - 1) / max(most - 1, 1)) for step in range(most)})
 
 
 def even_first(points: Sequence[Mapping[str, float]]) -> Mapping[str, float]:
-    """The most even weights of ``points``."""
+    """The weights of ``points`` with the smallest maximum."""
     return min(points, key=lambda weights: max(weights.values()))

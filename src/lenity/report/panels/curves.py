@@ -1,4 +1,4 @@
-"""Curves over training: what runs logged, smoothed, thinned, mean over seeds."""
+"""Training curves: logged values, smoothed, thinned, averaged over seeds."""
 
 from __future__ import annotations
 
@@ -13,13 +13,44 @@ from lenity.report.evidence import Evidence
 from lenity.report.panels.base import Choice, Figure, Trace, even_first, rounded, slug, thinned, weights_text
 from lenity.report.panels.looks import Look, axis, layout, looks
 
-MOST_POINTS, LEAST_POINTS, POINTS = 60, 15, 3000  # of a curve, and of all in a figure
-MOST_WEIGHTS, FEW = 12, 3  # to choose from; fewer logged rows are marks, not a line
+MOST_POINTS, LEAST_POINTS, POINTS = 60, 15, 3000  # points per curve, and in all curves of a figure
+MOST_WEIGHTS, FEW = 12, 3  # weights to choose from; curves of fewer logged rows get marks
 Value = Callable[[dict[str, Any]], float | None]
 
 
+def training(evidence: Evidence) -> list[Figure]:
+    """Curves of each objective's reward, KL and response length."""
+    figures = []
+    for name in evidence.runs[0].weights:
+        value = _of("reward", name)
+        figures += curves(
+            evidence, "training", f"reward-{name}", value, title=f"Reward: {name}", unit="mean raw reward"
+        )
+    figures += curves(
+        evidence, "training", "kl", _plain("kl"), title="KL from the reference policy", unit="nats per response"
+    )
+    length = _plain("response_length")
+    return [*figures, *curves(evidence, "training", "length", length, title="Response length", unit="tokens")]
+
+
+def negotiation(evidence: Evidence) -> list[Figure]:
+    """Curves of the conflict rate, and of each objective's scale and surplus; docs/metrics.md defines them."""
+    names, section = list(evidence.runs[0].weights), "negotiation"
+    rate = _plain("conflict_rate")
+    figures = curves(evidence, section, "conflict", rate, title="Conflict rate", unit="share of tokens")
+    for name in names:
+        scale = _of("objective_scale_mean", name)
+        figures += curves(
+            evidence, section, f"scale-{name}", scale, title=f"Objective scale: {name}", unit="mean scale"
+        )
+    for name in names:
+        surplus, unit = _of("surplus", name), "others' weighted advantage"
+        figures += curves(evidence, section, f"surplus-{name}", surplus, title=f"Surplus: {name}", unit=unit)
+    return figures
+
+
 def curves(evidence: Evidence, section: str, name: str, value: Value, *, title: str, unit: str) -> list[Figure]:
-    """One figure that shows every method at the chosen weights; none where nothing was logged."""
+    """One figure of every method at the selected weights; none where nothing was logged."""
     styles = looks(run.method for run in evidence.runs)
     choices, shown = [], offered(evidence.runs)
     most = int(np.clip(POINTS // max(len(shown) * len(styles), 1), LEAST_POINTS, MOST_POINTS))
@@ -34,7 +65,7 @@ def curves(evidence: Evidence, section: str, name: str, value: Value, *, title: 
 
 
 def offered(runs: Sequence[Run]) -> list[dict[str, float]]:
-    """The weights to choose from, the most even first; of many, some at even steps."""
+    """The weights to choose from, the most even first; of many, evenly spaced ones."""
     known = [dict(point) for point in dict.fromkeys(tuple(run.weights.items()) for run in runs if run.metrics)]
     if not known:
         return []
@@ -44,14 +75,14 @@ def offered(runs: Sequence[Run]) -> list[dict[str, float]]:
 
 
 def at(runs: Sequence[Run], method: str, weights: dict[str, float]) -> list[Run]:
-    """The trainings of a method at these weights; a method that was trained at one weighting only serves all with it."""
+    """The trained runs of a method at ``weights``; for a method trained at one weighting only, these at all weights."""
     trained = [run for run in runs if run.method == method and run.metrics]
     once = len({tuple(run.weights.items()) for run in trained}) == 1
     return [run for run in trained if once or run.weights == weights]
 
 
 def _traces(runs: Sequence[Run], value: Value, look: Look, most: int) -> list[Trace]:
-    logged = [[(row["iteration"], found) for row in run.metrics if (found := value(row)) is not None] for run in runs]
+    logged = [[(row["iteration"], y) for row in run.metrics if (y := value(row)) is not None] for run in runs]
     logged = [rows for rows in logged if rows]
     if not logged:
         return []
@@ -86,16 +117,28 @@ def _traces(runs: Sequence[Run], value: Value, look: Look, most: int) -> list[Tr
 
 
 def smooth(values: Sequence[float], keep: float = 0.7) -> list[float]:
-    """Exponential moving average without the bias of its start; ``keep`` is the share of the past. What is not finite is NaN, a gap.
+    """Bias-corrected exponential moving average of decay ``keep``; NaN, which leaves a gap, at non-finite values.
 
     >>> smooth([1.0, float("inf"), 1.0])
     [1.0, nan, 1.0]
     """
-    found, total, weight = [], 0.0, 0.0
+    smoothed, total, weight = [], 0.0, 0.0
     for value in values:
         if not math.isfinite(value):
-            found.append(math.nan)
+            smoothed.append(math.nan)
             continue
         total, weight = keep * total + (1 - keep) * value, keep * weight + (1 - keep)
-        found.append(total / weight)
-    return found
+        smoothed.append(total / weight)
+    return smoothed
+
+
+def _plain(key: str) -> Value:
+    return lambda row: row.get(key)
+
+
+def _of(key: str, name: str) -> Value:
+    def value(row: dict[str, Any]) -> float | None:
+        logged: float | None = (row.get(key) or {}).get(name)
+        return logged
+
+    return value

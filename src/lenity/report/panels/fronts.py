@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from html import escape
 from itertools import combinations
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lenity.pareto.metrics import nondominated
 from lenity.report.collect import Best, View
@@ -23,16 +25,19 @@ from lenity.report.panels.base import (
     weights_text,
     with_bracket,
 )
-from lenity.report.panels.ellipse import outlines
 from lenity.report.panels.looks import MUTED, SURFACE, TEXT, Look, axis, layout, looks
 from lenity.report.spots import REFERENCE, Spot
 
-CORNERS = 6000  # of all ellipses of a figure; with more points each has fewer
-MOST_PAIRS = 3  # beside each other; of more the reader chooses one
+Array = NDArray[np.float64]
+RADIUS = math.sqrt(
+    -2 * math.log(0.05)
+)  # of the 95 % ellipse of two normal variables: chi-squared with 2 degrees of freedom
+CORNERS = 6000  # of all ellipses of a figure together
+MOST_PAIRS = 3  # pairs of objectives side by side; of more, the reader selects one
 
 
 def fronts(evidence: Evidence, view: View, spots: Sequence[Spot], start: Spot) -> list[Figure]:
-    """One figure for each pair of objectives; of many objectives one figure that shows a chosen pair."""
+    """One figure per pair of objectives; for many pairs, one figure with a selected pair."""
     columns = list(view.columns.items())
     shown = []
     for x, y in combinations(range(len(columns)), 2):
@@ -53,7 +58,7 @@ def fronts(evidence: Evidence, view: View, spots: Sequence[Spot], start: Spot) -
 def _traces(
     evidence: Evidence, view: View, spots: Sequence[Spot], start: Spot, *, pair: tuple[int, int]
 ) -> list[Trace]:
-    """Ellipses lowest, so that they dim no mark."""
+    """The traces of a figure; ellipses come first, so that they cover no mark."""
     names, styles = list(view.columns), looks(run.method for run in evidence.runs)
     corners = max(12, min(32, CORNERS // max(len(spots), 1)))
     groups = {method: [spot for spot in spots if spot.method == method] for method in styles}
@@ -68,7 +73,7 @@ def _traces(
 
 
 def _base(method: str, part: str) -> Trace:
-    """``meta`` names what the reader can hide."""
+    """The fields that all traces share; ``meta`` names the part that the reader can hide."""
     return {"type": "scatter", "legendgroup": method, "name": method, "meta": part, "showlegend": part == "means"}
 
 
@@ -82,6 +87,32 @@ def _ellipses(group: Sequence[Spot], pair: tuple[int, int], colour: str, corners
     }  # fmt: skip
 
 
+def ellipse(mean: Array, covariance: Array, corners: int = 32) -> Array:
+    """The closed outline of the region with 95 % of a normal distribution, (corners + 1, 2).
+
+    Args:
+        mean: (2,).
+        covariance: of the mean, (2, 2); a singular one gives a line or a point.
+        corners: number of corners of the outline.
+    """
+    values, vectors = np.linalg.eigh(covariance)
+    turn = np.linspace(0, 2 * np.pi, corners + 1)
+    circle = np.stack([np.cos(turn), np.sin(turn)], axis=1)
+    outline: Array = mean + RADIUS * (circle * np.sqrt(np.clip(values, 0, None))) @ vectors.T
+    return outline
+
+
+def outlines(means: Array, covariances: Array, corners: int = 32) -> tuple[list[float | None], list[float | None]]:
+    """The x and y of several ellipses as one trace, with a gap after each."""
+    x: list[float | None] = []
+    y: list[float | None] = []
+    for mean, covariance in zip(means, covariances, strict=True):
+        outline = ellipse(mean, covariance, corners)
+        x += [*rounded(outline[:, 0]), None]
+        y += [*rounded(outline[:, 1]), None]
+    return x, y
+
+
 def _line(group: Sequence[Spot], names: list[str], pair: tuple[int, int], look: Look) -> Trace:
     places = [spot.mean[list(pair)] for spot in in_order(group, names, pair)]
     line = {"color": look.colour, "dash": look.dash, "width": 1.5}
@@ -91,7 +122,7 @@ def _line(group: Sequence[Spot], names: list[str], pair: tuple[int, int], look: 
 
 
 def in_order(group: Sequence[Spot], names: Sequence[str], pair: tuple[int, int]) -> list[Spot]:
-    """The spots whose weights are on these two objectives alone, by the weight of the first: what a line may join."""
+    """The spots with weight on these two objectives only, ordered by the weight of the first; a line joins them."""
     others = [name for k, name in enumerate(names) if k not in pair]
     alone = [spot for spot in group if all(spot.weights[name] == 0 for name in others)]
     return sorted(alone, key=lambda spot: spot.weights[names[pair[0]]])
@@ -123,7 +154,7 @@ def _seeds(group: list[Spot], names: list[str], at: list[int], look: Look) -> Tr
 
 
 def hover(spot: Spot, names: Sequence[str], seed: int | None = None) -> str:
-    """Method, weights, each objective's mean with its interval; of one seed where ``seed`` is its place."""
+    """The hover text: method, weights, mean of each objective with its interval, or of one seed at position ``seed``."""
     lines = [f"<b>{escape(spot.method)}</b>"]
     lines += [f"weights: {escape(weights_text(spot.weights))}"] if spot.weights else []
     for k, name in enumerate(names):
@@ -144,11 +175,10 @@ def _start(start: Spot, names: list[str], at: list[int]) -> Trace:
 
 
 def _best(best: Best | None, columns: list[str]) -> list[Trace]:
-    """The known best front, where it is known in these scores."""
-    if best is None or not set(columns) <= set(best.objectives):
+    """The trace of the exact best front in ``columns``, where it is known."""
+    points = best_points(best, columns)
+    if points is None:
         return []
-    points = best.front[:, [best.objectives.index(name) for name in columns]]
-    points = points[nondominated(points)]
     points = points[np.argsort(points[:, 0])]
     points = points[thinned(len(points), 120)]
     line = {"color": MUTED, "dash": "dot", "width": 2}
@@ -158,14 +188,23 @@ def _best(best: Best | None, columns: list[str]) -> list[Trace]:
     ]  # fmt: skip
 
 
+def best_points(best: Best | None, columns: list[str]) -> Array | None:
+    """The non-dominated points of the known best front in ``columns``, (n, K); None where it is unknown in these."""
+    if best is None or not set(columns) <= set(best.objectives):
+        return None
+    points = best.front[:, [best.objectives.index(name) for name in columns]]
+    kept: Array = points[nondominated(points)]
+    return kept
+
+
 def _chosen() -> Trace:
-    """A ring that the page puts around the chosen point."""
+    """The trace of the ring that the page draws around the selected point."""
     marker = {"color": TEXT, "symbol": "circle-open", "size": 22, "line": {"width": 2}}
     return {"type": "scatter", "mode": "markers", "x": [None], "y": [None], "hoverinfo": "skip", "name": "chosen",
             "showlegend": False, "marker": marker}  # fmt: skip
 
 
 def _places(points: Sequence[Any]) -> dict[str, list[Any]]:
-    """Of points (n, 2), x and y."""
-    found = np.array(points, dtype=np.float64).reshape(-1, 2)
-    return {"x": rounded(found[:, 0]), "y": rounded(found[:, 1])}
+    """The x and y of points (n, 2)."""
+    array = np.array(points, dtype=np.float64).reshape(-1, 2)
+    return {"x": rounded(array[:, 0]), "y": rounded(array[:, 1])}

@@ -1,4 +1,4 @@
-"""What was compared, and who is better, in sentences. "Better" is written only where a paired interval excludes 0."""
+"""Sentences on what was compared and which methods are better. "Better" is written only where a paired interval excludes 0."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from lenity.report.panels.base import signed, weights_text
 from lenity.report.spots import Spot
 from lenity.report.tables import count, listed
 
-FEW = 5  # methods whose intervals a sentence can hold
+FEW = 5  # methods whose intervals are written in a sentence
 
 
 def setting(evidence: Evidence) -> list[tuple[str, str]]:
-    """Methods, objectives, weights, seeds and prompts, as terms and descriptions."""
+    """Terms and descriptions of methods, objectives, weights, seeds and prompts."""
     runs = evidence.runs
     methods = list(dict.fromkeys(run.method for run in runs))
     weights = {tuple(sorted(run.weights.items())) for run in runs}
@@ -33,31 +33,35 @@ def setting(evidence: Evidence) -> list[tuple[str, str]]:
 
 
 def _made_for(evidence: Evidence) -> list[tuple[str, str]]:
-    """Runs that are no method of the comparison."""
+    """A term for runs made only for other methods, where there are any."""
     users: dict[str, dict[str, None]] = {}
     for run in evidence.helpers:
         users.setdefault(run.method, {}).update(dict.fromkeys(run.made_for))
-    told = [f"{method} ({', '.join(names)})" for method, names in users.items()]
-    return [("Not compared, as made for other methods alone", "; ".join(told))] if told else []
+    texts = [f"{method} ({', '.join(names)})" for method, names in users.items()]
+    return [("Not compared, as made only for other methods", "; ".join(texts))] if texts else []
 
 
 def _differences(evidence: Evidence) -> list[tuple[str, str]]:
-    """The settings that tell runs of one method apart."""
-    told = {run.method: run.differs for run in evidence.runs if run.differs}
-    return [("Settings that differ", "; ".join(f"{method}: {text}" for method, text in told.items()))] if told else []
+    """A term for the settings in which runs of one method differ, where they do."""
+    settings = {run.method: run.differs for run in evidence.runs if run.differs}
+    return (
+        [("Settings that differ", "; ".join(f"{method}: {text}" for method, text in settings.items()))]
+        if settings
+        else []
+    )
 
 
 def sentences(comparison: Comparison, spots: Sequence[Spot]) -> list[str]:
-    """Who is better in one view, at each set of weights and seeds that methods share, and what is not compared."""
-    found = [sentence(one, spots, named=len(comparison.all) > 1) for one in comparison.all]
+    """One sentence per comparison of a view on which methods are better, and one on methods that are not compared."""
+    texts = [sentence(one, spots, named=len(comparison.all) > 1) for one in comparison.all]
     apart = [f"{pair.method} and {pair.baseline}" for pair in comparison.pairs if not pair.weights]
     if comparison.methods and apart:
-        found.append(f"By {comparison.view.name}: {_and(apart)} share no weights and seeds, so they are not compared.")
-    return found
+        texts.append(f"By {comparison.view.name}: {_and(apart)} share no weights and seeds, so they are not compared.")
+    return texts
 
 
 def sentence(comparison: Comparison, spots: Sequence[Spot], *, named: bool = False) -> str:
-    """Who is better in one comparison; with the weights where they are to be ``named`` and are few."""
+    """A sentence on which methods of one comparison are better; ``named`` adds its weights, where they are few."""
     view = f"By {comparison.view.name}"
     if not comparison.methods:
         return f"{view}: the methods share no weights and seeds, so nothing is compared."
@@ -66,31 +70,31 @@ def sentence(comparison: Comparison, spots: Sequence[Spot], *, named: bool = Fal
     size = f"{count(len(comparison.weights), 'weighting')}, {count(len(comparison.seeds), 'seed')}, {comparison.prompts} prompts"
     if named and len(comparison.weights) <= FEW:
         size += f"; at {', or '.join(map(weights_text, comparison.weights))}"
-    others = [found for found in comparison.methods if found.over]
+    others = [one for one in comparison.methods if one.over]
     groups: dict[tuple[str, ...], list[Summary]] = {}
-    for found in others:
-        groups.setdefault(tuple(verdict(found.over[name], 1) for name in MAIN), []).append(found)
-    unclear = [found.method for found in groups.pop(("none",) * len(MAIN), [])]
-    said = [_group(words, methods, intervals=len(others) <= FEW) for words, methods in groups.items()]
+    for one in others:
+        groups.setdefault(tuple(verdict(one.over[name], 1) for name in MAIN), []).append(one)
+    unclear = [one.method for one in groups.pop(("none",) * len(MAIN), [])]
+    texts = [_group(words, methods, intervals=len(others) <= FEW) for words, methods in groups.items()]
     if unclear:
-        said.append(f"for {_and(unclear)} no difference in {' or '.join(MAIN)} is clear")
-    return f"{view} ({size}), against {comparison.baseline}: {'; '.join(said)}."
+        texts.append(f"for {_and(unclear)} no difference in {' or '.join(MAIN)} is clear")
+    return f"{view} ({size}), against {comparison.baseline}: {'; '.join(texts)}."
 
 
 def _group(words: Sequence[str], methods: Sequence[Summary], *, intervals: bool) -> str:
-    """What is clear about methods that fare alike; with their intervals, one by one, where they are few."""
+    """The clear differences of methods with the same verdicts ``words``; one by one with ``intervals``."""
     if intervals and len(methods) > 1:
-        return "; ".join(_group(words, [found], intervals=True) for found in methods)
+        return "; ".join(_group(words, [one], intervals=True) for one in methods)
     parts = []
     for word in ("better", "worse"):
         names = [name for name, own in zip(MAIN, words, strict=True) if own == word]
         texts = [f"{name} ({signed(methods[0].over[name])})" if intervals else name for name in names]
         parts += [f"{word} in {_and(texts)}"] if names else []
-    return f"{_and([found.method for found in methods])} {'is' if len(methods) == 1 else 'are'} {_and(parts)}"
+    return f"{_and([one.method for one in methods])} {'is' if len(methods) == 1 else 'are'} {_and(parts)}"
 
 
 def _alone(comparison: Comparison, spots: Sequence[Spot]) -> str:
-    """How many weightings changed each objective clearly."""
+    """The number of weightings at which each objective changed clearly."""
     own = [spot for spot in spots if spot.method == comparison.methods[0].method]
     parts = []
     for k, name in enumerate(comparison.objectives):

@@ -1,4 +1,4 @@
-"""Colours, symbols and dashes. Okabe and Ito's colours, which colour-blind readers tell apart; symbols and dashes say the same again."""
+"""Colours, symbols and dashes of methods. The colours are Okabe and Ito's, which colour-blind readers can distinguish; symbols and dashes repeat them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Liberation Sans', Arial, 
 
 @dataclass(frozen=True)
 class Look:
-    """Of one method, everywhere."""
+    """Colour, symbols and dash of one method in all figures."""
 
     colour: str
     symbol: str
@@ -30,19 +30,19 @@ class Look:
 
 
 def looks(methods: Iterable[str]) -> dict[str, Look]:
-    """By method, in order; colours, symbols and dashes have cycles of unlike length, so that few pairs meet again."""
-    found = {}
+    """The look of each method, in order; colours, symbols and dashes have cycles of different length, so that few combinations repeat."""
+    result = {}
     for i, method in enumerate(dict.fromkeys(methods)):
         turn = i + i // len(COLOURS)
         symbol = SYMBOLS[turn % len(SYMBOLS)]
-        found[method] = Look(
+        result[method] = Look(
             COLOURS[i % len(COLOURS)], symbol, SOLID_SYMBOLS[turn % len(SOLID_SYMBOLS)], DASHES[i % len(DASHES)]
         )
-    return found
+    return result
 
 
 def axis(title: str = "", **more: Any) -> dict[str, Any]:
-    """One axis."""
+    """Plotly's settings of one axis."""
     return {
         "title": {"text": title, "standoff": 8, "font": {"size": 13}}, "gridcolor": GRID, "zeroline": False, "linecolor": MUTED, "showline": True,
         "ticks": "outside", "tickcolor": MUTED, "ticklen": 4, "automargin": True, **more,
@@ -50,7 +50,7 @@ def axis(title: str = "", **more: Any) -> dict[str, Any]:
 
 
 def layout(x: dict[str, Any] | None = None, y: dict[str, Any] | None = None, **more: Any) -> dict[str, Any]:
-    """A figure's layout without title or legend, which the page has around it."""
+    """Plotly's layout of a figure, without title and legend, which the page has itself."""
     axes = {name: part for name, part in (("xaxis", x), ("yaxis", y)) if part is not None}
     return {
         **axes, "font": {"family": FONT, "size": 13, "color": TEXT}, "paper_bgcolor": "rgba(0,0,0,0)",

@@ -1,4 +1,4 @@
-"""Reward distributions over the weights: one ridge a weighting (Figure 10 of arXiv 2604.05965)."""
+"""Reward distributions over the weights: one ridge per weighting (Figure 10 of arXiv 2604.05965)."""
 
 from __future__ import annotations
 
@@ -15,11 +15,15 @@ from lenity.report.scores import Scores
 from lenity.report.spots import REFERENCE, Spot
 
 Array = NDArray[np.float64]
-STEPS, MOST, HEIGHT = 80, 11, 1.7  # places on a ridge; ridges of a method; of the highest, in distances between ridges
+STEPS, MOST, HEIGHT = (
+    80,
+    11,
+    1.7,
+)  # points per ridge; most ridges per method; height of the highest, in distances between ridges
 
 
 def ridges(evidence: Evidence, view: View, spots: list[Spot], scores: Scores) -> list[Figure]:
-    """One figure an objective, in which the reader chooses the method."""
+    """One figure per objective, in which the reader selects the method."""
     return [_figure(evidence, view, name, spots, scores) for name in view.columns]
 
 
@@ -56,7 +60,7 @@ def _figure(evidence: Evidence, view: View, name: str, spots: list[Spot], scores
 
 
 def _traces(rows: list[tuple[str, Array, str]], grid: Array, width: float) -> list[Trace]:
-    """The highest ridge first, so that lower ones lie before it; then the means."""
+    """The traces of the ridges, the top one first, so that lower ones are drawn over it; then the means."""
     shapes = [density(values, grid, width) for _, values, _ in rows]
     scale = HEIGHT / max(float(shape.max()) for shape in shapes)
     traces: list[Trace] = []
@@ -75,20 +79,20 @@ def _traces(rows: list[tuple[str, Array, str]], grid: Array, width: float) -> li
 
 
 def density(values: Array, grid: Array, width: float) -> Array:
-    """Gaussian kernel density on ``grid``."""
-    found: Array = np.exp(-0.5 * ((grid[:, None] - values) / width) ** 2).mean(1) / (width * np.sqrt(2 * np.pi))
-    return found
+    """Gaussian kernel density of ``values`` at the points of ``grid``."""
+    density: Array = np.exp(-0.5 * ((grid[:, None] - values) / width) ** 2).mean(1) / (width * np.sqrt(2 * np.pi))
+    return density
 
 
 def bandwidth(values: Array) -> float:
-    """Silverman's, but at least a fortieth of the range, so that the single values of coarse scores show and tower over nothing."""
+    """Silverman's bandwidth, at least a fortieth of the range, so that scores with few distinct values give no extreme peaks."""
     quartiles = float(np.subtract(*np.quantile(values, [0.75, 0.25]))) / 1.34
     spread = min([part for part in (float(values.std()), quartiles) if part > 0], default=0.0)
     return float(max(0.9 * spread * len(values) ** -0.2, _range(values) / 40))
 
 
 def _grid(values: Array, width: float) -> Array:
-    """From the lowest to the highest score, with room for the tails of the kernel."""
+    """Evenly spaced points from the lowest to the highest score, with room for the tails of the kernel."""
     low, high = np.quantile(values, [0.001, 0.999])
     return np.linspace(low - 3 * width, high + 3 * width, STEPS)
 
@@ -99,7 +103,7 @@ def _range(values: Array) -> float:
 
 
 def _values(scores: Array) -> Array:
-    """Scores that are there, flat."""
+    """The finite scores, flattened."""
     flat = scores.reshape(-1)
-    found: Array = flat[np.isfinite(flat)]
-    return found
+    finite: Array = flat[np.isfinite(flat)]
+    return finite

@@ -1,25 +1,24 @@
-"""Fronts where two axes do not do: a line of intervals for one objective, space for three, parallel axes for more."""
+"""Fronts of other than two objectives: intervals for one, three dimensions for three, parallel axes for more."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
-from lenity.pareto.metrics import nondominated
 from lenity.report.collect import Best, View
 from lenity.report.evidence import Evidence
-from lenity.report.panels.base import Choice, Figure, Trace, axis_text, rounded, slug, thinned, weights_text
-from lenity.report.panels.fronts import hover
+from lenity.report.panels.base import Choice, Figure, Trace, axis_text, error_bars, rounded, slug, thinned, weights_text
+from lenity.report.panels.fronts import best_points, hover
 from lenity.report.panels.looks import MUTED, SURFACE, TEXT, Look, axis, layout, looks
 from lenity.report.spots import REFERENCE, Spot
 
-MOST_BEST = 250  # points of the known front in space
+MOST_BEST = 250  # points of the exact best front
 
 
 def space(
     evidence: Evidence, view: View, spots: Sequence[Spot], start: Spot, standardised: Sequence[Spot]
 ) -> list[Figure]:
-    """The figure beside the pairs; none for two objectives. ``standardised`` are the same spots on one scale."""
+    """The figure of all objectives at once; none for two. ``standardised`` are the same spots by standardised scores."""
     styles = looks(run.method for run in evidence.runs)
     if len(view.columns) == 1:
         return [_strip(view, [*spots, start], styles)]
@@ -34,7 +33,7 @@ def _strip(view: View, spots: Sequence[Spot], styles: dict[str, Look]) -> Figure
     bars = [spot.interval(0) for spot in spots]
     trace = {
         "type": "scatter", "mode": "markers", "x": rounded([bar.value for bar in bars]), "y": labels,
-        "error_x": error(bars), "text": [hover(spot, [name]) for spot in spots], "hovertemplate": "%{text}<extra></extra>",
+        "error_x": error_bars(bars, MUTED), "text": [hover(spot, [name]) for spot in spots], "hovertemplate": "%{text}<extra></extra>",
         "customdata": [spot.runs[0] if spot.runs else None for spot in spots], "showlegend": False,
         "marker": {"size": 11, "color": [_colour(spot, styles) for spot in spots],
                    "symbol": [styles[spot.method].symbol if spot.method in styles else "x" for spot in spots]},
@@ -46,15 +45,6 @@ def _strip(view: View, spots: Sequence[Spot], styles: dict[str, Look]) -> Figure
     )
 
 
-def error(bars: Sequence[Any]) -> dict[str, Any]:
-    """Plotly's error bars of intervals."""
-    return {
-        "type": "data", "symmetric": False, "thickness": 1.4, "width": 4, "color": MUTED,
-        "array": rounded([bar.high - bar.value for bar in bars]),
-        "arrayminus": rounded([bar.value - bar.low for bar in bars]),
-    }  # fmt: skip
-
-
 def _solid(view: View, spots: Sequence[Spot], start: Spot, styles: dict[str, Look], best: Best | None) -> Figure:
     names = list(view.columns)
     traces = _best(best, list(view.columns.values()))
@@ -62,16 +52,15 @@ def _solid(view: View, spots: Sequence[Spot], start: Spot, styles: dict[str, Loo
         group = [spot for spot in spots if spot.method == method]
         traces += [_points(method, group, names, look.colour, look.solid)] if group else []
     traces.append(_points(REFERENCE, [start], names, TEXT, "x"))
-    titles = names
     scene: dict[str, Any] = {
         f"{letter}axis": {"title": {"text": title}, "gridcolor": MUTED, "color": TEXT, "backgroundcolor": SURFACE, "showbackground": False}
-        for letter, title in zip("xyz", titles, strict=True)
+        for letter, title in zip("xyz", names, strict=True)
     }  # fmt: skip
     scene |= {"camera": {"eye": {"x": 1.75, "y": 1.75, "z": 1.0}, "center": {"z": -0.12}}, "aspectmode": "cube"}
     axes = layout(scene=scene, margin={"l": 0, "r": 0, "t": 0, "b": 0})
     return Figure(
         "fronts", slug("fronts", view.name, "space"), "All three at once", [Choice("", traces, axes)], view.name, height=420,
-        note="Drag to turn, scroll to come closer. Bars are 95 % intervals.",
+        note="Drag to rotate, scroll to zoom. Bars are 95 % intervals.",
     )  # fmt: skip
 
 
@@ -84,15 +73,14 @@ def _points(name: str, group: Sequence[Spot], names: list[str], colour: str, sym
     for k, letter in enumerate("xyz"):
         bars = [spot.interval(k) for spot in group]
         trace[letter] = rounded([bar.value for bar in bars])
-        trace[f"error_{letter}"] = {**error(bars), "color": colour, "thickness": 1, "width": 0}
+        trace[f"error_{letter}"] = {**error_bars(bars, colour), "thickness": 1, "width": 0}
     return trace
 
 
 def _best(best: Best | None, columns: list[str]) -> list[Trace]:
-    if best is None or not set(columns) <= set(best.objectives):
+    points = best_points(best, columns)
+    if points is None:
         return []
-    points = best.front[:, [best.objectives.index(name) for name in columns]]
-    points = points[nondominated(points)]
     points = points[thinned(len(points), MOST_BEST)]
     x, y, z = (rounded(points[:, k]) for k in range(3))
     name = "exact best front"
@@ -116,7 +104,7 @@ def _parallel(view: View, spots: Sequence[Spot], styles: dict[str, Look]) -> Fig
     axes = layout(axis(type="category"), axis("mean standardised reward →"))
     return Figure(
         "fronts", slug("fronts", view.name, "parallel"), "All objectives at once", [Choice("", traces, axes)], view.name,
-        height=440, wide=True, note="One line a policy, on standardised rewards; a line above another everywhere dominates it.",
+        height=440, wide=True, note="One line per policy, in standardised rewards; a line above another at every objective dominates it.",
     )  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""Static preferences: every method at equal weights, each objective and their average, in every view (Table 1 of arXiv 2604.05965)."""
+"""Static preferences: a table of all methods at equal weights, per objective and on average, in every view (Table 1 of arXiv 2604.05965)."""
 
 from __future__ import annotations
 
@@ -8,22 +8,21 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from lenity.pareto.confidence import Interval
+from lenity.pareto.confidence import Interval, bounds, resampled
 from lenity.report.comparison import Comparison
 from lenity.report.evidence import Evidence
 from lenity.report.panels.base import Cell, Table, bracket, even_first, number, weights_text
-from lenity.report.resamples import bounds, resampled
 from lenity.report.scores import Scale, Scores, complete
 from lenity.report.spots import REFERENCE
 
 Array = NDArray[np.float64]
 AVERAGE = "average"
-EQUAL = 1e-6  # weights that differ by less
+EQUAL = 1e-6  # weights that differ by less count as equal
 
 
 @dataclass(frozen=True)
 class Column:
-    """One figure of all rows: the reference policy's, then each method's; ``best`` is the place of a clear best method."""
+    """One column: the reference policy's value, then each method's; ``best`` is the position of a clearly best method."""
 
     name: str
     intervals: list[Interval]
@@ -31,11 +30,11 @@ class Column:
 
 
 def static(evidence: Evidence, scores: Scores) -> Table | None:
-    """A column group a view; none where no weights are shared."""
+    """The table, with one column group per view; None where no weights are shared."""
     comparison = evidence.main
     if not comparison.methods:
         return None
-    methods = [found.method for found in comparison.methods]
+    methods = [one.method for one in comparison.methods]
     groups = [(one.view.name, columns(evidence, one, scores, methods)) for one in evidence.comparisons if one.methods]
     flat = [column for _, group in groups for column in group]
     rows = []
@@ -46,14 +45,12 @@ def static(evidence: Evidence, scores: Scores) -> Table | None:
         rows.append([Cell(name), *cells])
     over = [("", 1), *((name, len(group)) for name, group in groups)]
     weights = weights_text(even_first(comparison.weights))
-    caption = (
-        f"Every method at weights {weights}; rewards are standardised, the judge's scores are its own from 0 to 10."
-    )
+    caption = f"Every method at weights {weights}; rewards are standardised, the judge's scores are from 0 to 10."
     return Table(["method", *(column.name for column in flat)], rows, caption, over)
 
 
 def static_title(comparison: Comparison) -> str:
-    """Equal weights, where all methods have them; else the most even that they share."""
+    """The heading: equal weights where all methods have them, else the most even weights that they share."""
     if not comparison.methods:
         return ""
     weights = even_first(comparison.weights).values()
@@ -65,7 +62,7 @@ def static_title(comparison: Comparison) -> str:
 def columns(
     evidence: Evidence, comparison: Comparison, scores: Scores, methods: Sequence[str], draws: int = 1000
 ) -> list[Column]:
-    """Each objective and the average, at the most even weights that the methods share."""
+    """One column per objective and one for the average, at the most even weights that the methods share."""
     names, scale = list(comparison.view.columns.values()), _scale(comparison)
     weights = dict(even_first(comparison.weights))
     known = complete(evidence.runs, comparison, scores)
@@ -89,20 +86,20 @@ def columns(
 
 
 def _scale(comparison: Comparison) -> Scale:
-    """The judge's scores share one scale already."""
+    """Raw for the judge, whose scores share one scale; else standardised."""
     return "raw" if comparison.view.name == "judge" else "standardised"
 
 
 def _column(name: str, means: Array, drawn: Array) -> Column:
-    found = []
+    intervals = []
     for mean, row in zip(means, drawn, strict=True):
         low, high = bounds(row)
-        found.append(Interval(float(mean), float(low), float(high)))
-    return Column(name, found, clear_best(means[1:], drawn[1:]))
+        intervals.append(Interval(float(mean), float(low), float(high)))
+    return Column(name, intervals, clear_best(means[1:], drawn[1:]))
 
 
 def clear_best(means: Array, drawn: Array) -> int | None:
-    """The best of (rows,), if its paired interval against the runner-up excludes 0; ``drawn`` is (rows, draws)."""
+    """The position of the best of ``means`` (rows,), if its paired interval against the second excludes 0, else None; ``drawn`` is (rows, draws)."""
     if len(means) < 2:
         return None
     second, first = np.argsort(means, kind="stable")[-2:]

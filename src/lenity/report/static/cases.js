@@ -1,5 +1,5 @@
 "use strict";
-// Case studies: one prompt, the answers of several policies beside each other.
+// Case studies: responses of several policies to one prompt, side by side.
 const CASES = read("cases");
 const ofRun = (run) => POINTS.find((point) => point.runs.includes(run));
 

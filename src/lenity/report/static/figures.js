@@ -1,5 +1,5 @@
 "use strict";
-// Figures are drawn when they come near the screen, and again when theme, choice, chosen point or hidden methods change.
+// Figures are drawn shortly before they scroll into view, and again when theme, selection or hidden methods change.
 const FIGURES = read("figures");
 const hidden = new Set(); // names of methods and of parts, such as ellipses
 const picked = {}; // label by group
@@ -28,7 +28,7 @@ function draw(plot) {
   const choice = choiceOf(FIGURES[plot.dataset.figure]);
   const data = themed(choice.data);
   if (data.some((trace) => trace.type === "scatter3d") && !canTurn) {
-    plot.textContent = "This browser has no WebGL, which the turning figure needs; the pairs below show the same policies.";
+    plot.textContent = "This browser has no WebGL, which the three-dimensional figure needs; the pairs below show the same policies.";
     plot.className = "empty";
     plot.style.height = "auto";
     return;

@@ -1,5 +1,5 @@
 "use strict";
-// The chosen policy: its mean rewards and, one prompt at a time, what it answers. Texts are only ever set as text.
+// The selected policy: its mean rewards and its response to one prompt. Texts are never inserted as markup.
 const POINTS = read("points");
 const VIEWS = read("views");
 const TEXTS = read("texts");
@@ -29,7 +29,7 @@ function cells(tag, texts) {
   return row;
 }
 
-// One row an objective, grouped by the view that scored it.
+// One row per objective, grouped by view.
 function scoreTable(heading, cell) {
   const made = element("table");
   const top = element("thead");

@@ -1,5 +1,5 @@
 "use strict";
-// One choice of scores for the whole page, whichever tab made it.
+// Every tab selects the view of the whole page.
 function showView(view) {
   for (const part of document.querySelectorAll(".view")) part.hidden = part.dataset.view !== view;
   for (const tab of document.querySelectorAll("[role=tab]")) {

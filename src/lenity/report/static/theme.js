@@ -1,5 +1,5 @@
 "use strict";
-// Figures carry light colours; in the dark each is exchanged for its counterpart, in print never.
+// Figures have light colours; the dark theme replaces each by its counterpart, except in print.
 const read = (name) => JSON.parse(document.getElementById(`data-${name}`).textContent);
 const DARK = read("dark");
 const prefersDark = matchMedia("(prefers-color-scheme: dark)");

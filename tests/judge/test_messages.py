@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from lenity.judge.config import JudgeConfig
-from lenity.judge.estimate import estimate
+from lenity.judge.messages import estimate
 from lenity.judge.questions import Question
 
 QUESTION = Question("p0", "response", "helpful", "s" * 4_000_000, "")
@@ -20,7 +20,9 @@ def said(**changes):
 
 
 def test_an_answer_without_a_limit_has_no_bound_on_its_cost():
-    assert "about 1.00 to read at the prices given, and no bound on what is written" in said(max_tokens=None, **PRICES)
+    assert "about 1.00 for the input at the prices given, and without --max_tokens no upper bound" in said(
+        max_tokens=None, **PRICES
+    )
     assert "about 1.00 + at most 2.00 = 3.00" in said(max_tokens=1_000_000, **PRICES)
 
 
