@@ -1,0 +1,18 @@
+"""Laws that every rule keeps, checked on a rule of your own; and a tiny policy and tiny worlds to try it in."""
+
+from lenity.testing.law import BrokenLaw, Law
+from lenity.testing.laws_of import ADVANTAGE_LAWS, GRADIENT_LAWS, Case, laws_of
+from lenity.testing.problems import (
+    HARD_ADVANTAGES,
+    HARD_JACOBIANS,
+    AdvantageProblem,
+    GradientProblem,
+    advantage_problems,
+    gradient_problems,
+    hard_problems,
+)
+
+__all__ = [
+    "ADVANTAGE_LAWS", "GRADIENT_LAWS", "HARD_ADVANTAGES", "HARD_JACOBIANS", "AdvantageProblem", "BrokenLaw", "Case",
+    "GradientProblem", "Law", "advantage_problems", "gradient_problems", "hard_problems", "laws_of",
+]  # fmt: skip
