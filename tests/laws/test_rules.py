@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lenity.rules import PLC, RULES, AdvantageRule, Entropic, Lenient, Linear
-from lenity.testing import ADVANTAGE_LAWS, HARD_ADVANTAGES, advantage_problems, laws_of
+from lenity.testing import ADVANTAGE_LAWS, advantage_problems, laws_of
 from oracles import slow
 
 VARIANTS = [Linear(), PLC(), Entropic(temperature=0.1)] + [
@@ -84,11 +84,3 @@ def test_any_scale_is_kept(rule, problem, scale):
         rule, large = (rule.model_copy(update={"temperature": 0.5 * factor}) for factor in (1, scale))
     ours, expected = large.rectify(scale * problem.values, problem.weights), scale * problem.answer(rule)
     torch.testing.assert_close(ours, expected, rtol=1e-9, atol=1e-9 * scale)
-
-
-def test_the_hard_inputs_are_as_hard_as_they_were():
-    assert set(HARD_ADVANTAGES) >= {
-        "zeros", "all losing", "conflicting", "one objective copied", "tiny", "huge", "unlike scales",
-    }  # fmt: skip
-    sizes = {name: values.abs().max().item() for name, values in HARD_ADVANTAGES.items()}
-    assert sizes["tiny"] < 1e-14 and sizes["huge"] > 1e15 and sizes["zeros"] == 0

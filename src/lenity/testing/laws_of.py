@@ -11,7 +11,7 @@ from lenity.errors import ConfigError
 from lenity.rules import AdvantageRule, GradientRule, Rule
 from lenity.testing import advantage_laws, gradient_laws  # noqa: F401 - they write their laws into the books
 from lenity.testing.common_laws import ADVANTAGE_LAWS, GRADIENT_LAWS
-from lenity.testing.extra import package
+from lenity.testing.extra import hypothesis, package
 from lenity.testing.law import BrokenLaw, Law, shown
 
 
@@ -54,7 +54,7 @@ def laws_of(
         temperature: the name of the field that goes with the scale of the advantages.
 
     Raises:
-        ConfigError: no such law or field, a rule of neither kind, or pytest is not installed.
+        ConfigError: no such law or field, a rule of neither kind, or pytest or Hypothesis is not installed.
     """
     laws = _book(rule)
     claims, exceptions = set(claims), dict(exceptions or {})
@@ -68,6 +68,7 @@ def laws_of(
     if temperature and temperature not in type(rule).model_fields:
         _refuse_unknown("temperature", [temperature], list(type(rule).model_fields))
     mark, param = package("pytest").mark, package("pytest").param
+    hypothesis()  # missing, it is missed here and not in each test
     cases = []
     for name, law in laws.items():
         case = Case(rule, law, {key: value for key, value in options.items() if key in law.options})

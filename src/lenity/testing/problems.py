@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
 
 LARGEST = 100.0  # of the numbers that strategies draw; three decimals each, so that products do not underflow
-EVEN, ONE = "even weights", "all weight on one"
+EVEN, ONE, NOT_LAST = "even weights", "all weight on one", "none on the last"
 OBJECTIVES = 3  # of the hard problems
 
 
@@ -168,14 +168,15 @@ def kind_of(rule: Rule) -> type[Problem]:
 
 
 def hard_problems(rule: Rule) -> Iterator[tuple[str, Problem]]:
-    """The named hard inputs of the kind that ``rule`` is asked, with even weights and with all weight on the first objective."""
+    """The named hard inputs of the kind that ``rule`` is asked: with even weights, all weight on the first objective, none on the last."""
     kind = kind_of(rule)
     tables = HARD_ADVANTAGES if kind is AdvantageProblem else HARD_JACOBIANS
     for name, values in tables.items():
         objectives = values.shape[kind.axis]
-        even = torch.full((objectives,), 1 / objectives, dtype=values.dtype)
-        yield f"{name}, {EVEN}", kind(values, even)
-        yield f"{name}, {ONE}", kind(values, torch.eye(objectives, dtype=values.dtype)[0])
+        ones = torch.ones(objectives, dtype=values.dtype)
+        first, last = torch.eye(objectives, dtype=values.dtype)[[0, -1]]
+        for where, shares in ((EVEN, ones), (ONE, first), (NOT_LAST, ones - last)):
+            yield f"{name}, {where}", kind(values, shares / shares.sum())
 
 
 def advantage_problems(objectives: int = 5, rows: int = 4) -> SearchStrategy[AdvantageProblem]:
@@ -192,7 +193,8 @@ def _problems(kind: type[Any], objectives: int, others: int) -> SearchStrategy[A
     st = hypothesis().strategies
     number = st.floats(-LARGEST, LARGEST).map(lambda x: round(x, 3))
 
-    pick = st.tuples(st.integers(0, objectives - 1), st.integers(0, 1000))
+    share = st.one_of(st.integers(0, 3), st.integers(0, 1000))
+    pick = st.tuples(st.integers(0, objectives - 1), share)
 
     @st.composite  # type: ignore[misc,untyped-decorator,unused-ignore]
     def draws(draw: Any) -> Any:
