@@ -14,7 +14,14 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from lenity.errors import ConfigError
 from lenity.rules import MGDA, PGAPO, PLC, Linear, Rule
 from lenity.testing import (
-    ADVANTAGE_LAWS, HARD_ADVANTAGES, HARD_JACOBIANS, AdvantageProblem, BrokenLaw, climb_bandit, laws_of, save_tiny_policy,
+    ADVANTAGE_LAWS,
+    HARD_ADVANTAGES,
+    HARD_JACOBIANS,
+    AdvantageProblem,
+    BrokenLaw,
+    climb_bandit,
+    laws_of,
+    save_tiny_policy,
     train_in_toy_world,
 )  # fmt: skip
 

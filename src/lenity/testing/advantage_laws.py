@@ -85,7 +85,7 @@ def keeps_scale(rule: AdvantageRule, problem: AdvantageProblem, *, temperature: 
 @law(ADVANTAGE_LAWS)
 def one_objective(rule: AdvantageRule, problem: AdvantageProblem) -> None:
     """With one objective the rule is the identity."""
-    for column in problem.values.split(1, -1):
+    for column in problem.values.T.unsqueeze(-1):
         alone = AdvantageProblem(column, column.new_ones(1))
         same(f"rectify of {column.tolist()} alone", alone.answer(rule), column[:, 0], LAST_DIGITS * alone.largest)
 

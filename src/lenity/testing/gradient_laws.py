@@ -25,7 +25,7 @@ def allowed(rule: GradientRule, problem: GradientProblem, missed: float) -> floa
     Where a rule turns everything down, what an objective counts alone says what the largest a_k could be.
     """
     counts = problem.combination(rule).abs()
-    alone = [GradientProblem(row, row.new_ones(1)).combination(rule).abs() for row in problem.values.split(1)]
+    alone = [GradientProblem(row, row.new_ones(1)).combination(rule).abs() for row in problem.values[:, None]]
     largest = torch.cat([counts, *alone]).max()
     return float(missed * (counts * problem.lengths).sum() + ROUNDED * largest * problem.lengths.max())
 
@@ -67,7 +67,7 @@ def keeps_scale(rule: GradientRule, problem: GradientProblem) -> None:
 @law(GRADIENT_LAWS)
 def one_objective(rule: GradientRule, problem: GradientProblem) -> None:
     """With one objective the direction is its gradient's, its length apart; without a gradient there is none."""
-    for row in problem.values.split(1):
+    for row in problem.values[:, None]:
         alone = GradientProblem(row, row.new_ones(1))
         same(f"the unit direction of {row.tolist()} alone", _unit(alone.answer(rule)), _unit(row[0]), SOLVED)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import Any
@@ -89,11 +90,26 @@ class Law:
 
     def _smallest(self, rule: Rule, kind: type[Problem], options: dict[str, Any]) -> BrokenLaw | None:
         """The same broken law on the smallest problem that Hypothesis finds, without what it adds: the message has the input."""
-        try:
-            _search(lambda problem: self(rule, problem, **options), kind, hypothesis().settings().max_examples)
-        except BrokenLaw as broken:
-            return BrokenLaw(str(broken))
-        return None  # a rule that draws at random keeps it the second time
+        broken: list[tuple[BrokenLaw, Problem]] = []
+
+        def breaks(problem: Problem) -> bool:
+            try:
+                self(rule, problem, **options)
+            except BrokenLaw as error:
+                broken.append((error, problem))
+                return True
+            return False
+
+        def search(problem: Problem) -> None:
+            if breaks(problem):
+                raise BrokenLaw
+
+        with suppress(BrokenLaw):
+            _search(search, kind, hypothesis().settings().max_examples)
+        if not broken:
+            return None  # a rule that draws at random keeps the law the second time
+        any(breaks(part) for part in broken[-1][1].parts())
+        return broken[-1][0]
 
 
 @cache
@@ -108,11 +124,11 @@ def _search(check: Callable[[Any], None], kind: type[Problem], examples: int) ->
     """Have Hypothesis draw problems, the same at each call, and raise what ``check`` raises for the smallest."""
     package = hypothesis()
 
-    @package.settings(
+    @package.settings(  # type: ignore[untyped-decorator]
         max_examples=examples, deadline=None, database=None, derandomize=True, report_multiple_bugs=False, print_blob=False,
         phases=(package.Phase.generate, package.Phase.shrink), suppress_health_check=list(package.HealthCheck),
     )  # fmt: skip
-    @package.given(STRATEGIES[kind]())
+    @package.given(STRATEGIES[kind]())  # type: ignore[untyped-decorator]
     def search(problem: Any) -> None:
         check(problem)
 

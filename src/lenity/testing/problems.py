@@ -58,6 +58,10 @@ class Problem(abc.ABC):
         """The same numbers in another precision."""
         return replace(self, values=self.values.to(dtype), weights=self.weights.to(dtype))
 
+    def parts(self) -> Iterator[Self]:
+        """Smaller problems in this one, each by itself; none where it is one whole."""
+        return iter(())
+
     @property
     def largest(self) -> float:
         """The greatest absolute value."""
@@ -91,6 +95,10 @@ class AdvantageProblem(Problem):
         found: Tensor = copy.deepcopy(rule).objective_scale(mine.values, mine.weights)
         return found
 
+    def parts(self) -> Iterator[Self]:
+        """One row each."""
+        return (replace(self, values=row[None]) for row in self.values)
+
     @property
     def linear(self) -> Tensor:
         """The weighted sums sum_k w_k A_k, (B,)."""
@@ -121,7 +129,8 @@ class GradientProblem(Problem):
     @property
     def lengths(self) -> Tensor:
         """Of the gradients, (K,)."""
-        return self.values.norm(dim=1)
+        found: Tensor = self.values.norm(dim=1)
+        return found
 
 
 def _normal(rows: int, columns: int) -> Tensor:
