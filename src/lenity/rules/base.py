@@ -81,6 +81,10 @@ class Rule(Section, abc.ABC):
         """
         return {}
 
+    @abc.abstractmethod
+    def step(self, values: Tensor, weights: Tensor, memory: Memory) -> tuple[Tensor, Memory]:
+        """The share of each objective in one update, and the memory after it; what ``values`` are is the kind of rule's to say."""
+
     @property
     def uses_weights(self) -> bool:
         """Whether the preference weights play a part; where they do not, one training serves all weights."""
