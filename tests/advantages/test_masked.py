@@ -57,7 +57,7 @@ def with_advantages(module, batch, rule, **changes):
     weights = torch.full((batch.raw.shape[1],), 1 / batch.raw.shape[1])
     return compute_advantages(
         batch, module, rule=rule, weights=weights, beta=0.1, settings=PPO(mini_batch_size=3, **changes)
-    )
+    )[:2]
 
 
 def without_scores(batch, places):
