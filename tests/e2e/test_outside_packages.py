@@ -57,7 +57,7 @@ def test_a_method_of_an_outside_package_is_swept_with_the_runs_that_it_needs(len
     runs = tmp_path / "all" / "runs"
     assert sorted(folder.name for folder in runs.iterdir()) == ["nearest", "solo"]
     (made,) = (runs / "nearest").iterdir()
-    assert list(yaml.safe_load((made / "config.yaml").read_text())["method"]["solo"]) == ["helpful", "harmless"]
+    assert yaml.safe_load((made / "config.yaml").read_text())["method"]["solo"].keys() == {"helpful", "harmless"}
     adapters = [
         load_file(folder / "adapter" / "adapter_model.safetensors")
         for folder in (made, runs / "solo" / "helpful1_harmless0")

@@ -56,7 +56,7 @@ def test_p_gapo_is_one_step_along_the_normalised_gradients(tiny_model, sizes):
     parameters = [p for p in module.policy.parameters() if p.requires_grad]
     rows = jacobian(module, [batch], parameters, losses_of(batch.response_mask.sum()))
     wanted = (weights.unsqueeze(1) * rows / rows.norm(dim=1, keepdim=True)).sum(0)
-    stats = tiny.updater(module, settings)(batch, tiny.NO_SEED, PGAPO(parameters="all"))
+    stats, _ = tiny.updater(module, settings)(batch, tiny.NO_SEED, PGAPO(parameters="all"))
     moved = torch.cat(
         [
             (before[name] - p).flatten()
@@ -103,7 +103,7 @@ def test_an_exploded_mini_batch_does_not_steer_the_others(tiny_model, rule, shif
             advantages = batch.advantages.clone()
             advantages[second] = 0.0
             batch = replace(batch, advantages=advantages)
-        stats = tiny.updater(module, settings)(batch, torch.manual_seed, rule)
+        stats, _ = tiny.updater(module, settings)(batch, torch.manual_seed, rule)
         assert stats["skipped_mini_batches"] == int(broken)
         found.append(tiny.trained(module))
     torch.testing.assert_close(found[0], found[1], rtol=0, atol=1e-6)
@@ -114,6 +114,6 @@ def test_a_step_of_broken_gradients_is_skipped_and_counted(tiny_model):
     batch = tiny.with_advantages(module, tokenizer, SETTINGS)
     before = tiny.trained(module)
     batch = replace(batch, advantages=torch.full_like(batch.advantages, float("inf")))
-    stats = tiny.updater(module, SETTINGS)(batch, tiny.NO_SEED, MGDA())
+    stats, _ = tiny.updater(module, SETTINGS)(batch, tiny.NO_SEED, MGDA())
     assert stats["non_finite_steps"] == 1
     torch.testing.assert_close(tiny.trained(module), before, rtol=0, atol=0)

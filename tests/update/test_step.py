@@ -24,7 +24,7 @@ def test_accumulation_is_a_larger_mini_batch(tiny_model, sizes):
     for size, accumulation in [(8, 1), sizes]:
         settings = PPO(epochs=2, mini_batch_size=size, accumulation=accumulation)
         module, tokenizer = tiny.actor_critic(tiny_model)
-        stats = tiny.updater(module, settings)(tiny.with_advantages(module, tokenizer, settings), tiny.NO_SEED)
+        stats, _ = tiny.updater(module, settings)(tiny.with_advantages(module, tokenizer, settings), tiny.NO_SEED)
         found.append((stats, tiny.trained(module)))
     torch.testing.assert_close(found[0][1], found[1][1], rtol=0, atol=1e-6)
     means = [{name: x for name, x in stats.items() if not name.endswith("passes")} for stats, _ in found]
@@ -80,7 +80,7 @@ def test_one_objective_without_leniency_is_textbook_ppo(tiny_model):
         for parameter in twin.parameters():
             if parameter.grad is not None:
                 parameter.sub_(1e-2 * parameter.grad)
-    stats = tiny.updater(module, settings)(batch, tiny.NO_SEED)
+    stats, _ = tiny.updater(module, settings)(batch, tiny.NO_SEED)
     torch.testing.assert_close(tiny.trained(module), tiny.trained(twin), rtol=0, atol=2e-6)
     assert stats["policy_loss"] + 0.5 * stats["value_loss"] == pytest.approx(loss.item(), abs=1e-5)
 
@@ -91,7 +91,7 @@ def test_an_exploded_mini_batch_is_skipped_and_counted(tiny_model):
     batch = tiny.with_advantages(module, tokenizer, settings)
     batch = replace(batch, logprobs=batch.logprobs - 20.0)
     before = tiny.trained(module)
-    stats = tiny.updater(module, settings)(batch, tiny.NO_SEED)
+    stats, _ = tiny.updater(module, settings)(batch, tiny.NO_SEED)
     assert stats["skipped_mini_batches"] == 2
     torch.testing.assert_close(tiny.trained(module), before, rtol=0, atol=0)
 
@@ -130,7 +130,7 @@ def test_a_gradient_that_is_not_finite_is_skipped_where_the_loss_is(tiny_model):
     weight = module.heads.mlp[-1].weight
     weight.register_hook(lambda gradient: gradient * float("inf"))
     words, before = [], tiny.trained(module)
-    stats = tiny.updater(module, settings, notify=words.append)(batch, tiny.NO_SEED)
+    stats, _ = tiny.updater(module, settings, notify=words.append)(batch, tiny.NO_SEED)
     assert stats["non_finite_steps"] == 1 and "gradient of heads.mlp.3.weight" in words[0]
     torch.testing.assert_close(tiny.trained(module), before, rtol=0, atol=0)
 
