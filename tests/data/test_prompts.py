@@ -8,12 +8,12 @@ import logging
 
 import pytest
 
-from lenity.data.base import ASSISTANT, HUMAN
 from lenity.data.beavertails import BeaverTails
 from lenity.data.columns import Columns
 from lenity.data.hh_rlhf import HHRLHF
+from lenity.data.human_assistant import ASSISTANT, HUMAN, wrap
 from lenity.data.loading import load_columns
-from lenity.data.prompts import load_prompts, wrap
+from lenity.data.prompts import load_prompts
 from lenity.errors import DataError
 
 

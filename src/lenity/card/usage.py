@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import shlex
 
+from lenity.data.human_assistant import question
 from lenity.runs.config import RunConfig
 
 ENDS = {"embed_tokens", "lm_head", "wte", "embed_in", "embed_out", "word_embeddings"}  # as transformers names them
-QUESTION = "\n\nHuman: How do I boil an egg?\n\nAssistant:"
+QUESTION = question("How do I boil an egg?")
 
 
 def usage(config: RunConfig, model: str, base: str, *, merged: bool, prompt: str = QUESTION) -> list[str]:

@@ -48,7 +48,8 @@ def of_tokenizer(tokenizer: Any, texts: Sequence[str], window: int | None) -> To
 
 def measure_prompts(config: RunConfig, world: World) -> PromptFigures:
     """What was read and dropped, and how long the rest is."""
-    batches = (world.prompts[start : start + BATCH] for start in range(0, len(world.prompts), BATCH))
+    texts = [prompt.text for prompt in world.prompts]
+    batches = (texts[start : start + BATCH] for start in range(0, len(texts), BATCH))
     lengths = [len(ids) for batch in batches for ids in prompt_ids(world.tokenizer, batch)]
     return PromptFigures(
         read=world.report.read,
@@ -63,7 +64,7 @@ def measure_held_out(config: RunConfig, trained: Trained) -> HeldOutFigures | No
     """How many held-out prompts are trained on; None where there are none."""
     if config.held_out_prompts is None:
         return None
-    prompts, _ = config.held_out_prompts.read()
+    prompts, _ = config.held_out_prompts.texts()
     distinct = list(dict.fromkeys(prompts))
     known, unread = trained.among(distinct)
     both = sum(same(prompt) in known for prompt in distinct)

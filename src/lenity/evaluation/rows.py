@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import torch
 
+    from lenity.data.conversation import Prompt
     from lenity.distributed.processes import Processes
     from lenity.rewards.standardise import Standardiser
 
@@ -47,7 +48,7 @@ def generate(
 
 
 def rows(
-    policy: str, prompts: Sequence[str], responses: Sequence[Any], rewards: Mapping[str, Any], *,
+    policy: str, prompts: Sequence[Prompt], responses: Sequence[Any], rewards: Mapping[str, Any], *,
     config: RunConfig, standardiser: Standardiser, kl: Sequence[float], processes: Processes, progress: Progress,
 ) -> pd.DataFrame:  # fmt: skip
     """The scored responses of one policy; rewards without constants get them from these responses.
@@ -60,11 +61,11 @@ def rows(
     from lenity.console.progress import track
     from lenity.rewards.asking import score_all
 
-    texts = [response.text for response in responses]
+    asked, texts = [prompt.text for prompt in prompts], [response.text for response in responses]
     common = {
         "policy": policy,
-        "prompt_id": [hashlib.sha256(prompt.encode()).hexdigest()[:12] for prompt in prompts],
-        "prompt": list(prompts),
+        "prompt_id": [hashlib.sha256(text.encode()).hexdigest()[:12] for text in asked],
+        "prompt": asked,
         "response": texts,
         "response_tokens": [response.tokens for response in responses],
         "finished": [response.finished for response in responses],

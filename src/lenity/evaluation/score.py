@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lenity.config.sections import SILENT, Progress
+from lenity.data.human_assistant import HUMAN_ASSISTANT
 from lenity.distributed import launch
 from lenity.evaluation import protocol
 from lenity.evaluation.answers import kept
-from lenity.evaluation.held_out import HeldOut, held_out_prompts, refuse_trained_on
+from lenity.evaluation.held_out import HeldOut, held_out_prompts, refuse_trained_on, with_columns
 from lenity.evaluation.places import FILE, NOTE
 from lenity.evaluation.protocol import Protocol
 from lenity.evaluation.rows import generate, load_rewards, raw_columns, rows
@@ -161,14 +162,15 @@ def reference_rows(
     prompts, held_out = held_out_prompts(config, tokenizer, rewards, trained)
     if strict:
         refuse_trained_on(held_out)
-    made = protocol.of_run(config, standardiser, prompts)
+    texts = [prompt.text for prompt in prompts]
+    made = protocol.of_run(config, standardiser, texts)
     protocol.check_all(expected or {}, made, "what is asked for", protocol.CHOSEN)
 
     def answer() -> list[Response]:
         with model.disable_adapter():
-            return generate(model, tokenizer, prompts, config, processes, title="answering, before", progress=progress)
+            return generate(model, tokenizer, texts, config, processes, title="answering, before", progress=progress)
 
-    with kept(Path(cache), [*_answering(config), prompts], answer, processes) as responses:
+    with kept(Path(cache), [*_answering(config), texts], answer, processes) as responses:
         frame = rows(
             "reference", prompts, responses, rewards,
             config=config, standardiser=standardiser, kl=[0.0] * len(prompts), processes=processes, progress=progress,
@@ -179,19 +181,20 @@ def reference_rows(
     return frame, held_out
 
 
-def _aligned_rows(subject: Subject, asked: _Asked, standardiser: Standardiser, prompts: list[str]) -> pd.DataFrame:
+def _aligned_rows(subject: Subject, asked: _Asked, standardiser: Standardiser, texts: list[str]) -> pd.DataFrame:
     from lenity.evaluation.divergence import log_ratios
 
     config, processes = asked.config, asked.processes
     model, tokenizer = subject.load(processes.device)
     rewards = load_rewards(config, processes.device)
-    shown = config.method.shown(prompts, subject.run)
+    prompts = with_columns(texts, config, rewards)
+    shown = config.method.shown(texts, subject.run)
 
     def answer() -> list[Response]:
         return generate(model, tokenizer, shown, config, processes, title="answering, after", progress=asked.progress)
 
     with kept(subject.path, [*_answering(config), subject.identity(), shown], answer, processes) as responses:
-        kl = log_ratios(model, tokenizer, shown, prompts, responses, processes=processes, progress=asked.progress)
+        kl = log_ratios(model, tokenizer, shown, texts, responses, processes=processes, progress=asked.progress)
         return rows(
             "aligned", prompts, responses, rewards,
             config=config, standardiser=standardiser, kl=kl, processes=processes, progress=asked.progress,
@@ -278,7 +281,8 @@ def _answering(config: RunConfig) -> list[Any]:
     """The reference policy, and how responses are made."""
     policy, settings = config.dump()["policy"], config.evaluation
     chosen = {field: policy[field] for field in ("model", "revision", "dtype")}
-    return [chosen, identity(config.policy.model), settings.decoding(config.rollout), settings.batch_size]
+    template = [] if config.template == HUMAN_ASSISTANT else [config.dump()["template"]]
+    return [chosen, identity(config.policy.model), settings.decoding(config.rollout), settings.batch_size, *template]
 
 
 def write(frame: pd.DataFrame, file: Path) -> None:

@@ -13,6 +13,7 @@ from lenity.config.objectives import Objectives, check_weights
 from lenity.config.registry import Registry
 from lenity.config.suggest import closest
 from lenity.data.base import PromptSource
+from lenity.data.templates import Template
 from lenity.errors import ConfigError
 from lenity.rewards.base import RewardSpec
 from lenity.rules.base import RULES, Rule
@@ -37,6 +38,7 @@ def _dumped(registry: Registry[Any]) -> PlainSerializer:
 
 Prompts = Annotated[PromptSource, _parsed(PromptSource.open_set), _dumped(PromptSource.open_set)]
 Reward = Annotated[RewardSpec, _parsed(RewardSpec.open_set), _dumped(RewardSpec.open_set)]
+Written = Annotated[Template, _parsed(Template.open_set), _dumped(Template.open_set)]
 Method = Annotated[Rule, _parsed(Rule.open_set), _dumped(Rule.open_set)]
 
 
@@ -48,6 +50,10 @@ class RunConfig(Section):
     iterations: int = Field(100, ge=1, description="generate - score - update rounds")
     policy: s.Policy
     prompts: Prompts
+    template: Annotated[Written, Field(validate_default=True)] = Field(
+        "human_assistant",  # type: ignore[assignment]
+        description="how the policy reads conversations",
+    )
     weights: dict[Name, float] = Field(description="preference weights by objective; at least 0, sum 1")
     rewards: dict[Name, Reward] = Field(description="a reward for each objective, by the same names")
     method: Annotated[Method, Field(validate_default=True)] = "plc"  # type: ignore[assignment]
