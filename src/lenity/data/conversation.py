@@ -31,7 +31,7 @@ class Conversation:
     """
 
     messages: tuple[Message, ...]
-    columns: Mapping[str, Any] = field(default_factory=dict)
+    columns: Mapping[str, Any] = field(default_factory=dict, hash=False)
     id: str = ""
     verbatim: str | None = None
 
