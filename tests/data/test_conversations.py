@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import ast
 import gzip
 import hashlib
 import json
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import lenity
+from lenity.config.sections import Rollout
 from lenity.data.base import PromptSource, ReadReport
 from lenity.data.columns import Columns
 from lenity.data.conversation import Conversation, Message
@@ -178,6 +182,41 @@ def test_of_repeated_prompts_the_first_rows_columns_count_also_when_they_are_fou
     assert find_prompts([prompt.text for prompt in reversed(prompts)], source) == prompts[::-1]
     with pytest.raises(DataError, match="1 of 2 prompts are no longer in the data set"):
         find_prompts([prompts[0].text, "gone"], source)
+
+
+class Ready(PromptSource):
+    """A reader that gives conversations, with columns that differ."""
+
+    def read(self):
+        ask = (Message("user", "Hi"),)
+        return [
+            Conversation(ask, {"a": 1}),
+            Conversation(ask, {"b": 2, "id": 5}),
+            Conversation(ask, id="x"),
+        ], ReadReport("ready", 3, 3)
+
+
+def test_conversations_of_a_reader_get_an_id_and_all_columns():
+    found, _ = Ready().conversations()
+    own = hashlib.sha256(b"\n\nHuman: Hi\n\nAssistant:").hexdigest()[:12]
+    assert [one.id for one in found] == [own, "5", "x"]
+    assert [one.columns for one in found] == [
+        {"a": 1, "b": None, "id": None}, {"a": None, "b": 2, "id": 5}, {"a": None, "b": None, "id": None},
+    ]  # fmt: skip
+
+
+def test_the_tags_of_the_form_stand_in_one_file_and_in_the_default_of_rollout_stop():
+    folder, found = Path(lenity.__file__).parent, set()
+    for file in folder.rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if (
+                isinstance(node, ast.Constant)
+                and isinstance(node.value, str)
+                and node.value.strip() in {"Human:", "Assistant:"}
+            ):
+                found.add(str(file.relative_to(folder)))
+    assert found == {"data/human_assistant.py", "config/sections.py"}
+    assert Rollout().stop == ["\n\nHuman:"]
 
 
 class Plain(PromptSource):

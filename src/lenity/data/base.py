@@ -11,7 +11,7 @@ from pydantic import Field
 
 from lenity.config.base import Section
 from lenity.config.registry import Registry
-from lenity.data.conversation import Conversation
+from lenity.data.conversation import Conversation, id_of
 from lenity.data.human_assistant import HUMAN_ASSISTANT, parse
 
 DATASETS: Registry[PromptSource] = Registry(
@@ -62,9 +62,9 @@ class PromptSource(Section):
         """
 
     def conversations(self) -> tuple[list[Conversation], ReadReport]:
-        """What :meth:`read` gives as conversations, all with the same columns: None where a row lacks one."""
+        """What :meth:`read` gives as conversations that have an id and all the same columns: None where a row lacks one."""
         prompts, report = self.read()
-        found = [parse(prompt) if isinstance(prompt, str) else prompt for prompt in prompts]
+        found = [parse(prompt) if isinstance(prompt, str) else _with_id(prompt) for prompt in prompts]
         names = dict.fromkeys(name for conversation in found for name in conversation.columns)
         return [
             conversation
@@ -78,3 +78,9 @@ class PromptSource(Section):
         source = self.model_copy(update={"columns": []}) if "columns" in type(self).model_fields else self
         conversations, report = source.conversations()
         return [HUMAN_ASSISTANT.prompt(conversation) for conversation in conversations], report
+
+
+def _with_id(conversation: Conversation) -> Conversation:
+    if conversation.id:
+        return conversation
+    return replace(conversation, id=id_of(conversation.columns, HUMAN_ASSISTANT.prompt(conversation)))
