@@ -78,9 +78,6 @@ def test_a_column_that_is_not_there_is_told_before_anything_is_answered(tiny_mod
     (tmp_path / "train.jsonl").write_text(rows([2, 4]).replace("words", "count"))
     monkeypatch.setattr("lenity.rollout.transformers.TransformersGenerator.generate", None)
     result = CliRunner().invoke(cli, ["train", "run.yaml"])
-    text = " ".join(result.output.split())
-    assert (
-        result.exit_code == 2
-        and "reward 'helpful' takes the column 'words', and prompts (train.jsonl (train)) has none" in text
-    )
+    text = str(result.exception)
+    assert "reward 'helpful' takes the column 'words', and prompts (train.jsonl (train)) has none" in text
     assert "its columns are ['count', 'note']" in text

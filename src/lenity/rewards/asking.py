@@ -99,17 +99,9 @@ def check_columns(rewards: Mapping[str, Reward], prompts: Sequence[Prompt], sour
         if missing := [column for column in signature.required if column not in there]:
             raise RewardError(
                 f"reward '{name}' takes the column '{missing[0]}', and {source} has none; {have}.",
-                " ".join(
-                    filter(
-                        None,
-                        (
-                            did_you_mean(missing[0], there),
-                            "Name a column that there is, or give the parameter a default.",
-                        ),
-                    )
-                ),
+                f"{did_you_mean(missing[0], there)} Name a column that there is, or give the parameter a default.".strip(),
             )
-        if clash := [column for column in RESERVED if column in there]:
+        if signature.takes_rows and (clash := [column for column in RESERVED if column in there]):
             raise RewardError(
                 f"reward '{name}' takes columns, and {source} has one called '{clash[0]}', which is an argument of every reward.",
                 "Rename that column, or leave it out of those that the data set's `columns` lists.",
