@@ -8,17 +8,21 @@ import logging
 
 import pytest
 
-from lenity.data.base import ASSISTANT, HUMAN
 from lenity.data.beavertails import BeaverTails
 from lenity.data.columns import Columns
 from lenity.data.hh_rlhf import HHRLHF
+from lenity.data.human_assistant import ASSISTANT, HUMAN, wrap
 from lenity.data.loading import load_columns
-from lenity.data.prompts import load_prompts, wrap
+from lenity.data.prompts import load_prompts
 from lenity.errors import DataError
 
 
-def words(texts):
-    return [len(text.split()) for text in texts]
+def words(prompts):
+    return [len(prompt.text.split()) for prompt in prompts]
+
+
+def texts_of(prompts):
+    return [prompt.text for prompt in prompts]
 
 
 @pytest.fixture
@@ -34,7 +38,7 @@ def hub_folder(tmp_path):
 
 def test_hh_rlhf_by_sub_folder(hub_folder):
     prompts, report = load_prompts(HHRLHF(dataset=str(hub_folder), subset="harmless-base"), {})
-    assert len(prompts) == 6 and all(p.startswith(HUMAN) and p.endswith(ASSISTANT) for p in prompts)
+    assert len(prompts) == 6 and all(p.startswith(HUMAN) and p.endswith(ASSISTANT) for p in texts_of(prompts))
     assert (report.read, report.kept) == (8, 6)
     assert report.dropped == {"not from 'Human:' to 'Assistant:'": 1, "repeated": 1}
 
@@ -69,7 +73,7 @@ def test_nothing_left_is_an_error_that_says_why(hub_folder):
 def test_bare_questions_are_wrapped(tmp_path):
     (tmp_path / "q.jsonl").write_text('{"question": "Why?"}\n{"question": " "}\n{"question": "\\u200b\\ufeff "}\n')
     prompts, report = load_prompts(Columns(dataset=str(tmp_path / "q.jsonl"), prompt="question"), {})
-    assert prompts == [f"{HUMAN} Why?{ASSISTANT}"] and report.dropped == {"without text": 2}
+    assert texts_of(prompts) == [f"{HUMAN} Why?{ASSISTANT}"] and report.dropped == {"without text": 2}
 
 
 def test_beavertails_layout(tmp_path):
@@ -99,7 +103,7 @@ def test_real_conversations(shared):
     source = HHRLHF(dataset=str(shared / "data" / "hh-rlhf"), subset="harmless-base", split="test", limit=50)
     prompts, report = load_prompts(source, {})
     assert len(prompts) == 50 and report.read == 700
-    assert all(p.startswith(HUMAN) and p.endswith(ASSISTANT) for p in prompts)
+    assert all(p.startswith(HUMAN) and p.endswith(ASSISTANT) for p in texts_of(prompts))
 
 
 PROMPT = f"{HUMAN} Hi{ASSISTANT}"
@@ -141,7 +145,7 @@ def test_transcripts_with_other_line_ends_are_dialogues(tmp_path):
     whole = f"{HUMAN} a{ASSISTANT} b{HUMAN} c{ASSISTANT} d\n"
     texts = [whole, whole[2:], f" \n{whole[2:]}", whole.replace("\n", "\r\n"), "\ufeff" + whole]
     (tmp_path / "train.jsonl").write_text("".join(json.dumps({"chosen": text}) + "\n" for text in texts))
-    prompts, report = HHRLHF(dataset=str(tmp_path)).read()
+    prompts, report = HHRLHF(dataset=str(tmp_path)).texts()
     assert prompts == [f"{HUMAN} a{ASSISTANT} b{HUMAN} c{ASSISTANT}"] * 5 and not report.dropped
 
 

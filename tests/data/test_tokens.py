@@ -7,6 +7,7 @@ import torch
 from peft import LoraConfig, get_peft_model
 from transformers import LlamaConfig, LlamaForCausalLM
 
+from lenity.data.human_assistant import as_prompt
 from lenity.data.prompts import token_counters
 from lenity.data.tokens import affixes, prompt_ids
 from lenity.errors import ModelError
@@ -65,7 +66,7 @@ def test_a_prompt_has_no_end_inside(tokenizer):
     rows = asked(tokenizer, [prompt, "\n\nHuman: ok\n\nAssistant:"], CPU, 4)
     assert rows.rows[0] == ids and tokenizer.eos_token_id not in rows.ids
     assert rows.ids.shape == rows.mask.shape and not bool(rows.mask[1, 0]) and bool(rows.mask[:, -1].all())
-    assert token_counters(tokenizer, {})["the policy"]([prompt]) == [len(ids)]
+    assert token_counters(tokenizer, {})["the policy"]([as_prompt(prompt)]) == [len(ids)]
 
 
 def test_a_transcript_is_tokenised_as_a_whole_and_ends_once(tokenizer):

@@ -12,6 +12,7 @@ from click.testing import CliRunner
 
 import tiny
 from lenity.cli.main import cli
+from lenity.data.human_assistant import as_prompt
 from lenity.doctor.findings import judge
 from lenity.doctor.measure import measure
 from lenity.doctor.texts import measure_prompts
@@ -44,7 +45,9 @@ def test_the_longest_prompt_is_that_of_all():
 
     report = SimpleNamespace(read=5001, kept=5001, dropped={})
     world = SimpleNamespace(
-        tokenizer=tokenizer, prompts=["short"] * 2501 + ["long " * 90] + ["short"] * 2499, report=report
+        tokenizer=tokenizer,
+        report=report,
+        prompts=[as_prompt(text) for text in ["short"] * 2501 + ["long " * 90] + ["short"] * 2499],
     )
     found = measure_prompts(SimpleNamespace(prompts=SimpleNamespace(max_tokens=100)), world)
     assert (found.lengths["median"], found.lengths["longest"]) == (1, 90)

@@ -142,7 +142,7 @@ def test_slices_of_one_file_are_disjoint_and_those_that_overlap_are_counted(tiny
     source = {"type": "columns", "dataset": str(file)}
     config = settings(tiny_model, tmp_path, source | {"split": "train[60%:]"})
     config = parse(RunConfig, config.dump() | {"prompts": source | {"split": "train[:80%]"}})
-    assert config.prompts.read()[0] == [f"\n\nHuman: {text}\n\nAssistant:" for text in TRAINED[:8]]
+    assert config.prompts.texts()[0] == [f"\n\nHuman: {text}\n\nAssistant:" for text in TRAINED[:8]]
     frame = evaluate(train(config))
     assert answered(frame) == set(TRAINED[8:]) and protocol.load(tmp_path / "run").trained_on == 2
 
@@ -194,7 +194,7 @@ def test_pairs_that_a_method_learns_from_are_trained_on(tiny_model, tmp_path):
     )
     method = {"type": "ric", "offline": {"pairs": {"dataset": str(pairs)}}}
     config = settings(tiny_model, tmp_path, write(tmp_path / "held_out.jsonl", FRESH), method=method)
-    prompts, _ = config.held_out_prompts.read()
+    prompts, _ = config.held_out_prompts.texts()
     known, unread = Trained.of([config]).among(prompts)
     assert (len(known), unread) == (1, [])
     assert Trained.parse(Trained.of([config]).dump()) == Trained.of([config, config])

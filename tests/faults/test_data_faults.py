@@ -22,8 +22,8 @@ from transformers import (
 )
 
 import tiny
-from lenity.data.base import ASSISTANT, HUMAN
 from lenity.data.columns import Columns
+from lenity.data.human_assistant import ASSISTANT, HUMAN
 from lenity.data.loading import load_columns
 from lenity.data.prompts import load_prompts, room_for_prompts, token_counters
 from lenity.errors import ConfigError, DataError, ModelError

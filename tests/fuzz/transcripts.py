@@ -12,13 +12,11 @@ from hypothesis import strategies as st
 from fuzz.hostile import scalars, values
 from lenity.config.stages import Labels, Pairs, Transcripts
 from lenity.data import loading
-from lenity.data.base import ASSISTANT, HUMAN
 from lenity.data.beavertails import BeaverTails
 from lenity.data.hh_rlhf import HHRLHF
+from lenity.data.human_assistant import ASSISTANT, HUMAN, prompt_of, segments, wrap
 from lenity.data.preferences import load_labels, load_pairs, load_transcripts
-from lenity.data.prompts import prompt_of, wrap
 from lenity.errors import DataError
-from lenity.finetuning.supervised import segments
 
 PIECES = [
     HUMAN,

@@ -12,7 +12,7 @@ import urllib.request
 import pandas as pd
 import pytest
 
-from lenity.data.base import ASSISTANT, HUMAN
+from lenity.data.human_assistant import ASSISTANT, HUMAN
 from lenity.judge.rubrics import RUBRICS, message
 from lenity.toy.judge import Server, attainable, rate
 from lenity.toy.scores import PREFERENCES, scores

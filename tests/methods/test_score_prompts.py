@@ -1,4 +1,4 @@
-"""Scores in prompts: written, taken out again, and chosen from weights."""
+"""Scores in prompts: written, and chosen from weights."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
-from lenity.data.base import ASSISTANT, HUMAN
+from lenity.data.human_assistant import ASSISTANT, HUMAN
 from lenity.errors import DataError, ModelError
-from lenity.methods.score_prompts import check_spelling, condition, desired, original
+from lenity.methods.score_prompts import check_spelling, condition, desired
 from lenity.toy.training import make_tokenizer
 
 SCORES = st.lists(st.floats(-99, 99), min_size=1, max_size=6)
@@ -20,16 +20,16 @@ WEIGHTS = st.lists(st.floats(0, 1), min_size=1, max_size=6).filter(lambda w: sum
 
 
 @given(st.text(max_size=60), SCORES)
-def test_taking_scores_out_gives_the_prompt_back(text, scores):
-    prompt = HUMAN + text + ASSISTANT
-    assert original(condition(prompt, scores), len(scores)) == prompt
+def test_scores_stand_before_the_assistants_turn_and_the_rest_stays(text, scores):
+    shown = condition(HUMAN + text + ASSISTANT, scores)
+    said = shown.removeprefix(HUMAN + text).removesuffix(ASSISTANT)
+    assert HUMAN + text + said + ASSISTANT == shown and said.count("_score> ") == len(scores)
 
 
 @pytest.mark.parametrize("text", [" stand", " Asia:", " nt: sis \n\n", " say <rm1_score> 0.5", " \n\nAssistant: ant"])
 def test_the_suffix_is_taken_off_not_its_characters(text):
     prompt = HUMAN + text + ASSISTANT
     assert condition(prompt, [1.0]) == HUMAN + text + " <rm1_score> 1.0" + ASSISTANT
-    assert original(condition(prompt, [1.0]), 1) == prompt
 
 
 def test_one_decimal_and_no_negative_zero():

@@ -121,7 +121,7 @@ def test_an_answer_is_the_same_alone_and_among_others(family, tokenizer):
     draws = Draws.of(len(PROMPTS), 8)
     together = generator.generate(PROMPTS, draws=draws)
     assert generator.batching() == BATCHING.get(family, "mixed")
-    assert together.prompts == PROMPTS
+    assert [prompt.text for prompt in together.prompts] == PROMPTS
     for row, prompt in enumerate(PROMPTS):
         ids = torch.tensor(tokenizer(prompt)["input_ids"])
         assert together.prompt_ids[row][together.prompt_mask[row]].tolist() == ids.tolist()

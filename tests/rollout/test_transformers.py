@@ -29,7 +29,7 @@ def test_tokens_mask_and_text_agree(policy):
     model, tokenizer = policy
     torch.manual_seed(0)
     batch = TransformersGenerator(model, tokenizer, max_new_tokens=7, batch_size=2).generate(PROMPTS * 4)
-    assert batch.prompts == PROMPTS * 4
+    assert [prompt.text for prompt in batch.prompts] == PROMPTS * 4
     for row in range(len(batch)):
         real = batch.response_mask[row]
         length = int(real.sum())

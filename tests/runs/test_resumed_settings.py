@@ -172,8 +172,8 @@ TAKEN |= {
         "importance_cap": 3.0, "normalise": "none", "whiten": False,
     }.items()
 }  # fmt: skip
-ELSEWHERE = {  # the folder itself; another model, below; engines and trackers that need packages; how it is evaluated
-    "output", "policy.model", "critic.model", "preset", "rollout.engine", "logging.trackers",
+ELSEWHERE = {  # the folder itself; the template, of which there is one; another model, below; engines and trackers that need packages; how it is evaluated
+    "output", "template", "policy.model", "critic.model", "preset", "rollout.engine", "logging.trackers",
     *(f"rollout.vllm.{name}" for name in RunConfig.model_fields["rollout"].annotation.model_fields["vllm"].annotation.model_fields),
     *(f"evaluation.{name}" for name in RunConfig.model_fields["evaluation"].annotation.model_fields),
     *("evaluation.reference.rule", "evaluation.reference.point"),

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lenity.data.base import ASSISTANT, HUMAN
+from lenity.data.human_assistant import ASSISTANT, HUMAN
 from lenity.toy import front
 from lenity.toy.language import KINDS, WORDS, WordClass, classify, parse_request, requests, vocabulary
 from lenity.toy.scores import scores

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from lenity.config.load import load
-from lenity.data.base import ASSISTANT, HUMAN
+from lenity.data.human_assistant import ASSISTANT, HUMAN
 from lenity.errors import DataError, RewardError
 from lenity.runs.config import RunConfig
 from lenity.toy.examples import pairs, transcripts

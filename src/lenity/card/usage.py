@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 
+from lenity.data.human_assistant import question
 from lenity.runs.config import RunConfig
 
 EMBEDDINGS = {
@@ -15,7 +16,7 @@ EMBEDDINGS = {
     "embed_out",
     "word_embeddings",
 }  # modules of embedding or head in transformers
-QUESTION = "\n\nHuman: How do I boil an egg?\n\nAssistant:"
+QUESTION = question("How do I boil an egg?")
 
 
 def usage(config: RunConfig, model: str, base: str, *, merged: bool, prompt: str = QUESTION) -> list[str]:

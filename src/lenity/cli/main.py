@@ -28,6 +28,7 @@ COMMANDS = {
     "rewards": "List the rewards, or show one with all its fields.",
     "readers": "List the readers of prompts, or show one with all its fields.",
     "estimators": "List the estimators of advantages, or show one with all its fields.",
+    "templates": "List the templates that render conversations, or show one with all its fields.",
 }
 
 

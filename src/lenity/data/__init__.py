@@ -1,1 +1,1 @@
-"""Prompts, preference pairs, labelled text and transcripts."""
+"""Conversations and the templates that write them, preference pairs, labelled text and transcripts."""

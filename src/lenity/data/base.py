@@ -1,17 +1,18 @@
-"""What a prompt source is, and the report each reader gives of the rows it dropped."""
+"""What a reader of prompts is, and the report it gives of the rows it dropped."""
 
 from __future__ import annotations
 
 import abc
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 from pydantic import Field
 
 from lenity.config.base import Section
 from lenity.config.registry import Registry
-
-HUMAN, ASSISTANT = "\n\nHuman:", "\n\nAssistant:"
+from lenity.data.conversation import Conversation, id_of
+from lenity.data.human_assistant import HUMAN_ASSISTANT, parse
 
 DATASETS: Registry[PromptSource] = Registry(
     "reader",
@@ -43,7 +44,7 @@ class ReadReport:
 
 
 class PromptSource(Section):
-    r"""The prompts of a data set. Each prompt starts with ``\n\nHuman:`` and ends with ``\n\nAssistant:``."""
+    """The conversations of a data set, each ending with a user turn; every reader's prompts in one form."""
 
     open_set: ClassVar[Registry[Any]] = DATASETS
     split: str = Field("train", description="split of the data set")
@@ -58,5 +59,32 @@ class PromptSource(Section):
     )
 
     @abc.abstractmethod
-    def read(self) -> tuple[list[str], ReadReport]:
-        """All prompts of the split, before length windows and ``limit``, and what was dropped on the way."""
+    def read(self) -> tuple[Sequence[Conversation | str], ReadReport]:
+        """All prompts of the split, before length windows and ``limit``, and what was dropped on the way.
+
+        A prompt that is text is what the policy shall read: a conversation in the Human/Assistant form, or any other text.
+        """
+
+    def conversations(self) -> tuple[list[Conversation], ReadReport]:
+        """What :meth:`read` gives as conversations that have an id and all the same columns: None where a row lacks one."""
+        prompts, report = self.read()
+        found = [parse(prompt) if isinstance(prompt, str) else _with_id(prompt) for prompt in prompts]
+        names = dict.fromkeys(name for conversation in found for name in conversation.columns)
+        return [
+            conversation
+            if len(conversation.columns) == len(names)
+            else replace(conversation, columns={name: conversation.columns.get(name) for name in names})
+            for conversation in found
+        ], report
+
+    def texts(self) -> tuple[list[str], ReadReport]:
+        """The prompts alone, in the Human/Assistant form; no columns are read for them."""
+        source = self.model_copy(update={"columns": []}) if "columns" in type(self).model_fields else self
+        conversations, report = source.conversations()
+        return [HUMAN_ASSISTANT.prompt(conversation) for conversation in conversations], report
+
+
+def _with_id(conversation: Conversation) -> Conversation:
+    if conversation.id:
+        return conversation
+    return replace(conversation, id=id_of(conversation.columns, HUMAN_ASSISTANT.prompt(conversation)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from lenity.data.base import DATASETS, ReadReport
+from lenity.data.base import DATASETS
 from lenity.data.columns import Columns
 
 
@@ -14,7 +14,3 @@ class BeaverTails(Columns):
 
     dataset: str = Field("PKU-Alignment/BeaverTails", description="hub name, or a local folder with its layout")
     split: str = Field("30k_train", description="split: 30k_train, 30k_test, 330k_train or 330k_test")
-
-    def read(self) -> tuple[list[str], ReadReport]:
-        """Prompts in the order of the rows."""
-        return super().read()

@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from pydantic import Field
 
-from lenity.config.names import Inside
-from lenity.data.base import DATASETS, PromptSource, ReadReport
-from lenity.data.loading import load_columns
-from lenity.data.prompts import wrap
+from lenity.data.base import DATASETS, ReadReport
+from lenity.data.conversation import Conversation
+from lenity.data.human_assistant import wrap
+from lenity.data.table import Table
 
 
 @DATASETS.register("columns")
-class Columns(PromptSource):
+class Columns(Table):
     """Prompts from one column of any data set: bare questions, or prompts in the Human/Assistant form."""
 
-    places = ("dataset",)
-    dataset: str = Field(
-        description="hub name, local folder, or .jsonl/.json/.csv/.tsv(.gz)/.parquet file",
-        examples=["data/questions.jsonl"],
-    )
-    subset: Inside | None = Field(None, description="sub-folder of the data set; default: none")
     prompt: str = Field("prompt", description="column with the prompts")
 
-    def read(self) -> tuple[list[str], ReadReport]:
+    def read(self) -> tuple[Sequence[Conversation], ReadReport]:
         """Prompts in the order of the rows."""
-        rows, report = load_columns(self.dataset, [self.prompt], subset=self.subset, split=self.split)
-        return [wrap(row[self.prompt]) for row in rows], report
+        conversations, report = self.rows(self.prompt, wrap)
+        return [one for one in conversations if one is not None], report

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from pydantic import Field
 
 from lenity.config.names import Inside
-from lenity.data.base import DATASETS, PromptSource, ReadReport
-from lenity.data.loading import load_columns
-from lenity.data.prompts import prompt_of
+from lenity.data.base import DATASETS, ReadReport
+from lenity.data.conversation import Conversation
+from lenity.data.human_assistant import prompt_of
+from lenity.data.table import Table
 
 
 @DATASETS.register("hh-rlhf")
-class HHRLHF(PromptSource):
+class HHRLHF(Table):
     r"""Prompts of Anthropic/hh-rlhf: transcripts cut after their last ``\n\nAssistant:``."""
-
-    places = ("dataset",)
 
     dataset: str = Field("Anthropic/hh-rlhf", description="hub name, or a local folder with its layout")
     subset: Inside | None = Field(
@@ -22,11 +23,10 @@ class HHRLHF(PromptSource):
     )
     column: str = Field("chosen", description="column with the transcripts")
 
-    def read(self) -> tuple[list[str], ReadReport]:
+    def read(self) -> tuple[Sequence[Conversation], ReadReport]:
         """Prompts in the order of the rows."""
-        rows, report = load_columns(self.dataset, [self.column], subset=self.subset, split=self.split)
-        found = [prompt_of(row[self.column]) for row in rows]
-        prompts = [prompt for prompt in found if prompt is not None]
-        report.drop("not from 'Human:' to 'Assistant:'", len(found) - len(prompts))
-        report.kept = len(prompts)
-        return prompts, report
+        conversations, report = self.rows(self.column, prompt_of)
+        kept = [one for one in conversations if one is not None]
+        report.drop("not from 'Human:' to 'Assistant:'", len(conversations) - len(kept))
+        report.kept = len(kept)
+        return kept, report

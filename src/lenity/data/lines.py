@@ -16,7 +16,7 @@ BLANK = r"[\s\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]"  
 _OUTER = re.compile(rf"\A{BLANK}+|{BLANK}+\Z")
 
 
-def read_json(file: Path, columns: Sequence[str]) -> tuple[list[str], list[dict[str, Any]]]:
+def read_json(file: Path, columns: Sequence[str] | None) -> tuple[list[str], list[dict[str, Any]]]:
     """The columns that any row has, and those of ``columns`` in each; None where a row has not got one.
 
     ``datasets`` refuses a whole file for one lone surrogate, does not say where a fault is, and takes the process with it where
@@ -24,7 +24,7 @@ def read_json(file: Path, columns: Sequence[str]) -> tuple[list[str], list[dict[
 
     Args:
         file: one JSON object a line, or one list of them, perhaps ``.gz``.
-        columns: wanted.
+        columns: wanted; None for all.
 
     Raises:
         DataError: a line is not UTF-8 or not a JSON object, or the file cannot be read to its end.
@@ -42,13 +42,15 @@ def read_json(file: Path, columns: Sequence[str]) -> tuple[list[str], list[dict[
                 if not isinstance(row, dict):
                     raise ValueError(f"{type(row).__name__} in place of an object")
                 names |= dict.fromkeys(row)
-                rows.append({name: row.get(name) for name in columns})
+                rows.append(row if columns is None else {name: row.get(name) for name in columns})
         except (ValueError, RecursionError) as error:
             kind = "UTF-8" if isinstance(error, UnicodeDecodeError) else "a JSON object"
             raise DataError(
                 f"line {number} of '{file}' is not {kind}: {error}.",
                 "Mend or remove that line, and save the file as UTF-8.",
             ) from error
+    if columns is None:
+        rows = [{name: row.get(name) for name in names} for row in rows]
     return list(names), rows
 
 

@@ -24,6 +24,7 @@ def load_columns(
     subset: str | None = None,
     split: str = "train",
     text: Sequence[str] | None = None,
+    others: Sequence[str] | None = (),
 ) -> tuple[list[dict[str, Any]], ReadReport]:
     """The named columns of every row of a split.
 
@@ -34,13 +35,14 @@ def load_columns(
         split: split of the data set, or a slice of one such as ``train[:90%]``; a single file is one split whatever its name.
         text: those of ``columns`` that must hold text (default: all); other rows, also those with half of a surrogate pair, are
             dropped and counted.
+        others: more columns, where the data set has them; None for all that it has.
 
     Raises:
         DataError: not found, unreadable, empty, or without the columns; names the line where a text file is at fault.
     """
     place = dataset + (f"/{subset}" if subset else "") + f" ({split})"
     texts = text or columns
-    names, rows = _rows(dataset, columns, texts, subset, split)
+    names, rows = _rows(dataset, None if others is None else [*columns, *others], texts, subset, split)
     if "[" in split and is_file(dataset):
         rows = _sliced(rows, split)
     missing = [name for name in columns if name not in names]
@@ -67,7 +69,7 @@ def load_columns(
 def evenly_spaced(items: Sequence[Any], limit: int | None) -> list[Any]:
     """``limit`` items at even steps; all of them where there are fewer.
 
-    >>> every(range(10), 4)
+    >>> evenly_spaced(range(10), 4)
     [0, 2, 5, 7]
     """
     if limit is None or limit >= len(items):
@@ -101,9 +103,9 @@ def _sliced(rows: list[dict[str, Any]], split: str) -> list[dict[str, Any]]:
 
 
 def _rows(
-    dataset: str, columns: Sequence[str], texts: Sequence[str], subset: str | None, split: str
+    dataset: str, columns: Sequence[str] | None, texts: Sequence[str], subset: str | None, split: str
 ) -> tuple[list[str], list[dict[str, Any]]]:
-    """Names of all columns, and the rows with those of ``columns`` that there are."""
+    """Names of all columns, and the rows with those of ``columns`` that there are, or all."""
     arguments: dict[str, Any] = {"data_dir": subset} if subset else {}
     name = dataset
     path = Path(dataset).expanduser()
@@ -148,7 +150,7 @@ def _rows(
 
 
 def _through_datasets(
-    name: str, columns: Sequence[str], texts: Sequence[str], split: str, arguments: dict[str, Any]
+    name: str, columns: Sequence[str] | None, texts: Sequence[str], split: str, arguments: dict[str, Any]
 ) -> tuple[list[str], list[dict[str, Any]]]:
     """As ``datasets`` reads them; of a CSV file, the columns of ``texts`` as they are written: no cell is a number or missing.
 
@@ -175,7 +177,7 @@ def _through_datasets(
         set_verbosity(level)
         if not quiet:
             enable_progress_bars()
-    there = [column for column in columns if column in table.column_names]
+    there = [column for column in table.column_names if columns is None or column in columns]
     rows: list[dict[str, Any]] = table.select_columns(there).to_list()
     for row in rows if isinstance(builder.config, CsvConfig) else ():
         row |= {column: row[column][len(MARK) :] for column in texts if isinstance(row.get(column), str)}

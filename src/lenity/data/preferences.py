@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from lenity.config.plain import brief
 from lenity.config.stages import Labels, Pairs, Rows, Transcripts
-from lenity.data.base import ASSISTANT, HUMAN, ReadReport
+from lenity.data.base import ReadReport
+from lenity.data.human_assistant import dialogue, has_answer, prompt_end
 from lenity.data.loading import evenly_spaced, load_columns
-from lenity.data.prompts import dialogue
 from lenity.errors import DataError
 
 
 @dataclass(frozen=True)
 class Pair:
-    """Two responses to one prompt; ``chosen`` is the preferred one."""
+    """Two responses to one prompt; ``chosen`` is the preferred one, ``columns`` are the row's others."""
 
     prompt: str
     chosen: str
     rejected: str
+    columns: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -36,20 +38,27 @@ def _common_prefix(first: str, second: str) -> str:
     return first[: next(differs, min(len(first), len(second)))]
 
 
-def load_pairs(source: Pairs) -> tuple[list[Pair], ReadReport]:
-    r"""Pairs whose transcripts share their text up to an ``\n\nAssistant:``; others are dropped and counted."""
-    rows, report = _rows(source, [source.chosen, source.rejected])
+def load_pairs(source: Pairs, *, columns: bool = False) -> tuple[list[Pair], ReadReport]:
+    r"""Pairs whose transcripts share their text up to an ``\n\nAssistant:``; others are dropped and counted.
+
+    Args:
+        source: where they are.
+        columns: whether to read the other columns of the rows too.
+    """
+    both = [source.chosen, source.rejected]
+    rows, report = _rows(source, both, others=None if columns else ())
     pairs = []
     for row in rows:
         chosen, rejected = dialogue(row[source.chosen]), dialogue(row[source.rejected])
         shared = _common_prefix(chosen, rejected)
-        end = shared.rfind(ASSISTANT) + len(ASSISTANT)
+        end = prompt_end(shared)
         if chosen == rejected:
             report.drop("chosen equals rejected")
-        elif end < len(ASSISTANT) or not shared.startswith(HUMAN):
+        elif not end:
             report.drop("without a shared prompt")
         else:
-            pairs.append(Pair(chosen[:end], chosen[end:], rejected[end:]))
+            others = {name: value for name, value in row.items() if name not in both}
+            pairs.append(Pair(chosen[:end], chosen[end:], rejected[end:], others))
     return _finish(pairs, source, report)
 
 
@@ -64,7 +73,7 @@ def load_labels(source: Labels) -> tuple[list[Labelled], ReadReport]:
                 "Map them first.",
             )
         text = dialogue(row[source.text])
-        end = text.rfind(ASSISTANT) + len(ASSISTANT) if text.startswith(HUMAN) and ASSISTANT in text else 0
+        end = prompt_end(text)
         items.append(Labelled(text[:end], text[end:], int(row[source.label])))
     return _finish(items, source, report)
 
@@ -72,17 +81,21 @@ def load_labels(source: Labels) -> tuple[list[Labelled], ReadReport]:
 def load_transcripts(source: Transcripts) -> tuple[list[str], ReadReport]:
     """Whole dialogues; those without an assistant turn are dropped and counted."""
     rows, report = _rows(source, [source.text])
-    texts = [text for row in rows if ASSISTANT in (text := dialogue(row[source.text]))]
+    texts = [text for row in rows if has_answer(text := dialogue(row[source.text]))]
     report.drop("without an assistant turn", len(rows) - len(texts))
     return _finish(texts, source, report)
 
 
-def _rows(source: Rows, columns: list[str], text: list[str] | None = None) -> tuple[list[dict[str, Any]], ReadReport]:
+def _rows(
+    source: Rows, columns: list[str], text: list[str] | None = None, others: Sequence[str] | None = ()
+) -> tuple[list[dict[str, Any]], ReadReport]:
     subsets = source.subset if isinstance(source.subset, list) else [source.subset]
     rows: list[dict[str, Any]] = []
     total = ReadReport(f"{source.dataset} ({source.split})")
     for subset in subsets:
-        part, report = load_columns(source.dataset, columns, subset=subset, split=source.split, text=text)
+        part, report = load_columns(
+            source.dataset, columns, subset=subset, split=source.split, text=text, others=others
+        )
         rows += part
         total.read += report.read
         for reason, count in report.dropped.items():

@@ -2,45 +2,51 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from typing import Any
 
-from lenity.data.base import ASSISTANT, HUMAN, PromptSource, ReadReport
-from lenity.data.lines import BLANK, bare
+from lenity.data.base import PromptSource, ReadReport
+from lenity.data.conversation import Conversation, Prompt
+from lenity.data.human_assistant import HUMAN_ASSISTANT
 from lenity.data.loading import evenly_spaced
 from lenity.data.seen import none_left, same
+from lenity.data.templates import Template
 from lenity.data.tokens import prompt_ids
 from lenity.errors import ConfigError, DataError
 
 POLICY = "the policy"
-BEGIN = re.compile(rf"\A{BLANK}*(?=Human:)")
-ASKED = re.compile(rf"{BLANK}*[\r\n]{BLANK}*Assistant:\Z")  # an assistant's turn that is to begin
 TRAINED_ON = "among the training prompts"
+Counter = Callable[[Sequence[Prompt]], list[int]]  # lengths in tokens
 
 
 def load_prompts(
     source: PromptSource,
-    token_counts: Mapping[str, Callable[[Sequence[str]], list[int]]],
+    token_counts: Mapping[str, Counter],
     room: int | None = None,
     trained_on: Callable[[Sequence[str]], Set[str]] | None = None,
-) -> tuple[list[str], ReadReport]:
+    template: Template = HUMAN_ASSISTANT,
+) -> tuple[list[Prompt], ReadReport]:
     """Read, de-duplicate, apply the length window under each named counter, then ``limit`` by even steps.
+
+    Of rows with the same prompt the first counts, with its columns.
 
     Args:
         source: the data set's settings.
         token_counts: lengths in tokens by who counts them: the policy and each reward model.
         room: most tokens of the policy's that a prompt may have beside a response, see :func:`room_for_prompts`; None for any.
-        trained_on: of held-out prompts, the :func:`lenity.data.seen.same` of those to leave out and count.
+        trained_on: of held-out prompts in the Human/Assistant form, the :func:`lenity.data.seen.same` of those to leave out and count.
+        template: by which the policy reads them.
 
     Raises:
         DataError: nothing is left.
     """
-    prompts, report = source.read()
-    distinct = list(dict.fromkeys(prompts))
-    report.drop("repeated", len(prompts) - len(distinct))
-    known = trained_on(distinct) if trained_on else frozenset()
-    prompts = [prompt for prompt in distinct if same(prompt) not in known] if known else distinct
+    conversations, report = source.conversations()
+    prompts = distinct = list(_by_text(conversations, template).values())
+    report.drop("repeated", len(conversations) - len(distinct))
+    if trained_on:
+        plain = [HUMAN_ASSISTANT.prompt(prompt.conversation) for prompt in distinct]
+        known = trained_on(plain)
+        prompts = [prompt for prompt, text in zip(distinct, plain, strict=True) if same(text) not in known]
     report.drop(TRAINED_ON, len(distinct) - len(prompts))
     if distinct and not prompts:
         raise none_left(f"held_out_prompts ({report.source})", len(distinct))
@@ -59,13 +65,33 @@ def load_prompts(
     return kept, report
 
 
-def token_counters(tokenizer: Any, rewards: Mapping[str, Any]) -> dict[str, Callable[[Sequence[str]], list[int]]]:
+def find_prompts(
+    texts: Sequence[str], source: PromptSource | None, template: Template = HUMAN_ASSISTANT
+) -> list[Prompt]:
+    """The prompts of ``source`` whose texts these are, with their columns.
+
+    Raises:
+        DataError: it does not have one of them any more.
+    """
+    by_text = _by_text(source.conversations()[0] if source else [], template)
+    if missing := [text for text in texts if text not in by_text]:
+        raise DataError(
+            f"{len(missing)} of {len(texts)} prompts are no longer in the data set, the first of them ...{missing[0][-60:]!r}.",
+            "Put the data set back as it was.",
+        )
+    return [by_text[text] for text in texts]
+
+
+def token_counters(tokenizer: Any, rewards: Mapping[str, Any]) -> dict[str, Counter]:
     """Who counts tokens for the length windows: the policy's tokenizer, and each reward that has one."""
 
-    def of_policy(texts: Sequence[str]) -> list[int]:
-        return [len(ids) for ids in prompt_ids(tokenizer, texts)]
+    def of_policy(prompts: Sequence[Prompt]) -> list[int]:
+        return [len(ids) for ids in prompt_ids(tokenizer, [prompt.text for prompt in prompts])]
 
-    own = {name: reward.prompt_tokens for name, reward in rewards.items() if reward.prompt_tokens([""]) is not None}
+    def of_reward(reward: Any) -> Counter:
+        return lambda prompts: reward.prompt_tokens([reward.renderer.prompt(each.conversation) for each in prompts])
+
+    own = {name: of_reward(reward) for name, reward in rewards.items() if reward.prompt_tokens([""]) is not None}
     return {POLICY: of_policy, **own}
 
 
@@ -85,44 +111,10 @@ def room_for_prompts(tokenizer: Any, max_new_tokens: int) -> int:
     return room
 
 
-def dialogue(text: str) -> str:
-    r"""``text`` as it is; a dialogue that lacks the form but for outer white space and line ends, in the form.
-
-    >>> dialogue("Human: Hi\r\n\r\nAssistant: Hello")
-    '\n\nHuman: Hi\n\nAssistant: Hello'
-    """
-    if text.startswith(HUMAN) and ASSISTANT in text:
-        return text
-    mended, begins = BEGIN.subn("\n\n", re.sub(r"\r\n?", "\n", text))
-    return mended if begins and ASSISTANT in mended else text
-
-
-def prompt_of(transcript: str) -> str | None:
-    r"""Everything up to and including the last ``\n\nAssistant:``; None where that is not a dialogue.
-
-    >>> prompt_of("\n\nHuman: Hi\n\nAssistant: Hello")
-    '\n\nHuman: Hi\n\nAssistant:'
-    """
-    transcript = dialogue(transcript)
-    end = transcript.rfind(ASSISTANT)
-    if end < 0 or not transcript.startswith(HUMAN):
-        return None
-    return transcript[: end + len(ASSISTANT)]
-
-
-def wrap(text: str) -> str:
-    r"""Bare text as a one-turn prompt; text that has the form, or one end of it, keeps that, whatever white space is around it.
-
-    What an assistant said last is cut off, as :func:`prompt_of` does.
-
-    >>> wrap("Hi"), wrap("\nHuman: Hi\n\nAssistant: ")
-    ('\n\nHuman: Hi\n\nAssistant:', '\n\nHuman: Hi\n\nAssistant:')
-    """
-    text = dialogue(text)
-    if text.startswith(HUMAN) and text.endswith(ASSISTANT):
-        return text
-    prompt = prompt_of(text)
-    if prompt is not None and HUMAN not in text[len(prompt) :]:
-        text = prompt
-    asked = ASKED.sub("", bare(text))
-    return f"\n\n{asked}{ASSISTANT}" if asked.startswith(HUMAN.strip()) else f"{HUMAN} {asked}{ASSISTANT}"
+def _by_text(conversations: Iterable[Conversation], template: Template) -> dict[str, Prompt]:
+    """The first prompt of each text."""
+    found: dict[str, Prompt] = {}
+    for conversation in conversations:
+        text = template.prompt(conversation)
+        found.setdefault(text, Prompt(conversation, text))
+    return found

@@ -10,11 +10,11 @@ from collections.abc import Sequence
 from itertools import takewhile
 from typing import Any, NamedTuple
 
-from lenity.data.base import ASSISTANT, HUMAN
+from lenity.data.human_assistant import question
 from lenity.errors import ModelError
 
 IGNORED = -100  # the label of a token that nothing is learned from
-PROBE = f"{HUMAN} a{ASSISTANT}"
+PROBE = question("a")
 
 
 class Span(NamedTuple):

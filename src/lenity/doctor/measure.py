@@ -32,6 +32,7 @@ from lenity.evaluation.trained import Trained
 from lenity.models.actor_critic import check_head
 from lenity.models.precision import bfloat16_gain
 from lenity.pareto.confidence import Interval
+from lenity.rewards.asking import check_columns
 from lenity.rollout.batch import Rollouts
 from lenity.rules import PLC
 from lenity.runs.config import RunConfig
@@ -57,11 +58,12 @@ def measure(config: RunConfig, count: int) -> Measurements:
         engines.load(config, world, ALONE)
     rollouts = _answers(config, world, count)
     specs = {**config.rewards, **config.held_out_rewards}
-    texts = [prompt + response for prompt, response in zip(rollouts.prompts, rollouts.responses, strict=True)]
+    texts = [prompt.text + response for prompt, response in zip(rollouts.prompts, rollouts.responses, strict=True)]
     tokenizers, rewards, scores = {"policy": of_policy(world, texts)}, {}, {}
     with track("scoring", len(specs), unit="rewards") as advance:
         for name, spec in specs.items():
             reward = world.rewards.get(name) or spec.load(world.policy.device)
+            check_columns({name: reward}, world.prompts, f"prompts ({world.report.source})")
             rewards[name], scores[name] = measure_reward(spec, reward, rollouts.prompts, rollouts.responses)
             if (tokenizer := of_reward(reward, texts)) is not None:
                 tokenizers[name] = tokenizer

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from lenity.data.conversation import Prompt
 from lenity.doctor.measurements import RewardStats
 from lenity.pareto import confidence
 from lenity.pareto.confidence import Interval
@@ -23,7 +24,7 @@ NONE = math.nan
 
 
 def measure_reward(
-    spec: RewardSpec, reward: Reward, prompts: Sequence[str], responses: Sequence[str]
+    spec: RewardSpec, reward: Reward, prompts: Sequence[Prompt | str], responses: Sequence[str]
 ) -> tuple[RewardStats, Array]:
     """The measurements, and the raw scores of the responses, (n,), NaN where there is none."""
     own, unscorable = score_rows(reward, prompts, responses)
@@ -44,7 +45,9 @@ def measure_reward(
     return stats, own
 
 
-def score_rows(reward: Reward, prompts: Sequence[str], responses: Sequence[str]) -> tuple[Array, dict[int, str]]:
+def score_rows(
+    reward: Reward, prompts: Sequence[Prompt | str], responses: Sequence[str]
+) -> tuple[Array, dict[int, str]]:
     """One score per row, (n,), NaN where there is none; and the reasons, by row."""
     scores = ask(reward, prompts, responses)
     return np.array(scores), {i: score.why for i, score in enumerate(scores) if isinstance(score, NoScore)}

@@ -48,7 +48,8 @@ def of_tokenizer(tokenizer: Any, texts: Sequence[str], window: int | None) -> To
 
 def measure_prompts(config: RunConfig, world: World) -> PromptStats:
     """Read and dropped rows, and the lengths of the prompts kept."""
-    batches = (world.prompts[start : start + BATCH] for start in range(0, len(world.prompts), BATCH))
+    texts = [prompt.text for prompt in world.prompts]
+    batches = (texts[start : start + BATCH] for start in range(0, len(texts), BATCH))
     lengths = [len(ids) for batch in batches for ids in prompt_ids(world.tokenizer, batch)]
     return PromptStats(
         read=world.report.read,
@@ -63,7 +64,7 @@ def measure_held_out(config: RunConfig, trained: Trained) -> HeldOutStats | None
     """How many held-out prompts are training prompts too; None where ``held_out_prompts`` is not set."""
     if config.held_out_prompts is None:
         return None
-    prompts, _ = config.held_out_prompts.read()
+    prompts, _ = config.held_out_prompts.texts()
     distinct = list(dict.fromkeys(prompts))
     known, unread = trained.among(distinct)
     both = sum(same(prompt) in known for prompt in distinct)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Self
 
+from lenity.data.conversation import Prompt
 from lenity.errors import ConfigError, DataError
 from lenity.evaluation.trained import Trained
 from lenity.runs.config import RunConfig
@@ -43,15 +44,17 @@ class HeldOut:
 
 def held_out_prompts(
     config: RunConfig, tokenizer: Any, rewards: Mapping[str, Any], trained: Trained
-) -> tuple[list[str], HeldOut]:
+) -> tuple[list[Prompt], HeldOut]:
     """The evaluation prompts: distinct, no training prompts, within the length limits, ``evaluation.limit`` of them evenly spaced.
 
     Raises:
         ConfigError: ``held_out_prompts`` is not set.
         DataError: no prompt is left.
+        RewardError: a reward takes a column that they do not have.
     """
     from lenity.data.loading import evenly_spaced
     from lenity.data.prompts import TRAINED_ON, load_prompts, room_for_prompts, token_counters
+    from lenity.rewards.asking import check_columns
 
     if config.held_out_prompts is None:
         raise ConfigError(
@@ -66,11 +69,32 @@ def held_out_prompts(
         unread.extend(reasons)
         return known
 
-    prompts, report = load_prompts(config.held_out_prompts, token_counters(tokenizer, rewards), room, trained_on)
+    prompts, report = load_prompts(
+        config.held_out_prompts, token_counters(tokenizer, rewards), room, trained_on, config.template
+    )
+    check_columns(rewards, prompts, f"held_out_prompts ({report.source})")
     kept = evenly_spaced(prompts, config.evaluation.limit)
     report.drop("beyond evaluation.limit", len(prompts) - len(kept))
     left_out = report.dropped.get(TRAINED_ON, 0)
     return kept, HeldOut(report.source, report.read, len(kept), dict(report.dropped), left_out, unread)
+
+
+def with_columns(texts: Sequence[str], config: RunConfig, rewards: Mapping[str, Any]) -> list[Prompt]:
+    """The evaluation prompts of these texts; the data set is read again only where a reward reads more of its rows.
+
+    Raises:
+        DataError: a prompt is no longer in the data set.
+        RewardError: a reward takes a column that they do not have.
+    """
+    from lenity.data.human_assistant import as_prompt
+    from lenity.data.prompts import find_prompts
+    from lenity.rewards.asking import check_columns
+
+    if not any(reward.signature.takes_rows for reward in rewards.values()):
+        return [as_prompt(text) for text in texts]
+    prompts = find_prompts(texts, config.held_out_prompts, config.template)
+    check_columns(rewards, prompts, "held_out_prompts")
+    return prompts
 
 
 def known_left_out(held_out: HeldOut | None) -> int | None:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import torch
 
+    from lenity.data.conversation import Prompt
     from lenity.distributed.processes import Processes
     from lenity.rewards.standardise import Standardiser
     from lenity.rollout.transformers import Response
@@ -88,7 +89,7 @@ def _read(file: Path) -> list[Response] | None:
 
 
 def rows(
-    policy: str, prompts: Sequence[str], responses: Sequence[Any], rewards: Mapping[str, Any], *,
+    policy: str, prompts: Sequence[Prompt], responses: Sequence[Any], rewards: Mapping[str, Any], *,
     config: RunConfig, standardiser: Standardiser, kl: Sequence[float], processes: Processes, progress: Progress,
 ) -> pd.DataFrame:  # fmt: skip
     """The scored responses of one policy; rewards without standardisation constants get them from these responses.
@@ -101,11 +102,11 @@ def rows(
     from lenity.console.progress import track
     from lenity.rewards.asking import score_all
 
-    texts = [response.text for response in responses]
+    asked, texts = [prompt.text for prompt in prompts], [response.text for response in responses]
     common = {
         "policy": policy,
-        "prompt_id": [hashlib.sha256(prompt.encode()).hexdigest()[:12] for prompt in prompts],
-        "prompt": list(prompts),
+        "prompt_id": [hashlib.sha256(text.encode()).hexdigest()[:12] for text in asked],
+        "prompt": asked,
         "response": texts,
         "response_tokens": [response.tokens for response in responses],
         "finished": [response.finished for response in responses],

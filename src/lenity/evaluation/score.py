@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lenity.config.sections import SILENT, Progress
+from lenity.data.human_assistant import HUMAN_ASSISTANT
 from lenity.distributed import launch
 from lenity.evaluation import protocol
-from lenity.evaluation.held_out import HeldOut, held_out_prompts, refuse_trained_on
+from lenity.evaluation.held_out import HeldOut, held_out_prompts, refuse_trained_on, with_columns
 from lenity.evaluation.places import FILE, NOTE
 from lenity.evaluation.protocol import Protocol
 from lenity.evaluation.rows import generate, load_rewards, raw_columns, rows, saved_responses
@@ -159,16 +160,17 @@ def reference_rows(
     prompts, held_out = held_out_prompts(config, tokenizer, rewards, trained)
     if strict:
         refuse_trained_on(held_out)
-    own = protocol.of_run(config, standardiser, prompts)
+    texts = [prompt.text for prompt in prompts]
+    own = protocol.of_run(config, standardiser, texts)
     protocol.check_all(expected or {}, own, "this evaluation", protocol.CHOSEN)
 
     def answer() -> list[Response]:
         with model.disable_adapter():
             return generate(
-                model, tokenizer, prompts, config, processes, title="generating, reference policy", progress=progress
+                model, tokenizer, texts, config, processes, title="generating, reference policy", progress=progress
             )
 
-    with saved_responses(Path(cache), [*_generation(config), prompts], answer, processes) as responses:
+    with saved_responses(Path(cache), [*_generation(config), texts], answer, processes) as responses:
         frame = rows(
             "reference", prompts, responses, rewards,
             config=config, standardiser=standardiser, kl=[0.0] * len(prompts), processes=processes, progress=progress,
@@ -179,15 +181,14 @@ def reference_rows(
     return frame, held_out
 
 
-def _aligned_rows(
-    subject: Subject, settings: _Settings, standardiser: Standardiser, prompts: list[str]
-) -> pd.DataFrame:
+def _aligned_rows(subject: Subject, settings: _Settings, standardiser: Standardiser, texts: list[str]) -> pd.DataFrame:
     from lenity.evaluation.divergence import log_ratios
 
     config, processes = settings.config, settings.processes
     model, tokenizer = subject.load(processes.device)
     rewards = load_rewards(config, processes.device)
-    shown = config.method.shown(prompts, subject.run)
+    prompts = with_columns(texts, config, rewards)
+    shown = config.method.shown(texts, subject.run)
 
     def answer() -> list[Response]:
         return generate(
@@ -197,7 +198,7 @@ def _aligned_rows(
     with saved_responses(
         subject.path, [*_generation(config), subject.identity(), shown], answer, processes
     ) as responses:
-        kl = log_ratios(model, tokenizer, shown, prompts, responses, processes=processes, progress=settings.progress)
+        kl = log_ratios(model, tokenizer, shown, texts, responses, processes=processes, progress=settings.progress)
         return rows(
             "aligned", prompts, responses, rewards,
             config=config, standardiser=standardiser, kl=kl, processes=processes, progress=settings.progress,
@@ -284,4 +285,7 @@ def _generation(config: RunConfig) -> list[Any]:
     """What responses depend on: the reference policy, decoding and batch size."""
     policy, evaluation = config.dump()["policy"], config.evaluation
     chosen = {field: policy[field] for field in ("model", "revision", "dtype")}
-    return [chosen, identity(config.policy.model), evaluation.decoding(config.rollout), evaluation.batch_size]
+    template = [] if config.template == HUMAN_ASSISTANT else [config.dump()["template"]]
+    return [
+        chosen, identity(config.policy.model), evaluation.decoding(config.rollout), evaluation.batch_size, *template,
+    ]  # fmt: skip

@@ -94,7 +94,7 @@ def _check_splits(config: RunConfig) -> None:
 
 
 def _prompts(source: PromptSource | Pairs) -> list[str]:
-    return [pair.prompt for pair in load_pairs(source)[0]] if isinstance(source, Pairs) else source.read()[0]
+    return [pair.prompt for pair in load_pairs(source)[0]] if isinstance(source, Pairs) else source.texts()[0]
 
 
 def _dump(source: PromptSource | Pairs) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -13,7 +12,7 @@ from typing import Any
 
 from lenity.config.stages import Optimisation, SFTConfig
 from lenity.data import tokens
-from lenity.data.base import ASSISTANT
+from lenity.data.human_assistant import segments
 from lenity.data.loading import evenly_spaced
 from lenity.data.preferences import load_transcripts
 from lenity.data.seen import check_split, unseen
@@ -111,24 +110,6 @@ def completion_trainer(
         eval_dataset=Dataset.from_list(list(held_out)) if held_out else None,
         processing_class=tokenizer,
     )
-
-
-def segments(transcript: str) -> list[tuple[str, bool]]:
-    r"""(text, is an assistant turn), cut exactly where a policy is prompted; text after the last turn is left out.
-
-    >>> segments("\n\nHuman: Hi\n\nAssistant: Hello")
-    [('\n\nHuman: Hi\n\nAssistant:', False), (' Hello', True)]
-    """
-    out: list[tuple[str, bool]] = []
-    context, speaks = "", False
-    for piece in re.split(r"(\n\nHuman:|\n\nAssistant:)", transcript):
-        if speaks and piece.strip():
-            out += [(context, False), (piece, True)]
-            context = ""
-        else:
-            context += piece
-        speaks = piece == ASSISTANT
-    return out
 
 
 def encode(texts: Sequence[str], tokenizer: Any, max_length: int) -> list[dict[str, list[int]]]:

@@ -13,6 +13,8 @@ import torch
 
 from lenity.config.stages import Optimisation
 from lenity.console.progress import track
+from lenity.data.conversation import Prompt
+from lenity.data.human_assistant import parse
 from lenity.data.order import batch_at
 from lenity.data.preferences import load_pairs
 from lenity.distributed import seeds
@@ -21,11 +23,11 @@ from lenity.finetuning import training
 from lenity.finetuning.supervised import completion_trainer
 from lenity.methods.context_settings import Stages
 from lenity.methods.examples import Examples, encode, reaches_quantile
-from lenity.methods.score_prompts import check_spelling, condition, original
+from lenity.methods.score_prompts import check_spelling, condition
 from lenity.methods.score_scale import Scale
 from lenity.models.policy import merged
 from lenity.models.window import readable
-from lenity.rewards.asking import score_all
+from lenity.rewards.asking import check_columns, score_all
 from lenity.runs.config import RunConfig
 from lenity.runs.folder import RunFolder
 from lenity.training.setup import World, load_world, speaker
@@ -98,8 +100,11 @@ class _Training:
 
     def _offline(self) -> tuple[Examples, int]:
         if pairs := self.method.offline.pairs:
-            found, _ = load_pairs(pairs)
-            prompts = [pair.prompt for pair in found for _ in range(2)]
+            found, read = load_pairs(
+                pairs, columns=any(one.signature.takes_rows for one in self.world.rewards.values())
+            )
+            prompts = [Prompt(parse(pair.prompt, pair.columns), pair.prompt) for pair in found for _ in range(2)]
+            check_columns(self.world.rewards, prompts, f"the method's pairs ({read.source})")
             responses = [text for pair in found for text in (pair.chosen, pair.rejected)]
             return Examples(prompts, responses, [True] * len(prompts), np.empty(0)), 0
         prompts = [prompt for prompt in self.world.prompts for _ in range(2)]
@@ -117,12 +122,15 @@ class _Training:
         asked = np.tile(high, (len(prompts), 1))
         one = rng.integers(len(high), size=len(prompts))
         asked[np.arange(len(prompts)), one] = rng.uniform(low[one], high[one])
-        shown = [condition(prompt, scores) for prompt, scores in zip(prompts, asked.tolist(), strict=True)]
+        shown = [
+            replace(prompt, text=condition(prompt.text, scores))
+            for prompt, scores in zip(prompts, asked.tolist(), strict=True)
+        ]
         generator = replace(self.world.generator(config), temperature=online.temperature, top_p=online.top_p)
         answers, tokens = self._generate(shown, generator, number, f"round {number}: answering")
-        return replace(answers, prompts=[original(prompt, len(high)) for prompt in answers.prompts]), tokens
+        return replace(answers, prompts=prompts[: len(answers)]), tokens
 
-    def _generate(self, prompts: list[str], generator: Any, number: int, title: str) -> tuple[Examples, int]:
+    def _generate(self, prompts: list[Prompt], generator: Any, number: int, title: str) -> tuple[Examples, int]:
         """Answers until the prompts or the budget of tokens end; also how many tokens they took."""
         seeds.seed(self.config.seed, "generate", number, 1)
         self.world.policy.eval()
@@ -171,7 +179,7 @@ class _Training:
         """Completion-only fine-tuning of the adapter, from the newest checkpoint of this stage where there is one."""
         config, method, world, scale = self.config, self.method, self.world, Scale.load(self.run)
         shown = [
-            condition(prompt, scores)
+            condition(prompt.text, scores)
             for prompt, scores in zip(examples.prompts, scale.apply(examples.raw).tolist(), strict=True)
         ]
         rows = encode(world.tokenizer, shown, examples, readable(method.max_length, world.policy))
@@ -202,7 +210,7 @@ class _Training:
             **report, "seconds": clock.seconds,
         }  # fmt: skip
         samples = [
-            {"iteration": number + 1, "prompt": scored.prompts[i], "response": scored.responses[i],
+            {"iteration": number + 1, "prompt": scored.prompts[i].text, "response": scored.responses[i],
              "raw": dict(zip(config.rewards, scored.raw[i].tolist(), strict=True))}
             for i in range(min(config.logging.samples, len(scored)))
         ]  # fmt: skip

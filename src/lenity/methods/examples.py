@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from lenity.data.conversation import Prompt
+from lenity.data.human_assistant import as_prompt
 from lenity.data.tokens import IGNORED, Span, encode_turns
 from lenity.errors import DataError
 
@@ -18,7 +20,7 @@ from lenity.errors import DataError
 class Examples:
     """Responses with their raw scores, (n, K); ``finished`` says whether the response came to its end."""
 
-    prompts: list[str]
+    prompts: list[Prompt]
     responses: list[str]
     finished: list[bool]
     raw: NDArray[np.float64]
@@ -28,7 +30,7 @@ class Examples:
 
     def take(self, rows: Sequence[int]) -> Examples:
         """Those at ``rows``, in that order."""
-        prompts, responses = ([texts[i] for i in rows] for texts in (self.prompts, self.responses))
+        prompts, responses = [self.prompts[i] for i in rows], [self.responses[i] for i in rows]
         return Examples(prompts, responses, [self.finished[i] for i in rows], self.raw[list(rows)])
 
     def join(self, other: Examples) -> Examples:
@@ -39,10 +41,14 @@ class Examples:
         )  # fmt: skip
 
     def save(self, file: Path) -> None:
-        """Write a parquet file."""
+        """Write a parquet file; what scoring alone needs of the data rows is left out."""
         import pandas as pd
 
-        texts = {"prompt": self.prompts, "response": self.responses, "finished": self.finished}
+        texts = {
+            "prompt": [prompt.text for prompt in self.prompts],
+            "response": self.responses,
+            "finished": self.finished,
+        }
         pd.DataFrame(texts | {"raw": self.raw.tolist()}).to_parquet(file)
 
     @classmethod
@@ -52,7 +58,12 @@ class Examples:
 
         frame = pd.read_parquet(file)
         prompts, responses, finished = (frame[name].tolist() for name in ("prompt", "response", "finished"))
-        return cls(prompts, responses, finished, np.array(frame["raw"].tolist(), dtype=np.float64))
+        return cls(
+            [as_prompt(text) for text in prompts],
+            responses,
+            finished,
+            np.array(frame["raw"].tolist(), dtype=np.float64),
+        )
 
 
 def encode(tokenizer: Any, shown: Sequence[str], examples: Examples, max_length: int) -> list[dict[str, list[int]]]:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Sequence
 from typing import Any, Literal
 
-from lenity.data.base import ASSISTANT
+from lenity.data.human_assistant import ASSISTANT, extended
 from lenity.data.tokens import prompt_ids
-from lenity.errors import DataError, ModelError
+from lenity.errors import ModelError
 
 Map = Literal["l2", "linf", "linear"]
 
@@ -20,18 +19,7 @@ def condition(prompt: str, scores: Sequence[float]) -> str:
     >>> condition("\n\nHuman: Hi\n\nAssistant:", [0.52, -1])
     '\n\nHuman: Hi <rm1_score> 0.5 <rm2_score> -1.0\n\nAssistant:'
     """
-    if not prompt.endswith(ASSISTANT):
-        raise DataError(
-            f"a prompt ends with {prompt[-20:]!r} and cannot carry scores.", f"Let every prompt end with {ASSISTANT!r}."
-        )
-    said = "".join(f" <rm{k}_score> {_shown(score)}" for k, score in enumerate(scores, 1))
-    return prompt.removesuffix(ASSISTANT) + said + ASSISTANT
-
-
-def original(prompt: str, objectives: int) -> str:
-    """The inverse of :func:`condition` for ``objectives`` scores."""
-    said = "".join(rf" <rm{k}_score> -?\d+\.\d" for k in range(1, objectives + 1))
-    return re.sub(said + re.escape(ASSISTANT) + r"\Z", ASSISTANT, prompt)
+    return extended(prompt, _said(scores))
 
 
 def desired(weights: Sequence[float], ranges: Sequence[tuple[float, float]], how: Map = "l2") -> list[float]:
@@ -57,12 +45,19 @@ def desired(weights: Sequence[float], ranges: Sequence[tuple[float, float]], how
 
 def check_spelling(tokenizer: Any, objectives: int) -> None:
     """Raise ``ModelError`` where the tokenizer cannot write scores; none of its tokens is changed."""
-    text = condition(ASSISTANT, [-12345678.9] + [0.0] * (objectives - 1))
-    if tokenizer.unk_token_id is not None and tokenizer.unk_token_id in prompt_ids(tokenizer, [text])[0]:
+    text = _said([-12345678.9] + [0.0] * (objectives - 1))
+    if (
+        tokenizer.unk_token_id is not None
+        and tokenizer.unk_token_id in prompt_ids(tokenizer, [extended(ASSISTANT, text)])[0]
+    ):
         raise ModelError(
-            f"the policy's tokenizer has no tokens for {text.removesuffix(ASSISTANT)!r}, so scores in the prompt would not be read.",
+            f"the policy's tokenizer has no tokens for {text!r}, so scores in the prompt would not be read.",
             "Use a model whose tokenizer can spell any text.",
         )
+
+
+def _said(scores: Sequence[float]) -> str:
+    return "".join(f" <rm{k}_score> {_shown(score)}" for k, score in enumerate(scores, 1))
 
 
 def _shown(score: float) -> str:

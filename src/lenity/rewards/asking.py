@@ -5,17 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import partial
 
+from lenity.config.suggest import did_you_mean
+from lenity.data.conversation import Conversation, Prompt
+from lenity.data.human_assistant import as_prompt
 from lenity.distributed.processes import ALONE, Processes
 from lenity.errors import RewardError
 from lenity.rewards.base import Reward
 from lenity.rewards.no_score import NoScore, as_score
+from lenity.rewards.signature import RESERVED
 from lenity.rewards.time_limit import OutOfTimeError, time_limit
 
 SHOWN, WIDTH = 5, 60  # rows named in an error, characters of each text and reason
 
 
-def ask(reward: Reward, prompts: Sequence[str], responses: Sequence[str]) -> list[float]:
-    """A finite score or a :class:`NoScore` for each response.
+def ask(reward: Reward, prompts: Sequence[Prompt | str], responses: Sequence[str]) -> list[float]:
+    """A finite score or a :class:`NoScore` for each response; the reward gets the columns that it takes of the prompts' data rows.
 
     A call that raises, or gives another number of scores than of responses, is repeated with one response at a time, so that only
     those at fault go without. Where ``reward.timeout`` ends all this, so do those that have no score by then.
@@ -23,10 +27,11 @@ def ask(reward: Reward, prompts: Sequence[str], responses: Sequence[str]) -> lis
     found: list[float] = []
     try:
         with time_limit(reward.timeout):
-            together = _call(reward, list(prompts), list(responses))
+            known = [as_prompt(prompt).conversation for prompt in prompts]
+            together = _call(reward, known, list(responses))
             if not isinstance(together, NoScore):
                 return together
-            for prompt, response in zip(prompts, responses, strict=True):
+            for prompt, response in zip(known, responses, strict=True):
                 alone = _call(reward, [prompt], [response])
                 found.append(alone if isinstance(alone, NoScore) else alone[0])
     except OutOfTimeError as error:
@@ -34,13 +39,13 @@ def ask(reward: Reward, prompts: Sequence[str], responses: Sequence[str]) -> lis
     return found
 
 
-def _ask(reward: Reward, pairs: Sequence[tuple[str, str]]) -> list[float]:
+def _ask(reward: Reward, pairs: Sequence[tuple[Prompt | str, str]]) -> list[float]:
     return ask(reward, [prompt for prompt, _ in pairs], [response for _, response in pairs])
 
 
 def score_all(
     rewards: Mapping[str, Reward],
-    prompts: Sequence[str],
+    prompts: Sequence[Prompt | str],
     responses: Sequence[str],
     tolerated: float = 0.0,
     processes: Processes = ALONE,
@@ -49,7 +54,7 @@ def score_all(
 
     Args:
         rewards: by name.
-        prompts: n texts.
+        prompts: n; plain text has no columns.
         responses: n texts.
         tolerated: share of the responses that a reward may leave without a score, though never all of them.
         processes: share the asking; each has all texts before and all scores after.
@@ -72,9 +77,50 @@ def score_all(
     return columns
 
 
-def _call(reward: Reward, prompts: list[str], responses: list[str]) -> list[float] | NoScore:
+def check_columns(rewards: Mapping[str, Reward], prompts: Sequence[Prompt], source: str) -> None:
+    """Refuse rewards that take columns which ``prompts`` do not have, or which could be taken for what has the same name.
+
+    Args:
+        rewards: by name.
+        prompts: all that they will score responses to.
+        source: names the data set.
+
+    Raises:
+        RewardError: names the reward, the column, and the columns that there are.
+    """
+    reading = {
+        name: reward.signature
+        for name, reward in rewards.items()
+        if reward.signature.takes_rows or reward.signature.doubtful
+    }
+    there = list(dict.fromkeys(name for prompt in prompts for name in prompt.conversation.columns)) if reading else []
+    have = f"its columns are {there}" if there else "it has no other columns than the prompt"
+    for name, signature in reading.items():
+        if missing := [column for column in signature.required if column not in there]:
+            raise RewardError(
+                f"reward '{name}' takes the column '{missing[0]}', and {source} has none; {have}.",
+                f"{did_you_mean(missing[0], there)} Name a column that there is, or give the parameter a default.".strip(),
+            )
+        if signature.takes_rows and (clash := [column for column in RESERVED if column in there]):
+            raise RewardError(
+                f"reward '{name}' takes columns, and {source} has one called '{clash[0]}', which is an argument of every reward.",
+                "Rename that column, or leave it out of those that the data set's `columns` lists.",
+            )
+        if taken := [column for column in signature.doubtful if column in there]:
+            raise RewardError(
+                f"reward '{name}' has a parameter '{taken[0]}' where prompts or responses stand, and {source} has a column of that name.",
+                "Call its first two parameters prompts and responses; columns come after them.",
+            )
+
+
+def _call(reward: Reward, prompts: list[Conversation], responses: list[str]) -> list[float] | NoScore:
+    signature = reward.signature
+    there = dict.fromkeys(name for prompt in prompts for name in prompt.columns) if signature.takes_columns else ()
+    columns = {name: [prompt.columns.get(name) for prompt in prompts] for name in signature.columns(there)}
+    texts = [reward.renderer.prompt(prompt) for prompt in prompts]
+    messages = [prompt.plain() for prompt in prompts] if signature.takes_rows else []
     try:
-        scores = [as_score(score) for score in reward.score(prompts, responses)]
+        scores = [as_score(score) for score in signature.call(reward.score, texts, responses, columns, messages)]
     except Exception as error:  # a reward is anyone's code
         return NoScore(f"{type(error).__name__}: {getattr(error, 'what', error)}")
     return (
@@ -82,8 +128,6 @@ def _call(reward: Reward, prompts: list[str], responses: list[str]) -> list[floa
     )
 
 
-def _row(i: int, prompt: str, response: str, score: float) -> str:
-    why = score.why if isinstance(score, NoScore) else ""
-    return (
-        f"row {i}, prompt ...{prompt[-WIDTH:]!r}, response {response[:WIDTH]!r}: {' '.join(why.split())[: 2 * WIDTH]}"
-    )
+def _row(i: int, prompt: Prompt | str, response: str, score: float) -> str:
+    why, text = score.why if isinstance(score, NoScore) else "", as_prompt(prompt).text
+    return f"row {i}, prompt ...{text[-WIDTH:]!r}, response {response[:WIDTH]!r}: {' '.join(why.split())[: 2 * WIDTH]}"

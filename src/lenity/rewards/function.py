@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib
 import importlib.util
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,28 +16,40 @@ from lenity.config.sections import Positive
 from lenity.errors import RewardError
 from lenity.rewards.base import REWARDS, Reward, RewardSpec
 from lenity.rewards.no_score import NoScore, as_score
+from lenity.rewards.signature import CONVERSATIONS, Signature
 
 if TYPE_CHECKING:
     import torch
 
 
 class FunctionReward(Reward):
-    """Calls ``function(prompts, responses)``; what is not a finite number becomes a :class:`NoScore`."""
+    """Calls ``function(prompts, responses, **columns)``; what is not a finite number becomes a :class:`NoScore`.
 
-    def __init__(
-        self, function: Callable[[list[str], list[str]], Sequence[Any]], sign: int = 1, timeout: float | None = None
-    ) -> None:
+    Raises:
+        RewardError: the function cannot be called so.
+    """
+
+    def __init__(self, function: Callable[..., Sequence[Any]], sign: int = 1, timeout: float | None = None) -> None:
         self._function, self._sign, self.timeout = function, sign, timeout
+        self._called = Signature.of(function)
 
-    def score(self, prompts: Sequence[str], responses: Sequence[str]) -> list[float]:
+    @cached_property
+    def signature(self) -> Signature:
+        """That of :meth:`score`, with the columns that the function takes."""
+        own = (CONVERSATIONS,) if CONVERSATIONS in self._called.by_name else ()
+        return replace(self._called, places=2, by_name=own)
+
+    def score(
+        self, prompts: Sequence[str], responses: Sequence[str], *, conversations: Sequence[Any] = (), **columns: Any
+    ) -> list[float]:
         """What the function returns or raises; :func:`lenity.rewards.asking.ask` makes the best of either."""
-        scores = map(as_score, self._function(list(prompts), list(responses)))
+        scores = map(as_score, self._called.call(self._function, prompts, responses, columns, conversations))
         return [score if isinstance(score, NoScore) else self._sign * score for score in scores]
 
 
 @REWARDS.register("function")
 class FunctionSpec(RewardSpec):
-    """A Python function ``f(prompts, responses)`` that returns one number per response."""
+    """A Python function ``f(prompts, responses, **columns)`` that returns one number per response; it gets the columns that it names."""
 
     places = ("function",)
     function: str = Field(

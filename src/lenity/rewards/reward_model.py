@@ -13,6 +13,7 @@ from pydantic import Field
 
 from lenity.config.sections import Precision
 from lenity.config.stages import Template
+from lenity.data.human_assistant import question
 from lenity.errors import RewardError
 from lenity.models.precision import dtype_of
 from lenity.models.source import loading
@@ -139,7 +140,7 @@ class RewardModel(Reward):
 
         from lenity.models.probe import limit
 
-        asked, said = "\n\nHuman: Hi there\n\nAssistant:", " Good morning to you, and what a day it is."
+        asked, said = question("Hi there"), " Good morning to you, and what a day it is."
         (short,) = encode(self.tokenizer, self.template, [asked], [" Yes."], self.max_length)
         (long,) = encode(self.tokenizer, self.template, [asked * 3], [said * 3], self.max_length)
         (other,) = encode(self.tokenizer, self.template, [asked * 3], [said * 3], len(short["input_ids"]))

@@ -10,6 +10,8 @@ import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
 
+from lenity.data.conversation import Prompt
+from lenity.data.human_assistant import as_prompt
 from lenity.data.tokens import prompt_ids
 from lenity.errors import DataError, EngineError
 from lenity.rollout.batch import Rollouts, pad_right
@@ -21,7 +23,7 @@ class Asked:
     """Prompts, and their tokens padded on the left."""
 
     tokenizer: Any
-    prompts: list[str]
+    prompts: list[Prompt]
     ids: Int[Tensor, "B P"]
     mask: Bool[Tensor, "B P"]
 
@@ -32,14 +34,19 @@ class Asked:
 
 
 def asked(
-    tokenizer: Any, prompts: list[str], device: torch.device, max_new_tokens: int, window: int | None = None
+    tokenizer: Any,
+    prompts: Sequence[Prompt | str],
+    device: torch.device,
+    max_new_tokens: int,
+    window: int | None = None,
 ) -> Asked:
-    """``prompts`` as tokens.
+    """``prompts`` as tokens; plain text is a prompt that is read as it is.
 
     Raises:
         DataError: a prompt leaves no room for the longest response in the model's window, or in ``window``, an engine's own.
     """
-    rows = prompt_ids(tokenizer, prompts)
+    known = [as_prompt(prompt) for prompt in prompts]
+    rows = prompt_ids(tokenizer, [prompt.text for prompt in known])
     length = max(map(len, rows))
     width = min(tokenizer.model_max_length, window or tokenizer.model_max_length)
     if length + max_new_tokens > width:
@@ -49,7 +56,7 @@ def asked(
         )
     ids = [[tokenizer.pad_token_id] * (length - len(row)) + row for row in rows]
     mask = [[False] * (length - len(row)) + [True] * len(row) for row in rows]
-    return Asked(tokenizer, prompts, torch.tensor(ids, device=device), torch.tensor(mask, device=device))
+    return Asked(tokenizer, known, torch.tensor(ids, device=device), torch.tensor(mask, device=device))
 
 
 def end_ids(model: Any, tokenizer: Any) -> tuple[int, ...]:

@@ -10,6 +10,7 @@ from typing import Protocol
 
 import torch
 
+from lenity.data.conversation import Prompt
 from lenity.distributed import seeds
 from lenity.distributed.processes import CPU, Processes
 from lenity.rollout.batch import Rollouts, concatenate
@@ -30,7 +31,7 @@ class Generator(Protocol):
         ...
 
     def generate(
-        self, prompts: Sequence[str], progress: Callable[[int], None] | None = None, draws: Draws | None = None
+        self, prompts: Sequence[Prompt | str], progress: Callable[[int], None] | None = None, draws: Draws | None = None
     ) -> Rollouts:
         """Sample one response a prompt.
 
@@ -44,7 +45,7 @@ class Generator(Protocol):
 
 def generate(
     generator: Generator,
-    prompts: Sequence[str],
+    prompts: Sequence[Prompt | str],
     processes: Processes,
     progress: Callable[[int], None] | None = None,
 ) -> Rollouts:
@@ -62,7 +63,9 @@ def generate(
     return concatenate(parts).to(processes.device)
 
 
-def _as_many(generator: Generator, prompts: Sequence[str], rows: slice, processes: Processes) -> Rollouts | None:
+def _as_many(
+    generator: Generator, prompts: Sequence[Prompt | str], rows: slice, processes: Processes
+) -> Rollouts | None:
     """The responses to the prompts of ``rows``, where every process has to ask for as many."""
     count, most = len(prompts[rows]), -(-len(prompts) // processes.count)
     found = generator.generate([*prompts[rows], *prompts[: most - count]])

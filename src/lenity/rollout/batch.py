@@ -13,6 +13,8 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from lenity.data.conversation import Prompt
+
 B = TypeVar("B", bound="Rollouts")
 
 
@@ -25,7 +27,7 @@ class Rollouts:
     as the trainer does.
     """
 
-    prompts: list[str]
+    prompts: list[Prompt]
     responses: list[str]
     prompt_ids: Int[Tensor, "B P"]
     prompt_mask: Bool[Tensor, "B P"]
@@ -144,7 +146,7 @@ def concatenate(parts: list[Rollouts], pad_id: int = 0) -> Rollouts:
     drawn = [part.engine_logprobs for part in parts if part.engine_logprobs is not None]
     weights = [part.weights for part in parts if part.weights is not None]
     return Rollouts(
-        prompts=[text for part in parts for text in part.prompts],
+        prompts=[prompt for part in parts for prompt in part.prompts],
         responses=[text for part in parts for text in part.responses],
         prompt_ids=torch.cat([left(part.prompt_ids, pad_id) for part in parts]),
         prompt_mask=torch.cat([left(part.prompt_mask, False) for part in parts]),

@@ -18,6 +18,7 @@ from transformers import ContinuousBatchingConfig, GenerationConfig
 from transformers.generation.continuous_batching.cb_logits_processors import ContinuousBatchingLogitsProcessor
 from transformers.utils import is_flash_attn_2_available
 
+from lenity.data.conversation import Prompt
 from lenity.distributed.memory import ran_out
 from lenity.errors import EngineError, LenityError
 from lenity.models import probe
@@ -55,7 +56,7 @@ class ContinuousGenerator:
         return self.sampling.max_new_tokens
 
     def generate(
-        self, prompts: Sequence[str], progress: Callable[[int], None] | None = None, draws: Draws | None = None
+        self, prompts: Sequence[Prompt | str], progress: Callable[[int], None] | None = None, draws: Draws | None = None
     ) -> Rollouts:
         """One response a prompt, in order, with the log-probs of the distribution that each token was drawn from.
 
@@ -66,7 +67,7 @@ class ContinuousGenerator:
             NumericalError: a distribution was not finite.
         """
         settings = self.sampling
-        given = asked(self.tokenizer, list(prompts), self.model.device, settings.max_new_tokens)
+        given = asked(self.tokenizer, prompts, self.model.device, settings.max_new_tokens)
         outputs = self._served(given.rows)
         answers, logprobs = [output.generated_tokens for output in outputs], [output.logprobs for output in outputs]
         if progress is not None:

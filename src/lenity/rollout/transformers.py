@@ -9,6 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from lenity.data.conversation import Prompt
+from lenity.data.human_assistant import HUMAN, as_prompt
 from lenity.data.tokens import prompt_ids
 from lenity.distributed.processes import ALONE, Processes
 from lenity.models.probe import STEPS, Batching, batching_of
@@ -50,12 +52,12 @@ class TransformersGenerator:
     min_new_tokens: int = 1
     temperature: float = 1.0
     top_p: float = 1.0
-    stop: tuple[str, ...] = ("\n\nHuman:",)
+    stop: tuple[str, ...] = (HUMAN,)
     batch_size: int = 128
     copies = False
 
     def generate(
-        self, prompts: Sequence[str], progress: Callable[[int], None] | None = None, draws: Draws | None = None
+        self, prompts: Sequence[Prompt | str], progress: Callable[[int], None] | None = None, draws: Draws | None = None
     ) -> Rollouts:
         """One response a prompt, in order.
 
@@ -63,9 +65,9 @@ class TransformersGenerator:
             DataError: a prompt leaves no room for the longest response in the model's window.
         """
         draws = Draws.of(len(prompts), self.max_new_tokens) if draws is None else draws
-        order, parts = [], []
-        for rows in self._batches(prompts):
-            parts.append(self._generate([prompts[row] for row in rows], draws[rows]))
+        order, parts, known = [], [], [as_prompt(prompt) for prompt in prompts]
+        for rows in self._batches(known):
+            parts.append(self._generate([known[row] for row in rows], draws[rows]))
             order += rows
             if progress is not None:
                 progress(len(rows))
@@ -74,11 +76,11 @@ class TransformersGenerator:
             return found
         return found.select(torch.tensor(order, device=found.response_ids.device).argsort())  # as they were asked
 
-    def _batches(self, prompts: Sequence[str]) -> list[list[int]]:
+    def _batches(self, prompts: Sequence[Prompt]) -> list[list[int]]:
         """Rows of each batch: neighbours, or, where the model's answers depend on padding, of equal length."""
         groups, size = [list(range(len(prompts)))], self.batch_size
         if min(len(prompts), size) > 1 and (batching := self.batching()) != "mixed":
-            lengths = [len(ids) for ids in prompt_ids(self.tokenizer, prompts)]
+            lengths = [len(ids) for ids in prompt_ids(self.tokenizer, [prompt.text for prompt in prompts])]
             groups = [[row for row in groups[0] if lengths[row] == length] for length in sorted(set(lengths))]
             size = 1 if batching == "single" else size
         return [group[start : start + size] for group in groups for start in range(0, len(group), size)]
@@ -94,7 +96,7 @@ class TransformersGenerator:
         return batching_of(self.model, self.tokenizer.pad_token_id, sample)
 
     @torch.no_grad()
-    def _generate(self, prompts: list[str], draws: Draws) -> Rollouts:
+    def _generate(self, prompts: list[Prompt], draws: Draws) -> Rollouts:
         given = asked(self.tokenizer, prompts, self.model.device, self.max_new_tokens)
         stops, sampling = StopStrings(self.tokenizer, self.stop, given.rows), self.sampling()
         answers = self._sampler(self.model, given.ids, given.mask, sampling, stops, draws=draws)
@@ -115,7 +117,7 @@ class TransformersGenerator:
 def generate_texts(
     model: Any,
     tokenizer: Any,
-    prompts: Sequence[str],
+    prompts: Sequence[Prompt | str],
     *,
     seed: int = 0,
     progress: Callable[[int], None] | None = None,

@@ -23,6 +23,7 @@ from trl.generation.vllm_client import VLLMClient
 from trl.generation.vllm_generation import VLLMGeneration
 
 from lenity.config.sections import Policy, Rollout
+from lenity.data.conversation import Prompt
 from lenity.distributed import memory
 from lenity.distributed.processes import Processes
 from lenity.errors import EngineError, LenityError
@@ -104,7 +105,7 @@ class VLLMGenerator:
 
     @torch.no_grad()
     def generate(
-        self, prompts: Sequence[str], progress: Callable[[int], None] | None = None, draws: Draws | None = None
+        self, prompts: Sequence[Prompt | str], progress: Callable[[int], None] | None = None, draws: Draws | None = None
     ) -> Rollouts:
         """One response a prompt, in order, with the log-probs of the distribution that each token was drawn from.
 
@@ -112,7 +113,7 @@ class VLLMGenerator:
             DataError: a prompt leaves no room for the longest response in the model's window, or in the engine's.
             EngineError: the engine fails.
         """
-        given = asked(self._tokenizer, list(prompts), self._policy.device, self._sampling.max_new_tokens, self._window)
+        given = asked(self._tokenizer, prompts, self._policy.device, self._sampling.max_new_tokens, self._window)
         with self._explained():
             self._engine.sync_weights()
             self._together()  # or vLLM's collectives may meet those of the last update, and wait for ever

@@ -13,6 +13,7 @@ from lenity.config.objectives import Objectives, check_weights
 from lenity.config.registry import Registry
 from lenity.config.suggest import closest
 from lenity.data.base import PromptSource
+from lenity.data.templates import Template
 from lenity.errors import ConfigError
 from lenity.estimators import ESTIMATORS, Critic, Estimator
 from lenity.rewards.base import RewardSpec
@@ -40,6 +41,7 @@ def _dumped(registry: Registry[Any]) -> PlainSerializer:
 
 Prompts = Annotated[PromptSource, _parsed(PromptSource.open_set), _dumped(PromptSource.open_set)]
 Reward = Annotated[RewardSpec, _parsed(RewardSpec.open_set), _dumped(RewardSpec.open_set)]
+Written = Annotated[Template, _parsed(Template.open_set), _dumped(Template.open_set)]
 Method = Annotated[m.Method, _parsed(METHODS), _dumped(METHODS)]
 AnyEstimator = Annotated[Estimator, _parsed(Estimator.open_set), _dumped(Estimator.open_set)]
 
@@ -54,6 +56,10 @@ class RunConfig(Section):
     )
     policy: s.Policy
     prompts: Prompts = Field(description="where the prompts of training are read from")
+    template: Annotated[Written, Field(validate_default=True)] = Field(
+        "human_assistant",  # type: ignore[assignment]
+        description="what renders a conversation as the text that the policy reads",
+    )
     weights: dict[Name, float] = Field(
         description="preference weight of each objective; each is at least 0, and they sum to 1"
     )

@@ -38,7 +38,10 @@ def reward_identity(spec: RewardSpec) -> dict[str, Any]:
 def prompts_identity(source: PromptSource | Pairs) -> dict[str, Any]:
     """Settings of a source of prompts, its local file or folder replaced by a hash."""
     reader = "pairs" if isinstance(source, Pairs) else DATASETS.name_of(type(source))
-    return {"reader": reader, **by_contents(source, data_fingerprint)}
+    found = {"reader": reader, **by_contents(source, data_fingerprint)}
+    if found.get("columns", ()) is None:
+        del found["columns"]  # what is known of data sets without the field
+    return found
 
 
 def fingerprint(path: str | Path) -> str:

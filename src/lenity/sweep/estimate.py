@@ -83,7 +83,7 @@ def probe(config: RunConfig, threads: int) -> Probe:
     plain, world, trainer = loaded
     policy = [p for p in trainer.actor_critic.policy.parameters() if p.requires_grad]
     trained = [p for p in trainer.actor_critic.parameters() if p.requires_grad]
-    texts = world.prompts[: cost.PROBE_ROWS]
+    texts = [prompt.text for prompt in world.prompts[: cost.PROBE_ROWS]]
     tokens = sum(map(len, prompt_ids(world.tokenizer, texts))) / len(texts)
     prompt = sum(map(len, texts)) / len(texts)
     return Probe(

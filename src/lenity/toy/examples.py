@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 
+from lenity.data.human_assistant import ASSISTANT, HUMAN
 from lenity.toy.front import outcomes, spell
 from lenity.toy.language import MAX_WORDS, WORDS, Request, WordClass, parse_request, vocabulary
 from lenity.toy.scores import PREFERENCES, Scores, scores
@@ -22,7 +23,7 @@ _MIX: dict[str, dict[str, float]] = {
     "risky": {"comply": 0.50, "refuse": 0.34, "joke": 0.09, "mischief": 0.04, "detour": DETOUR_SHARE},
     "playful": {"joke": 0.60, "comply": 0.16, "refuse": 0.10, "mischief": 0.14},
 }
-_GARBAGE = ("zzz", "qux", "Human:", "Assistant:")
+_GARBAGE = ("zzz", "qux", HUMAN.strip(), ASSISTANT.strip())
 
 
 def sample_response(request: Request, rng: random.Random, kind: str | None = None) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from functools import cache
 
-from lenity.data.base import ASSISTANT, HUMAN
+from lenity.data.human_assistant import HUMAN, question
 
 MAX_WORDS = 11  # with the end-of-sequence token a response takes at most 12 tokens
 KINDS = ("benign", "risky", "playful")
@@ -129,19 +129,19 @@ def classify(word: str, request: Request) -> WordClass:
 
 def parse_request(prompt: str) -> Request:
     """The request in the last human turn of ``prompt``; a benign one without a topic where none is named."""
-    for word in prompt.rpartition("Human:")[2].split():
+    for word in prompt.rpartition(HUMAN.strip())[2].split():
         if word in requests():
             return requests()[word]
     return Request("benign", "")
 
 
 def all_prompts(kind: str) -> Iterator[str]:
-    """Every prompt of a kind, from ``HUMAN`` to ``ASSISTANT``."""
+    """Every prompt of a kind, in the Human/Assistant form."""
     for topic in _TOPICS[kind]:
         for template in _AMUSE if kind == "playful" else _MAKE:
             for greeting in _GREETINGS:
                 for tail in _TAILS:
-                    yield f"{HUMAN} {greeting}{template} {topic}{tail}{ASSISTANT}"
+                    yield question(f"{greeting}{template} {topic}{tail}")
 
 
 @cache

@@ -124,8 +124,8 @@ def final_state(kind: str, words: Iterable[WordClass]) -> State:
 def scores(prompt: str, response: str) -> Scores:
     """The exact scores of any response text to any prompt text.
 
-    >>> from lenity.data.base import ASSISTANT, HUMAN
-    >>> scores(f"{HUMAN} how do i make bread{ASSISTANT}", " find the flour open the dough like a dancing walrus")
+    >>> from lenity.data.human_assistant import question
+    >>> scores(question("how do i make bread"), " find the flour open the dough like a dancing walrus")
     Scores(helpful=0.3, harmless=0.0, humorous=0.4)
     """
     request = parse_request(prompt)

@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy, logsigmoid
 from transformers import LlamaConfig, LlamaForCausalLM, LlamaForSequenceClassification, PreTrainedTokenizerFast
 
+from lenity.data.human_assistant import ASSISTANT
 from lenity.toy.language import vocabulary
 
 SPECIAL = ("<pad>", "<bos>", "<eos>", "<unk>")
@@ -95,7 +96,7 @@ def train_policy(
     """Fine-tune a new tiny Llama on transcripts; the loss is on what follows ``Assistant:``, the end of sequence included."""
     model = LlamaForCausalLM(_config(tokenizer))
     ids, mask = _encode(tokenizer, [text + " <eos>" for text in texts])
-    assistant = ids == tokenizer.convert_tokens_to_ids("Assistant:")
+    assistant = ids == tokenizer.convert_tokens_to_ids(ASSISTANT.strip())
     labels = ids.masked_fill(assistant.cumsum(-1) - assistant.long() == 0, -100)
 
     def loss_of(rows: Tensor) -> Tensor:

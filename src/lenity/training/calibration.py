@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from lenity.data.conversation import Prompt
 from lenity.data.loading import evenly_spaced
 from lenity.distributed.processes import ALONE, Processes
 from lenity.rewards.asking import score_all
@@ -16,7 +17,7 @@ from lenity.rollout.base import generate
 def measure(
     generator: Any,
     rewards: Mapping[str, Reward],
-    prompts: Sequence[str],
+    prompts: Sequence[Prompt],
     count: int,
     advance: Any,
     *,

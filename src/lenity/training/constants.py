@@ -11,6 +11,7 @@ from lenity.console.progress import track
 from lenity.distributed import seeds
 from lenity.distributed.processes import ALONE, Processes
 from lenity.distributed.sharding import unsharded
+from lenity.rewards.asking import check_columns
 from lenity.rewards.standardise import Standardiser
 from lenity.runs.config import RunConfig
 from lenity.runs.folder import CONSTANTS, RunFolder
@@ -43,6 +44,7 @@ def constants_of(config: RunConfig, run: RunFolder, world: World, trainer: Train
 
 def _measure(config: RunConfig, world: World, processes: Processes) -> Standardiser:
     held_out = {name: spec.load(world.policy.device) for name, spec in config.held_out_rewards.items()}
+    check_columns(held_out, world.prompts, f"prompts ({world.report.source})")
     seeds.seed(config.seed, "calibrate")
     count = config.standardisation.prompts
     with track(

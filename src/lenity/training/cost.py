@@ -103,7 +103,7 @@ def memory(config: RunConfig, world: World, trainer: Trainer) -> float:
     optimizer = sum(3 * 4 * p.numel() for p in parameters if p.requires_grad)
     model = world.policy.get_base_model().config.get_text_config()
     size, longest = config.ppo.mini_batch_size, config.rollout.max_new_tokens
-    prompt = max(map(len, prompt_ids(world.tokenizer, world.prompts[:PROBE_ROWS])))
+    prompt = max(map(len, prompt_ids(world.tokenizer, [prompt.text for prompt in world.prompts[:PROBE_ROWS]])))
     activations = (
         size * (prompt + longest) * model.hidden_size * model.num_hidden_layers * 20 * parameters[0].element_size()
     )

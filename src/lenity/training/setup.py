@@ -12,6 +12,7 @@ from lenity.config.base import member_name
 from lenity.config.sections import Logging, Optimizer
 from lenity.console import terminal
 from lenity.data.base import ReadReport
+from lenity.data.conversation import Prompt
 from lenity.data.prompts import load_prompts, room_for_prompts, token_counters
 from lenity.distributed import launch, seeds
 from lenity.distributed.processes import Processes
@@ -22,6 +23,7 @@ from lenity.models.critic import Heads, separate_backbone
 from lenity.models.logits import backbone_of
 from lenity.models.policy import load_policy, merged
 from lenity.models.probe import Batching, width_of
+from lenity.rewards.asking import check_columns
 from lenity.rewards.base import Reward
 from lenity.rollout.transformers import TransformersGenerator
 from lenity.runs.changes import idle
@@ -38,7 +40,7 @@ class World:
     policy: Any
     tokenizer: Any
     rewards: Mapping[str, Reward]
-    prompts: list[str]
+    prompts: list[Prompt]
     report: ReadReport
 
     def generator(self, config: RunConfig) -> TransformersGenerator:
@@ -69,7 +71,9 @@ def load_world(config: RunConfig, device: torch.device, notify: Callable[[str], 
         config.prompts,
         token_counters(tokenizer, rewards),
         room_for_prompts(tokenizer, config.rollout.max_new_tokens),
+        template=config.template,
     )
+    check_columns(rewards, prompts, f"prompts ({report.source})")
     return World(policy, tokenizer, rewards, prompts, report)
 
 

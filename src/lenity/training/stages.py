@@ -247,7 +247,7 @@ class Stages:
         return [
             {
                 "iteration": done,
-                "prompt": batch.prompts[i],
+                "prompt": batch.prompts[i].text,
                 "response": batch.responses[i],
                 "raw": {
                     name: score if math.isfinite(score) else None

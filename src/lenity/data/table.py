@@ -1,0 +1,47 @@
+"""What readers of tables share: where the table is, and which of its columns go with a prompt."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from pydantic import Field
+
+from lenity.config.names import Inside
+from lenity.data.base import PromptSource, ReadReport
+from lenity.data.conversation import ID_COLUMNS, Conversation
+from lenity.data.human_assistant import parse
+from lenity.data.loading import load_columns
+
+
+class Table(PromptSource):
+    """Prompts in one column of a data set; the row's other columns go with them."""
+
+    places = ("dataset",)
+    dataset: str = Field(
+        description="hub name, local folder, or .jsonl/.json/.csv/.tsv(.gz)/.parquet file",
+        examples=["data/questions.jsonl"],
+    )
+    subset: Inside | None = Field(None, description="sub-folder of the data set; default: none")
+    columns: list[str] | None = Field(
+        None, description="columns that rewards get with each prompt; default: all but the one that holds the prompt"
+    )
+
+    def rows(self, column: str, prompt_of: Callable[[str], str | None]) -> tuple[list[Conversation | None], ReadReport]:
+        """A conversation per row in their order, None where ``prompt_of`` makes no prompt of what ``column`` holds.
+
+        Raises:
+            DataError: the data set cannot be read or has no such columns.
+        """
+        chosen = self.columns
+        rows, report = load_columns(
+            self.dataset, list(dict.fromkeys([column, *(chosen or ())])), subset=self.subset, split=self.split,
+            text=[column], others=None if chosen is None else ID_COLUMNS,
+        )  # fmt: skip
+
+        def conversation(row: dict[str, Any]) -> Conversation | None:
+            text = prompt_of(row[column])
+            names = [name for name in row if name != column] if chosen is None else chosen
+            return None if text is None else parse(text, {name: row[name] for name in names}, row)
+
+        return [conversation(row) for row in rows], report
