@@ -47,7 +47,8 @@ def listing(base: type[Section], place: str) -> click.Command:
         console = Console()
         console.print(table(members(open_set.registry), base, place))
         common = ", ".join(row.path for row in rows(base))
-        console.print(f"Every {kind} also has the fields: {common}.", highlight=False)
+        if common:
+            console.print(f"Every {kind} also has the fields: {common}.", highlight=False)
         console.print(f"One {kind} with all its fields: lenity {kind}s NAME.", highlight=False)
 
     return command
