@@ -34,13 +34,13 @@ def command(context: click.Context, config: str, resume: bool, allow_changes: bo
 
     run = load(RunConfig, config, context.args)
     from lenity.console.terminal import quiet
-    from lenity.training.loop import train
+    from lenity.library.trainer import Trainer
 
     quiet()
     try:
-        folder = train(run, resume=resume, allow_changes=allow_changes, gently=True)
+        trained = Trainer.from_config(run).train(resume, allow_changes=allow_changes, gently=True)
     except StoppedError as stopped:
         again = shell(*(word for word in sys.argv[1:] if word != "--resume"), "--resume")
         raise StoppedError(stopped.what, f"Go on with: {again}", stopped.exit_code) from None
     if launch.leads():
-        click.echo(f"{folder.adapter}: the adapter. Next: {shell('evaluate', folder.path)}")
+        click.echo(f"{trained.path / 'adapter'}: the adapter. Next: {shell('evaluate', trained.path)}")

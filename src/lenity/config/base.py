@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Mapping
 from typing import Any, ClassVar, TypeVar
 
@@ -12,9 +13,30 @@ from lenity.config.registry import Registry
 from lenity.errors import ConfigError, LenityError
 
 log = logging.getLogger(__name__)
+TYPE = "type"
+OPTION = re.compile(r"(?:the file or as )?--([\w.]+) value")  # of the command line, in the remedy of a field
 
 
-class Section(BaseModel):
+class _ErrorsOfOurs(type(BaseModel)):  # type: ignore[misc]  # the metaclass of pydantic, which has no public name
+    """Has a section that is made in Python raise ``ConfigError`` where pydantic raises ``ValidationError``."""
+
+    def __call__(cls, *arguments: Any, **fields: Any) -> Any:
+        try:
+            return super().__call__(*arguments, **fields)
+        except ValidationError as error:
+            from lenity.config.explain import explain, problems
+
+            named = {
+                TYPE: name for name in cls.open_set or () if cls.open_set[name] is cls
+            }  # so that its fields are known
+            found = [explain(cls, named | fields, problem) for problem in problems(fields, error.errors())]
+            told = [(f"{cls.__name__}: {what}", OPTION.sub(r"\1=...", remedy)) for what, remedy in found]
+            if len(told) == 1:
+                raise ConfigError(*told[0]) from error
+            raise ConfigError("\n".join(f"{what} {remedy}".rstrip() for what, remedy in told)) from error
+
+
+class Section(BaseModel, metaclass=_ErrorsOfOurs):
     """A group of configuration fields.
 
     The base class of an open set names it in ``open_set``; in configurations ``type`` says which member.
@@ -44,7 +66,6 @@ class Section(BaseModel):
 
 
 S = TypeVar("S", bound=Section)
-TYPE = "type"
 
 
 def parse_member(value: Any, registry: Registry[S]) -> Any:

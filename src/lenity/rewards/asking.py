@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 
 from lenity.distributed.processes import ALONE, Processes
-from lenity.errors import RewardError
+from lenity.errors import RewardError, ScoreCountError
 from lenity.rewards.base import Reward
 from lenity.rewards.no_score import NoScore, as_score
 from lenity.rewards.time_limit import OutOfTimeError, time_limit
@@ -18,7 +18,7 @@ def ask(reward: Reward, prompts: Sequence[str], responses: Sequence[str]) -> lis
     """A finite score or a :class:`NoScore` for each response.
 
     A call that raises, or gives another number of scores than of responses, is repeated with one response at a time, so that only
-    those at fault go without. Where ``reward.timeout`` ends all this, so do those that have no score by then.
+    those at fault go without; a Python function of other than one score per completion is refused at once. Where ``reward.timeout`` ends all this, so do those that have no score by then.
     """
     found: list[float] = []
     try:
@@ -75,6 +75,8 @@ def score_all(
 def _call(reward: Reward, prompts: list[str], responses: list[str]) -> list[float] | NoScore:
     try:
         scores = [as_score(score) for score in reward.score(prompts, responses)]
+    except ScoreCountError:
+        raise
     except Exception as error:  # a reward is anyone's code
         return NoScore(f"{type(error).__name__}: {getattr(error, 'what', error)}")
     return (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -21,12 +22,20 @@ from lenity.runs.folder import RunFolder
 from lenity.storage.lock import locked
 from lenity.training import engines, stopping, summary
 from lenity.training.calibration import measure
+from lenity.training.callbacks import Callback, Called
 from lenity.training.setup import Trainer, World, load_world, prepare, speaker
 from lenity.training.stages import Clock, Stages, trackers
 from lenity.update.kl import controller
 
 
-def train(config: RunConfig, *, resume: bool = False, allow_changes: bool = False, gently: bool = False) -> RunFolder:
+def train(
+    config: RunConfig,
+    *,
+    resume: bool = False,
+    allow_changes: bool = False,
+    gently: bool = False,
+    callbacks: Sequence[Callback] = (),
+) -> RunFolder:
     """Align one policy at ``config.weights``.
 
     Args:
@@ -34,9 +43,11 @@ def train(config: RunConfig, *, resume: bool = False, allow_changes: bool = Fals
         resume: go on with the run in ``config.output`` from its newest checkpoint; start it where there is none.
         allow_changes: also where it was begun with other settings, or another number of processes.
         gently: SIGINT and SIGTERM end the run after the iteration in hand, saved.
+        callbacks: each gets the row of every iteration; one that returns ``STOP`` ends the run after it, saved, as does one that
+            raises, whose exception is then raised. They are called in the first process.
 
     Returns:
-        The run folder, whose ``adapter/`` plain ``peft`` loads.
+        The run folder, whose ``adapter/`` plain ``peft`` loads; without it where a callback ended the run.
 
     Raises:
         StoppedError: a signal ended the run.
@@ -58,10 +69,15 @@ def train(config: RunConfig, *, resume: bool = False, allow_changes: bool = Fals
             if processes.first:
                 run.take_on(config, speaker(config, run, processes))
             return run if ended else _build(config, run, processes.count)
-        return _loop(config, run, processes, allow_changes=allow_changes, gently=gently)
+        called = Called(callbacks, processes)
+        _loop(config, run, processes, allow_changes=allow_changes, gently=gently, called=called)
+        called.reraise()
+        return run
 
 
-def _loop(config: RunConfig, run: RunFolder, processes: Processes, *, allow_changes: bool, gently: bool) -> RunFolder:
+def _loop(
+    config: RunConfig, run: RunFolder, processes: Processes, *, allow_changes: bool, gently: bool, called: Called
+) -> None:
     given = config
     config, world, trainer = prepare(config, run, processes)
     constants = _constants(config, run, world, trainer)
@@ -100,11 +116,16 @@ def _loop(config: RunConfig, run: RunFolder, processes: Processes, *, allow_chan
                     row = stages.update(batch, entropy, rule, iteration)
             row = stages.record(row, batch, clock, iteration, log)
             done, spent = done + 1, spent + row["tokens"]
-            if done == config.iterations or spent >= budget or done % config.checkpoint.every == 0:
+            stop = called(row)
+            if done == config.iterations or spent >= budget or stop or done % config.checkpoint.every == 0:
                 stages.save(done)
             advance(1, summary.headline(row))
+            if stop and done < config.iterations and spent < budget:
+                trainer.notify(
+                    f"A callback ended the run after iteration {done} of {config.iterations}; it can be resumed."
+                )
+                return
         stages.finish()
-    return run
 
 
 def calibrate(config: RunConfig, file: Path) -> Standardiser:
