@@ -36,7 +36,6 @@ class LenityError(Exception):
     """
 
     exit_code = 2
-    on_command_line: tuple[str, str] | None = None  # ``what`` and ``remedy`` in its words, where these name Python arguments
 
     def __init__(self, what: str, remedy: str = "") -> None:
         super().__init__(what, remedy)

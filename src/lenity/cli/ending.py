@@ -56,8 +56,7 @@ def tell(error: BaseException) -> int:
 
 def _parts(error: BaseException) -> tuple[str, str, int]:
     if isinstance(error, LenityError):
-        what, remedy = error.on_command_line or (error.what, error.remedy)
-        return what, remedy, error.exit_code
+        return error.what, error.remedy, error.exit_code
     if isinstance(error, click.UsageError):
         what, hint = error.format_message(), ""
         if isinstance(error, click.NoSuchOption):

@@ -129,7 +129,7 @@ def command(  # noqa: PLR0917 - click passes by name
     given = {name: text or None for name, text in lists.items()}
     sweep = load_sweep(config, context.args, notify=click.echo, **given, tokens=tokens)
     require_trackers(sweep.run.logging.trackers)
-    planned = Sweep(Trainer.from_config(sweep.run), sweep, output)
+    planned = Sweep(Trainer.from_config(sweep.run, on_command_line=True), sweep, output)
     console = Console()
     console.print(table(planned.configs), highlight=False)
     if dry_run:

@@ -38,7 +38,7 @@ def command(context: click.Context, config: str, resume: bool, allow_changes: bo
 
     quiet()
     try:
-        trained = Trainer.from_config(run).train(resume, allow_changes=allow_changes, gently=True)
+        trained = Trainer.from_config(run, on_command_line=True).train(resume, allow_changes=allow_changes, gently=True)
     except StoppedError as stopped:
         again = shell(*(word for word in sys.argv[1:] if word != "--resume"), "--resume")
         raise StoppedError(stopped.what, f"Go on with: {again}", stopped.exit_code) from None

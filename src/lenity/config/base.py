@@ -9,11 +9,12 @@ from typing import Any, ClassVar, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
+from lenity.config.explain import explain, problems
+from lenity.config.registry import TYPE as TYPE  # noqa: PLC0414 - read from here
 from lenity.config.registry import Registry
 from lenity.errors import ConfigError, LenityError
 
 log = logging.getLogger(__name__)
-TYPE = "type"
 OPTION = re.compile(r"(?:the file or as )?--([\w.]+) value")  # of the command line, in the remedy of a field
 
 
@@ -24,11 +25,8 @@ class _ErrorsOfOurs(type(BaseModel)):  # type: ignore[misc]  # the metaclass of 
         try:
             return super().__call__(*arguments, **fields)
         except ValidationError as error:
-            from lenity.config.explain import explain, problems
-
-            named = {
-                TYPE: name for name in cls.open_set or () if cls.open_set[name] is cls
-            }  # so that its fields are known
+            name = next((name for name in cls.open_set or () if cls.open_set[name] is cls), None)
+            named = {TYPE: name} if name else {}  # so that its fields are known
             found = [explain(cls, named | fields, problem) for problem in problems(fields, error.errors())]
             told = [(f"{cls.__name__}: {what}", OPTION.sub(r"\1=...", remedy)) for what, remedy in found]
             if len(told) == 1:

@@ -10,8 +10,8 @@ from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel
 
-from lenity.config.base import TYPE
 from lenity.config.plain import brief, dotted
+from lenity.config.registry import TYPE
 from lenity.config.suggest import did_you_mean
 from lenity.errors import ConfigError, LenityError
 

@@ -77,6 +77,8 @@ def arguments(args: Mapping[str, Any] | RunConfig | None, given: Mapping[str, An
             functions |= more
     if "method" in given:
         data["method"] = _method(given["method"], data.get("method"))
+    elif _section(data, "method") and not _says(data, "method", {TYPE, "name"}):
+        data["method"] = {TYPE: "plc", **data["method"]}  # the default of a run
     data["weights"] = _weights(given.get("weights", data.get("weights")), list(data.get("rewards", ())))
     data["output"] = str(given.get("output", data.get("output", OUTPUT)))
     return Arguments(data, inputs, functions)

@@ -39,7 +39,7 @@ _WORDS = [
 
 @contextmanager
 def naming_arguments(objectives: Iterable[str] = ()) -> Iterator[None]:
-    """Errors that leave the block name Python arguments; what the command line says of them stays beside.
+    """Errors that leave the block name Python arguments.
 
     Args:
         objectives: names of the rewards, so that ``rewards.polite`` is known for a field.
@@ -53,10 +53,8 @@ def naming_arguments(objectives: Iterable[str] = ()) -> Iterator[None]:
     except ValidationError as error:
         raise ConfigError(in_python(str(error), names), "Correct the value.") from error
     except LenityError as error:
-        if error.on_command_line is None:
-            error.on_command_line = error.what, error.remedy
-            error.what, error.remedy = in_python(error.what, names), in_python(error.remedy, names)
-            error.args = error.what, error.remedy
+        error.what, error.remedy = in_python(error.what, names), in_python(error.remedy, names)
+        error.args = error.what, error.remedy
         raise
 
 

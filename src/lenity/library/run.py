@@ -181,7 +181,7 @@ class Run:
         if settled:
             raise ConfigError(
                 f"args['{settled[0]}'] cannot be changed after training.",
-                f"evaluate takes fields of {', '.join(EVALUATED)}.",
+                f"Leave it out: evaluate() takes fields of {', '.join(EVALUATED)}.",
             )
         write_all(made.inputs.values(), self.path)
         return config, dict(made.functions)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -91,11 +91,20 @@ class Trainer:
             folder = self._arguments.fields["output"]
             self.config: RunConfig = self._arguments.config(folder)
             self._callbacks = checked(callbacks)
+        self._in_python = True
 
     @classmethod
-    def from_config(cls, config: RunConfig, callbacks: Sequence[Callable[[dict[str, Any]], Any]] | None = None) -> Self:
-        """The trainer of a whole configuration."""
-        return cls(args=config, callbacks=callbacks)
+    def from_config(
+        cls,
+        config: RunConfig,
+        callbacks: Sequence[Callable[[dict[str, Any]], Any]] | None = None,
+        *,
+        on_command_line: bool = False,
+    ) -> Self:
+        """The trainer of a whole configuration; ``on_command_line`` leaves fields and ``--options`` in messages."""
+        trainer = cls(args=config, callbacks=callbacks)
+        trainer._in_python = not on_command_line
+        return trainer
 
     @classmethod
     def from_yaml(
@@ -191,7 +200,8 @@ class Trainer:
     @contextmanager
     def _handing_over(self) -> Iterator[None]:
         """Within the block the functions can be loaded, errors name arguments, and other libraries show no bars."""
-        with naming_arguments(self.config.rewards), handed_over(self._arguments.functions), quietly():
+        told = naming_arguments(self.config.rewards) if self._in_python else nullcontext()
+        with told, handed_over(self._arguments.functions), quietly():
             yield
 
     def __repr__(self) -> str:
