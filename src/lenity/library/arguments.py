@@ -72,7 +72,8 @@ def arguments(args: Mapping[str, Any] | RunConfig | None, given: Mapping[str, An
         if name in given:
             _put_data(data, inputs, name, given[name])
     for section, argument in (("rewards", "reward_funcs"), ("held_out_rewards", "args['held_out_rewards']")):
-        if rewards := given.get(argument, data.get(section)):
+        rewards = given.get(argument, data.get(section))
+        if rewards or section == "rewards":
             data[section], more = reward_fields(rewards, argument)
             functions |= more
     if "method" in given:

@@ -19,18 +19,19 @@ FLAGS = {
     "--resume": "resume=True", "--allow-changes": "allow_changes=True", "--strict": "strict=True", "--output": "output",
     "--jobs": "jobs", "--methods": "methods", "--points": "points", "--seeds": "seeds", "--checkpoint": "checkpoint",
 }  # fmt: skip
+SWEPT = {"methods", "points", "seeds", "tokens"}  # of lenity.sweep
 WHOLE = {"dataset", "type", "split", "reader"}  # fields of a reader that the argument itself says
 
 _OPTION = re.compile(r"--[a-z][a-z_-]*(?:\.[\w-]+)*")
 _DOTTED = re.compile(r"(?<![\w./'\"\[-])([a-z_]+)((?:\.[\w-]+)+)(?![\w/])")
-_PLACE = re.compile(rf"(?m)^(?:{SOURCE}: |  - )([a-z_]+)(?=: )")
+_PLACE = re.compile(rf"(?m)^((?:{SOURCE}: |  - ))([a-z_]+(?:\.[^:\n]*?)?)(?=: )")
 _WORDS = [
     (re.compile(rf"(?m)^{SOURCE}: "), ""),
+    (re.compile(rf"(?m)^{SOURCE} has "), "there are "),
     (re.compile(r"\bheld_out_prompts\b"), "eval_dataset"),
-    (re.compile(r"(?<!')\bheld_out_rewards\b(?!')"), "args['held_out_rewards']"),
+    (re.compile(r"(?<![\w.'])(held_out_rewards|reward_noise)\b(?![.'])"), r"args['\1']"),
     (re.compile(r"\bbut rewards for\b"), "but reward_funcs for"),
-    (re.compile(r"\breward '([^']+)'"), r"reward_funcs['\1']"),
-    (re.compile(r"\bprompts\.count\b"), "count of the reader"),
+    (re.compile(r"(?<!unknown )\breward '([^']+)'"), r"reward_funcs['\1']"),
     (re.compile(r"Set it in the file or as (\S+)(?: value)?\."), r"Set \1."),
     (re.compile(r"[Tt]he same command"), "the same call"),
     (re.compile(r"\bin the configuration\b"), "in the arguments"),
@@ -65,7 +66,7 @@ def in_python(text: str, objectives: Iterable[str] = ()) -> str:
     "model is 'x'. Set it with args['ppo.epochs'], or add resume=True."
     """
     names = set(objectives)
-    text = _PLACE.sub(lambda found: found[0].removesuffix(found[1]) + argument(found[1]), text)
+    text = _PLACE.sub(lambda found: found[1] + argument(found[2]), text)
     text = re.sub(rf"({_OPTION.pattern}) value\b", r"\1", text)
     text = _OPTION.sub(lambda found: FLAGS.get(found[0]) or _field(found[0][2:], names) or found[0], text)
     text = _DOTTED.sub(lambda found: _field(found[0], names) or found[0], text)
@@ -88,6 +89,8 @@ def argument(field: str) -> str:
         return SECTIONS[section]
     if field in ARGUMENTS:
         return ARGUMENTS[field]
+    if section in SWEPT:
+        return f"{section}[{rest}]" if rest else section
     return field if section in {"weights", "method", "output"} else f"args['{field}']"
 
 

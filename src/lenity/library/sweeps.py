@@ -75,9 +75,10 @@ class Sweep:
         """How each run ended; finished ones are kept, half-done ones go on. See :func:`lenity.sweep.run.run_sweep`."""
         from lenity.sweep.run import run_sweep
 
+        configs = self.configs  # planned before anything is written
         with self.trainer.at_hand(self.output):
             return run_sweep(
-                self.configs, self.output, jobs, threads,
+                configs, self.output, jobs, threads,
                 allow_changes=allow_changes, executor=executor, retries=retries, progress=progress, made_for=self.made_for,
             )  # fmt: skip
 
