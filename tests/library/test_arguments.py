@@ -31,7 +31,7 @@ def made(**arguments):
 
 def read(trainer, section="prompts"):
     """The prompts as the run reads them, and the rows that are written."""
-    write_all(trainer._arguments.inputs.values(), trainer.config.output)
+    write_all(trainer.arguments.inputs.values(), trainer.config.output)
     source = getattr(trainer.config, section)
     rows = [json.loads(line) for line in Path(source.dataset).read_text().splitlines()]
     return source.read()[0], rows
@@ -73,7 +73,10 @@ def test_prompts_in_memory(data, wanted, argument, section):
 
 
 def test_other_columns_are_kept_with_their_rows():
-    rows = [{"prompt": "What is 1 + 1?", "answer": 2, "tests": np.array([1, 2])}, {"prompt": "Hi", "answer": None, "tests": []}]
+    rows = [
+        {"prompt": "What is 1 + 1?", "answer": 2, "tests": np.array([1, 2])},
+        {"prompt": "Hi", "answer": None, "tests": []},
+    ]
     assert read(made(train_dataset=rows))[1] == [
         {"prompt": "What is 1 + 1?", "answer": 2, "tests": [1, 2]},
         {"prompt": "Hi", "answer": None, "tests": []},
@@ -102,7 +105,9 @@ def test_readers_and_names(given, wanted):
 
 
 def test_settings_of_the_reader_beside_the_data():
-    config = made(train_dataset="some/data", args={"prompts.max_tokens": 99, "held_out_prompts.limit": 5}, eval_dataset=["Hi"]).config
+    config = made(
+        train_dataset="some/data", args={"prompts.max_tokens": 99, "held_out_prompts.limit": 5}, eval_dataset=["Hi"]
+    ).config
     assert config.prompts == Columns(dataset="some/data", max_tokens=99) and config.held_out_prompts.limit == 5
 
 
@@ -135,7 +140,14 @@ def test_rewards_that_a_file_can_name(reward, wanted):
 
 @pytest.mark.parametrize(
     "reward",
-    [tiny.helpful, lambda prompts, completions: [0.0 for _ in completions], partial(tiny.helpful), Judge(), Own(), Judge().score],
+    [
+        tiny.helpful,
+        lambda prompts, completions: [0.0 for _ in completions],
+        partial(tiny.helpful),
+        Judge(),
+        Own(),
+        Judge().score,
+    ],
 )
 def test_functions_and_objects_are_written_by_name_and_digest(reward):
     config = made(reward_funcs={"a": reward}).config

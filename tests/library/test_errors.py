@@ -99,7 +99,10 @@ def test_arguments(bad, told):
     with pytest.raises(lenity.LenityError) as found:
         lenity.Trainer(**MINIMAL | bad)
     assert told in str(found.value), found.value
-    assert "--" not in str(found.value) and found.value.what + " " + found.value.remedy == f"{found.value} "[: -1 if found.value.remedy else None]
+    assert (
+        "--" not in str(found.value)
+        and found.value.what + " " + found.value.remedy == f"{found.value} "[: -1 if found.value.remedy else None]
+    )
 
 
 @pytest.mark.parametrize(
@@ -139,12 +142,17 @@ def broken(prompts, completions):
         (three, "reward_funcs['polite'] returned 3 scores for 16 completions."),
         (none, "reward_funcs['polite'] returned NoneType for 16 completions."),
         (lambda prompts, completions: 1.0, "reward_funcs['polite'] returned float for 16 completions."),
-        (lambda prompts, completions: [float("nan")] * len(prompts), "reward_funcs['polite'] is not a finite number for 16 of 16"),
+        (
+            lambda prompts, completions: [float("nan")] * len(prompts),
+            "reward_funcs['polite'] is not a finite number for 16 of 16",
+        ),
         (broken, "ValueError: out of order"),
     ],
 )
 def test_functions_that_fail_are_named(tiny_model, tmp_path, function, told):
-    made = trainer(tiny_model, tmp_path / "run", reward_funcs={"polite": function, "harmless": f"{tiny.__file__}:harmless"})
+    made = trainer(
+        tiny_model, tmp_path / "run", reward_funcs={"polite": function, "harmless": f"{tiny.__file__}:harmless"}
+    )
     with pytest.raises(lenity.LenityError) as found:
         made.train()
     assert told in str(found.value) and "reward_funcs['polite']" in str(found.value)
@@ -167,7 +175,10 @@ def test_what_is_found_out_at_the_start_of_training(tiny_model, tmp_path):
 @pytest.mark.parametrize(
     ("changes", "told"),
     [
-        ({"jobs": 2}, "jobs is 2, and reward_funcs['polite'] is a Python function, which cannot be sent to another process."),
+        (
+            {"jobs": 2},
+            "jobs is 2, and reward_funcs['polite'] is a Python function, which cannot be sent to another process.",
+        ),
         ({"jobs": 0}, "jobs is 0."),
         ({"points": 0}, "points is 0."),
         ({"points": "latice:3"}, "points 'latice:3' is not known."),
@@ -200,7 +211,10 @@ def test_a_sweep_calls_no_callbacks(tmp_path):
         ("prompts.split is 'test'.", "train_dataset is 'test'."),
         ("policy.model was 'a' and is 'b'", "model was 'a' and is 'b'"),
         ("Lower ppo.mini_batch_size, e.g. 4.", "Lower args['ppo.mini_batch_size'], e.g. 4."),
-        ("rewards.polite.source was 1; rewards.other was 2", "reward_funcs['polite'].source was 1; rewards.other was 2"),
+        (
+            "rewards.polite.source was 1; rewards.other was 2",
+            "reward_funcs['polite'].source was 1; rewards.other was 2",
+        ),
         ("add --allow-changes, or --seed 3", "add allow_changes=True, or args['seed'] 3"),
         ("pip install --upgrade, --config_file x", None),
     ],

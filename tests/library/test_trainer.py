@@ -62,7 +62,11 @@ def test_the_run_is_what_a_file_with_the_same_settings_gives(straight, tmp_path)
 def test_what_the_folder_says(straight):
     config = yaml.safe_load((straight.path / "config.yaml").read_text())
     given = config["rewards"]["polite"]
-    assert (given["type"], given["name"]) == ("given", "polite") and given["function"].endswith("small:polite") and given["source"]
+    assert (
+        (given["type"], given["name"]) == ("given", "polite")
+        and given["function"].endswith("small:polite")
+        and given["source"]
+    )
     assert Path(config["prompts"]["dataset"]).is_file() and "train_dataset-" in config["prompts"]["dataset"]
     assert "polite (" in (straight.path / "notes.log").read_text()
     assert straight.python_rewards == ["polite"] and "resumes with the functions polite" in repr(straight)
@@ -74,7 +78,13 @@ def test_metrics_and_samples_are_tables(straight):
     assert straight.metrics["iteration"].tolist() == [1, 2, 3]
     assert straight.metrics["reward/polite"].tolist() == [row["reward"]["polite"] for row in rows]
     samples = straight.samples
-    assert len(samples) == 12 and list(samples.columns) == ["iteration", "prompt", "response", "raw/polite", "raw/harmless"]
+    assert len(samples) == 12 and list(samples.columns) == [
+        "iteration",
+        "prompt",
+        "response",
+        "raw/polite",
+        "raw/harmless",
+    ]
     assert samples["raw/polite"].tolist() == polite(samples["prompt"], samples["response"])
 
 
@@ -100,9 +110,13 @@ def test_the_evaluation_is_that_of_the_command_line(straight):
 
 def test_a_run_that_is_loaded_is_evaluated_with_its_functions_again(copied):
     run = lenity.load_run(copied)
-    with pytest.raises(lenity.LenityError, match=r"reward_funcs\['polite'\] is the Python function .*small:polite.*reward_funcs="):
+    with pytest.raises(
+        lenity.LenityError, match=r"reward_funcs\['polite'\] is the Python function .*small:polite.*reward_funcs="
+    ):
         run.evaluate()
-    with pytest.raises(lenity.LenityError, match=r"reward_funcs\['polite'\] is .*impolite.*and the run was made with .*small:polite"):
+    with pytest.raises(
+        lenity.LenityError, match=r"reward_funcs\['polite'\] is .*impolite.*and the run was made with .*small:polite"
+    ):
         run.evaluate(reward_funcs={"polite": impolite})
     with pytest.raises(lenity.LenityError, match="reward_funcs has 'other'"):
         run.evaluate(reward_funcs={"other": polite})
@@ -114,7 +128,11 @@ def test_held_out_data_and_rewards_of_an_evaluation(copied):
     run = lenity.load_run(copied)
     more = {"held_out_rewards": {"brief": impolite}, "evaluation.limit": 5}
     frame = run.evaluate(reward_funcs={"polite": polite}, eval_dataset=TEST[:7], args=more)
-    assert frame["objective"].tolist() == ["polite", "harmless", "brief"] and frame["held_out"].tolist() == [False, False, True]
+    assert frame["objective"].tolist() == ["polite", "harmless", "brief"] and frame["held_out"].tolist() == [
+        False,
+        False,
+        True,
+    ]
     assert set(frame["prompts"]) == {5} and run.config.evaluation.limit == 5
     assert frame["after"][2] == -frame["after"][0]
     with pytest.raises(lenity.LenityError, match=r"args\['ppo.epochs'\] cannot be changed after training"):
@@ -134,13 +152,13 @@ def test_stop_saves_and_the_rest_is_to_the_bit(straight, tiny_model, tmp_path, o
 
 
 def test_an_exception_of_a_callback_is_raised_as_it_is_with_the_run_saved(tiny_model, tmp_path):
-    class Mine(Exception):
+    class MineError(Exception):
         pass
 
     def fail(row):
-        raise Mine("of the user")
+        raise MineError("of the user")
 
-    with pytest.raises(Mine, match="of the user"):
+    with pytest.raises(MineError, match="of the user"):
         trainer(tiny_model, tmp_path / "run", callbacks=[fail]).train()
     assert RunFolder(tmp_path / "run").saved == 1
 
@@ -150,7 +168,7 @@ def test_a_callback_may_be_an_object_and_must_return_what_is_known(tiny_model, t
         def on_iteration(self, row):
             return "halt"
 
-    with pytest.raises(lenity.LenityError, match="on_iteration returned 'halt'. Let it return lenity.STOP"):
+    with pytest.raises(lenity.LenityError, match=r"on_iteration returned 'halt'. Let it return lenity.STOP"):
         trainer(tiny_model, tmp_path / "run", callbacks=[Watcher()]).train()
 
 
@@ -158,8 +176,14 @@ def test_a_callback_may_be_an_object_and_must_return_what_is_known(tiny_model, t
     ("changes", "told"),
     [
         ({}, r"output '.*' already holds a run. Add resume=True to go on with it, or choose another output."),
-        ({"train_dataset": TRAIN[1:]}, r"train_dataset was '.*' and is '.*'.*Resume with the same settings, add allow_changes=True"),
-        ({"reward_funcs": {"polite": impolite, "harmless": f"{tiny.__file__}:harmless"}}, r"reward_funcs\['polite'\].function was"),
+        (
+            {"train_dataset": TRAIN[1:]},
+            r"train_dataset was '.*' and is '.*'.*Resume with the same settings, add allow_changes=True",
+        ),
+        (
+            {"reward_funcs": {"polite": impolite, "harmless": f"{tiny.__file__}:harmless"}},
+            r"reward_funcs\['polite'\].function was",
+        ),
         ({"args": {"ppo.epochs": 2}}, r"args\['ppo.epochs'\] was 1 and is 2"),
     ],
 )
@@ -167,7 +191,9 @@ def test_a_run_goes_on_only_with_what_it_was_made_of(copied, tiny_model, changes
     before = sorted(copied.rglob("*"))
     with pytest.raises(lenity.LenityError, match=told):
         trainer(tiny_model, copied, **changes).train(resume=bool(changes))
-    assert [path for path in sorted(copied.rglob("*")) if path.name != "lock"] == [path for path in before if path.name != "lock"]
+    assert [path for path in sorted(copied.rglob("*")) if path.name != "lock"] == [
+        path for path in before if path.name != "lock"
+    ]
 
 
 @pytest.mark.parametrize("arguments", [("train", "config.yaml", "--resume", "--iterations", "4"), ("evaluate", ".")])
@@ -179,7 +205,10 @@ def test_the_command_line_says_that_the_run_was_made_in_python(copied, monkeypat
     )
     lines = found.stderr.splitlines()
     assert found.returncode == 2 and len(lines) == 2, found.stderr
-    assert lines[0].startswith("error: reward 'polite' is the Python function") and "the run was made in Python." in lines[0]
+    assert (
+        lines[0].startswith("error: reward 'polite' is the Python function")
+        and "the run was made in Python." in lines[0]
+    )
     assert lines[1].startswith("remedy: Go on there") and "type: function" in lines[1]
 
 
@@ -188,9 +217,13 @@ def test_a_loaded_model_is_copied_and_stays_as_it_is(straight, tiny_model, tmp_p
     before = {name: value.clone() for name, value in model.state_dict().items()}
     made = trainer(model, tmp_path / "run", processing_class=tokenizer)
     run = made.train()
-    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items()) and model.training is False
+    assert (
+        all(torch.equal(value, before[name]) for name, value in model.state_dict().items()) and model.training is False
+    )
     assert not hasattr(model, "peft_config") and all(p.requires_grad for p in model.parameters())
-    assert [p.name for p in (tmp_path / "run" / "inputs").iterdir() if p.is_dir()] == [Path(run.config.policy.model).name]
+    assert [p.name for p in (tmp_path / "run" / "inputs").iterdir() if p.is_dir()] == [
+        Path(run.config.policy.model).name
+    ]
     assert run.metrics["reward/polite"].tolist() == straight.metrics["reward/polite"].tolist()
     assert len(lenity.load_run(run.path).evaluate(reward_funcs={"polite": polite})) == 2  # the object is not needed
     with torch.no_grad():
@@ -202,7 +235,7 @@ def test_a_loaded_model_is_copied_and_stays_as_it_is(straight, tiny_model, tmp_p
 def test_a_loaded_model_needs_its_tokenizer_and_no_adapter(tiny_model, tmp_path, straight):
     with pytest.raises(lenity.LenityError, match="processing_class is missing, and model is a loaded model"):
         trainer(AutoModelForCausalLM.from_pretrained(tiny_model), tmp_path / "run")
-    with pytest.raises(lenity.LenityError, match="model is .* with an adapter of peft"):
+    with pytest.raises(lenity.LenityError, match=r"model is .* with an adapter of peft"):
         trainer(straight.policy("cpu")[0], tmp_path / "run", processing_class=AutoTokenizer.from_pretrained(tiny_model))
 
 

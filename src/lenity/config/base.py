@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Mapping
-from typing import Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
@@ -14,11 +14,16 @@ from lenity.config.registry import TYPE as TYPE  # noqa: PLC0414 - read from her
 from lenity.config.registry import Registry
 from lenity.errors import ConfigError, LenityError
 
+if TYPE_CHECKING:
+    from pydantic._internal._model_construction import ModelMetaclass
+else:
+    ModelMetaclass = type(BaseModel)  # which has no public name
+
 log = logging.getLogger(__name__)
 OPTION = re.compile(r"(?:the file or as )?--([\w.]+) value")  # of the command line, in the remedy of a field
 
 
-class _ErrorsOfOurs(type(BaseModel)):  # type: ignore[misc]  # the metaclass of pydantic, which has no public name
+class _ErrorsOfOurs(ModelMetaclass):
     """Has a section that is made in Python raise ``ConfigError`` where pydantic raises ``ValidationError``."""
 
     def __call__(cls, *arguments: Any, **fields: Any) -> Any:

@@ -17,7 +17,7 @@ from lenity.library.loaded_model import LoadedModel
 from lenity.library.messages import SOURCE
 from lenity.library.reward_functions import reward_fields
 from lenity.library.rows import rows_of
-from lenity.rewards.given import Given
+from lenity.rewards.given import Given, GivenSpec
 from lenity.runs.config import RunConfig
 
 FIELDS = {
@@ -41,6 +41,13 @@ class Arguments:
         for path, item in self.inputs.items():
             _put(data, path, str(place_of(item, folder)))
         return parse(RunConfig, data, source=SOURCE)
+
+
+def check_given(config: RunConfig) -> None:
+    """Raise ``RewardError`` where a reward is a function that is not at hand."""
+    for spec in [*config.rewards.values(), *config.held_out_rewards.values()]:
+        if isinstance(spec, GivenSpec):
+            spec.check()
 
 
 def arguments(args: Mapping[str, Any] | RunConfig | None, given: Mapping[str, Any], processing_class: Any) -> Arguments:

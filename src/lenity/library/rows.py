@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ class Rows:
     lines: tuple[str, ...]
     columns: tuple[str, ...]
 
-    @property
+    @cached_property
     def name(self) -> str:
         """Of the file."""
         digest = hashlib.sha256("\n".join(self.lines).encode()).hexdigest()[:12]

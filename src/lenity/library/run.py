@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from lenity.console.terminal import quietly
 from lenity.errors import CheckpointError, ConfigError, ModelError, RewardError
+from lenity.library.arguments import arguments, check_given, merged_fields
+from lenity.library.inputs import write_all
 from lenity.library.messages import naming_arguments
+from lenity.library.reward_functions import reward_fields
 from lenity.rewards.given import Given, GivenSpec, handed_over
 from lenity.runs.changes import EVALUATED, changes
 from lenity.runs.config import RunConfig
@@ -127,10 +130,7 @@ class Run:
             if checkpoint is None and not folder.finished:
                 checkpoint = "newest"
             with handed_over({**functions, **more}), quietly():
-                for name in self.python_rewards:
-                    spec = {**config.rewards, **config.held_out_rewards}[name]
-                    assert isinstance(spec, GivenSpec)
-                    spec.check()
+                check_given(config)
                 frame = evaluate(folder, config, checkpoint=checkpoint, strict=strict, progress=config.logging)
             self._functions = {**functions, **more}
             return _rows(table.changes(frame))
@@ -154,8 +154,6 @@ class Run:
 
     def _again(self, reward_funcs: Mapping[str, Any]) -> dict[str, Given]:
         """The functions of the run that are given again."""
-        from lenity.library.reward_functions import reward_fields
-
         wanted = self.python_rewards
         if strange := [name for name in reward_funcs if name not in wanted]:
             raise RewardError(
@@ -166,9 +164,6 @@ class Run:
 
     def _evaluated(self, eval_dataset: Any, args: Mapping[str, Any]) -> tuple[RunConfig, dict[str, Given]]:
         """The run's configuration, evaluated as is asked; and held-out rewards that are functions."""
-        from lenity.library.arguments import arguments, merged_fields
-        from lenity.library.inputs import write_all
-
         if eval_dataset is None and not args:
             return self.config, {}
         before = self.config.dump()

@@ -11,11 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 from lenity.config.load import parse
 from lenity.config.sections import Progress
+from lenity.console.terminal import quietly
 from lenity.errors import ConfigError, LenityError
+from lenity.library.arguments import check_given
 from lenity.library.front import Front
+from lenity.library.inputs import write_all
 from lenity.library.messages import SOURCE, in_python, naming_arguments
 from lenity.library.trainer import Trainer
 from lenity.pareto import weights
+from lenity.rewards.given import handed_over
 from lenity.runs.config import RunConfig
 from lenity.sweep.config import SweepConfig, own_method, several
 from lenity.sweep.in_process import InProcess
@@ -52,7 +56,7 @@ class Sweep:
     @cached_property
     def configs(self) -> list[RunConfig]:
         """One configuration per run."""
-        run = self.trainer.configured_in(self.output)
+        run = self.trainer.arguments.config(self.output)
         return plan(
             run, self.settings.methods, self.points, self.output, self.settings.seeds, tokens=self.settings.tokens
         )
@@ -76,7 +80,10 @@ class Sweep:
         from lenity.sweep.run import run_sweep
 
         configs = self.configs  # planned before anything is written
-        with self.trainer.at_hand(self.output):
+        given = self.trainer.arguments
+        with handed_over(given.functions), quietly():
+            check_given(self.settings.run)
+            write_all(given.inputs.values(), self.output)
             return run_sweep(
                 configs, self.output, jobs, threads,
                 allow_changes=allow_changes, executor=executor, retries=retries, progress=progress, made_for=self.made_for,
@@ -119,7 +126,7 @@ def sweep(
     if not isinstance(trainer, Trainer):
         raise ConfigError(f"trainer is {type(trainer).__name__}.", "Give a lenity.Trainer.")
     with naming_arguments(trainer.config.rewards):
-        trainer.refuse_in_sweep(jobs)
+        _refuse(trainer, jobs)
         run = trainer.config
         fields = {
             "run": run,
@@ -139,7 +146,22 @@ def sweep(
                 f"{len(failed)} of {len(outcomes)} runs failed; the first, {failed[0].run}: {in_python(str(failed[0].error), run.rewards)}",
                 f"The same call runs them again and keeps the others, which lenity.load_front({str(folder)!r}) gives.",
             )
-    return trainer.front(folder)
+    return Front(folder, trainer.arguments.functions)
+
+
+def _refuse(trainer: Trainer, jobs: int) -> None:
+    """Raise ``ConfigError`` where a sweep cannot use what ``trainer`` has."""
+    if isinstance(jobs, bool) or not isinstance(jobs, int) or jobs < 1:
+        raise ConfigError(f"jobs is {jobs!r}.", "Give how many runs may train at once, at least 1.")
+    if trainer.callbacks:
+        raise ConfigError(
+            "the trainer has callbacks, which a sweep of many runs does not call.", "Make one without callbacks."
+        )
+    if jobs > 1 and trainer.arguments.functions:
+        raise ConfigError(
+            f"jobs is {jobs}, and reward '{next(iter(trainer.arguments.functions))}' is a Python function, which cannot be sent to another process.",
+            "Use jobs=1, or name the function as 'package.module:function' or 'file.py:function'.",
+        )
 
 
 def _words(points: Points, names: Sequence[str]) -> Any:

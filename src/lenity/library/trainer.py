@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Any, Self
 
 from lenity.console.terminal import quietly
 from lenity.errors import ConfigError
-from lenity.library.arguments import arguments, merged_fields
-from lenity.library.front import Front
+from lenity.library.arguments import arguments, check_given, merged_fields
 from lenity.library.inputs import write_all
 from lenity.library.messages import naming_arguments
 from lenity.library.run import Run
-from lenity.rewards.given import GivenSpec, handed_over
+from lenity.rewards.given import handed_over
 from lenity.runs.config import RunConfig
 from lenity.runs.folder import RunFolder
 from lenity.training.callbacks import checked
@@ -49,6 +48,9 @@ class Trainer:
         args: any other fields of a run (docs/configuration.md), as ``{"ppo.epochs": 2}`` or nested; or a whole ``RunConfig``.
         callbacks: functions of the metrics of an iteration, called after each; one that returns ``lenity.STOP`` ends the run, saved.
         output: the run's folder. Default: ``trainer_output``.
+
+    Attributes:
+        config: the whole configuration, as the run's ``config.yaml`` will have it.
 
     Raises:
         LenityError: an argument is missing or wrong; the message names it.
@@ -87,10 +89,10 @@ class Trainer:
             "eval_dataset": eval_dataset, "method": method, "output": output,
         }  # fmt: skip
         with naming_arguments(reward_funcs if isinstance(reward_funcs, Mapping) else ()):
-            self._arguments = arguments(args, given, processing_class)
-            folder = self._arguments.fields["output"]
-            self.config: RunConfig = self._arguments.config(folder)
-            self._callbacks = checked(callbacks)
+            self.arguments = arguments(args, given, processing_class)
+            folder = self.arguments.fields["output"]
+            self.config: RunConfig = self.arguments.config(folder)
+            self.callbacks = checked(callbacks)
         self._in_python = True
 
     @classmethod
@@ -136,72 +138,37 @@ class Trainer:
         from lenity.training.loop import train
 
         with self._handing_over():
-            if self._callbacks and self.config.method.builds:
+            if self.callbacks and self.config.method.builds:
                 raise ConfigError(
                     "callbacks are given, and the method does not train in the loop that calls them.", "Leave them out."
                 )
             self._begin(resume, allow_changes=allow_changes)
             folder = train(
-                self.config, resume=resume, allow_changes=allow_changes, gently=gently, callbacks=self._callbacks
+                self.config, resume=resume, allow_changes=allow_changes, gently=gently, callbacks=self.callbacks
             )
-        return Run(folder.path, self._arguments.functions)
-
-    def configured_in(self, folder: str | Path) -> RunConfig:
-        """The configuration of this run with its inputs in the ``folder`` of a sweep."""
-        return self._arguments.config(folder)
-
-    @contextmanager
-    def at_hand(self, folder: str | Path) -> Iterator[None]:
-        """Within the block the runs of a sweep in ``folder`` find the inputs and functions of this trainer."""
-        with handed_over(self._arguments.functions), quietly():
-            self._check_functions()
-            write_all(self._arguments.inputs.values(), folder)
-            yield
-
-    def front(self, folder: str | Path) -> Front:
-        """The front of a sweep of this trainer, whose runs know its functions."""
-        return Front(folder, self._arguments.functions)
-
-    def refuse_in_sweep(self, jobs: int) -> None:
-        """Raise ``ConfigError`` where a sweep with ``jobs`` runs at once cannot use what this trainer has."""
-        if isinstance(jobs, bool) or not isinstance(jobs, int) or jobs < 1:
-            raise ConfigError(f"jobs is {jobs!r}.", "Give how many runs may train at once, at least 1.")
-        if self._callbacks:
-            raise ConfigError(
-                "the trainer has callbacks, which a sweep of many runs does not call.", "Make one without callbacks."
-            )
-        if jobs > 1 and self._arguments.functions:
-            raise ConfigError(
-                f"jobs is {jobs}, and reward '{next(iter(self._arguments.functions))}' is a Python function, which cannot be sent to another process.",
-                "Use jobs=1, or name the function as 'package.module:function' or 'file.py:function'.",
-            )
-
-    def _check_functions(self) -> None:
-        for spec in [*self.config.rewards.values(), *self.config.held_out_rewards.values()]:
-            if isinstance(spec, GivenSpec):
-                spec.check()
+        return Run(folder.path, self.arguments.functions)
 
     def _begin(self, resume: bool, *, allow_changes: bool) -> None:
         """Write the inputs, and say what the run cannot be resumed without, once it is clear that it can begin."""
         from lenity.distributed import launch
 
-        self._check_functions()
-        if not (self._arguments.inputs or self._arguments.functions):
+        check_given(self.config)
+        if not (self.arguments.inputs or self.arguments.functions):
             return
         processes, folder = launch.init_distributed(self.config.tolerance.silence), RunFolder(self.config.output)
         with processes.first_before_others():
             if processes.first:
                 folder.check(self.config, resume, allow_changes=allow_changes)
-                write_all(self._arguments.inputs.values(), folder.path)
-                if self._arguments.functions and not folder.started:
+                write_all(self.arguments.inputs.values(), folder.path)
+                if self.arguments.functions and not folder.started:
                     folder.path.mkdir(parents=True, exist_ok=True)
-                    folder.note(f"{_listed(self._arguments.functions)}: resume in Python, where they are given again.")
+                    folder.note(f"{_listed(self.arguments.functions)}: resume in Python, where they are given again.")
 
     @contextmanager
     def _handing_over(self) -> Iterator[None]:
         """Within the block the functions can be loaded, errors name arguments, and other libraries show no bars."""
         told = naming_arguments(self.config.rewards) if self._in_python else nullcontext()
-        with told, handed_over(self._arguments.functions), quietly():
+        with told, handed_over(self.arguments.functions), quietly():
             yield
 
     def __repr__(self) -> str:
