@@ -43,8 +43,10 @@ def straight(tiny_model, tmp_path_factory):
 
 @pytest.fixture
 def copied(straight, tmp_path):
-    """A copy of it to change."""
-    shutil.copytree(straight.path, tmp_path / "run")
+    """A copy of it to change, not evaluated yet."""
+    shutil.copytree(
+        straight.path, tmp_path / "run", ignore=shutil.ignore_patterns("evaluation.*", "protocol.yaml", "reference-*")
+    )
     return tmp_path / "run"
 
 
@@ -122,6 +124,7 @@ def test_a_run_that_is_loaded_is_evaluated_with_its_functions_again(copied):
         run.evaluate(reward_funcs={"other": polite})
     first = run.evaluate(reward_funcs={"polite": polite})
     assert run.evaluate().equals(first)
+    assert lenity.load_run(copied).evaluate().equals(first)  # read from the folder, where nothing is left to score
 
 
 def test_held_out_data_and_rewards_of_an_evaluation(copied):

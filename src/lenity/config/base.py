@@ -26,13 +26,14 @@ OPTION = re.compile(r"(?:the file or as )?--([\w.]+) value")  # of the command l
 class _ErrorsOfOurs(ModelMetaclass):
     """Has a section that is made in Python raise ``ConfigError`` where pydantic raises ``ValidationError``."""
 
-    def __call__(cls, *arguments: Any, **fields: Any) -> Any:
+    def __call__(cls, *arguments: Any, **fields: Any) -> Any:  # noqa: N805 - of a metaclass
         try:
             return super().__call__(*arguments, **fields)
         except ValidationError as error:
-            name = next((name for name in cls.open_set or () if cls.open_set[name] is cls), None)
+            section: Any = cls
+            name = next((name for name in section.open_set or () if section.open_set[name] is section), None)
             named = {TYPE: name} if name else {}  # so that its fields are known
-            found = [explain(cls, named | fields, problem) for problem in problems(fields, error.errors())]
+            found = [explain(section, named | fields, problem) for problem in problems(fields, error.errors())]
             told = [(f"{cls.__name__}: {what}", OPTION.sub(r"\1=...", remedy)) for what, remedy in found]
             if len(told) == 1:
                 raise ConfigError(*told[0]) from error

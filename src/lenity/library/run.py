@@ -130,7 +130,8 @@ class Run:
             if checkpoint is None and not folder.finished:
                 checkpoint = "newest"
             with handed_over({**functions, **more}), quietly():
-                check_given(config)
+                if reward_funcs:  # else they are asked for where something is left to score
+                    check_given(config)
                 frame = evaluate(folder, config, checkpoint=checkpoint, strict=strict, progress=config.logging)
             self._functions = {**functions, **more}
             return _rows(table.changes(frame))
