@@ -19,7 +19,9 @@ def main(path: Path) -> None:
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)  # times of day
         if cell.cell_type == "code":
-            cell.outputs = [output for output in cell.outputs if output.get("name") != "stderr"]  # warnings of this machine
+            cell.outputs = [
+                output for output in cell.outputs if output.get("name") != "stderr"
+            ]  # warnings of this machine
     notebook.metadata.pop("language_info", None)  # the version of this Python
     nbformat.write(notebook, path)
 

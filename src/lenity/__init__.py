@@ -15,13 +15,12 @@ import importlib
 import types
 from typing import TYPE_CHECKING, Any
 
-from lenity import sweep  # the folder of that name, and by what follows the function too
-
 if TYPE_CHECKING:
     from lenity import advantages, integrations, pareto, rules
     from lenity.errors import LenityError
     from lenity.library.front import Front, Pick, load_front
     from lenity.library.run import Run, load_run
+    from lenity.library.sweeps import sweep
     from lenity.library.trainer import Trainer
     from lenity.rules import GAPO, MGDA, PGAPO, PLC, Entropic, Linear, Tchebycheff
     from lenity.runs.config import RunConfig
@@ -51,7 +50,7 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted(__all__)
 
 
 class _Called(types.ModuleType):
@@ -64,4 +63,4 @@ class _Called(types.ModuleType):
         return function(*arguments, **options)
 
 
-sweep.__class__ = _Called
+importlib.import_module(f"{__name__}.sweep").__class__ = _Called
