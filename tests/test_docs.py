@@ -11,7 +11,7 @@ import yaml
 from click.testing import CliRunner
 
 from lenity.cli.main import cli
-from lenity.config.base import fields_of
+from lenity.config.fields import fields_of
 from lenity.config.members import open_sets
 from lenity.methods import METHODS
 from lenity.runs.config import RunConfig

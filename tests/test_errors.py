@@ -12,7 +12,10 @@ from lenity import errors
 
 SOURCE = Path(errors.__file__).parent
 KINDS = {name: kind for name, kind in vars(errors).items() if isinstance(kind, type)}
-LISTS = {"config/load.py"}  # several problems of one file, each with its remedy in its own line
+LISTS = {
+    "config/load.py",
+    "config/base.py",
+}  # several problems of one file or section, each with its remedy in its own line
 
 
 def name_of(node):

@@ -11,7 +11,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1] / "src" / "lenity"
 LOOSE = {"__init__", "__main__", "errors"}
 ROOMS = (
-    "__main__", "aggregation", "cli", "testing", "toy", "hub", "report", "sweep", "doctor", "planning", "methods", "training", "finetuning", "card", "judge",
+    "__main__", "__init__", "aggregation", "cli", "testing", "toy", "library", "hub", "report", "sweep", "doctor", "planning",
+    "methods", "training", "finetuning", "card", "judge",
     "evaluation", "runs", "integrations", "update", "advantages", "lab", "rules", "estimators", "rollout", "rewards", "pareto", "models", "data",
     "distributed", "console", "storage", "config", "errors",
 )  # fmt: skip

@@ -8,6 +8,7 @@
     ├── DataError        a data set: not found, empty, without the named columns
     ├── ModelError       a model or adapter: not found, of an unsupported kind
     ├── RewardError      a reward: failing, NaN, infinite, missing, of the wrong length, constant
+    │   └── ScoreCountError    a Python function that returned other than one score per completion
     ├── CheckpointError  a run folder or checkpoint: missing, torn, of another run
     │   └── FolderInUseError   another process works in the folder
     ├── NumericalError   losses, gradients or weights that are not finite, too often to go on
@@ -62,6 +63,10 @@ class ModelError(LenityError):
 
 class RewardError(LenityError):
     """A reward gave something that is not a finite number for each response."""
+
+
+class ScoreCountError(RewardError):
+    """A Python function returned other than one score per completion; asking again does not mend its code."""
 
 
 class CheckpointError(LenityError):

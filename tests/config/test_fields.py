@@ -30,7 +30,13 @@ from lenity.judge.config import JudgeConfig
 from lenity.runs.config import RunConfig
 
 ROOT = Path(__file__).resolve().parents[2]
-SETS = {"methods": "--method", "rewards": "--rewards.NAME", "readers": "--prompts", "estimators": "--estimator", "templates": "--template"}
+SETS = {
+    "methods": "--method",
+    "rewards": "--rewards.NAME",
+    "readers": "--prompts",
+    "estimators": "--estimator",
+    "templates": "--template",
+}
 
 
 def leaves(model: type[BaseModel], prefix: str = "") -> Iterator[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,8 +16,7 @@ from lenity.runs.config import RunConfig
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from lenity.config.sections import Progress
-    from lenity.runs.config import RunConfig
+    from lenity.library.sweeps import Sweep
     from lenity.sweep.placement import Placement
     from lenity.sweep.record import Outcome
 
@@ -130,10 +129,10 @@ def command(  # noqa: PLR0917 - click passes by name
     from rich.console import Console
 
     from lenity.config.extras import require_trackers
-    from lenity.pareto import weights
+    from lenity.library.sweeps import Sweep
+    from lenity.library.trainer import Trainer
     from lenity.sweep.config import load_sweep
     from lenity.sweep.placement import Placement
-    from lenity.sweep.plan import made_for, plan
     from lenity.sweep.table import table
 
     placement = Placement(executor, jobs, cpus, gpus, retries, address)
@@ -141,33 +140,25 @@ def command(  # noqa: PLR0917 - click passes by name
     given = {name: text or None for name, text in lists.items()}
     sweep = load_sweep(config, context.args, notify=click.echo, **given, tokens=tokens)
     require_trackers(sweep.run.logging.trackers)
-    where = weights.points(list(sweep.run.rewards), sweep.points)
-    configs = plan(sweep.run, sweep.methods, where, output, sweep.seeds, tokens=sweep.tokens)
+    planned = Sweep(Trainer.from_config(sweep.run, on_command_line=True), sweep, output)
     console = Console()
-    console.print(table(configs), highlight=False)
+    console.print(table(planned.configs), highlight=False)
     if dry_run:
-        _estimate(configs, output, jobs or 1, console)
+        _estimate(planned.configs, output, jobs or 1, console)
         return
-    brought = made_for(configs, sweep.methods, where)
-    if executor == "slurm":
-        context.exit(_write_jobs(configs, output, placement, console, allow_changes=allow_changes, made_for=brought))
-    logging = sweep.run.logging
-    context.exit(_run(configs, output, placement, console, logging, allow_changes=allow_changes, made_for=brought))
+    carry_out = _write_jobs if executor == "slurm" else _run
+    context.exit(carry_out(planned, placement, console, allow_changes=allow_changes))
 
 
-def _run(
-    configs: Sequence[RunConfig], output: Path, placement: Placement, console: Console, progress: Progress, *,
-    allow_changes: bool, made_for: Mapping[str, Sequence[str]],
-) -> int:  # fmt: skip
+def _run(sweep: Sweep, placement: Placement, console: Console, *, allow_changes: bool) -> int:
     """The exit code, after the runs have ended."""
     from lenity.config.suggest import command as shell
     from lenity.errors import StoppedError
-    from lenity.sweep.run import run_sweep
 
     try:
-        outcomes = run_sweep(
-            configs, output, placement.jobs or 1, placement.threads, allow_changes=allow_changes,
-            executor=placement.workers(output), retries=placement.losses, progress=progress, made_for=made_for,
+        outcomes = sweep.carry_out(
+            placement.jobs or 1, placement.threads, allow_changes=allow_changes,
+            executor=placement.workers(sweep.output), retries=placement.losses, progress=sweep.settings.run.logging,
         )  # fmt: skip
     except KeyboardInterrupt:
         again = shell(*sys.argv[1:])
@@ -177,14 +168,12 @@ def _run(
     return _failures(outcomes, console)
 
 
-def _write_jobs(
-    configs: Sequence[RunConfig], output: Path, placement: Placement, console: Console, *, allow_changes: bool,
-    made_for: Mapping[str, Sequence[str]],
-) -> int:  # fmt: skip
+def _write_jobs(sweep: Sweep, placement: Placement, console: Console, *, allow_changes: bool) -> int:
     """The exit code, after the results of Slurm's jobs are collected and jobs for the runs that are left are written."""
     from lenity.sweep.slurm import write_and_collect
 
-    found = write_and_collect(configs, output, placement, allow_changes=allow_changes, made_for=made_for)
+    configs = sweep.configs
+    found = write_and_collect(configs, sweep.output, placement, allow_changes=allow_changes, made_for=sweep.made_for)
     status = _failures(found.outcomes, console)
     done = len(configs) - found.left
     lines = [f"failed, in what all runs share: {found.shared}"] if found.shared else []

@@ -34,10 +34,10 @@ def command(context: click.Context, config: str, resume: bool, allow_changes: bo
 
     run = load(RunConfig, config, context.args)
     from lenity.console.terminal import quiet
-    from lenity.methods import train
+    from lenity.library.trainer import Trainer
 
     quiet()
     with telling_how_to_resume():
-        folder = train(run, resume=resume, allow_changes=allow_changes, gently=True)
+        trained = Trainer.from_config(run, on_command_line=True).train(resume, allow_changes=allow_changes, gently=True)
     if launch.leads():
-        click.echo(f"{folder.adapter}: the adapter. Next: {shell('evaluate', folder.path)}")
+        click.echo(f"{trained.path / 'adapter'}: the adapter. Next: {shell('evaluate', trained.path)}")

@@ -3,19 +3,44 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Mapping
-from typing import Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
-from pydantic.fields import FieldInfo
 
+from lenity.config.explain import explain, problems
+from lenity.config.registry import TYPE as TYPE  # noqa: PLC0414 - read from here
 from lenity.config.registry import Registry
 from lenity.errors import ConfigError, LenityError
 
+if TYPE_CHECKING:
+    from pydantic._internal._model_construction import ModelMetaclass
+else:
+    ModelMetaclass = type(BaseModel)  # which has no public name
+
 log = logging.getLogger(__name__)
+OPTION = re.compile(r"(?:the file or as )?--([\w.]+) value")  # of the command line, in the remedy of a field
 
 
-class Section(BaseModel):
+class _ErrorsOfOurs(ModelMetaclass):
+    """Has a section that is made in Python raise ``ConfigError`` where pydantic raises ``ValidationError``."""
+
+    def __call__(cls, *arguments: Any, **fields: Any) -> Any:  # noqa: N805 - of a metaclass
+        try:
+            return super().__call__(*arguments, **fields)
+        except ValidationError as error:
+            section: Any = cls
+            name = next((name for name in section.open_set or () if section.open_set[name] is section), None)
+            named = {TYPE: name} if name else {}  # so that its fields are known
+            found = [explain(section, named | fields, problem) for problem in problems(fields, error.errors())]
+            told = [(f"{cls.__name__}: {what}", OPTION.sub(r"\1=...", remedy)) for what, remedy in found]
+            if len(told) == 1:
+                raise ConfigError(*told[0]) from error
+            raise ConfigError("\n".join(f"{what} {remedy}".rstrip() for what, remedy in told)) from error
+
+
+class Section(BaseModel, metaclass=_ErrorsOfOurs):
     """A group of configuration fields: instances cannot be changed, and unknown fields are refused.
 
     Attributes:
@@ -47,17 +72,7 @@ class Section(BaseModel):
         return {cls.former.get(name, name): value for name, value in data.items()}
 
 
-def fields_of(model: type[BaseModel]) -> dict[str, FieldInfo]:
-    """Fields by name, as they stand in a configuration."""
-    found: dict[str, FieldInfo] = {}
-    for name, field in model.model_fields.items():
-        inner = field.annotation if name == getattr(model, "flat", None) else None
-        found |= fields_of(inner) if isinstance(inner, type) and issubclass(inner, BaseModel) else {name: field}
-    return found
-
-
 S = TypeVar("S", bound=Section)
-TYPE = "type"
 
 
 def parse_member(value: Any, registry: Registry[S]) -> Any:

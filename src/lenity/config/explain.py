@@ -9,9 +9,9 @@ from typing import Any, get_args
 
 from pydantic import BaseModel
 
-from lenity.config.base import TYPE, fields_of
-from lenity.config.fields import parts
+from lenity.config.fields import fields_of, parts
 from lenity.config.plain import brief, dotted
+from lenity.config.registry import TYPE
 from lenity.config.suggest import did_you_mean
 from lenity.errors import ConfigError, LenityError
 

@@ -15,9 +15,16 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from lenity.config.base import fields_of
-
 NAME = "NAME"  # stands in a path for a name that the user chooses
+
+
+def fields_of(model: type[BaseModel]) -> dict[str, FieldInfo]:
+    """Fields by name, as they stand in a configuration."""
+    found: dict[str, FieldInfo] = {}
+    for name, field in model.model_fields.items():
+        inner = field.annotation if name == getattr(model, "flat", None) else None
+        found |= fields_of(inner) if isinstance(inner, type) and issubclass(inner, BaseModel) else {name: field}
+    return found
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from lenity.config.base import TYPE, Section, fields_of
-from lenity.config.fields import NAME, Row, rows, section_in
+from lenity.config.base import TYPE, Section
+from lenity.config.fields import NAME, Row, fields_of, rows, section_in
 from lenity.config.registry import Registry
 
 log = logging.getLogger(__name__)

@@ -18,6 +18,7 @@ from lenity.errors import ConfigError, LenityError
 
 T = TypeVar("T")
 LOG = logging.getLogger(__name__)
+TYPE = "type"  # the key that selects a member in configurations
 
 
 class Registry(Generic[T]):

@@ -17,6 +17,22 @@ def quiet() -> None:
     warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
 
 
+@contextmanager
+def quietly() -> Iterator[None]:
+    """As :func:`quiet`, within the block alone."""
+    from transformers.utils import logging
+
+    bars, level = logging.is_progress_bar_enabled(), logging.get_verbosity()
+    with warnings.catch_warnings():
+        quiet()
+        try:
+            yield
+        finally:
+            logging.set_verbosity(level)
+            if bars:
+                logging.enable_progress_bar()
+
+
 def notify(text: str) -> None:
     """Print a line, above a progress bar if there is one."""
     import rich

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from lenity.errors import ConfigError
 from lenity.runs.config import RunConfig
 from lenity.runs.folder import RunFolder
-from lenity.runs.method import Method
+from lenity.runs.method import Callback, Method
 
 
-def train(config: RunConfig, *, resume: bool = False, allow_changes: bool = False, gently: bool = False) -> RunFolder:
+def train(
+    config: RunConfig, *, resume: bool = False, allow_changes: bool = False, gently: bool = False,
+    callbacks: Sequence[Callback] = (),
+) -> RunFolder:  # fmt: skip
     """The finished run folder of ``config``, made as its method makes it; its ``adapter/`` is one that plain ``peft`` loads.
 
     Args:
@@ -20,12 +23,19 @@ def train(config: RunConfig, *, resume: bool = False, allow_changes: bool = Fals
         resume: go on with the run in ``config.output`` from its newest checkpoint; start it where there is none.
         allow_changes: also where it was begun with other settings, or another number of processes.
         gently: SIGINT and SIGTERM end a run in the loop after the iteration in hand, saved.
+        callbacks: each gets the row of every iteration of the loop, in the first process; one that returns ``STOP`` ends the run
+            after it, saved, as does one that raises, whose exception is then raised.
 
     Raises:
         StoppedError: a signal ended the run.
         LenityError: see its other subclasses.
     """
-    return config.method.train(config, resume=resume, allow_changes=allow_changes, gently=gently)
+    if callbacks and config.method.loop_rule is None:
+        raise ConfigError(
+            "callbacks are given, and the method does not train this run in the loop that calls them.",
+            "Leave them out.",
+        )
+    return config.method.train(config, resume=resume, allow_changes=allow_changes, gently=gently, callbacks=callbacks)
 
 
 class Built(Method):
@@ -36,8 +46,9 @@ class Built(Method):
         """Write ``run``'s adapter; called again on a resume, with what an earlier call left in the folder."""
 
     def train(
-        self, config: RunConfig, *, resume: bool = False, allow_changes: bool = False, gently: bool = False
-    ) -> RunFolder:
+        self, config: RunConfig, *, resume: bool = False, allow_changes: bool = False, gently: bool = False,
+        callbacks: Sequence[Callback] = (),
+    ) -> RunFolder:  # fmt: skip
         """The run folder with the adapter that :meth:`build` writes, the constants and the model card."""
         return built(config, self.build, resume=resume, allow_changes=allow_changes)
 

@@ -12,7 +12,7 @@ from pydantic import Field, SerializeAsAny, SerializerFunctionWrapHandler, model
 from lenity.methods.building import built
 from lenity.methods.sharing import Sharing
 from lenity.rules import GradientRule, Linear, Rule
-from lenity.runs.method import METHODS
+from lenity.runs.method import METHODS, Callback
 from lenity.runs.work import ADVANTAGE_PASSES, UPDATE_PASSES, Work
 
 if TYPE_CHECKING:
@@ -97,14 +97,15 @@ class Loop(Sharing, Generic[R]):
         return self.rule.estimator
 
     def train(
-        self, config: RunConfig, *, resume: bool = False, allow_changes: bool = False, gently: bool = False
-    ) -> RunFolder:
+        self, config: RunConfig, *, resume: bool = False, allow_changes: bool = False, gently: bool = False,
+        callbacks: Sequence[Callback] = (),
+    ) -> RunFolder:  # fmt: skip
         """The run folder: trained in the loop, or with the adapter of ``source``."""
         if source := self.source:
             return built(config, lambda _, run: run.take(source), resume=resume, allow_changes=allow_changes)
         from lenity.training import loop
 
-        return loop.train(config, resume=resume, allow_changes=allow_changes, gently=gently)
+        return loop.train(config, resume=resume, allow_changes=allow_changes, gently=gently, callbacks=callbacks)
 
     def check_objectives(self, objectives: Sequence[str]) -> None:
         """Raise ``ConfigError`` where the rule's settings do not allow a training of these objectives."""

@@ -9,7 +9,7 @@ from lenity.config.suggest import did_you_mean
 from lenity.data.conversation import Conversation, Prompt
 from lenity.data.human_assistant import as_prompt
 from lenity.distributed.processes import ALONE, Processes
-from lenity.errors import RewardError
+from lenity.errors import RewardError, ScoreCountError
 from lenity.rewards.base import Reward
 from lenity.rewards.no_score import NoScore, as_score
 from lenity.rewards.signature import RESERVED
@@ -22,7 +22,7 @@ def ask(reward: Reward, prompts: Sequence[Prompt | str], responses: Sequence[str
     """A finite score or a :class:`NoScore` for each response; the reward gets the columns that it takes of the prompts' data rows.
 
     A call that raises, or gives another number of scores than of responses, is repeated with one response at a time, so that only
-    those at fault go without. Where ``reward.timeout`` ends all this, so do those that have no score by then.
+    those at fault go without; a Python function of other than one score per completion is refused at once. Where ``reward.timeout`` ends all this, so do those that have no score by then.
     """
     found: list[float] = []
     try:
@@ -121,6 +121,8 @@ def _call(reward: Reward, prompts: list[Conversation], responses: list[str]) -> 
     messages = [prompt.plain() for prompt in prompts] if signature.takes_rows else []
     try:
         scores = [as_score(score) for score in signature.call(reward.score, texts, responses, columns, messages)]
+    except ScoreCountError:
+        raise
     except Exception as error:  # a reward is anyone's code
         return NoScore(f"{type(error).__name__}: {getattr(error, 'what', error)}")
     return (

@@ -21,7 +21,13 @@ if TYPE_CHECKING:
 REWARDS: Registry[RewardSpec] = Registry(
     "reward",
     "lenity.rewards",
-    ("lenity.rewards.reward_model", "lenity.rewards.function", "lenity.rewards.presets", "lenity.toy.rewards"),
+    (
+        "lenity.rewards.reward_model",
+        "lenity.rewards.function",
+        "lenity.rewards.given",
+        "lenity.rewards.presets",
+        "lenity.toy.rewards",
+    ),
     former="kind",
 )
 

@@ -60,21 +60,26 @@ class RunFolder:
             CheckpointError: it holds a run already and ``resume`` is off, or what is there cannot go on as ``config`` says.
         """
         run = cls(config.output)
-        if started := run.started:
-            if not resume:
-                raise CheckpointError(
-                    f"output '{run.path}' already holds a run.",
-                    "Add --resume to go on with it, or choose another --output.",
-                )
-            run._check_changes(config, allow_changes)
+        run.check(config, resume, allow_changes=allow_changes)
         with writing(run.path):
             run.path.mkdir(parents=True, exist_ok=True)
             clear(run.path, run.checkpoints)
-            if not started:  # what a run that failed at its start left behind
+            if not run.started:  # what a run that failed at its start left behind
                 (run.path / CONSTANTS).unlink(missing_ok=True)
                 shutil.rmtree(run.path / "base", ignore_errors=True)
                 run._record(config)
         return run
+
+    def check(self, config: RunConfig, resume: bool, *, allow_changes: bool = False) -> None:
+        """Raise ``CheckpointError`` where :meth:`entered` would, and change nothing."""
+        if not self.started:
+            return
+        if not resume:
+            raise CheckpointError(
+                f"output '{self.path}' already holds a run.",
+                "Add --resume to go on with it, or choose another --output.",
+            )
+        self._check_changes(config, allow_changes)
 
     def take_on(self, config: RunConfig, notify: Callable[[str], None]) -> None:
         """Put ``config`` on record, once a run can go on with it; ``say`` gets each setting that differs."""

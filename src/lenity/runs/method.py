@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from lenity.runs.config import RunConfig
     from lenity.runs.folder import RunFolder
 
+Callback = Callable[[dict[str, Any]], Any]  # of the row of an iteration; it may return lenity.STOP
+
 
 class Methods(Registry["Method"]):
     """Methods by name; the name of a rule, or a rule itself, stands for the loop with it."""
@@ -109,8 +111,9 @@ class Method(Section, abc.ABC):
 
     @abc.abstractmethod
     def train(
-        self, config: RunConfig, *, resume: bool = False, allow_changes: bool = False, gently: bool = False
-    ) -> RunFolder:
+        self, config: RunConfig, *, resume: bool = False, allow_changes: bool = False, gently: bool = False,
+        callbacks: Sequence[Callback] = (),
+    ) -> RunFolder:  # fmt: skip
         """The run folder ``config.output`` with its adapter; see :func:`lenity.methods.train`."""
 
     @abc.abstractmethod

@@ -108,7 +108,7 @@ def load_sweep(
     named = several(data.get("methods"))
     own, fields = split(overrides) if named else (list(overrides), [])
     run = parse(RunConfig, override(data["run"], own), source=str(path))
-    methods = [_own(run, method) for method in named or [run.method]]
+    methods = [own_method(run, method) for method in named or [run.method]]
     settings = {"run": run, "seeds": [run.seed]} | {key: data[key] for key in data if key != "run"}
     sweep = parse(SweepConfig, settings | {"methods": methods}, source=str(path))
     if (
@@ -137,7 +137,7 @@ def _bare(overrides: Sequence[str]) -> str | None:
     return next((f"{key} {value}" for key, value in pairs if key == "--method" and "{" not in value), None)
 
 
-def _own(run: RunConfig, method: Any) -> Any:
+def own_method(run: RunConfig, method: Any) -> Any:
     """The run's method where ``method`` is its bare name, or the name that it is shown under."""
     names = METHODS.name_of(type(run.method)), member_name(run.method, METHODS)
     return run.method if isinstance(method, str) and method in names else method

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from lenity.config.base import TYPE, Section, dump_member, fields_of, member_name
+from lenity.config.base import TYPE, Section, dump_member, member_name
 from lenity.config.explain import fields_at, section_at
+from lenity.config.fields import fields_of
 from lenity.config.load import override, parse
 from lenity.config.plain import brief
 from lenity.config.suggest import did_you_mean

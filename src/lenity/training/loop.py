@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import nullcontext
 
 from lenity.config.base import member_name
@@ -13,8 +14,9 @@ from lenity.errors import ConfigError, StoppedError
 from lenity.rules import Rule
 from lenity.runs.config import RunConfig
 from lenity.runs.folder import RunFolder
-from lenity.runs.method import METHODS
+from lenity.runs.method import METHODS, Callback
 from lenity.training import engines, summary
+from lenity.training.callbacks import Called
 from lenity.training.constants import constants_of
 from lenity.training.opening import opened
 from lenity.training.setup import prepare
@@ -22,7 +24,14 @@ from lenity.training.stages import Clock, Stages, trackers
 from lenity.update.kl import controller
 
 
-def train(config: RunConfig, *, resume: bool = False, allow_changes: bool = False, gently: bool = False) -> RunFolder:
+def train(
+    config: RunConfig,
+    *,
+    resume: bool = False,
+    allow_changes: bool = False,
+    gently: bool = False,
+    callbacks: Sequence[Callback] = (),
+) -> RunFolder:
     """The run folder of a policy that was aligned at ``config.weights`` in the loop, with the rule of ``config.method``.
 
     :func:`lenity.methods.train` takes every method; the arguments are the same.
@@ -36,12 +45,23 @@ def train(config: RunConfig, *, resume: bool = False, allow_changes: bool = Fals
         name = member_name(config.method, METHODS)
         raise ConfigError(f"method {name} does not train this run in the loop.", "Call lenity.methods.train.")
     with opened(config, resume=resume, allow_changes=allow_changes) as (run, processes, ended):
-        return run if ended else _loop(config, rule, run, processes, allow_changes=allow_changes, gently=gently)
+        if not ended:
+            called = Called(callbacks, processes)
+            _loop(config, rule, run, processes, allow_changes=allow_changes, gently=gently, called=called)
+            called.reraise()
+        return run
 
 
 def _loop(
-    config: RunConfig, rule: Rule, run: RunFolder, processes: Processes, *, allow_changes: bool, gently: bool
-) -> RunFolder:
+    config: RunConfig,
+    rule: Rule,
+    run: RunFolder,
+    processes: Processes,
+    *,
+    allow_changes: bool,
+    gently: bool,
+    called: Called,
+) -> None:
     given = config
     config, world, trainer = prepare(config, run, processes)
     constants = constants_of(config, run, world, trainer)
@@ -81,8 +101,13 @@ def _loop(
                 row, memory = stages.update(batch, entropy, now, memory, iteration)
             row = stages.record(row, batch, clock, iteration, log)
             done, spent = done + 1, spent + row["tokens"]
-            if done == config.iterations or spent >= budget or done % config.checkpoint.every == 0:
+            stop = called(row)
+            if done == config.iterations or spent >= budget or stop or done % config.checkpoint.every == 0:
                 stages.save(done, memory)
             advance(1, summary.headline(row))
+            if stop and done < config.iterations and spent < budget:
+                trainer.notify(
+                    f"A callback ended the run after iteration {done} of {config.iterations}; it can be resumed."
+                )
+                return
         stages.finish()
-    return run

@@ -1,0 +1,84 @@
+"""A front as a picture: one panel per pair of objectives, the methods' mean scores with their 95 % intervals."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lenity.errors import ConfigError
+from lenity.report.panels.fronts import in_order
+from lenity.report.panels.looks import COLOURS, MUTED
+
+if TYPE_CHECKING:
+    from lenity.report.spots import Spot
+
+MARKS = "osD^vph*"
+WIDTH, HEIGHT = 4.4, 3.6  # inches of a panel
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A matplotlib ``figure``, which a notebook shows as SVG."""
+
+    figure: Any
+
+    def save(self, path: str | Path) -> Path:
+        """The path of the file, written in the format that its name ends with, such as svg, png or pdf."""
+        self.figure.savefig(path)
+        return Path(path)
+
+    def _repr_svg_(self) -> str:
+        text = io.StringIO()
+        self.figure.savefig(text, format="svg", metadata={"Date": None})
+        return text.getvalue()
+
+
+def draw(start: Spot, spots: Sequence[Spot], objectives: Sequence[str]) -> Picture:
+    """The policies of every method, and the policy before alignment.
+
+    Raises:
+        ConfigError: matplotlib is missing, or there is one objective.
+    """
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise ConfigError(
+            "plot() draws with matplotlib, which is not installed.", "Install it: pip install 'lenity[docs]'."
+        ) from error
+    if len(objectives) < 2:
+        raise ConfigError(f"plot() draws pairs of objectives, and there is {len(objectives)}.", "Read table() instead.")
+    pairs = list(combinations(range(len(objectives)), 2))
+    figure = Figure(figsize=(WIDTH * len(pairs), HEIGHT), layout="constrained")
+    methods = list(dict.fromkeys(spot.method for spot in spots))
+    for axis, pair in zip(figure.subplots(1, len(pairs), squeeze=False)[0], pairs, strict=True):
+        _points(axis, [start], pair, {"color": MUTED, "marker": "x", "linestyle": "none", "label": "before"})
+        for i, method in enumerate(methods):
+            group = [spot for spot in spots if spot.method == method]
+            look = {
+                "color": COLOURS[i % len(COLOURS)],
+                "marker": MARKS[i % len(MARKS)],
+                "linestyle": "none",
+                "label": method,
+            }
+            _points(axis, group, pair, look)
+            line = [spot.mean for spot in in_order(group, objectives, pair)]
+            axis.plot(
+                [mean[pair[0]] for mean in line], [mean[pair[1]] for mean in line], color=look["color"], linewidth=1
+            )
+        axis.set(xlabel=f"{objectives[pair[0]]}, mean →", ylabel=f"{objectives[pair[1]]}, mean →")
+        axis.grid(alpha=0.3)
+    figure.axes[0].legend(fontsize=8)
+    return Picture(figure)
+
+
+def _points(axis: Any, spots: Sequence[Spot], pair: tuple[int, int], look: dict[str, Any]) -> None:
+    """Means with bars as long as their intervals."""
+    x, y = ([spot.mean[k] for spot in spots] for k in pair)
+    bars = [
+        [[max(0, s.mean[k] - s.low[k]) for s in spots], [max(0, s.high[k] - s.mean[k]) for s in spots]] for k in pair
+    ]
+    axis.errorbar(x, y, xerr=bars[0], yerr=bars[1], elinewidth=0.7, markersize=6, **look)

@@ -1,0 +1,179 @@
+"""Aligns one policy: what Python users make of a model, rewards and prompts, and the command line of a YAML file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from lenity.console.terminal import quietly
+from lenity.library.arguments import arguments, check_given, merged_fields
+from lenity.library.inputs import write_all
+from lenity.library.messages import naming_arguments
+from lenity.library.run import Run
+from lenity.rewards.given import handed_over
+from lenity.runs.config import RunConfig
+from lenity.runs.folder import RunFolder
+from lenity.training.callbacks import checked
+
+if TYPE_CHECKING:
+    import os
+
+
+class Trainer:
+    """Aligns a language model to several preferences at once, by PPO with one value function per reward.
+
+    It is used as TRL's trainers are, and differs in two things. Rewards have names, and ``weights`` says by name how much each
+    counts; ``method`` combines them. And a run is a folder: :meth:`train` writes configuration, metrics, checkpoints, samples and a
+    standard PEFT adapter into ``output``, from where it can be resumed.
+
+    What is handed over in memory, a data set or a loaded model, is copied into ``output/inputs``, so that the run can be evaluated,
+    resumed and published without this process. A Python function cannot be kept: such a run goes on where the function is given again.
+
+    Args:
+        model: hub name or folder of a causal language model or PEFT adapter, or a loaded model. A loaded model is copied, not
+            trained in place: your object stays as it is, and :meth:`Run.policy` gives the trained one.
+        processing_class: tokenizer of a loaded ``model``; a model by name brings its own.
+        reward_funcs: by name: a sequence-classification model's name or folder, ``module:function``, the name of a registered reward,
+            a function ``f(prompts, completions, **columns) -> list[float]`` as in TRL, an object with such a method ``score``, or a
+            dict with ``type`` as in a YAML file. Scores are standardised by constants measured on the initial policy.
+        weights: preference weights by the same names, at least 0 with sum 1; a list is in the order of ``reward_funcs``. Default: equal.
+        train_dataset: a ``datasets.Dataset`` with a column ``prompt`` (text or messages), a list of strings, of messages or of such
+            rows, a reader, or the name or file of a data set. Other columns are kept with the rows.
+        eval_dataset: held-out prompts of :meth:`Run.evaluate`, in the same forms.
+        method: a name such as ``"plc"`` or ``"linear"``, a dict with ``type``, or a rule such as ``lenity.PLC(temperature=0.1)``.
+            Default: PLC.
+        args: any other fields of a run (docs/configuration.md), as ``{"ppo.epochs": 2}`` or nested; or a whole ``RunConfig``.
+        callbacks: functions of the metrics of an iteration, called after each; one that returns ``lenity.STOP`` ends the run, saved.
+        output: the run's folder. Default: ``trainer_output``.
+
+    Attributes:
+        config: the whole configuration, as the run's ``config.yaml`` will have it.
+
+    Raises:
+        LenityError: an argument is missing or wrong; the message names it.
+
+    Example:
+        >>> import lenity
+        >>> def polite(prompts, completions):
+        ...     return [float("please" in text) for text in completions]
+        >>> trainer = lenity.Trainer(
+        ...     model="Qwen/Qwen3-0.6B",
+        ...     reward_funcs={"helpful": "org/helpful-rm", "polite": polite},
+        ...     weights={"helpful": 0.7, "polite": 0.3},
+        ...     train_dataset=["How do I boil an egg?"],
+        ...     args={"iterations": 200, "ppo.epochs": 2},
+        ... )
+        >>> trainer.config.ppo.epochs
+        2
+    """
+
+    def __init__(
+        self,
+        model: Any = None,
+        processing_class: Any = None,
+        *,
+        reward_funcs: Mapping[str, Any] | None = None,
+        weights: Mapping[str, float] | Sequence[float] | None = None,
+        train_dataset: Any = None,
+        eval_dataset: Any = None,
+        method: Any = None,
+        args: Mapping[str, Any] | RunConfig | None = None,
+        callbacks: Sequence[Callable[[dict[str, Any]], Any]] | None = None,
+        output: str | os.PathLike[str] | None = None,
+    ) -> None:
+        given = {
+            "model": model, "reward_funcs": reward_funcs, "weights": weights, "train_dataset": train_dataset,
+            "eval_dataset": eval_dataset, "method": method, "output": output,
+        }  # fmt: skip
+        with naming_arguments(reward_funcs if isinstance(reward_funcs, Mapping) else ()):
+            self.arguments = arguments(args, given, processing_class)
+            folder = self.arguments.fields["output"]
+            self.config: RunConfig = self.arguments.config(folder)
+            self.callbacks = checked(callbacks)
+        self._in_python = True
+
+    @classmethod
+    def from_config(
+        cls,
+        config: RunConfig,
+        callbacks: Sequence[Callable[[dict[str, Any]], Any]] | None = None,
+        *,
+        on_command_line: bool = False,
+    ) -> Self:
+        """The trainer of a whole configuration; ``on_command_line`` leaves fields and ``--options`` in messages."""
+        trainer = cls(args=config, callbacks=callbacks)
+        trainer._in_python = not on_command_line
+        return trainer
+
+    @classmethod
+    def from_yaml(
+        cls,
+        path: str | Path,
+        args: Mapping[str, Any] | None = None,
+        callbacks: Sequence[Callable[[dict[str, Any]], Any]] | None = None,
+    ) -> Self:
+        """The trainer of a file that ``lenity train`` takes, with fields replaced by those of ``args``."""
+        from lenity.config.load import parse, read_yaml
+
+        with naming_arguments():
+            config = parse(RunConfig, merged_fields(read_yaml(path), args or {}), source=str(path))
+        return cls.from_config(config, callbacks)
+
+    def train(self, resume: bool = False, *, allow_changes: bool = False, gently: bool = False) -> Run:
+        """The run, trained to its end or to where a callback ended it.
+
+        Args:
+            resume: go on with the run in ``output`` from its newest checkpoint, to the bit as if it had not stopped; begin it where
+                there is none.
+            allow_changes: also where it was begun with other settings; ``notes.log`` keeps which.
+            gently: Ctrl-C and SIGTERM end the run after the iteration in hand, saved.
+
+        Raises:
+            CheckpointError: ``output`` holds a run and ``resume`` is off, or what is there was made with other data or settings.
+            LenityError: see its other subclasses.
+        """
+        from lenity.methods import train
+
+        with self._handing_over():
+            self._begin(resume, allow_changes=allow_changes)
+            folder = train(
+                self.config, resume=resume, allow_changes=allow_changes, gently=gently, callbacks=self.callbacks
+            )
+        return Run(folder.path, self.arguments.functions)
+
+    def _begin(self, resume: bool, *, allow_changes: bool) -> None:
+        """Write the inputs, and say what the run cannot be resumed without, once it is clear that it can begin."""
+        from lenity.distributed import launch
+
+        check_given(self.config)
+        if not (self.arguments.inputs or self.arguments.functions):
+            return
+        processes, folder = launch.init_distributed(self.config.tolerance.silence), RunFolder(self.config.output)
+        with processes.first_before_others():
+            if processes.first:
+                folder.check(self.config, resume, allow_changes=allow_changes)
+                write_all(self.arguments.inputs.values(), folder.path)
+                if self.arguments.functions and not folder.started:
+                    folder.path.mkdir(parents=True, exist_ok=True)
+                    folder.note(f"{_listed(self.arguments.functions)}: resume in Python, where they are given again.")
+
+    @contextmanager
+    def _handing_over(self) -> Iterator[None]:
+        """Within the block the functions can be loaded, errors name arguments, and other libraries show no bars."""
+        told = naming_arguments(self.config.rewards) if self._in_python else nullcontext()
+        with told, handed_over(self.arguments.functions), quietly():
+            yield
+
+    def __repr__(self) -> str:
+        from lenity.config.base import member_name
+
+        method = member_name(self.config.method, self.config.method.open_set)
+        return f"Trainer({self.config.policy.model!r}, {method}, weights={self.config.weights}, output={self.config.output!r})"
+
+
+def _listed(functions: Mapping[str, Any]) -> str:
+    return "Rewards that are Python functions: " + ", ".join(
+        f"{name} ({given.spec.function})" for name, given in functions.items()
+    )
