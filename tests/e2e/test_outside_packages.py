@@ -59,8 +59,7 @@ def test_a_method_of_an_outside_package_is_swept_with_the_runs_that_it_needs(len
     (made,) = (runs / "nearest").iterdir()
     assert yaml.safe_load((made / "config.yaml").read_text())["method"]["solo"].keys() == {"helpful", "harmless"}
     adapters = [
-        load_file(folder / "adapter" / "adapter_model.safetensors")
-        for folder in (made, runs / "solo" / "helpful1_harmless0")
+        load_file(folder / "adapter" / "adapter_model.safetensors") for folder in (made, runs / "solo" / "helpful1")
     ]
     assert all((adapters[0][name] == value).all() for name, value in adapters[1].items())
     assert (made / "README.md").is_file() and (tmp_path / "all" / "evaluation.parquet").is_file()
