@@ -14,7 +14,10 @@ import lenity
 import tiny
 from lenity.config.load import parse
 from lenity.data.columns import Columns
+from lenity.data.conversation import Conversation, Message, Prompt
+from lenity.data.human_assistant import HUMAN_ASSISTANT
 from lenity.library.inputs import write_all
+from lenity.rewards.asking import ask
 from lenity.rewards.base import Reward
 from lenity.rewards.given import GivenReward, GivenSpec
 from lenity.runs.config import RunConfig
@@ -68,7 +71,7 @@ def test_the_defaults_are_those_of_a_file():
 def test_prompts_in_memory(data, wanted, argument, section):
     trainer = made(**{argument: data, "output": "run"})
     prompts, _ = read(trainer, section)
-    assert prompts == wanted
+    assert [HUMAN_ASSISTANT.prompt(prompt) for prompt in prompts] == wanted
     assert Path(getattr(trainer.config, section).dataset).parent == Path("run/inputs").absolute()
 
 
@@ -179,7 +182,10 @@ def test_the_digest_tells_functions_apart():
     ],
 )
 def test_functions_are_called_as_trl_calls_them(function, columns, wanted):
-    assert GivenReward("a", function).score(["p"], ["ab"], **columns) == wanted
+    prompt = Prompt(
+        Conversation((Message("user", "p"),), {name: one for name, (one,) in columns.items()}, "1", "p"), "p"
+    )
+    assert ask(GivenReward("a", function), [prompt], ["ab"]) == wanted
 
 
 def test_weights_by_name_in_order_or_equal():
@@ -204,7 +210,7 @@ def test_weights_by_name_in_order_or_equal():
     ],
 )
 def test_methods(method, args, wanted):
-    assert made(method=method, args=args).config.method == wanted
+    assert made(method=method, args=args).config.method.rule == wanted
 
 
 def test_fields_with_dots_and_nested_are_one():
@@ -217,7 +223,7 @@ def test_a_whole_configuration_and_what_replaces_parts_of_it():
     config = made(args={"seed": 5, "method": "linear"}).config
     assert lenity.Trainer(args=config).config == config == lenity.Trainer.from_config(config).config
     changed = lenity.Trainer(args=config, method="plc", train_dataset="toy", model="other", output="there").config
-    assert (changed.seed, changed.method, changed.prompts) == (5, lenity.PLC(), ToyPrompts())
+    assert (changed.seed, changed.method.rule, changed.prompts) == (5, lenity.PLC(), ToyPrompts())
     assert (changed.policy.model, changed.output) == ("other", "there")
 
 
@@ -225,4 +231,4 @@ def test_the_trainer_of_a_file(tmp_path):
     config = made(reward_funcs={"a": "x/a"}, train_dataset="toy").config
     (tmp_path / "run.yaml").write_text(json.dumps(config.dump()))
     found = lenity.Trainer.from_yaml("run.yaml", {"ppo.epochs": 7, "method": {"gate": "net"}}).config
-    assert (found.ppo.epochs, found.method.gate, found.prompts) == (7, "net", ToyPrompts())
+    assert (found.ppo.epochs, found.method.rule.gate, found.prompts) == (7, "net", ToyPrompts())

@@ -38,19 +38,23 @@ class Critic(Estimator):
 
 
 def gae(
-    rewards: Tokens, values: Tokens, valid_tokens: Bool[Tensor, "B T #K"], gamma: float = 0.99, lam: float = 0.95
+    rewards: Tokens,
+    values: Tokens,
+    response_mask: Bool[Tensor, "B T"] | Bool[Tensor, "B T #K"],
+    gamma: float = 0.99,
+    lam: float = 0.95,
 ) -> tuple[Tokens, Tokens]:
     """Advantages and returns of each objective, (B, T, K) each, 0 on padding; see :class:`Critic`.
 
     Args:
         rewards: r, (B, T, K).
         values: V before each token, (B, T, K); the value after the last token is 0.
-        valid_tokens: True on real tokens, which come before the padding, (B, T, K), or (B, T, 1) where these are the same for all
-            objectives.
+        response_mask: True on real tokens, which come before the padding: (B, T), or (B, T, K) where it differs by objective.
         gamma: discount.
         lam: lambda.
     """
-    rewards, values = rewards.where(valid_tokens, 0.0), values.where(valid_tokens, 0.0)
+    real = response_mask if response_mask.dim() == rewards.dim() else response_mask.unsqueeze(-1)
+    rewards, values = rewards.where(real, 0.0), values.where(real, 0.0)
     advantages = rewards.new_zeros(rewards.shape)
     advantage_after = value_after = rewards.new_zeros(rewards[:, 0].shape)
     for t in reversed(range(rewards.shape[1])):

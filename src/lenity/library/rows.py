@@ -10,13 +10,15 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from lenity.data.conversation import Conversation, Message
+from lenity.data.human_assistant import HUMAN_ASSISTANT
 from lenity.errors import DataError
 from lenity.storage.atomic_io import replace_text
 
 FORMS = (
     "a datasets.Dataset with a column 'prompt', a list of strings or conversations, a reader, or the name of a data set"
 )
-SPEAKERS = {"user": "Human", "assistant": "Assistant"}
+ROLES = ("user", "assistant")
 
 
 @dataclass(frozen=True)
@@ -100,11 +102,11 @@ def prompt_text(where: str, prompt: Any) -> str:
     said = [(message["role"], message["content"]) for message in prompt]
     if said[0][0] == "system" and len(said) > 1:  # this form has no place for it but the first turn
         said = [(said[1][0], f"{said[0][1]}\n\n{said[1][1]}"), *said[2:]]
-    if strange := [role for role, _ in said if role not in SPEAKERS]:
+    if strange := [role for role, _ in said if role not in ROLES]:
         raise DataError(
-            f"{where} has a message of role {strange[0]!r}.", f"Use {', '.join(SPEAKERS)}, and system for the first."
+            f"{where} has a message of role {strange[0]!r}.", f"Use {', '.join(ROLES)}, and system for the first."
         )
-    return "".join(f"\n\n{SPEAKERS[role]}: {text}" for role, text in said) + "\n\nAssistant:"
+    return HUMAN_ASSISTANT.prompt(Conversation(tuple(Message(role, text) for role, text in said)))
 
 
 def _is_message(message: Any) -> bool:
