@@ -193,7 +193,7 @@ def test_a_bandit_and_others_move_by_the_rules_of_the_trainer(make, monkeypatch)
     weights = torch.full((2, objectives), 1 / objectives, dtype=torch.float64)
     linear = update(Linear(), worlds.at(theta), weights)
     torch.testing.assert_close(linear, torch.einsum("wk,wkn->wn", weights, worlds.at(theta).jacobian))
-    monkeypatch.setattr(Linear, "mask", lambda self, advantages, weights: torch.full_like(advantages, 2.0))
+    monkeypatch.setattr(Linear, "objective_scale", lambda self, advantages, weights: torch.full_like(advantages, 2.0))
     torch.testing.assert_close(update(Linear(), worlds.at(theta), weights), 2 * linear)
     for rule in (MGDA(), GAPO()):
         found = update(rule, worlds.at(theta), weights, torch.tensor([True, False]))
