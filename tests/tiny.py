@@ -11,6 +11,7 @@ from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
 from lenity.advantages.compute import compute_advantages
 from lenity.config.load import parse
 from lenity.config.sections import LoRA, Policy, Tolerance
+from lenity.data.human_assistant import as_prompt
 from lenity.distributed.processes import ALONE
 from lenity.estimators import Critic
 from lenity.models.actor_critic import ActorCritic
@@ -107,7 +108,7 @@ def rollouts(tokenizer, lengths=(3, 1, 5, 4), seed=0):
     )
     responses = [tokenizer.decode(row[real]) for row, real in zip(ids, mask, strict=True)]
     return Rollouts(
-        prompts=prompts, responses=responses, prompt_ids=encoded["input_ids"], prompt_mask=encoded["attention_mask"].bool(),
+        prompts=list(map(as_prompt, prompts)), responses=responses, prompt_ids=encoded["input_ids"], prompt_mask=encoded["attention_mask"].bool(),
         response_ids=ids, response_mask=mask, finished=torch.ones(len(lengths), dtype=torch.bool),
     )  # fmt: skip
 

@@ -14,9 +14,8 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 import tiny
 from lenity.data.tokens import prompt_ids
 from lenity.hub.contents import contents, names_for
-from lenity.methods import train
+from lenity.methods import Loop, train
 from lenity.rollout.transformers import generate_texts
-from lenity.rules import PLC
 from lenity.runs.aligned import load_aligned
 from served import served
 from tokenizer_shapes import SHAPES
@@ -79,7 +78,7 @@ def test_the_card_is_run_as_it_stands(run, tiny_model, tmp_path):
 
 def test_the_card_shows_what_the_policy_reads(run, tmp_path, monkeypatch):
     """As of Rewards-in-Context, whose prompts name the scores to reach."""
-    monkeypatch.setattr(PLC, "shown", lambda self, prompts, run: [f"{prompt} <helpful> 1.0" for prompt in prompts])
+    monkeypatch.setattr(Loop, "shown", lambda self, prompts, run: [f"{prompt} <helpful> 1.0" for prompt in prompts])
     card = written(run, tmp_path, merge=False).joinpath("README.md").read_text()
     assert r'prompt = "\n\nHuman: How do I boil an egg?\n\nAssistant: <helpful> 1.0"' in card
 

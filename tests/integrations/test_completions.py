@@ -60,9 +60,9 @@ def test_a_group_without_a_reward_and_a_completion_without_any_teach_nothing():
 @given(rewards=batches)
 def test_completions_with_their_own_weights(rewards):
     weights = torch.tensor([WEIGHTS, WEIGHTS[::-1]]).repeat(len(rewards) // 2, 1)
-    found = agree(tensor(rewards), PLC(), weights, size=4, scale="group", whiten=False)
+    found, _ = agree(tensor(rewards), PLC(), weights, size=4, scale="group", whiten=False)
     for first in (0, 1):
-        alone = agree(tensor(rewards), PLC(), weights[first], size=4, scale="group", whiten=False)
+        alone, _ = agree(tensor(rewards), PLC(), weights[first], size=4, scale="group", whiten=False)
         close(found.rectified[first::2], alone.rectified[first::2].tolist())
     assert 0 <= found.conflict_rate(weights) <= 1
 

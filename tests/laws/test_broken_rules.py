@@ -115,7 +115,7 @@ def first_memory(self, objectives):
     return {"steps": torch.zeros(())}
 
 
-class CountsInPlace(Halves):
+class CountsInPlace(Linear):
     """Writes into the memory that it is given."""
 
     initial_memory = first_memory

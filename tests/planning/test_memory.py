@@ -14,6 +14,7 @@ from transformers import LlamaConfig, LlamaForCausalLM, Qwen2Config, Qwen2ForCau
 import tiny
 from lenity.advantages.compute import compute_advantages
 from lenity.config.sections import PPO, LoRA
+from lenity.data.human_assistant import as_prompt
 from lenity.estimators import Critic
 from lenity.models.actor_critic import ActorCritic
 from lenity.models.critic import Heads, backbone_of
@@ -150,7 +151,7 @@ def test_the_stages_of_a_run_hold_what_the_plan_says():
     raw = torch.randn(batch.rows, made.objectives)
     everyone = torch.ones(batch.rows, dtype=torch.bool)
     scored = Scored(
-        prompts=["?"] * batch.rows, responses=["!"] * batch.rows, finished=everyone, raw=raw, standardised=raw,
+        prompts=[as_prompt("?")] * batch.rows, responses=["!"] * batch.rows, finished=everyone, raw=raw, standardised=raw,
         scored=torch.ones_like(raw, dtype=torch.bool), weights=torch.full_like(raw, 1 / made.objectives), **ids,
     )  # fmt: skip
     settings = PPO(epochs=1, mini_batch_size=batch.rows, accumulation=1)

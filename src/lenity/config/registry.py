@@ -81,7 +81,7 @@ class Registry(Generic[T]):
 
     def items(self) -> list[tuple[str, type[T]]]:
         """Every member that is registered, by name, those of plug-ins too."""
-        return [(name, self.members[name]) for name in self]
+        return [(name, self[name]) for name in self]
 
     def name_of(self, member: type[T]) -> str:
         """The name a class was registered under.

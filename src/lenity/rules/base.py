@@ -81,9 +81,9 @@ class Rule(Section, abc.ABC):
         """
         return {}
 
-    @abc.abstractmethod
     def step(self, values: Tensor, weights: Tensor, memory: Memory) -> tuple[Tensor, Memory]:
-        """The share of each objective in one update, and the memory after it; what ``values`` are is the kind of rule's to say."""
+        """The share of each objective in one update, and the memory after it; ``values`` are advantages or gradients."""
+        raise NotImplementedError
 
     @property
     def uses_weights(self) -> bool:
