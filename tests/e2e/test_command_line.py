@@ -150,7 +150,7 @@ def test_what_to_type_next_can_be_pasted(tiny_model, tmp_path):
     following = shlex.split(found.stdout.split("Next: ")[1])
     assert following == ["lenity", "evaluate", str(folder / "run one")]
     card = (folder / "run one" / "README.md").read_text()
-    assert shlex.split(card.split("intervals run `")[1].split("`")[0]) == following
+    assert shlex.split(card.split("intervals, run `")[1].split("`")[0]) == following
     found = lenity("evaluate", folder, cwd=tmp_path)
     assert found.returncode == 0, found.stderr
     assert shlex.split(found.stdout.split("Next: ")[1]) == ["lenity", "report", str(folder)]

@@ -67,7 +67,7 @@ def ends(monkeypatch, capfd):
         (["demo", "--job", "1"], ["error: No such option '--job'.", "remedy: Did you mean '--jobs'? See python -m lenity demo --help."]),
         (["train", "a.yaml", "--rewards.helpful.types", "x"], ["error: a.yaml: rewards.helpful.types: unknown field (value 'x').", "remedy: Did you mean 'type'?"]),
         (["train", "a.yaml", "--rewards.helpful.zzz", "x"], ["error: a.yaml: rewards.helpful.zzz: unknown field (value 'x').", "remedy: Known here: type, measures, function, sign, timeout."]),
-        (["train", "a.yaml", "--method.zzz", "1"], ["error: a.yaml: method.zzz: unknown field (value 1).", "remedy: Known here: type, label, temperature, leniency, schedule, schedule_end, gate."]),
+        (["train", "a.yaml", "--method.zzz", "1"], ["error: a.yaml: method.zzz: unknown field (value 1).", "remedy: Known here: type, label, source, temperature, leniency, schedule, schedule_end, gate."]),
         (["sweep", "a.yaml", "--jobs", "2"], ["error: Missing option '--output'.", "remedy: See python -m lenity sweep --help."]),
         (["report", "."], ["error: '.' holds no evaluated run.", "remedy: Give a run or sweep folder, after `lenity evaluate RUN` or `lenity sweep`."]),
     ],
