@@ -123,6 +123,11 @@ def test_weights_off_the_simplex(weights, words):
         check_weights(weights)
 
 
+def test_a_weight_of_no_reward_is_told_before_the_sum():
+    with pytest.raises(ConfigError, match=r"weights are for .*helpfull. may be .helpful"):
+        parse(RunConfig, BARE | {"weights": {"helpful": 1.0, "helpfull": 0.5}})
+
+
 def test_weights_on_the_simplex():
     check_weights({"a": 1 / 3, "b": 1 / 3, "c": 1 / 3})
 

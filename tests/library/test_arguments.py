@@ -219,6 +219,12 @@ def test_fields_with_dots_and_nested_are_one():
     assert (dotted.ppo.epochs, dotted.ppo.clip, dotted.policy.lora.r) == (2, 0.1, 8)
 
 
+def test_which_member_comes_before_its_fields_in_any_order():
+    fields = {"estimator": "group", "estimator.responses": 4, "rollout.batch_size": 8}
+    for order in (fields, dict(reversed(fields.items()))):
+        assert made(args=order).config.estimator.responses == 4
+
+
 def test_a_whole_configuration_and_what_replaces_parts_of_it():
     config = made(args={"seed": 5, "method": "linear"}).config
     assert lenity.Trainer(args=config).config == config == lenity.Trainer.from_config(config).config

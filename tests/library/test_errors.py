@@ -22,6 +22,14 @@ async def later(prompts, completions):
     return [0.0]
 
 
+async def polite_later(row):
+    return None
+
+
+def turns(*roles, said="Hi"):
+    return [{"role": role, "content": said} for role in roles]
+
+
 class Quiet(TrainerCallback):
     pass
 
@@ -46,7 +54,7 @@ ARGUMENTS = [
     ({"reward_funcs": {"a": {"type": "model"}}}, "reward_funcs['a'].model: missing. Set reward_funcs['a'].model."),
     ({"reward_funcs": {"a": {"type": "model", "model": "x", "sign": 5}}}, "reward_funcs['a'].sign: found 5"),
     ({"reward_funcs": {"a/b": "x"}}, "reward_funcs: 'a/b' cannot be a part of a path"),
-    ({"reward_funcs": {3: "x"}}, "reward_funcs"),
+    ({"reward_funcs": {3: "x"}}, "reward_funcs has the key 3."),
     ({"weights": {"b": 1.0}}, "weights has 'b', and reward_funcs has ['a']."),
     ({"weights": {"a": 0.5}}, "weights {'a': 0.5} sum to 0.5"),
     ({"weights": {"a": "much"}}, "weights['a']: found 'much'"),
@@ -67,6 +75,9 @@ ARGUMENTS = [
     ({"train_dataset": datasets.Dataset.from_list([ROW]).to_iterable_dataset()}, "train_dataset is IterableDataset."),
     ({"train_dataset": {"type": "toy", "count": 0}}, "args['prompts.count']: found 0"),
     ({"train_dataset": {"type": "nope"}}, "train_dataset: unknown reader 'nope'"),
+    ({"train_dataset": [turns("user", "assistant", "user", said="Hi\n\nAssistant: Yes\n\nHuman: Why")]}, "train_dataset[0] has the roles"),
+    ({"train_dataset": [turns("user", said="Hi\n\nAssistant:")]}, "train_dataset[0] has the roles ['user'], and its Human/Assistant form"),
+    ({"eval_dataset": [turns("assistant", "user")]}, "eval_dataset[0] has the roles ['assistant', 'user']"),
     ({"eval_dataset": []}, "eval_dataset is empty."),
     ({"eval_dataset": [3]}, "eval_dataset[0] is '3'"),
     ({"eval_dataset": {"type": "nope"}}, "eval_dataset: unknown reader 'nope'"),
@@ -84,6 +95,7 @@ ARGUMENTS = [
     ({"args": {"prompts.dataset": "x"}}, "train_dataset is given, and args['prompts'] says it too."),
     ({"args": {"rewards": {}}}, "reward_funcs is given, and args['rewards'] says it too."),
     ({"args": {"output": "x"}, "output": "y"}, "output is given, and args['output'] says it too."),
+    ({"args": {"estimator": {"type": "group", "responses": 1}}}, "Set it with args['estimator.responses']."),
     ({"args": [1]}, "args is list."),
     ({"args": {1: 2}}, "args has the key 1."),
     ({"args": {"reward_noise.fraction": 0.5}}, "args['reward_noise'] needs a partner"),
@@ -91,6 +103,9 @@ ARGUMENTS = [
     ({"callbacks": [3]}, "callbacks[0] is 3, which is no function."),
     ({"callbacks": [print, Quiet()]}, "callbacks[1] is Quiet, a TrainerCallback of transformers"),
     ({"callbacks": [Quiet]}, "callbacks[0] is Quiet, a TrainerCallback of transformers"),
+    ({"callbacks": [print, lambda: None]}, "callbacks[1] is <lambda>(), which cannot be called with one row"),
+    ({"callbacks": [lambda state, control: None]}, "callbacks[0] is <lambda>(state, control), which cannot be called with one row"),
+    ({"callbacks": [polite_later]}, "callbacks[0] is the async function polite_later."),
 ]  # fmt: skip
 
 
@@ -110,6 +125,8 @@ def test_arguments(bad, told):
     [
         (lambda: lenity.PLC(temperature=-1), "PLC: temperature: found -1; input should be greater than 0. Set it with temperature=...."),
         (lambda: lenity.PLC(temprature=1), "PLC: temprature: unknown field (value 1). Did you mean 'temperature'?"),
+        (lambda: lenity.PLC(0.1), "PLC is given 0.1 without the name of a field. Name it: PLC("),
+        (lambda: lenity.Trainer(**MINIMAL).train(resume="runs/a"), "resume is 'runs/a'. Give True"),
         (lambda: lenity.load_run("nowhere"), "'nowhere' is no folder of a run"),
         (lambda: lenity.load_front("nowhere"), "'nowhere' is no folder."),
         (lambda: lenity.load_front("."), "'.' holds no evaluated run."),
@@ -142,6 +159,11 @@ def broken(prompts, completions):
         (three, "reward_funcs['polite'] returned 3 scores for 16 completions."),
         (none, "reward_funcs['polite'] returned NoneType for 16 completions."),
         (lambda prompts, completions: 1.0, "reward_funcs['polite'] returned float for 16 completions."),
+        (lambda prompts, completions: set(range(16)), "reward_funcs['polite'] returned set, whose order is not that"),
+        (
+            lambda prompts, completions: dict(enumerate(completions)),
+            "reward_funcs['polite'] returned dict, whose order",
+        ),
         (
             lambda prompts, completions: [float("nan")] * len(prompts),
             "reward_funcs['polite'] is not a finite number for 16 of 16",
@@ -184,8 +206,9 @@ def test_what_is_found_out_at_the_start_of_training(tiny_model, tmp_path):
         ({"points": "latice:3"}, "points 'latice:3' is not known."),
         ({"points": [[0.5, 0.4]]}, "points {'polite': 0.5, 'harmless': 0.4} sum to 0.9."),
         ({"methods": ["plcc"]}, "methods[0]: unknown method 'plcc'. Did you mean 'plc'?"),
+        ({"methods": [lenity.PLC(), lenity.PLC(temperature=0.5)]}, "Give one a label, as {type: ..., label: other}."),
         ({"seeds": -1}, "seeds"),
-        ({"tokens": 0}, "tokens"),
+        ({"tokens": 0}, "Set it with tokens."),
     ],
 )
 def test_arguments_of_sweep(tmp_path, changes, told):
@@ -208,6 +231,15 @@ def test_a_sweep_calls_no_callbacks(tmp_path):
         ("'a/standardisation.json' and evaluation.parquet, checkpoint.tar, run.yaml", None),
         ("The constants in standardisation.json stay; metrics.jsonl and weights.safetensors too.", None),
         ("held_out_prompts (x): all of the 3", "eval_dataset (x): all of the 3"),
+        (
+            "takes 'x', and prompts (a.jsonl (train)) has none",
+            "takes 'x', and train_dataset (a.jsonl (train)) has none",
+        ),
+        ("8 prompts (few) of them", None),
+        (
+            "Name it with --base-model NAME, or push with --merge.",
+            "Name it with base_model NAME, or push with merge=True.",
+        ),
         ("prompts.split is 'test'.", "train_dataset is 'test'."),
         ("policy.model was 'a' and is 'b'", "model was 'a' and is 'b'"),
         ("Lower ppo.mini_batch_size, e.g. 4.", "Lower args['ppo.mini_batch_size'], e.g. 4."),

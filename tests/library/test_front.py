@@ -88,6 +88,9 @@ def test_pick_is_the_best_that_keeps_to_the_constraints(folder):
         (["harmles >= 0"], "helpful", r"the constraint 'harmles >= 0' names 'harmles'. Did you mean 'harmless'\?"),
         (["harmless"], "helpful", r"the constraint 'harmless' cannot be read. Write it as 'harmless >= 0.2'."),
         (["harmless >= much"], "helpful", "cannot be read"),
+        (["harmless >= 1.2.3"], "helpful", "cannot be read"),
+        ([3], "helpful", "the constraint '3' cannot be read"),
+        ([["harmless >= 0"]], "helpful", "cannot be read"),
         ([], "helpfull", r"maximise names 'helpfull'. Did you mean 'helpful'\?"),
     ],
 )
@@ -101,6 +104,9 @@ def test_the_picture_is_an_svg_with_every_method(folder, tmp_path):
     labels = {text.get_text() for text in picture.figure.axes[0].get_legend().get_texts()}
     assert labels == {"before", "plc", "linear"} and picture._repr_svg_().lstrip().startswith("<?xml")
     assert picture.save(tmp_path / "front.png").stat().st_size > 1000
+    for wrong in ("front.xyz", "no/such/folder/front.svg"):
+        with pytest.raises(lenity.LenityError, match=f"path is '.*{wrong}', where the picture cannot be saved"):
+            picture.save(tmp_path / wrong)
 
 
 def test_the_report_is_written(folder):

@@ -120,6 +120,8 @@ def test_a_run_that_is_loaded_is_evaluated_with_its_functions_again(copied):
         lenity.LenityError, match=r"reward_funcs\['polite'\] is .*impolite.*and the run was made with .*small:polite"
     ):
         run.evaluate(reward_funcs={"polite": impolite})
+    with pytest.raises(lenity.LenityError, match="reward_funcs is function"):
+        run.evaluate(reward_funcs=polite)
     with pytest.raises(lenity.LenityError, match="reward_funcs has 'other'"):
         run.evaluate(reward_funcs={"other": polite})
     first = run.evaluate(reward_funcs={"polite": polite})

@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
-from lenity.errors import RewardError
+from lenity.errors import RewardError, ScoreCountError
+from lenity.rewards.asking import ask
+from lenity.rewards.base import Reward
 from lenity.rewards.function import FunctionSpec
 
 CPU = torch.device("cpu")
@@ -39,3 +41,20 @@ def test_a_file_that_fails_to_run_is_named(tmp_path, code, why):
     (tmp_path / "mine.py").write_text(code)
     with pytest.raises(RewardError, match=rf"mine\.py' of function '.*mine\.py:f': {why}"):
         FunctionSpec(function=f"{tmp_path / 'mine.py'}:f").load(CPU)
+
+
+@pytest.mark.parametrize("returned", ["{float(len(r)) for r in responses}", "{r: 1.0 for r in responses}"])
+def test_scores_in_no_order_are_refused(tmp_path, returned):
+    (tmp_path / "mine.py").write_text(f"def f(prompts, responses):\n    return {returned}\n")
+    reward = FunctionSpec(function=f"{tmp_path / 'mine.py'}:f").load(CPU)
+    with pytest.raises(ScoreCountError, match=r"reward function f returned (set|dict), whose order is not that"):
+        ask(reward, ["Hi", "Hi"], ["a", "bb"])
+
+
+def test_a_reward_object_whose_scores_have_no_order_is_refused():
+    class Sets(Reward):
+        def score(self, prompts, responses):
+            return {float(len(response)) for response in responses}
+
+    with pytest.raises(ScoreCountError, match=r"Sets\.score returned set"):
+        ask(Sets(), ["Hi", "Hi"], ["a", "bb"])

@@ -27,8 +27,13 @@ class _ErrorsOfOurs(ModelMetaclass):
     """Has a section that is made in Python raise ``ConfigError`` where pydantic raises ``ValidationError``."""
 
     def __call__(cls, *arguments: Any, **fields: Any) -> Any:  # noqa: N805 - of a metaclass
+        if arguments:
+            raise ConfigError(
+                f"{cls.__name__} is given {arguments[0]!r} without the name of a field.",
+                f"Name it: {cls.__name__}({next(iter(cls.model_fields), 'field')}=...).",  # type: ignore[attr-defined]
+            )
         try:
-            return super().__call__(*arguments, **fields)
+            return super().__call__(**fields)
         except ValidationError as error:
             section: Any = cls
             name = next((name for name in section.open_set or () if section.open_set[name] is section), None)

@@ -100,10 +100,11 @@ def merged_fields(data: Mapping[str, Any], args: Any) -> dict[str, Any]:
         )
     if wrong := [name for name in args if not isinstance(name, str)]:
         raise ConfigError(f"args has the key {wrong[0]!r}.", "Name fields by strings, such as 'ppo.epochs'.")
+    leaves = [leaf for name, value in args.items() for leaf in _leaves(tuple(name.split(".")), value)]
+    leaves.sort(key=lambda leaf: len(leaf[0]) > 1)  # which member it is, before the member's fields
     found = dict(data)
-    for name, value in args.items():
-        for path, leaf in _leaves(tuple(name.split(".")), value):
-            _put(found, path, leaf)
+    for path, leaf in leaves:
+        _put(found, path, leaf)
     return found
 
 

@@ -25,7 +25,9 @@ if TYPE_CHECKING:
     from lenity.report.spots import Spot
     from lenity.rewards.given import Given
 
-_CONSTRAINT = re.compile(r"\s*(?P<name>.+?)\s*(?P<sign>>=|<=|>|<)\s*(?P<bound>[-+]?[0-9.]+(?:[eE][-+]?[0-9]+)?)\s*")
+_CONSTRAINT = re.compile(
+    r"\s*(?P<name>.+?)\s*(?P<sign>>=|<=|>|<)\s*(?P<bound>[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?)\s*"
+)
 
 
 @dataclass(frozen=True)
@@ -116,7 +118,7 @@ class Front:
         """
         with naming_arguments():
             self._known(maximise, "maximise")
-            wanted = [self._read(part) for text in constraints for part in re.split(r"\band\b", text)]
+            wanted = [self._read(part) for text in constraints for part in re.split(r"\band\b", str(text))]
             candidates = [self._candidate(run, wanted) for run in self._evidence.runs]
             fitting = [
                 pick

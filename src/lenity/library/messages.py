@@ -18,6 +18,7 @@ ARGUMENTS = {"policy.model": "model", "policy": "model", "rewards": "reward_func
 FLAGS = {
     "--resume": "resume=True", "--allow-changes": "allow_changes=True", "--strict": "strict=True", "--output": "output",
     "--jobs": "jobs", "--methods": "methods", "--points": "points", "--seeds": "seeds", "--checkpoint": "checkpoint",
+    "--tokens": "tokens", "--base-model": "base_model", "--merge": "merge=True",
 }  # fmt: skip
 SWEPT = {"methods", "points", "seeds", "tokens"}  # of lenity.sweep
 WHOLE = {"dataset", "type", "split", "reader"}  # fields of a reader that the argument itself says
@@ -29,6 +30,7 @@ _WORDS = [
     (re.compile(rf"(?m)^{SOURCE}: "), ""),
     (re.compile(rf"(?m)^{SOURCE} has "), "there are "),
     (re.compile(r"\bheld_out_prompts\b"), "eval_dataset"),
+    (re.compile(r"\bprompts(?= \([^()]* \([^()]*\)\))"), "train_dataset"),  # as sources name it
     (re.compile(r"(?<![\w.'])(held_out_rewards|reward_noise)\b(?![.'])"), r"args['\1']"),
     (re.compile(r"\bbut rewards for\b"), "but reward_funcs for"),
     (re.compile(r"(?<!unknown )\breward '([^']+)'"), r"reward_funcs['\1']"),
@@ -100,7 +102,7 @@ def _field(dotted: str, objectives: set[str]) -> str | None:
     if section not in RunConfig.model_fields:
         return None
     first = rest.partition(".")[0]
-    if not rest or section in {*SECTIONS, "method"}:
+    if not rest or section in {*SECTIONS, "method", "estimator"}:
         return argument(dotted)
     known = objectives if section in {"rewards", "weights"} else fields_at(RunConfig, {}, (section,))
     return argument(dotted) if first in known or section == "held_out_rewards" else None

@@ -27,8 +27,18 @@ class Picture:
     figure: Any
 
     def save(self, path: str | Path) -> Path:
-        """The path of the file, written in the format that its name ends with, such as svg, png or pdf."""
-        self.figure.savefig(path)
+        """The path of the file, written in the format that its name ends with, such as svg, png or pdf.
+
+        Raises:
+            ConfigError: the format is not known, or the file cannot be written.
+        """
+        try:
+            self.figure.savefig(path)
+        except (ValueError, OSError) as error:
+            raise ConfigError(
+                f"path is '{path}', where the picture cannot be saved: {error}.",
+                "Give a name such as 'front.svg' in a folder that exists.",
+            ) from error
         return Path(path)
 
     def _repr_svg_(self) -> str:

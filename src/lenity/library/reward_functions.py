@@ -32,6 +32,8 @@ def reward_fields(rewards: Any, argument: str = "reward_funcs") -> tuple[dict[st
     functions: dict[str, Given] = {}
     for name, reward in rewards.items():
         where = f"{argument}[{name!r}]"
+        if not isinstance(name, str):
+            raise RewardError(f"{argument} has the key {name!r}.", "Name each objective by a string, such as 'polite'.")
         if isinstance(reward, RewardSpec | Mapping):
             fields[name] = reward
         elif isinstance(reward, str | Path):

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from lenity.data.conversation import Conversation, Message
-from lenity.data.human_assistant import HUMAN_ASSISTANT
+from lenity.data.human_assistant import HUMAN_ASSISTANT, parse, wrap
 from lenity.errors import DataError
 from lenity.storage.atomic_io import replace_text
 
@@ -106,7 +106,14 @@ def prompt_text(where: str, prompt: Any) -> str:
         raise DataError(
             f"{where} has a message of role {strange[0]!r}.", f"Use {', '.join(ROLES)}, and system for the first."
         )
-    return HUMAN_ASSISTANT.prompt(Conversation(tuple(Message(role, text) for role, text in said)))
+    written = HUMAN_ASSISTANT.prompt(Conversation(tuple(Message(role, text) for role, text in said)))
+    read = [(message.role, message.content) for message in parse(wrap(written)).messages]
+    if read != said:
+        raise DataError(
+            f"{where} has the roles {[role for role, _ in said]}, and its Human/Assistant form would be read as {[role for role, _ in read]}.",
+            r"Begin with the user's message, and leave '\n\nHuman:' and '\n\nAssistant:' out of what is said.",
+        )
+    return written
 
 
 def _is_message(message: Any) -> bool:

@@ -124,7 +124,7 @@ class Run:
         from lenity.evaluation.score import evaluate
 
         folder = RunFolder(self.path)
-        with naming_arguments([*self.config.rewards, *(reward_funcs or {})]):
+        with naming_arguments([*self.config.rewards, *(reward_funcs if isinstance(reward_funcs, Mapping) else ())]):
             functions = {**self._functions, **self._again(reward_funcs or {})}
             config, more = self._evaluated(eval_dataset, args or {})
             if checkpoint is None and not folder.finished:
@@ -155,13 +155,14 @@ class Run:
 
     def _again(self, reward_funcs: Mapping[str, Any]) -> dict[str, Given]:
         """The functions of the run that are given again."""
+        found = reward_fields(reward_funcs)[1] if reward_funcs else {}
         wanted = self.python_rewards
         if strange := [name for name in reward_funcs if name not in wanted]:
             raise RewardError(
                 f"reward_funcs has '{strange[0]}', and the rewards of '{self.path}' that are Python functions are {wanted}.",
                 "Give those alone; further rewards go into args={'held_out_rewards': {...}}.",
             )
-        return reward_fields(reward_funcs)[1] if reward_funcs else {}
+        return found
 
     def _evaluated(self, eval_dataset: Any, args: Mapping[str, Any]) -> tuple[RunConfig, dict[str, Given]]:
         """The run's configuration, evaluated as is asked; and held-out rewards that are functions."""

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from lenity.console.terminal import quietly
+from lenity.errors import ConfigError
 from lenity.library.arguments import arguments, check_given, merged_fields
 from lenity.library.inputs import write_all
 from lenity.library.messages import naming_arguments
@@ -135,6 +136,11 @@ class Trainer:
             LenityError: see its other subclasses.
         """
         from lenity.methods import train
+
+        if not isinstance(resume, bool):
+            raise ConfigError(
+                f"resume is {resume!r}.", "Give True: the run goes on from the newest checkpoint in output."
+            )
 
         with self._handing_over():
             self._begin(resume, allow_changes=allow_changes)

@@ -11,7 +11,7 @@ from lenity.data.human_assistant import as_prompt
 from lenity.distributed.processes import ALONE, Processes
 from lenity.errors import RewardError, ScoreCountError
 from lenity.rewards.base import Reward
-from lenity.rewards.no_score import NoScore, as_score
+from lenity.rewards.no_score import NoScore, as_score, in_order
 from lenity.rewards.signature import RESERVED
 from lenity.rewards.time_limit import OutOfTimeError, time_limit
 
@@ -120,7 +120,8 @@ def _call(reward: Reward, prompts: list[Conversation], responses: list[str]) -> 
     texts = [reward.renderer.prompt(prompt) for prompt in prompts]
     messages = [prompt.plain() for prompt in prompts] if signature.takes_rows else []
     try:
-        scores = [as_score(score) for score in signature.call(reward.score, texts, responses, columns, messages)]
+        found = signature.call(reward.score, texts, responses, columns, messages)
+        scores = [as_score(score) for score in in_order(found, f"{type(reward).__name__}.score")]
     except ScoreCountError:
         raise
     except Exception as error:  # a reward is anyone's code

@@ -15,7 +15,7 @@ from pydantic import Field
 from lenity.config.sections import Positive
 from lenity.errors import RewardError
 from lenity.rewards.base import REWARDS, Reward, RewardSpec
-from lenity.rewards.no_score import NoScore, as_score
+from lenity.rewards.no_score import NoScore, as_score, in_order
 from lenity.rewards.signature import CONVERSATIONS, Signature
 
 if TYPE_CHECKING:
@@ -43,7 +43,9 @@ class FunctionReward(Reward):
         self, prompts: Sequence[str], responses: Sequence[str], *, conversations: Sequence[Any] = (), **columns: Any
     ) -> list[float]:
         """What the function returns or raises; :func:`lenity.rewards.asking.ask` makes the best of either."""
-        scores = map(as_score, self._called.call(self._function, prompts, responses, columns, conversations))
+        found = self._called.call(self._function, prompts, responses, columns, conversations)
+        name = getattr(self._function, "__qualname__", type(self._function).__qualname__)
+        scores = map(as_score, in_order(found, f"reward function {name}"))
         return [score if isinstance(score, NoScore) else self._sign * score for score in scores]
 
 

@@ -17,7 +17,7 @@ from lenity.config.sections import Positive
 from lenity.errors import RewardError, ScoreCountError
 from lenity.rewards.base import REWARDS, Reward, RewardSpec
 from lenity.rewards.function import FunctionReward
-from lenity.rewards.no_score import as_score
+from lenity.rewards.no_score import as_score, in_order
 
 if TYPE_CHECKING:
     import torch
@@ -40,7 +40,8 @@ class GivenReward(FunctionReward):
         Raises:
             ScoreCountError: the function returned no list of numbers, or one of another length.
         """
-        scores = self._called.call(self._function, prompts, responses, columns, conversations)
+        found = self._called.call(self._function, prompts, responses, columns, conversations)
+        scores = in_order(found, f"reward '{self._name}'")
         if isinstance(scores, str | bytes) or not (hasattr(scores, "__len__") and hasattr(scores, "__iter__")):
             raise ScoreCountError(
                 f"reward '{self._name}' returned {type(scores).__name__} for {len(responses)} completions.",

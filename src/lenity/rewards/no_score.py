@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Set
 from typing import Any, Self
+
+from lenity.errors import ScoreCountError
 
 LARGEST = 3.4e38  # of what 32 bits hold, in which training computes
 
@@ -37,3 +40,17 @@ def as_score(value: Any) -> float:
     except Exception:  # anyone's object
         number = math.nan
     return number if abs(number) <= LARGEST else NoScore(repr(value)[:80])
+
+
+def in_order(scores: Any, whose: str) -> Any:
+    """``scores`` as they are, unless they are a set or a mapping, whose order is not that of the responses.
+
+    Raises:
+        ScoreCountError: they are; names ``whose`` they are.
+    """
+    if isinstance(scores, Set | Mapping):
+        raise ScoreCountError(
+            f"{whose} returned {type(scores).__name__}, whose order is not that of the responses.",
+            "Return a list with one number per response, in their order.",
+        )
+    return scores

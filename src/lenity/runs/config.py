@@ -118,8 +118,7 @@ class RunConfig(Section):
 
     @model_validator(mode="after")
     def _names_and_weights(self) -> Self:
-        check_weights(self.weights)
-        if set(self.weights) != set(self.rewards):
+        if self.weights and set(self.weights) != set(self.rewards):
             strange = [name for name in self.weights if name not in self.rewards]
             near = closest(strange[0], self.rewards) if strange else None
             raise ValueError(
@@ -127,6 +126,7 @@ class RunConfig(Section):
                 "each objective needs one weight and one reward of the same name (weight 0 to only log it)"
                 + (f"; '{strange[0]}' may be '{near}'" if near else "")
             )
+        check_weights(self.weights)
         self.method.check_weights(self.weights)
         self._check_estimator()
         if clash := set(self.rewards) & set(self.held_out_rewards):

@@ -159,7 +159,7 @@ def _both(first: RunConfig, second: RunConfig) -> RunConfig:
     if first.method != second.method:
         raise ConfigError(
             f"two methods of the sweep write to '{first.output}'.",
-            "Give one a label, as {name: ..., label: other}.",
+            "Give one a label, as {type: ..., label: other}.",
         )
     return min(first, second, key=lambda run: run.budget.tokens or math.inf)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Sequence
 from enum import Enum
 from typing import TYPE_CHECKING, Any
@@ -84,7 +85,24 @@ def _checked(place: int, callback: Any) -> Callback:
             f"callbacks[{place}] is {callback!r}, which is no function.",
             "Give a function of the iteration's row, or an object with a method on_iteration(row).",
         )
+    _check_call(place, function)
     return function  # type: ignore[no-any-return]
+
+
+def _check_call(place: int, function: Callback) -> None:
+    if inspect.iscoroutinefunction(function):
+        raise ConfigError(f"callbacks[{place}] is the async function {_name(function)}.", "Give one that is not async.")
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):  # of a function in C
+        return
+    try:
+        signature.bind({})
+    except TypeError as error:
+        raise ConfigError(
+            f"callbacks[{place}] is {_name(function)}{signature}, which cannot be called with one row: {error}.",
+            "Give a function of the iteration's row: def on_iteration(row), which may return lenity.STOP.",
+        ) from error
 
 
 def _name(callback: Any) -> str:
