@@ -11,7 +11,8 @@ from lenity.config.base import parse_member, with_type
 from lenity.config.load import override, parse
 from lenity.data.base import DATASETS
 from lenity.methods import METHODS
-from lenity.rewards.base import REWARDS
+from lenity.rewards.base import REWARDS, RewardSpec
+from lenity.rules import RULES, Linear
 from lenity.runs.config import RunConfig
 
 
@@ -56,3 +57,34 @@ def test_an_override_counts_over_the_file_in_either_word(tmp_path, given, overri
 def test_the_later_word_counts():
     assert with_type({"type": "plc", "name": "linear"}, METHODS) == {"type": "linear"}
     assert parse_member({"type": "plc", "name": "linear"}, METHODS) == parse_member("linear", METHODS)
+
+
+@pytest.fixture
+def member_with_fields_of_former_keys():
+    """A rule with a field ``name`` and a reward with a field ``kind``, as outside packages may have them."""
+
+    class Named(Linear):
+        name: str = "plc"
+
+    class Kinds(RewardSpec):
+        kind: str = "toy"
+
+        def load(self, device):
+            raise NotImplementedError
+
+    RULES.register("named")(Named)
+    REWARDS.register("kinds")(Kinds)
+    yield
+    del RULES._members["named"], REWARDS._members["kinds"]
+
+
+@pytest.mark.usefixtures("member_with_fields_of_former_keys")
+def test_a_member_may_have_a_field_that_is_called_as_the_former_key(tmp_path, caplog):
+    data = tiny.run_config("model", tmp_path / "run").dump()
+    data |= {"method": {"type": "named"}, "rewards": data["rewards"] | {"helpful": {"type": "kinds", "kind": "model"}}}
+    config = parse(RunConfig, data)
+    assert METHODS.name_of(type(config.method)) == "named" and config.method.rule.name == "plc"
+    assert config.rewards["helpful"].kind == "model"
+    assert parse(RunConfig, config.dump()) == config
+    assert parse(RunConfig, override(config.dump(), ["--method.name", "mine"])).method.rule.name == "mine"
+    assert not caplog.records

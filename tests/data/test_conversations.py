@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import Field
 
 import lenity
 from lenity.config.sections import Rollout
@@ -233,3 +234,17 @@ def test_a_reader_of_plain_text_goes_on_working_with_the_same_bytes():
         [{"role": "user", "content": "Hi"}],
         [{"role": "user", "content": "Once upon a time"}],
     ]
+
+
+class Joined(PromptSource):
+    """Of the time when no row had columns: ``columns`` says which make the prompt."""
+
+    columns: list[str] = Field(["question", "choices"])
+
+    def read(self):
+        row = {"question": "\n\nHuman: Which?", "choices": " A or B.\n\nAssistant:"}
+        return ["".join(row[name] for name in self.columns)], ReadReport("joined", 1, 1)
+
+
+def test_a_readers_own_field_called_columns_is_left_alone():
+    assert Joined().texts()[0] == ["\n\nHuman: Which? A or B.\n\nAssistant:"]

@@ -65,3 +65,12 @@ def test_real_pairs(shared):
     source = Pairs(dataset=str(shared / "data" / "hh-rlhf"), subset=["harmless-base", "harmless-first-turn"])
     pairs, report = load_pairs(source)
     assert report.read == 1200 + 4422 and len(pairs) == report.kept > 5000
+
+
+def test_columns_of_some_subsets_alone_are_none_in_the_others(tmp_path):
+    for subset, more in (("first", {}), ("second", {"answer": 4})):
+        (tmp_path / subset).mkdir()
+        row = {"chosen": "\n\nHuman: Hi\n\nAssistant: Yes", "rejected": "\n\nHuman: Hi\n\nAssistant: No", **more}
+        (tmp_path / subset / "train.jsonl").write_text(json.dumps(row) + "\n")
+    pairs, _ = load_pairs(Pairs(dataset=str(tmp_path), subset=["first", "second"]), columns=True)
+    assert [pair.columns for pair in pairs] == [{"answer": None}, {"answer": 4}]

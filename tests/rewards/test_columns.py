@@ -14,6 +14,7 @@ from lenity.errors import RewardError
 from lenity.rewards.asking import ask, check_columns, score_all
 from lenity.rewards.base import Reward
 from lenity.rewards.function import FunctionReward
+from lenity.rewards.given import GivenReward
 
 ROWS = [{"answer": "2", "level": 1}, {"answer": "4", "level": 5}, {"answer": None, "level": 9}]
 PROMPTS = [Prompt(parse(question(f"q{i}"), row), question(f"q{i}")) for i, row in enumerate(ROWS)]
@@ -173,3 +174,12 @@ def test_the_signature_is_read_once(monkeypatch):
     check_columns({"a": reward, "b": other}, PROMPTS, "prompts")
     monkeypatch.setattr("inspect.signature", None)
     assert len(ask(reward, PROMPTS, RESPONSES)) == len(ask(other, PROMPTS, RESPONSES)) == 3
+
+
+def test_a_column_may_be_called_self():
+    def score(prompts, responses, **columns):
+        return columns["self"]
+
+    prompt = Prompt(parse(question("q"), {"self": 3}), question("q"))
+    assert ask(FunctionReward(score), [prompt], [" Hello"]) == [3.0]
+    assert ask(GivenReward("score", score), [prompt], [" Hello"]) == [3.0]

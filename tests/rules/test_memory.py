@@ -147,12 +147,17 @@ def test_parts_of_one_tensor_are_kept_apart(tiny_model, tmp_path, monkeypatch):
         ("state", "defines state, and no rule holds its memory any more"),
         ("restore", "defines restore, and no rule holds its memory any more"),
         ("build", "defines build, which is a method's"),
+        ("check_weights", "defines check_weights, which is a method's"),
+        ("group", "defines group, the responses per prompt, which are an estimator's"),
         ("rectify", "defines rectify, which is sum_k w_k M_k A_k for all rules"),
     ],
 )
 def test_a_rule_of_before_whose_memory_or_recipe_would_be_lost_is_refused(own, message):
+    defined = {own: lambda self, *arguments: None}
     with pytest.raises(ConfigError, match=message):
-        type("Old", (Lenient,), {own: lambda self, *arguments: None})
+        type("Old", (Lenient,), defined)
+    with pytest.raises(ConfigError, match=message):  # where a class beside the rule's defines it, as well
+        type("Old", (type("Beside", (), defined), Lenient), {})
 
 
 @pytest.mark.parametrize("field", ["label", "source", "rule"])

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from lenity.config.explain import explain, problems
+from lenity.config.fields import fields_of
 from lenity.config.registry import TYPE as TYPE  # noqa: PLC0414 - read from here
 from lenity.config.registry import Registry
 from lenity.errors import ConfigError, LenityError
@@ -111,14 +112,24 @@ def parse_member(value: Any, registry: Registry[S]) -> Any:
 
 
 def with_type(value: Mapping[str, Any], registry: Registry[Any]) -> dict[str, Any]:
-    """``value`` with ``type`` in place of the key that selected a member formerly; of both keys, the later one counts."""
-    if registry.former not in value:
+    """``value`` with ``type`` in place of the key that selected a member formerly; of both keys, the later one counts.
+
+    Where the member that ``type`` selects has a field of that name, the key is this field.
+    """
+    if registry.former not in value or registry.former in _fields_of_selected(value, registry):
         return dict(value)
     registry.warn_of_former(TYPE)
     renamed: dict[str, Any] = {}
     for key, inner in value.items():
         renamed[TYPE if key == registry.former else key] = inner
     return renamed
+
+
+def _fields_of_selected(value: Mapping[str, Any], registry: Registry[Any]) -> Collection[str]:
+    try:
+        return fields_of(registry[str(value[TYPE]).partition(":")[0]])
+    except (KeyError, LenityError):  # reported where the member is made
+        return ()
 
 
 def member_name(member: S, registry: Registry[S]) -> str:

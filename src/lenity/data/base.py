@@ -5,7 +5,7 @@ from __future__ import annotations
 import abc
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from pydantic import Field
 
@@ -79,9 +79,12 @@ class PromptSource(Section):
 
     def texts(self) -> tuple[list[str], ReadReport]:
         """The prompts alone, in the Human/Assistant form; no columns are read for them."""
-        source = self.model_copy(update={"columns": []}) if "columns" in type(self).model_fields else self
-        conversations, report = source.conversations()
+        conversations, report = self.without_columns().conversations()
         return [HUMAN_ASSISTANT.prompt(conversation) for conversation in conversations], report
+
+    def without_columns(self) -> Self:
+        """The reader of the same prompts alone, where that reads less."""
+        return self
 
 
 def _with_id(conversation: Conversation) -> Conversation:

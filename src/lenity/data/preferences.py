@@ -100,6 +100,9 @@ def _rows(
         total.read += report.read
         for reason, count in report.dropped.items():
             total.drop(reason, count)
+    if others is None:  # a reward takes a column of some subsets alone as one that is None in the others
+        names = dict.fromkeys(name for row in rows for name in row)
+        rows = [{name: row.get(name) for name in names} for row in rows]
     return rows, total
 
 

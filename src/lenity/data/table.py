@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Self
 
 from pydantic import Field
 
@@ -26,6 +26,10 @@ class Table(PromptSource):
     columns: list[str] | None = Field(
         None, description="columns that rewards get with each prompt; default: all but the one that holds the prompt"
     )
+
+    def without_columns(self) -> Self:
+        """With ``columns`` empty."""
+        return self.model_copy(update={"columns": []})
 
     def rows(self, column: str, prompt_of: Callable[[str], str | None]) -> tuple[list[Conversation | None], ReadReport]:
         """A conversation per row in their order, None where ``prompt_of`` makes no prompt of what ``column`` holds.

@@ -40,7 +40,7 @@ class FunctionReward(Reward):
         return replace(self._called, places=2, by_name=own)
 
     def score(
-        self, prompts: Sequence[str], responses: Sequence[str], *, conversations: Sequence[Any] = (), **columns: Any
+        self, /, prompts: Sequence[str], responses: Sequence[str], *, conversations: Sequence[Any] = (), **columns: Any
     ) -> list[float]:
         """What the function returns or raises; :func:`lenity.rewards.asking.ask` makes the best of either."""
         found = self._called.call(self._function, prompts, responses, columns, conversations)

@@ -33,7 +33,7 @@ class GivenReward(FunctionReward):
         self._name = name
 
     def score(
-        self, prompts: Sequence[str], responses: Sequence[str], *, conversations: Sequence[Any] = (), **columns: Any
+        self, /, prompts: Sequence[str], responses: Sequence[str], *, conversations: Sequence[Any] = (), **columns: Any
     ) -> list[float]:
         """One score per completion; None, or what is not a finite number, where there is none.
 

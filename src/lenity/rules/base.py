@@ -29,7 +29,9 @@ RULES: Registry[Rule] = Registry(
      "lenity.rules.gradient", "lenity.rules.torchjd", "lenity.rules.group"),
     former="name",
 )  # fmt: skip
-OF_METHODS = ("build", "builds", "needed", "from_runs", "shown", "work", "sources")
+OF_METHODS = (
+    "build", "builds", "needed", "from_runs", "shown", "work", "sources", "examples", "alone", "settled", "check_weights",
+)  # fmt: skip
 OF_THE_LOOP = ("rule", "label", "source")  # fields that stand beside a rule's own in `method: {type: plc, ...}`
 HIDDEN_MEMORY = ("fresh", "state", "restore", "memory", "during")
 
@@ -51,12 +53,17 @@ class Rule(Section, abc.ABC):
 
     def __init_subclass__(cls, **options: Any) -> None:
         """Refuse a class of the time when a rule was a method too, or hid its memory; what it defines would never be called."""
-        if own := [name for name in OF_METHODS if name in vars(cls)]:
+        if own := [name for name in OF_METHODS if hasattr(cls, name)]:
             raise ConfigError(
                 f"rule {cls.__name__} defines {own[0]}, which is a method's: a rule is arithmetic alone.",
                 "Derive from lenity.methods.Method and register it in lenity.methods.METHODS.",
             )
-        if own := [name for name in HIDDEN_MEMORY if name in vars(cls)]:
+        if hasattr(cls, "group"):
+            raise ConfigError(
+                f"rule {cls.__name__} defines group, the responses per prompt, which are an estimator's: it would not be looked at.",
+                "Give lenity.estimators.Group(responses=...) in the property estimator.",
+            )
+        if own := [name for name in HIDDEN_MEMORY if hasattr(cls, name)]:
             raise ConfigError(
                 f"rule {cls.__name__} defines {own[0]}, and no rule holds its memory any more: it would be lost on a resume.",
                 "Give the first memory in initial_memory, and take and return it in step.",
@@ -105,11 +112,16 @@ class AdvantageRule(Rule):
     """A rule that needs one backward pass: it combines advantages, not gradients."""
 
     def __init_subclass__(cls, **options: Any) -> None:
-        """A class that still calls :meth:`objective_scale` ``mask``, its former name, works for one version."""
-        if "mask" in vars(cls) and "objective_scale" not in vars(cls):
+        """A class that still calls :meth:`objective_scale` ``mask``, its former name, works for one version; so does ``super().mask``."""
+        nearest = next(
+            vars(kind) for kind in cls.__mro__ if not vars(kind).keys().isdisjoint(("mask", "objective_scale"))
+        )
+        if "objective_scale" not in nearest:
             log.warning("%s.mask is called objective_scale now; mask is read until the next version.", cls.__name__)
             cls.objective_scale = cls.mask  # type: ignore[attr-defined,method-assign]
-        if "rectify" in vars(cls):
+        elif "objective_scale" in vars(cls):
+            cls.mask = cls.objective_scale  # type: ignore[attr-defined]
+        if cls.rectify is not AdvantageRule.rectify:
             raise ConfigError(
                 f"rule {cls.__name__} defines rectify, which is sum_k w_k M_k A_k for all rules; the loop would not call it.",
                 "Give M in objective_scale, or in step where the rule remembers.",
