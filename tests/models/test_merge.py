@@ -259,7 +259,7 @@ def test_vllm_is_refused_where_its_one_tensor_would_be_two(tmp_path, mode, targe
         from lenity.training import engines
 
         with pytest.raises(EngineError, match=r"policy\.lora\.target_modules is .*one tensor for both"):
-            engines.load(config, world, ALONE)
+            engines.load(config.rollout, world, ALONE, base=config.policy, folder=tmp_path / "run")
 
 
 @pytest.mark.parametrize("targets", [["embed_tokens"], ["lm_head", "q_proj"], "all-linear"])
