@@ -49,7 +49,7 @@ def test_the_longest_prompt_is_that_of_all():
         report=report,
         prompts=[as_prompt(text) for text in ["short"] * 2501 + ["long " * 90] + ["short"] * 2499],
     )
-    found = measure_prompts(SimpleNamespace(prompts=SimpleNamespace(max_tokens=100)), world)
+    found = measure_prompts(world, 100)
     assert (found.lengths["median"], found.lengths["longest"]) == (1, 90)
 
 

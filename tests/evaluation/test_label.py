@@ -8,11 +8,8 @@ import yaml
 
 import tiny
 from lenity.cli.evaluate import _changed
-from lenity.config.sections import SILENT
-from lenity.distributed.processes import ALONE
 from lenity.evaluation import score
-from lenity.evaluation.subject import Subject
-from lenity.evaluation.trained import Trained
+from lenity.evaluation.measurement import Measurement
 from lenity.methods import train
 from lenity.runs.folder import RunFolder
 
@@ -44,6 +41,5 @@ def test_the_rows_of_a_run_made_from_others_do_not_depend_on_its_label(tmp_path)
         method = {"type": "soups", "solo": {}, "label": label}
         config = tiny.run_config("m", tmp_path / "run", method=method)
         standardiser = type("Standardiser", (), {"means": {}, "stds": {}})()
-        settings = score._Settings(config, tmp_path, Trained(()), ALONE, {}, strict=False, progress=SILENT)
-        keys.append(score._subject_key(Subject(RunFolder(tmp_path / "run"), tmp_path / "run"), settings, standardiser))
+        keys.append(Measurement.of(config).key(standardiser, score._prompted(config.method, config.weights)))
     assert keys[0] == keys[1]

@@ -165,10 +165,10 @@ def test_a_sweep_half_of_which_was_measured_anew_goes_on(sweep, answers, monkeyp
 
 
 def interrupted_in(name, function):
-    def interrupted(run, *arguments):
+    def interrupted(run, *arguments, **options):
         if run.path.name == name:
             raise RuntimeError("killed")
-        return function(run, *arguments)
+        return function(run, *arguments, **options)
 
     return interrupted
 

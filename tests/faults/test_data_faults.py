@@ -28,6 +28,7 @@ from lenity.data.loading import load_columns
 from lenity.data.prompts import load_prompts, room_for_prompts, token_counters
 from lenity.errors import ConfigError, DataError, ModelError
 from lenity.evaluation.held_out import held_out_prompts
+from lenity.evaluation.measurement import Measurement
 from lenity.evaluation.trained import Trained
 from lenity.methods import train
 from lenity.models.policy import load_policy
@@ -225,9 +226,9 @@ def test_prompts_beyond_the_models_window_are_left_out_and_counted(tiny_model, t
     assert room == 10 and len(prompts) == 8 and report.dropped == {"longer than 10 tokens of the policy": 4}
     held_out = {"type": "columns", "dataset": file}
     config = tiny.run_config(model, tmp_path / "run", held_out_prompts=held_out)
-    assert held_out_prompts(config, tokenizer, {}, Trained(()))[0] == prompts
+    assert held_out_prompts(Measurement.of(config), tokenizer, {}, Trained(()))[0] == prompts
     config = tiny.run_config(model, tmp_path / "run", held_out_prompts=held_out, evaluation={"max_new_tokens": 9})
-    assert len(held_out_prompts(config, tokenizer, {}, Trained(()))[0]) == 5
+    assert len(held_out_prompts(Measurement.of(config), tokenizer, {}, Trained(()))[0]) == 5
     with pytest.raises(
         ConfigError, match=r"16 tokens, leaves no room for a prompt in the policy's window of 16"
     ) as error:

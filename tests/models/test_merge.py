@@ -11,6 +11,7 @@ from transformers import AutoModelForCausalLM, LlamaForCausalLM
 
 import tiny
 from lenity.config.load import parse
+from lenity.config.sections import LoRA
 from lenity.config.stages import SFTConfig
 from lenity.errors import EngineError, ModelError
 from lenity.finetuning import supervised as sft
@@ -258,7 +259,7 @@ def test_vllm_is_refused_where_its_one_tensor_would_be_two(tmp_path, mode, targe
         from lenity.training import engines
 
         with pytest.raises(EngineError, match=r"policy\.lora\.target_modules is .*one tensor for both"):
-            engines.load(config, world, ALONE)
+            engines.load(config.rollout, world, ALONE, base=config.policy, folder=tmp_path / "run")
 
 
 @pytest.mark.parametrize("targets", [["embed_tokens"], ["lm_head", "q_proj"], "all-linear"])
@@ -280,12 +281,10 @@ def test_whole_weights_for_vllm_are_those_of_the_merged_model(tmp_path, targets)
 @pytest.mark.parametrize(
     "targets", ["all-linear", ["q_proj"], ["q_proj", "embed_tokens"], ["model.embed_tokens"], ["lm_head"]]
 )
-def test_the_card_has_no_recipe_that_would_merge_another_model(tmp_path, targets):
+def test_the_card_has_no_recipe_that_would_merge_another_model(targets):
     from lenity.card.usage import usage
 
-    lora = {"r": 4, "alpha": 8, "target_modules": targets}
-    text = "\n".join(
-        usage(tiny.run_config("m", tmp_path, policy={"model": "m", "lora": lora}), "me/it", "base", merged=False)
-    )
+    lora = LoRA(r=4, alpha=8, target_modules=targets)
+    text = "\n".join(usage("me/it", "base", [], lora, merged=False))
     plain = targets in ("all-linear", ["q_proj"])
     assert ("model.merge_and_unload().save_pretrained" in text) == plain and ("--merge` unties them" in text) != plain

@@ -44,8 +44,8 @@ def test_a_method_that_does_not_train_in_the_loop_has_no_engine(tmp_path):
 
 def test_a_run_without_an_engine_has_our_own(tiny_model, tmp_path):
     config = tiny.run_config(tiny_model, tmp_path / "run")
-    world = SimpleNamespace(generator=lambda config: "own")
-    assert engines.load(config, world, ALONE) == "own"
+    world = SimpleNamespace(generator=lambda rollout: "own")
+    assert engines.load(config.rollout, world, ALONE, base=config.policy, folder=tmp_path) == "own"
 
 
 class Warmer:
@@ -67,7 +67,7 @@ class Warmer:
 
 def runs(tiny_model, tmp_path, monkeypatch, temperature, **ppo):
     """A short run with such an engine."""
-    monkeypatch.setattr(engines, "load", lambda config, world, processes: Warmer(world.generator(config), temperature))
+    monkeypatch.setattr(engines, "load", lambda rollout, world, *_, **__: Warmer(world.generator(rollout), temperature))
     settings = {"epochs": 1, "mini_batch_size": 4, "accumulation": 1} | ppo
     config = tiny.run_config(tiny_model, tmp_path / f"{temperature}{ppo}", iterations=2, ppo=settings)
     return train(config).metrics()

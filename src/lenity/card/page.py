@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,8 @@ import yaml
 
 from lenity.card.public import public
 from lenity.card.usage import QUESTION, usage
+from lenity.config.objectives import Objectives
+from lenity.config.sections import KL, LoRA, Optimizer
 from lenity.config.suggest import command
 from lenity.console.markdown import inline
 from lenity.runs.config import RunConfig
@@ -67,28 +70,36 @@ def card(
         names: for a card that is published; default: a card for the run folder, which names local folders.
         prompt: see :func:`read_by`.
     """
-    shown = names or Names("adapter", config.policy.model)
+    shown, data = names or Names("adapter", config.policy.model), public(config.dump())
     title = shown.model.split("/")[-1] if names else Path(config.output).name
     front: dict[str, Any] = {"library_name": "transformers" if shown.merged else "peft"}
     front |= {"base_model": shown.base} if shown.base else {}
     front |= {"license": shown.license} if shown.license else {}
     front |= {"pipeline_tag": "text-generation", "tags": TAGS}
-    front |= {"model-index": results.index(config, title)} if results else {}
+    front |= {"model-index": results.index(data["held_out_prompts"], title)} if results else {}
     parts = [
         ["---", yaml.safe_dump(front, sort_keys=False, allow_unicode=True) + "---"],
         [f"# {inline(title)}"],
-        _summary(config, shown),
-        ["## Objectives", "", *_figures(config, metrics)],
-        results.lines(config) if results else [_unevaluated(config, published=names is not None)],
-        ["## Training", "", _training(config, metrics)],
+        _summary(data["method"], shown),
+        [
+            "## Objectives",
+            "",
+            *_table(config.objectives, data["rewards"], metrics),
+            *_averaged(metrics, config.rollout.batch_size, config.seed),
+        ],
+        results.lines(data["held_out_prompts"], config.seed)
+        if results
+        else [_unevaluated(config.output, published=names is not None)],
+        ["## Training", "", _training(data["prompts"], config.policy.lora, config.optimizer, config.kl, metrics)],
         ["## Limitations", "", *(f"- {text}" for text in _limitations(results, shown))],
-        usage(config, shown.model, shown.base or "", merged=shown.merged, prompt=prompt),
+        usage(
+            shown.model, shown.base or "", config.rollout.stop, config.policy.lora, merged=shown.merged, prompt=prompt
+        ),
     ]
     return "\n\n".join("\n".join(part) for part in parts) + "\n"
 
 
-def _summary(config: RunConfig, names: Names) -> list[str]:
-    method = public(config.dump()["method"])
+def _summary(method: Mapping[str, Any], names: Names) -> list[str]:
     settings = ", ".join(f"{key} {value}" for key, value in method.items() if key != "type" and value is not None)
     what = "A model with a LoRA adapter merged into" if names.merged else "A LoRA adapter on"
     text = (
@@ -99,29 +110,36 @@ def _summary(config: RunConfig, names: Names) -> list[str]:
     return [text, *(["", copied] if names.copied else [])]
 
 
-def _figures(config: RunConfig, metrics: list[dict[str, Any]]) -> list[str]:
-    """A table of weights and, where the run was trained, mean rewards of its first and last iterations."""
-    names, rewards = config.objectives.names, public(config.dump()["rewards"])
+def _table(objectives: Objectives, rewards: Mapping[str, Any], metrics: list[dict[str, Any]]) -> list[str]:
+    """Weights and, where the run was trained, mean rewards of its first and last iterations."""
+    names, weights = objectives.names, objectives.weights
     kinds = {name: inline(_reward(rewards[name])) for name in names}
     if not metrics:
         return [
             "| objective | weight | reward |",
             "| --- | ---: | --- |",
-            *(f"| {inline(name)} | {config.weights[name]:.4g} | {kinds[name]} |" for name in names),
+            *(f"| {inline(name)} | {weights[name]:.4g} | {kinds[name]} |" for name in names),
         ]
     return [
         "| objective | weight | reward | first iterations | last iterations |",
         "| --- | ---: | --- | ---: | ---: |",
         *(
-            f"| {inline(name)} | {config.weights[name]:.4g} | {kinds[name]} | {_mean(metrics[:WINDOW], name):.3f} | "
+            f"| {inline(name)} | {weights[name]:.4g} | {kinds[name]} | {_mean(metrics[:WINDOW], name):.3f} | "
             f"{_mean(metrics[-WINDOW:], name):.3f} |"
             for name in names
         ),
+    ]
+
+
+def _averaged(metrics: list[dict[str, Any]], batch_size: int, seed: int) -> list[str]:
+    """What the table's means are of; nothing where the run was not trained."""
+    if not metrics:
+        return []
+    return [
         "",
         (
             f"Raw rewards on training prompts, averaged over the first and last {min(WINDOW, len(metrics))} of {len(metrics)} iterations with "
-            f"{metrics[-1].get('examples', config.rollout.batch_size)} responses each; seed {config.seed}."
-            + _divergence(metrics[-1])
+            f"{metrics[-1].get('examples', batch_size)} responses each; seed {seed}." + _divergence(metrics[-1])
         ),
     ]
 
@@ -131,20 +149,20 @@ def _reward(spec: dict[str, Any]) -> str:
     return " ".join(str(spec[field]) for field in ("type", "model", "function", "preference") if spec.get(field))
 
 
-def _unevaluated(config: RunConfig, *, published: bool) -> str:
+def _unevaluated(output: str, *, published: bool) -> str:
     if published:
         return "This run was not evaluated on held-out prompts; the numbers above are of training batches."
-    return f"For results on held-out prompts, with intervals, run `{inline(command('evaluate', config.output))}`."
+    return f"For results on held-out prompts, with intervals, run `{inline(command('evaluate', output))}`."
 
 
-def _training(config: RunConfig, metrics: list[dict[str, Any]]) -> str:
-    data = public(config.dump())
-    prompts = ", ".join(f"{key} {value}" for key, value in data["prompts"].items() if value is not None)
+def _training(
+    prompts: Mapping[str, Any], lora: LoRA, optimizer: Optimizer, kl: KL, metrics: list[dict[str, Any]]
+) -> str:
+    source = ", ".join(f"{key} {value}" for key, value in prompts.items() if value is not None)
     tokens = sum(int(row["tokens"]) for row in metrics if "tokens" in row)
-    lora = config.policy.lora
     return (
-        f"Prompts: {inline(prompts)}. LoRA of rank {lora.r}, alpha {lora.alpha:g}; learning rate {config.optimizer.learning_rate:g}; "
-        f"β {config.kl.coefficient:g} ({config.kl.kind})."
+        f"Prompts: {inline(source)}. LoRA of rank {lora.r}, alpha {lora.alpha:g}; learning rate {optimizer.learning_rate:g}; "
+        f"β {kl.coefficient:g} ({kl.kind})."
         + (f" {len(metrics)} iterations, {tokens:,} generated tokens." if tokens else "")
     )
 

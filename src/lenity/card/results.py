@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from lenity.card.public import public
 from lenity.console.markdown import inline
 from lenity.evaluation import places, protocol, table
 from lenity.pareto.confidence import Interval
-from lenity.runs.config import RunConfig
 
 if TYPE_CHECKING:
     from lenity.runs.folder import RunFolder
@@ -36,8 +35,8 @@ class Results:
         frame = pd.read_parquet(file)
         return cls(table.changes(frame), table.mean_kl(frame), protocol.load(run.path))
 
-    def lines(self, config: RunConfig) -> list[str]:
-        """The Markdown lines of the section."""
+    def lines(self, prompts: Mapping[str, Any] | None, seed: int) -> list[str]:
+        """The Markdown lines of the section, for a run of ``seed``; ``prompts`` are the public settings of the held-out prompts."""
         rows = [
             f"| {inline(change.objective)}{' (held out)' if change.held_out else ''} | {change.before} | {change.after} | "
             f"{change.difference} | {change.verdict} |"
@@ -53,7 +52,7 @@ class Results:
             "",
             (
                 f"Mean raw scores over {self.protocol.prompts.count} prompts, with 95 % intervals from a bootstrap over prompts; differences are "
-                f"paired by prompt. There is one training seed ({config.seed}); the intervals do not include the variation between seeds. "
+                f"paired by prompt. There is one training seed ({seed}); the intervals do not include the variation between seeds. "
                 f"KL to the reference policy: {self.kl} nats per response."
                 + (f" {self.protocol.caution}" if self.protocol.trained_on else "")
             ),
@@ -61,14 +60,14 @@ class Results:
             "## Protocol",
             "",
             (
-                f"Prompts: {_prompts(config)}; SHA-256 of their texts `{self.protocol.prompts.sha256}`. "
+                f"Prompts: {_prompts(prompts or {})}; SHA-256 of their texts `{self.protocol.prompts.sha256}`. "
                 f"Decoding: {inline(decoding)}. `lenity_protocol.yaml` holds the rewards with hashes of their files, and the standardisation constants."
             ),
         ]
 
-    def index(self, config: RunConfig, name: str) -> list[dict[str, Any]]:
+    def index(self, prompts: Mapping[str, Any] | None, name: str) -> list[dict[str, Any]]:
         """The hub's ``model-index``; its values are mean raw scores after alignment."""
-        source = public(config.dump()["held_out_prompts"] or {"type": "prompts"})
+        source = prompts or {"type": "prompts"}
         place = str(source.get("dataset", "local:"))
         data = {"type": source["type"] if place.startswith("local:") else place, "name": source["type"]}
         metrics = [
@@ -89,8 +88,7 @@ class Results:
         return [{"name": name, "results": [{"task": task, "dataset": data, "metrics": metrics}]}]
 
 
-def _prompts(config: RunConfig) -> str:
-    source = public(config.dump()["held_out_prompts"] or {})
+def _prompts(source: Mapping[str, Any]) -> str:
     return inline(", ".join(f"{name} {value}" for name, value in source.items() if value is not None))
 
 

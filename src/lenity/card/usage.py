@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import shlex
+from collections.abc import Sequence
 
+from lenity.config.sections import LoRA
 from lenity.data.human_assistant import question
-from lenity.runs.config import RunConfig
 
 EMBEDDINGS = {
     "embed_tokens",
@@ -19,19 +20,20 @@ EMBEDDINGS = {
 QUESTION = question("How do I boil an egg?")
 
 
-def usage(config: RunConfig, model: str, base: str, *, merged: bool, prompt: str = QUESTION) -> list[str]:
+def usage(model: str, base: str, stop: Sequence[str], lora: LoRA, *, merged: bool, prompt: str = QUESTION) -> list[str]:
     """The Markdown lines of the section.
 
     Args:
-        config: of the run.
         model: folder or repository of the adapter or, if ``merged``, of the merged model.
         base: the adapter's base model.
+        stop: strings before which a response's text ends.
+        lora: settings of the adapter.
         merged: the adapter is merged into its base model.
         prompt: the prompt of ``QUESTION`` as the policy reads it.
     """
-    stops = [stop for stop in config.rollout.stop if stop]
+    stops = [text for text in stop if text]
     ending = (
-        f" A response's text ends before {' or '.join(f'`{json.dumps(stop)}`' for stop in stops)}." if stops else ""
+        f" A response's text ends before {' or '.join(f'`{json.dumps(text)}`' for text in stops)}." if stops else ""
     )
     return [
         "## Use",
@@ -50,13 +52,13 @@ def usage(config: RunConfig, model: str, base: str, *, merged: bool, prompt: str
         "print(tokenizer.decode(answer, skip_special_tokens=True))",
         "```",
         "",
-        *(_untying() if not merged and _adapts_embeddings(config) else _serving(model, base, merged=merged)),
+        *(_untying() if not merged and _adapts_embeddings(lora) else _serving(model, base, merged=merged)),
     ]
 
 
-def _adapts_embeddings(config: RunConfig) -> bool:
+def _adapts_embeddings(lora: LoRA) -> bool:
     """Whether the adapter names the embedding or the head as targets; ``all-linear`` includes neither."""
-    targets = config.policy.lora.target_modules
+    targets = lora.target_modules
     return isinstance(targets, list) and any(name.rpartition(".")[2] in EMBEDDINGS for name in targets)
 
 

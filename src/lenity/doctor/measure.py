@@ -6,6 +6,7 @@ import math
 import os
 from collections.abc import Mapping
 from itertools import combinations
+from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
@@ -14,6 +15,7 @@ import torch
 
 from lenity.advantages.conflict import conflict
 from lenity.config.extras import require_trackers
+from lenity.config.sections import Rollout
 from lenity.console.progress import track
 from lenity.data.loading import evenly_spaced
 from lenity.distributed import seeds
@@ -34,7 +36,7 @@ from lenity.models.precision import bfloat16_gain
 from lenity.pareto.confidence import Interval
 from lenity.rewards.asking import check_columns
 from lenity.rollout.batch import Rollouts
-from lenity.rules import PLC
+from lenity.rules import PLC, Rule
 from lenity.runs.config import RunConfig
 from lenity.runs.folder import RunFolder
 from lenity.training import cost, engines
@@ -55,8 +57,8 @@ def measure(config: RunConfig, count: int) -> Measurements:
     with TemporaryDirectory() as folder:
         config, world, trainer = prepare(config, RunFolder(folder), ALONE)
     if config.rollout.engine != "vllm":  # vLLM would need the memory of a second model
-        engines.load(config, world, ALONE)
-    rollouts = _answers(config, world, count)
+        engines.load(config.rollout, world, ALONE, base=config.policy, folder=Path(config.output))
+    rollouts = _answers(world, config.rollout, count, config.seed)
     specs = {**config.rewards, **config.held_out_rewards}
     texts = [prompt.text + response for prompt, response in zip(rollouts.prompts, rollouts.responses, strict=True)]
     tokenizers, rewards, scores = {"policy": of_policy(world, texts)}, {}, {}
@@ -75,13 +77,13 @@ def measure(config: RunConfig, count: int) -> Measurements:
         objectives=names,
         rewards=rewards,
         tokenizers=tokenizers,
-        prompts=measure_prompts(config, world),
-        responses=_responses(config, rollouts),
+        prompts=measure_prompts(world, config.prompts.max_tokens),
+        responses=_responses(rollouts, config.rollout.max_new_tokens),
         correlations=tuple(Correlation(a, b, correlation(scores[a], scores[b])) for a, b in combinations(names, 2)),
-        conflict=_conflict(config, scores),
+        conflict=_conflict(scores, config.weights, config.method.loop_rule),
         cost=_cost(config, world, trainer) if trains else None,
-        policy=PolicyStats(check_head(world.policy), world.generator(config).batching()),
-        held_out=measure_held_out(config, trained),
+        policy=PolicyStats(check_head(world.policy), world.generator(config.rollout).batching()),
+        held_out=measure_held_out(config.held_out_prompts, trained),
         tolerated=tolerated,
     )
 
@@ -97,38 +99,37 @@ def correlation(first: Array, second: Array) -> Interval:
     return Interval(r, float(np.tanh(centre - half)), float(np.tanh(centre + half)))
 
 
-def _answers(config: RunConfig, world: World, count: int) -> Rollouts:
+def _answers(world: World, rollout: Rollout, count: int, seed: int) -> Rollouts:
     prompts = evenly_spaced(world.prompts, count)
-    seeds.seed(config.seed, "calibrate")
+    seeds.seed(seed, "calibrate")
     world.policy.eval()
     with track("answering", len(prompts), unit="responses") as advance, world.policy.disable_adapter():
-        return world.generator(config).generate(prompts, advance)
+        return world.generator(rollout).generate(prompts, advance)
 
 
-def _responses(config: RunConfig, rollouts: Rollouts) -> ResponseStats:
+def _responses(rollouts: Rollouts, max_new_tokens: int) -> ResponseStats:
     return ResponseStats(
         count=len(rollouts),
         tokens=float(rollouts.response_mask.sum(1).float().mean()),
-        max_new_tokens=config.rollout.max_new_tokens,
+        max_new_tokens=max_new_tokens,
         cut=float((~rollouts.finished).float().mean()),
         empty=float(np.mean([not text.strip() for text in rollouts.responses])),
     )
 
 
-def _conflict(config: RunConfig, scores: Mapping[str, Array]) -> ConflictStats | None:
+def _conflict(scores: Mapping[str, Array], weights: Mapping[str, float], own: Rule | None) -> ConflictStats | None:
     """Conflict between the scores, each (n,); None for fewer than two objectives of positive weight that vary."""
-    names = [name for name, weight in config.weights.items() if weight > 0]
+    names = [name for name, weight in weights.items() if weight > 0]
     table = np.array([scores[name] for name in names]).T
     table = table[np.isfinite(table).all(1)]
     if len(names) < 2 or len(table) < 2 or not (table.std(0) > 0).all():
         return None
     standard = torch.from_numpy((table - table.mean(0)) / table.std(0))
-    weights = torch.tensor([config.weights[name] for name in names], dtype=standard.dtype)
-    own = config.method.loop_rule
+    vector = torch.tensor([weights[name] for name in names], dtype=standard.dtype)
     rule = own if isinstance(own, PLC) else PLC(gate="net")
-    scale = rule.objective_scale(standard, weights)[standard < 0]
+    scale = rule.objective_scale(standard, vector)[standard < 0]
     return ConflictStats(
-        rate=float(conflict(standard, weights).float().mean()),
+        rate=float(conflict(standard, vector).float().mean()),
         gated=float((scale < 1 - 1e-9).float().mean()),
         objective_scale=float(scale.mean()),
         gate=rule.gate,
@@ -136,11 +137,11 @@ def _conflict(config: RunConfig, scores: Mapping[str, Array]) -> ConflictStats |
 
 
 def _cost(config: RunConfig, world: World, trainer: Trainer) -> CostStats:
-    work = config.method.work(config, len(world.prompts))
+    work, size = config.method.work(config, len(world.prompts)), config.ppo.mini_batch_size
     return CostStats(
-        seconds=cost.probe(config, world, trainer).seconds(work),
+        seconds=cost.probe(world, trainer, config.rollout, mini_batch_size=size, seed=config.seed).seconds(work),
         rows=work.rows,
-        memory=cost.memory(config, world, trainer),
+        memory=cost.memory(world, trainer, mini_batch_size=size, longest=config.rollout.max_new_tokens),
         available=_available(world.policy.device),
         dtype=str(world.policy.dtype).removeprefix("torch."),
         bfloat16=bfloat16_gain(world.policy.config.get_text_config().hidden_size, world.policy.device),

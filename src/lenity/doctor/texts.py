@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
+from lenity.data.base import PromptSource
 from lenity.data.seen import same
 from lenity.data.tokens import prompt_ids
 from lenity.doctor.measurements import HeldOutStats, PromptStats, TokenizerStats
 from lenity.evaluation.trained import Trained
 from lenity.models.window import window
 from lenity.rewards.base import Reward
-from lenity.runs.config import RunConfig
 from lenity.training.setup import World
 
 QUANTILES = {"5 %": 0.05, "median": 0.5, "95 %": 0.95, "longest": 1.0}
@@ -46,7 +46,7 @@ def of_tokenizer(tokenizer: Any, texts: Sequence[str], window: int | None) -> To
     )
 
 
-def measure_prompts(config: RunConfig, world: World) -> PromptStats:
+def measure_prompts(world: World, max_tokens: int) -> PromptStats:
     """Read and dropped rows, and the lengths of the prompts kept."""
     texts = [prompt.text for prompt in world.prompts]
     batches = (texts[start : start + BATCH] for start in range(0, len(texts), BATCH))
@@ -56,15 +56,15 @@ def measure_prompts(config: RunConfig, world: World) -> PromptStats:
         kept=world.report.kept,
         dropped=dict(world.report.dropped),
         lengths={name: int(np.quantile(lengths, at)) for name, at in QUANTILES.items()},
-        max_tokens=config.prompts.max_tokens,
+        max_tokens=max_tokens,
     )
 
 
-def measure_held_out(config: RunConfig, trained: Trained) -> HeldOutStats | None:
+def measure_held_out(held_out: PromptSource | None, trained: Trained) -> HeldOutStats | None:
     """How many held-out prompts are training prompts too; None where ``held_out_prompts`` is not set."""
-    if config.held_out_prompts is None:
+    if held_out is None:
         return None
-    prompts, _ = config.held_out_prompts.texts()
+    prompts, _ = held_out.texts()
     distinct = list(dict.fromkeys(prompts))
     known, unread = trained.among(distinct)
     both = sum(same(prompt) in known for prompt in distinct)

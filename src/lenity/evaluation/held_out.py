@@ -8,8 +8,8 @@ from typing import Any, Self
 
 from lenity.data.conversation import Prompt
 from lenity.errors import ConfigError, DataError
+from lenity.evaluation.measurement import Measurement
 from lenity.evaluation.trained import Trained
-from lenity.runs.config import RunConfig
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class HeldOut:
 
 
 def held_out_prompts(
-    config: RunConfig, tokenizer: Any, rewards: Mapping[str, Any], trained: Trained
+    measurement: Measurement, tokenizer: Any, rewards: Mapping[str, Any], trained: Trained
 ) -> tuple[list[Prompt], HeldOut]:
     """The evaluation prompts: distinct, no training prompts, within the length limits, ``evaluation.limit`` of them evenly spaced.
 
@@ -56,12 +56,12 @@ def held_out_prompts(
     from lenity.data.prompts import TRAINED_ON, load_prompts, room_for_prompts, token_counters
     from lenity.rewards.asking import check_columns
 
-    if config.held_out_prompts is None:
+    if measurement.prompts is None:
         raise ConfigError(
             "held_out_prompts is not set, so there is nothing to evaluate on.",
             "Set it to prompts that training does not use.",
         )
-    room = room_for_prompts(tokenizer, config.evaluation.decoding(config.rollout)["max_new_tokens"])
+    room = room_for_prompts(tokenizer, measurement.decoding["max_new_tokens"])
     unread: list[str] = []
 
     def trained_on(prompts: Any) -> set[str]:
@@ -70,16 +70,16 @@ def held_out_prompts(
         return known
 
     prompts, report = load_prompts(
-        config.held_out_prompts, token_counters(tokenizer, rewards), room, trained_on, config.template
+        measurement.prompts, token_counters(tokenizer, rewards), room, trained_on, measurement.template
     )
     check_columns(rewards, prompts, f"held_out_prompts ({report.source})")
-    kept = evenly_spaced(prompts, config.evaluation.limit)
+    kept = evenly_spaced(prompts, measurement.limit)
     report.drop("beyond evaluation.limit", len(prompts) - len(kept))
     left_out = report.dropped.get(TRAINED_ON, 0)
     return kept, HeldOut(report.source, report.read, len(kept), dict(report.dropped), left_out, unread)
 
 
-def with_columns(texts: Sequence[str], config: RunConfig, rewards: Mapping[str, Any]) -> list[Prompt]:
+def with_columns(texts: Sequence[str], measurement: Measurement, rewards: Mapping[str, Any]) -> list[Prompt]:
     """The evaluation prompts of these texts; the data set is read again only where a reward reads more of its rows.
 
     Raises:
@@ -92,7 +92,7 @@ def with_columns(texts: Sequence[str], config: RunConfig, rewards: Mapping[str, 
 
     if not any(reward.signature.takes_rows for reward in rewards.values()):
         return [as_prompt(text) for text in texts]
-    prompts = find_prompts(texts, config.held_out_prompts, config.template)
+    prompts = find_prompts(texts, measurement.prompts, measurement.template)
     check_columns(rewards, prompts, "held_out_prompts")
     return prompts
 

@@ -20,8 +20,8 @@ from lenity.runs.fingerprint import reward_identity
 if TYPE_CHECKING:
     import pandas as pd
 
+    from lenity.evaluation.measurement import Measurement
     from lenity.rewards.standardise import Standardiser
-    from lenity.runs.config import RunConfig
 
 FILE = "protocol.yaml"
 Rule = Literal["fixed", "nadir"]
@@ -94,32 +94,30 @@ def frozen(folder: Path) -> dict[str, Protocol]:
     return {str(folder / FILE): load(folder)} if (folder / FILE).is_file() else {}
 
 
-def of_run(
-    config: RunConfig, standardiser: Standardiser, prompts: Sequence[str], held_out: HeldOut | None = None
+def of_prompts(
+    measurement: Measurement, standardiser: Standardiser, prompts: Sequence[str], held_out: HeldOut | None = None
 ) -> Protocol:
-    """The protocol of a run on ``prompts``, without the constants of rewards standardised on the reference policy's responses."""
-    rewards = {**config.rewards, **config.held_out_rewards}
+    """The protocol of a measurement on ``prompts``, without the constants of rewards standardised on the reference policy's responses."""
+    rewards = measurement.all_rewards
     return Protocol(
         prompts=Prompts(count=len(prompts), sha256=hashlib.sha256("\0".join(prompts).encode()).hexdigest()),
-        decoding=config.evaluation.decoding(config.rollout),
+        decoding=measurement.decoding,
         rewards={name: reward_identity(spec) for name, spec in rewards.items()},
         standardisation={
             name: {"mean": standardiser.means[name], "std": standardiser.stds[name]}
             for name in rewards
             if name in standardiser.means
         },
-        reference=config.evaluation.reference,
-        weights=[config.weights],
-        seeds=[config.seed],
+        reference=measurement.reference,
         trained_on=known_left_out(held_out),
     )  # fmt: skip
 
 
 def of_rows(
-    config: RunConfig, standardiser: Standardiser, start: pd.DataFrame, held_out: HeldOut | None = None
+    measurement: Measurement, standardiser: Standardiser, start: pd.DataFrame, held_out: HeldOut | None = None
 ) -> Protocol:
-    """The protocol of a run whose reference policy has the rows ``start``."""
-    own = of_run(config, standardiser, prompts_of(start), held_out)
+    """The protocol of a measurement whose reference policy has the rows ``start``; without a run's weights and seed."""
+    own = of_prompts(measurement, standardiser, prompts_of(start), held_out)
     if own.reference.point:
         return own
     means = start.groupby("objective", sort=False)["standardised"].mean()

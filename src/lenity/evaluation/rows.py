@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lenity.config.sections import Progress
-from lenity.runs.config import RunConfig
+from lenity.evaluation.measurement import Measurement
 from lenity.storage.atomic_io import replace_text, writing
 
 if TYPE_CHECKING:
     import pandas as pd
-    import torch
 
     from lenity.data.conversation import Prompt
     from lenity.distributed.processes import Processes
@@ -28,7 +27,7 @@ def generate(
     model: Any,
     tokenizer: Any,
     prompts: Sequence[str],
-    config: RunConfig,
+    measurement: Measurement,
     processes: Processes,
     *,
     title: str,
@@ -39,7 +38,6 @@ def generate(
     from lenity.rollout.transformers import generate_texts
 
     model.eval()
-    settings = config.evaluation
     with track(title, len(prompts), unit="responses", settings=progress, shown=processes.first) as advance:
         responses: list[Any] = generate_texts(
             model,
@@ -47,8 +45,8 @@ def generate(
             prompts,
             progress=advance,
             processes=processes,
-            batch_size=settings.batch_size,
-            **settings.decoding(config.rollout),
+            batch_size=measurement.batch_size,
+            **measurement.decoding,
         )
     return responses
 
@@ -88,48 +86,61 @@ def _read(file: Path) -> list[Response] | None:
         return None
 
 
-def rows(
-    policy: str, prompts: Sequence[Prompt], responses: Sequence[Any], rewards: Mapping[str, Any], *,
-    config: RunConfig, standardiser: Standardiser, kl: Sequence[float], processes: Processes, progress: Progress,
-) -> pd.DataFrame:  # fmt: skip
-    """The scored responses of one policy; rewards without standardisation constants get them from these responses.
+@dataclass(frozen=True)
+class Scorer:
+    """What gives responses their scores.
 
-    Raises:
-        RewardError: a reward gives no score to a response; leaving rows out would bias the estimate.
+    Args:
+        rewards: by name.
+        held_out: names of those that were not trained on.
+        standardiser: of raw scores; rewards that it has no constants for get them from the responses scored.
+        processes: of the evaluation.
+        progress: whether to show progress, and seconds between lines.
     """
-    import pandas as pd
 
-    from lenity.console.progress import track
-    from lenity.rewards.asking import score_all
+    rewards: Mapping[str, Any]
+    held_out: Collection[str]
+    standardiser: Standardiser
+    processes: Processes
+    progress: Progress
 
-    asked, texts = [prompt.text for prompt in prompts], [response.text for response in responses]
-    common = {
-        "policy": policy,
-        "prompt_id": [hashlib.sha256(text.encode()).hexdigest()[:12] for text in asked],
-        "prompt": asked,
-        "response": texts,
-        "response_tokens": [response.tokens for response in responses],
-        "finished": [response.finished for response in responses],
-        "kl": list(kl),
-    }
-    columns: dict[str, list[float]] = {}
-    with track(f"scoring, {policy}", len(rewards), unit="rewards", settings=progress, shown=processes.first) as advance:
-        for name, reward in rewards.items():
-            columns |= score_all({name: reward}, prompts, texts, processes=processes)
-            advance()
-    standardiser = standardiser.extended(columns)
-    parts = []
-    for name, raw in columns.items():
-        scores = {"objective": name, "held_out": name in config.held_out_rewards, "raw": raw}
-        parts.append(pd.DataFrame(common | scores | {"standardised": standardiser.apply(name, raw)}))
-    return pd.concat(parts, ignore_index=True)
+    def rows(
+        self, policy: str, prompts: Sequence[Prompt], responses: Sequence[Any], kl: Sequence[float]
+    ) -> pd.DataFrame:
+        """The scored responses of one policy, one row per prompt and objective.
+
+        Raises:
+            RewardError: a reward gives no score to a response; leaving rows out would bias the estimate.
+        """
+        import pandas as pd
+
+        from lenity.console.progress import track
+        from lenity.rewards.asking import score_all
+
+        asked, texts = [prompt.text for prompt in prompts], [response.text for response in responses]
+        common = {
+            "policy": policy,
+            "prompt_id": [hashlib.sha256(text.encode()).hexdigest()[:12] for text in asked],
+            "prompt": asked,
+            "response": texts,
+            "response_tokens": [response.tokens for response in responses],
+            "finished": [response.finished for response in responses],
+            "kl": list(kl),
+        }
+        columns: dict[str, list[float]] = {}
+        title, shown = f"scoring, {policy}", self.processes.first
+        with track(title, len(self.rewards), unit="rewards", settings=self.progress, shown=shown) as advance:
+            for name, reward in self.rewards.items():
+                columns |= score_all({name: reward}, prompts, texts, processes=self.processes)
+                advance()
+        standardiser = self.standardiser.extended(columns)
+        parts = []
+        for name, raw in columns.items():
+            scores = {"objective": name, "held_out": name in self.held_out, "raw": raw}
+            parts.append(pd.DataFrame(common | scores | {"standardised": standardiser.apply(name, raw)}))
+        return pd.concat(parts, ignore_index=True)
 
 
 def raw_columns(frame: pd.DataFrame) -> dict[str, list[float]]:
     """The raw scores in ``frame``, by objective."""
     return {str(name): part["raw"].tolist() for name, part in frame.groupby("objective", sort=False)}
-
-
-def load_rewards(config: RunConfig, device: torch.device) -> dict[str, Any]:
-    """The rewards trained on and the held-out ones, by name."""
-    return {name: spec.load(device) for name, spec in {**config.rewards, **config.held_out_rewards}.items()}

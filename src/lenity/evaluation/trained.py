@@ -18,6 +18,7 @@ from lenity.data.seen import check_split, seen
 from lenity.errors import DataError
 from lenity.runs.config import RunConfig
 from lenity.runs.fingerprint import prompts_identity
+from lenity.runs.method import Method
 from lenity.storage.atomic_io import replace_text, writing
 
 FILE, PAIRS = "trained_on.json", "pairs"
@@ -38,10 +39,12 @@ class Trained:
         """
         configs = list(configs)
         for config in configs:
-            _check_splits(config)
+            _check_splits(config.held_out_prompts, config.prompts, config.method)
         file = folder / FILE if folder else None
         shared = json.loads(file.read_text(encoding="utf-8")) if file and file.is_file() else []
-        return cls.parse([*shared, *(entry for config in configs for entry in map(_dump, _sources(config)))])
+        return cls.parse(
+            [*shared, *(_dump(source) for config in configs for source in _sources(config.prompts, config.method))]
+        )
 
     @classmethod
     def parse(cls, entries: Sequence[dict[str, Any]]) -> Trained:
@@ -77,20 +80,21 @@ class Trained:
         return known, unread
 
 
-def _sources(config: RunConfig) -> Iterator[PromptSource | Pairs]:
+def _sources(prompts: PromptSource, method: Method) -> Iterator[PromptSource | Pairs]:
     from lenity.runs.folder import RunFolder
 
-    yield config.prompts
-    yield from config.method.examples
-    for folder in config.method.sources:
+    yield prompts
+    yield from method.examples
+    for folder in method.sources:
         if (Path(folder) / "config.yaml").is_file():
-            yield from _sources(RunFolder(folder).config)
+            config = RunFolder(folder).config
+            yield from _sources(config.prompts, config.method)
 
 
-def _check_splits(config: RunConfig) -> None:
-    check_split(config.held_out_prompts, config.prompts, ("held_out_prompts", "prompts"))
-    for pairs in config.method.examples:
-        check_split(config.held_out_prompts, pairs, ("held_out_prompts", "the method's pairs"))
+def _check_splits(held_out: PromptSource | None, prompts: PromptSource, method: Method) -> None:
+    check_split(held_out, prompts, ("held_out_prompts", "prompts"))
+    for pairs in method.examples:
+        check_split(held_out, pairs, ("held_out_prompts", "the method's pairs"))
 
 
 def _prompts(source: PromptSource | Pairs) -> list[str]:

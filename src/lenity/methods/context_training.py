@@ -108,7 +108,7 @@ class _Training:
             responses = [text for pair in found for text in (pair.chosen, pair.rejected)]
             return Examples(prompts, responses, [True] * len(prompts), np.empty(0)), 0
         prompts = [prompt for prompt in self.world.prompts for _ in range(2)]
-        return self._generate(prompts, self.world.generator(self.config), 0, "answering prompts")
+        return self._generate(prompts, self.world.generator(self.config.rollout), 0, "answering prompts")
 
     def _answers(self, number: int) -> tuple[Examples, int]:
         """Answers that are asked for the highest score of all objectives but one, whose score is drawn from its range."""
@@ -126,7 +126,7 @@ class _Training:
             replace(prompt, text=condition(prompt.text, scores))
             for prompt, scores in zip(prompts, asked.tolist(), strict=True)
         ]
-        generator = replace(self.world.generator(config), temperature=online.temperature, top_p=online.top_p)
+        generator = replace(self.world.generator(config.rollout), temperature=online.temperature, top_p=online.top_p)
         answers, tokens = self._generate(shown, generator, number, f"round {number}: answering")
         return replace(answers, prompts=prompts[: len(answers)]), tokens
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,8 @@ from lenity.errors import ConfigError, ModelError
 from lenity.planning.known import REWARD_MODELS
 from lenity.planning.memory import Model, Numbers, Pass
 from lenity.planning.shapes import shape_of
-from lenity.rules.base import GradientRule
+from lenity.rewards.base import RewardSpec
+from lenity.rules.base import GradientRule, Rule
 from lenity.runs.config import RunConfig
 from lenity.runs.method import METHODS
 
@@ -116,22 +117,21 @@ def job_of(config: RunConfig, gpus: int, *, prompt: int | None = None) -> Job:
     )  # fmt: skip
     ppo, rollout = config.ppo, config.rollout
     return Job(
-        model, tuple(_scorers(config)), gpus, rollout.batch_size, prompt or config.prompts.max_tokens, rollout.max_new_tokens,
+        model, tuple(_scorers(config.rewards)), gpus, rollout.batch_size, prompt or config.prompts.max_tokens, rollout.max_new_tokens,
         ppo.mini_batch_size, rollout.generation_batch_size, ppo.accumulation, ppo.epochs, config.method.work(config, 0).rows,
-        rollout.top_p < 1, _compared(config, shape.layers),
+        rollout.top_p < 1, _compared(config.method.loop_rule, len(config.rewards), shape.layers),
     )  # fmt: skip
 
 
-def _compared(config: RunConfig, layers: int) -> float:
+def _compared(rule: Rule | None, objectives: int, layers: int) -> float:
     """K backward passes through the layers that a gradient rule looks at, after one more forward pass, which counts as another."""
-    rule = config.method.loop_rule
     if not isinstance(rule, GradientRule):
         return 0.0
-    return 1 + len(config.rewards) * (1 / layers if rule.parameters == "last_layer" else 1.0)
+    return 1 + objectives * (1 / layers if rule.parameters == "last_layer" else 1.0)
 
 
-def _scorers(config: RunConfig) -> Iterable[Scorer]:
-    for name, spec in config.rewards.items():
+def _scorers(rewards: Mapping[str, RewardSpec]) -> Iterable[Scorer]:
+    for name, spec in rewards.items():
         model = getattr(spec, "model", None)
         if model is not None:
             yield Scorer(*_size(name, str(model)), int(getattr(spec, "batch_size", 1)))

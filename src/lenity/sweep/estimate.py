@@ -86,8 +86,9 @@ def probe(config: RunConfig, threads: int) -> Probe:
     texts = [prompt.text for prompt in world.prompts[: cost.PROBE_ROWS]]
     tokens = sum(map(len, prompt_ids(world.tokenizer, texts))) / len(texts)
     prompt = sum(map(len, texts)) / len(texts)
+    rates = cost.probe(world, trainer, plain.rollout, mini_batch_size=plain.ppo.mini_batch_size, seed=plain.seed)
     return Probe(
-        rates=cost.probe(plain, world, trainer), startup=first - loading, loading=loading, prompts=len(world.prompts), adapter=_bytes(policy),
+        rates=rates, startup=first - loading, loading=loading, prompts=len(world.prompts), adapter=_bytes(policy),
         checkpoint=_bytes(trained) + 2 * 4 * sum(p.numel() for p in trained),
         base=_bytes(world.policy.get_base_model().parameters()) if is_adapter(config.policy.model) else 0,
         characters=prompt * (1 + config.rollout.max_new_tokens / tokens),

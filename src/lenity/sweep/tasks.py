@@ -41,8 +41,9 @@ def prepare(data: dict[str, Any], output: str) -> None:
     """
     from lenity.distributed.processes import ALONE
     from lenity.evaluation import protocol
+    from lenity.evaluation.measurement import Measurement
     from lenity.evaluation.rows import raw_columns
-    from lenity.evaluation.score import reference_rows
+    from lenity.evaluation.score import Conditions, reference_rows
     from lenity.evaluation.trained import Trained
     from lenity.sweep import shared
     from lenity.training.constants import calibrate
@@ -51,10 +52,10 @@ def prepare(data: dict[str, Any], output: str) -> None:
     config, expected = _on_whole_model(given, Path(output)), protocol.frozen(Path(output))
     standardiser = calibrate(config, Path(output) / "standardisation.json").replaced(config.evaluation.standardisation)
     trained = Trained.of([config], Path(output))
-    start, held_out = reference_rows(
-        config, standardiser, Path(output), ALONE, trained=trained, expected=expected, progress=config.logging
-    )
-    made = protocol.of_rows(config, standardiser.extended(raw_columns(start)), start, held_out)
+    measurement = Measurement.of(config)
+    conditions = Conditions(Path(output), trained, ALONE, expected, progress=config.logging)
+    start, held_out = reference_rows(measurement, standardiser, conditions)
+    made = protocol.of_rows(measurement, standardiser.extended(raw_columns(start)), start, held_out)
     protocol.check_all(expected, made, "this sweep")
 
 

@@ -51,7 +51,7 @@ def _measure(config: RunConfig, world: World, processes: Processes) -> Standardi
         "calibrating rewards", count, unit="responses", settings=config.logging, shown=processes.first
     ) as advance:
         rewards, tolerated = {**world.rewards, **held_out}, config.tolerance.unscored
-        generator = world.generator(config)
+        generator = world.generator(config.rollout)
         return measure(generator, rewards, world.prompts, count, advance, tolerated=tolerated, processes=processes)
 
 

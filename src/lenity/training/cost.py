@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import torch
 
+from lenity.config.sections import Rollout
 from lenity.data.tokens import prompt_ids
 from lenity.distributed import seeds
 from lenity.distributed.sharding import kept, unsharded
@@ -55,27 +56,28 @@ class Cost:
 def estimate(config: RunConfig, world: World, trainer: Trainer) -> Cost:
     """Time and memory of one iteration on this process; true to a factor of about two."""
     work = config.method.work(config, len(world.prompts))
-    seconds = probe(config, world, trainer).seconds(work) / max(work.rows, 1) / trainer.processes.count
-    return Cost(seconds, memory(config, world, trainer))
+    size = config.ppo.mini_batch_size
+    rates = probe(world, trainer, config.rollout, mini_batch_size=size, seed=config.seed)
+    seconds = rates.seconds(work) / max(work.rows, 1) / trainer.processes.count
+    return Cost(seconds, memory(world, trainer, mini_batch_size=size, longest=config.rollout.max_new_tokens))
 
 
 @torch.no_grad()
-def probe(config: RunConfig, world: World, trainer: Trainer) -> Rates:
+def probe(world: World, trainer: Trainer, rollout: Rollout, *, mini_batch_size: int, seed: int) -> Rates:
     """Measure on the models as they are."""
-    seeds.seed(config.seed, "setup", 1)
-    rollout = config.rollout
+    seeds.seed(seed, "setup", 1)
     together = min(-(-rollout.batch_size // trainer.processes.count), rollout.generation_batch_size)
     prompts = [world.prompts[i % len(world.prompts)] for i in range(together)]
     trainer.actor_critic.eval()
     tokens = min(PROBE_TOKENS, rollout.max_new_tokens)
-    generator = replace(world.generator(config), max_new_tokens=tokens, min_new_tokens=tokens)
+    generator = replace(world.generator(rollout), max_new_tokens=tokens, min_new_tokens=tokens)
     with unsharded(trainer.actor_critic):
         generator.generate(prompts[:2])  # the first call warms caches up
         made, generating = timed(lambda: generator.generate(prompts))
     rows = min(PROBE_ROWS, together)
     texts = made.prompts[:rows], made.responses[:rows]  # cut short: what they score, and whether they do, says nothing
     _, scoring = timed(lambda: [ask(reward, *texts) for reward in world.rewards.values()])
-    part = made.select(torch.arange(min(config.ppo.mini_batch_size, together), device=made.response_mask.device))
+    part = made.select(torch.arange(min(mini_batch_size, together), device=made.response_mask.device))
     _, forward = timed(lambda: trainer.actor_critic(**part.inputs))
     prompt = part.prompt_ids.shape[1]
     longer = (prompt + rollout.max_new_tokens) / (prompt + tokens)
@@ -96,18 +98,16 @@ def timed(work: Callable[[], T]) -> tuple[T, float]:
     return result, time.perf_counter() - start
 
 
-def memory(config: RunConfig, world: World, trainer: Trainer) -> float:
+def memory(world: World, trainer: Trainer, *, mini_batch_size: int, longest: int) -> float:
     """Bytes of the weights, of gradients and moments of what is trained, and of the activations of one mini-batch."""
     parameters = list(trainer.actor_critic.parameters())
     weights = sum(kept(p) * p.element_size() for p in parameters)
     optimizer = sum(3 * 4 * p.numel() for p in parameters if p.requires_grad)
     model = world.policy.get_base_model().config.get_text_config()
-    size, longest = config.ppo.mini_batch_size, config.rollout.max_new_tokens
     prompt = max(map(len, prompt_ids(world.tokenizer, [prompt.text for prompt in world.prompts[:PROBE_ROWS]])))
-    activations = (
-        size * (prompt + longest) * model.hidden_size * model.num_hidden_layers * 20 * parameters[0].element_size()
-    )
-    logits = size * longest * model.vocab_size * 4 * 3
+    tokens = mini_batch_size * (prompt + longest)
+    activations = tokens * model.hidden_size * model.num_hidden_layers * 20 * parameters[0].element_size()
+    logits = mini_batch_size * longest * model.vocab_size * 4 * 3
     return float(weights + optimizer + activations + logits)
 
 

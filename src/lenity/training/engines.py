@@ -6,11 +6,10 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lenity.config.sections import Rollout
+from lenity.config.sections import Policy, Rollout
 from lenity.distributed.processes import Processes
 from lenity.errors import ConfigError, EngineError
 from lenity.rollout.base import Generator
-from lenity.runs.config import RunConfig
 
 if TYPE_CHECKING:
     from lenity.training.setup import World
@@ -42,20 +41,27 @@ def require(rollout: Rollout, processes: Processes | None = None) -> None:
         )
 
 
-def load(config: RunConfig, world: World, processes: Processes) -> Generator:
+def load(rollout: Rollout, world: World, processes: Processes, *, base: Policy, folder: Path) -> Generator:
     """The engine, ready; it samples from the policy, which must be whole, as it is whenever it is asked.
+
+    Args:
+        rollout: which engine, and its settings.
+        world: has the policy.
+        processes: of the training.
+        base: what an engine in another process loads the base model by.
+        folder: of the run, where such an engine reads adapters.
 
     Raises:
         EngineError: it cannot be started or reached, or answers otherwise than the policy itself.
     """
-    own = world.generator(config)
-    if config.rollout.engine == "continuous":
+    own = world.generator(rollout)
+    if rollout.engine == "continuous":
         from lenity.rollout.continuous import ContinuousGenerator
 
         engine = ContinuousGenerator(world.policy, world.tokenizer, own.sampling(), own.stop, own.batch_size)
         engine.check()
         return engine
-    if config.rollout.engine == "vllm":
+    if rollout.engine == "vllm":
         try:
             from lenity.rollout.vllm import VLLMGenerator
         except ImportError as error:
@@ -66,7 +72,7 @@ def load(config: RunConfig, world: World, processes: Processes) -> Generator:
 
         return VLLMGenerator(
             world.policy, world.tokenizer, own.sampling(), processes,
-            rollout=config.rollout, base=config.policy, folder=Path(config.output),
+            rollout=rollout, base=base, folder=folder,
         )  # fmt: skip
     return own
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import nullcontext
+from pathlib import Path
 
 from lenity.config.base import member_name
 from lenity.console.progress import track
@@ -66,7 +67,7 @@ def _loop(
     config, world, trainer = prepare(config, run, processes)
     constants = constants_of(config, run, world, trainer)
     with nullcontext() if config.rollout.engine == "vllm" else unsharded(trainer.actor_critic):
-        engine = engines.load(config, world, processes)
+        engine = engines.load(config.rollout, world, processes, base=config.policy, folder=Path(config.output))
     stages = Stages(config, rule, run, world, trainer, constants, controller(config.kl), engine)
     start, memory = stages.restore(given, allow_changes=allow_changes)
     done = start

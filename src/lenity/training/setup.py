@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from lenity.config.base import member_name
-from lenity.config.sections import Logging, Optimizer
+from lenity.config.sections import Critic, Logging, Optimizer, Policy, Rollout
 from lenity.console import terminal
 from lenity.data.base import ReadReport
 from lenity.data.conversation import Prompt
@@ -43,9 +43,8 @@ class World:
     prompts: list[Prompt]
     report: ReadReport
 
-    def generator(self, config: RunConfig) -> TransformersGenerator:
-        """Samples with the run's settings from the policy as it is."""
-        rollout = config.rollout
+    def generator(self, rollout: Rollout) -> TransformersGenerator:
+        """Samples with these settings from the policy as it is."""
         return TransformersGenerator(
             self.policy, self.tokenizer, rollout.max_new_tokens, rollout.min_new_tokens,
             rollout.temperature, rollout.top_p, tuple(rollout.stop), rollout.generation_batch_size,
@@ -89,7 +88,8 @@ def prepare(config: RunConfig, run: RunFolder, processes: Processes) -> tuple[Ru
         notify(
             f"Estimator {name} does nothing with {', '.join(unused)}, which {'is' if len(unused) == 1 else 'are'} set."
         )
-    module = _actor_critic(config, world, processes)
+    critic = config.critic if config.estimator.needs_critic else None
+    module = _actor_critic(world, config.policy, critic, processes, temperature=config.rollout.temperature)
     if (again := launch.reshards()) is None:
         module.to(processes.device)
     else:
@@ -97,7 +97,7 @@ def prepare(config: RunConfig, run: RunFolder, processes: Processes) -> tuple[Ru
     optimizer = _optimizer(config.optimizer, module)
     total = steps(config.ppo, config.rollout.batch_size, config.iterations)
     with unsharded(module):
-        _say_batching(world.generator(config).batching(), notify)
+        _say_batching(world.generator(config.rollout).batching(), notify)
     update = Update(
         processes, module, optimizer, schedule_of(config.optimizer, total, optimizer), config.ppo, config.optimizer.max_grad_norm,
         FailureState(config.ppo.mini_batch_size), config.tolerance, notify,
@@ -125,24 +125,20 @@ def _say_batching(batching: Batching, notify: Callable[[str], None]) -> None:
         )
 
 
-def _actor_critic(config: RunConfig, world: World, processes: Processes) -> ActorCritic:
+def _actor_critic(
+    world: World, policy: Policy, critic: Critic | None, processes: Processes, *, temperature: float
+) -> ActorCritic:
     """The policy, and a critic where the estimator needs one."""
-    heads = critic = None
-    if config.estimator.needs_critic:
-        if config.critic.kind == "separate":
-            sharded = launch.reshards() is not None
-            critic = separate_backbone(
-                config.critic.model, world.policy, config.policy, processes.device, sharded=sharded
-            )
-        read = backbone_of(world.policy.get_base_model()) if critic is None else critic.get_base_model()
-        heads = Heads(width_of(read), config.critic.hidden_size, len(config.rewards))
+    if critic is None:
+        return ActorCritic(world.policy, None, None, temperature=temperature, compiled=policy.compile)
+    separate = None
+    if critic.kind == "separate":
+        sharded = launch.reshards() is not None
+        separate = separate_backbone(critic.model, world.policy, policy, processes.device, sharded=sharded)
+    read = backbone_of(world.policy.get_base_model()) if separate is None else separate.get_base_model()
+    heads = Heads(width_of(read), critic.hidden_size, len(world.rewards))
     return ActorCritic(
-        world.policy,
-        heads,
-        critic,
-        detach=config.critic.detach,
-        temperature=config.rollout.temperature,
-        compiled=config.policy.compile,
+        world.policy, heads, separate, detach=critic.detach, temperature=temperature, compiled=policy.compile
     )
 
 
