@@ -230,7 +230,7 @@ def sft_tokenizer(folder):
 
 @pytest.mark.parametrize("targets", [["lm_head"], ["lm_head", "q_proj"]])
 def test_fine_tuning_an_adapter_of_the_head_is_refused(base, tmp_path, targets):
-    with pytest.raises(ModelError, match=r"lora\.target_modules is .*past their adapter"):
+    with pytest.raises(ModelError, match=r"lora\.target_modules is .*without its adapter"):
         fine_tune(base, tmp_path, targets)
 
 
