@@ -153,7 +153,7 @@ def test_a_soup_of_adapters_on_other_embeddings_is_refused(tmp_path):
         tiny.save_adapter(base, tmp_path / name, **EMBEDDING)
         settings = json.loads((tmp_path / name / "adapter_config.json").read_text())
         (tmp_path / name / "adapter_config.json").write_text(json.dumps(settings | {"base_model_name_or_path": "same"}))
-    with pytest.raises(ModelError, match=r"'y' stands on other weights of .*embed_tokens"):
+    with pytest.raises(ModelError, match=r"the base model of the adapter 'y' has other weights of .*embed_tokens"):
         save_soup({name: tmp_path / name for name in "xy"}, {"x": 0.5, "y": 0.5}, tmp_path / "soup")
 
 
