@@ -32,7 +32,7 @@ ARGUMENTS = [
     ({"train_dataset": None}, "train_dataset is missing."),
     ({"model": 3}, "model is int, not a causal language model of transformers."),
     ({"model": torch.nn.Linear(2, 2)}, "model is Linear, not a causal"),
-    ({"processing_class": make_tokenizer()}, "processing_class is given, and model is the name 'some/model'"),
+    ({"processing_class": make_tokenizer()}, "processing_class is given, but model is the name 'some/model'"),
     ({"reward_funcs": [polite]}, "reward_funcs is list."),
     ({"reward_funcs": {}}, "reward_funcs is empty."),
     ({"reward_funcs": {"a": 3}}, "reward_funcs['a'] is int."),
@@ -177,7 +177,7 @@ def test_what_is_found_out_at_the_start_of_training(tiny_model, tmp_path):
     [
         (
             {"jobs": 2},
-            "jobs is 2, and reward_funcs['polite'] is a Python function, which cannot be sent to another process.",
+            "jobs is 2, but reward_funcs['polite'] is a Python function, which cannot be sent to another process.",
         ),
         ({"jobs": 0}, "jobs is 0."),
         ({"points": 0}, "points is 0."),
