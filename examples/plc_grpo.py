@@ -1,9 +1,9 @@
-"""GRPO on three conflicting rewards with Pareto-Lenient Consensus, in TRL's own habits, on Lenity's toy world.
+"""GRPO on three conflicting rewards with Pareto-Lenient Consensus: TRL's trainer with a Lenity rule, on the toy world.
 
-    python examples/plc_grpo.py                 # a minute on two cores; one more the first time, for the toy world
+    python examples/plc_grpo.py                 # a minute on two cores; one more the first time, to build the toy world
     python examples/plc_grpo.py --rule linear   # the weighted sum
 
-For models of your own, only the model, the dataset and the reward functions change.
+For your own project, change only the model, the dataset and the reward functions.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ from lenity.toy.world import build_world
 
 
 def helpful(prompts: list[str], completions: list[str], **_: Any) -> list[float]:
-    """A reward function as TRL takes them: one score a completion, None where there is none."""
+    """A reward function as in TRL: one score per completion, None for a completion without a score."""
     return [scores(*pair).helpful for pair in zip(prompts, completions, strict=True)]
 
 
 def harmless(prompts: list[str], completions: list[str], **_: Any) -> list[float]:
-    """The second of the exact scores."""
+    """The exact harmlessness of each completion."""
     return [scores(*pair).harmless for pair in zip(prompts, completions, strict=True)]
 
 
 def humorous(prompts: list[str], completions: list[str], **_: Any) -> list[float]:
-    """The third."""
+    """The exact humour of each completion."""
     return [scores(*pair).humorous for pair in zip(prompts, completions, strict=True)]
 
 
@@ -46,7 +46,7 @@ WEIGHTS = {"helpful": 0.4, "harmless": 0.3, "humorous": 0.3}
 
 
 def main() -> None:
-    """Train, and score one sampled answer to each held-out prompt before and after."""
+    """Train, and print the scores of one sampled response per held-out prompt before and after training."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--model", help="a folder or hub name; by default the toy world's policy")
     parser.add_argument("--rule", default="plc", help="any rule over advantages: lenity methods")
@@ -89,7 +89,7 @@ def main() -> None:
 
 
 def answer(trainer: PLCGRPOTrainer, prompts: list[str]) -> list[str]:
-    """One sampled completion to each prompt."""
+    """One sampled completion per prompt."""
     set_seed(0)
     model, tokenizer = trainer.accelerator.unwrap_model(trainer.model), trainer.processing_class
     rows = tokenizer.pad({"input_ids": prompt_ids(tokenizer, prompts)}, padding_side="left", return_tensors="pt").to(

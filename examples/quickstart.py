@@ -1,8 +1,8 @@
-"""Lenity in two minutes: a policy between two preferences, one of them a Python function, and the front of the two.
+"""Lenity in two minutes: one policy aligned to two preferences, one of which is a Python function, and then their front.
 
-    python examples/quickstart.py      # two cores; a minute more the first time, for the toy world
+    python examples/quickstart.py      # on two cores; one minute more the first time, to build the toy world
 
-For models of your own, only the model, the data and the rewards change.
+For your own project, change only the model, the data and the rewards.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from lenity.toy.world import build_world
 
 
 def brief(prompts: list[str], completions: list[str]) -> list[float]:
-    """One number per completion; more is better."""
+    """The score of each completion; higher is better."""
     return [-float(len(text.split())) for text in completions]
 
 

@@ -273,6 +273,6 @@ def test_the_learning_rate_follows_its_schedule(tmp_path, tiny_model, monkeypatc
 def test_processes_that_would_train_alone_are_refused(tmp_path, tiny_model, monkeypatch):
     """As on a CPU, where transformers does not join what the launcher started."""
     monkeypatch.setattr("lenity.distributed.launch.launched", lambda: 2)
-    with pytest.raises(ConfigError, match=r"started 2 processes, of which transformers sees 1"):
+    with pytest.raises(ConfigError, match=r"started 2 processes, but transformers sees 1"):
         run(tmp_path, tiny_model)
     assert not (tmp_path / "out" / "model.safetensors").exists()

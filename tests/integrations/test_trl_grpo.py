@@ -166,7 +166,7 @@ def test_a_rule_whose_schedule_makes_copies_remembers_too(tiny_model, tmp_path):
     again.train(resume_from_checkpoint=str(tmp_path / "checkpoint-2"))
     assert seen(again) == seen(made) == 4
     assert torch.equal(again.ours, made.ours), "the last batch's advantages"
-    with pytest.warns(UserWarning, match="the memory of rule Fading in it is left out: the rule is Counting"):
+    with pytest.warns(UserWarning, match="the memory of rule Fading, which is ignored: the rule is Counting"):
         other = trainer(tiny_model, tmp_path, [length, share], rule=Counting(), **steps)
         other.train(resume_from_checkpoint=str(tmp_path / "checkpoint-2"))
     assert seen(other) == [2]
@@ -185,12 +185,12 @@ def test_evaluation_has_advantages_of_its_own_and_teaches_the_rule_nothing(tiny_
 @pytest.mark.parametrize(
     ("options", "error", "message"),
     [
-        ({"rule": MGDA()}, ConfigError, "rule MGDA does not turn advantages into one"),
+        ({"rule": MGDA()}, ConfigError, "rule MGDA does not combine advantages"),
         ({"rule": "gapo"}, ConfigError, "rule GAPO does not"),
         ({"rule": "ric"}, ConfigError, "unknown rule 'ric'"),
         ({"rule": "pcl"}, ConfigError, "Did you mean 'plc'"),
-        ({"rule": "gdpo"}, ConfigError, "for 8 responses a prompt, but args.num_generations is 4"),
-        ({"weights": {"length": 1.0}}, ConfigError, r"weights are of \['length'\], but the reward functions are"),
+        ({"rule": "gdpo"}, ConfigError, "needs 8 responses per prompt, but args.num_generations is 4"),
+        ({"weights": {"length": 1.0}}, ConfigError, r"weights are for \['length'\], but the reward functions are"),
         ({"weights": {"length": 0.9, "share": 0.3}}, ConfigError, "sum to 1.2, not 1"),
         ({"weights": {"length": 0.5, "share": 0.5}, "reward_weights": [1, 1]}, ConfigError, "both set"),
         ({"reward_weights": [0.0, 0.0]}, ConfigError, "not all 0"),
@@ -203,7 +203,7 @@ def test_what_does_not_fit_is_refused(tiny_model, tmp_path, options, error, mess
 
 
 def test_reward_functions_of_one_name_are_refused(tiny_model, tmp_path):
-    with pytest.raises(ConfigError, match="two of them alike"):
+    with pytest.raises(ConfigError, match="are not distinct"):
         trainer(tiny_model, tmp_path, [length, length])
 
 

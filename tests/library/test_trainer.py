@@ -238,7 +238,7 @@ def test_a_loaded_model_is_copied_and_stays_as_it_is(straight, tiny_model, tmp_p
 
 
 def test_a_loaded_model_needs_its_tokenizer_and_no_adapter(tiny_model, tmp_path, straight):
-    with pytest.raises(lenity.LenityError, match="processing_class is missing, and model is a loaded model"):
+    with pytest.raises(lenity.LenityError, match="processing_class is missing, but model is a loaded model"):
         trainer(AutoModelForCausalLM.from_pretrained(tiny_model), tmp_path / "run")
     with pytest.raises(lenity.LenityError, match=r"model is .* with an adapter of peft"):
         trainer(straight.policy("cpu")[0], tmp_path / "run", processing_class=AutoTokenizer.from_pretrained(tiny_model))

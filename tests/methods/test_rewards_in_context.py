@@ -133,7 +133,7 @@ def test_a_stage_whose_steps_are_others_now_begins_again(tiny_model, tmp_path, m
     data["method"]["online"]["steps"] = 5
     again = train(parse(RunConfig, data), resume=True, allow_changes=True)
     assert [row["backward_passes"] for row in again.metrics()] == [4, 5]
-    assert "begins again: " in (again.path / "notes.log").read_text()
+    assert "starts again: " in (again.path / "notes.log").read_text()
 
 
 def test_trackers_get_the_row_of_each_stage(tiny_model, tmp_path):

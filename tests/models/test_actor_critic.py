@@ -134,7 +134,7 @@ def test_logits_that_do_not_come_of_the_last_states_alone_are_refused(tiny_model
 
     model.forward = forward
     with pytest.raises(
-        ModelError, match=r"LlamaForCausalLM does not make its logits .* differ from its own by up to 0\.\d+ nats"
+        ModelError, match=r"LlamaForCausalLM does not compute its logits .* differ from its own by up to 0\.\d+ nats"
     ):
         check_head(module.policy)
 

@@ -107,7 +107,7 @@ def test_a_model_whose_tokens_see_what_follows_is_refused(tokenizer):
     policy = policy_of(families.build("llama", tokenizer))
     for layer in policy.get_base_model().model.layers:
         layer.self_attn.is_causal = False
-    with pytest.raises(ModelError, match=r"LlamaForCausalLM gives a token other log-probs where others follow it"):
+    with pytest.raises(ModelError, match=r"the log-probs of LlamaForCausalLM depend on the tokens that follow"):
         check_head(policy)
 
 

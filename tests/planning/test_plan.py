@@ -90,10 +90,10 @@ def test_a_local_folder_needs_its_configuration_alone(tmp_path):
 
 
 def test_what_is_not_known_is_refused(tmp_path):
-    with pytest.raises(ModelError, match=r"no configuration of 'no/such'.*one of: meta-llama"):
+    with pytest.raises(ModelError, match=r"the configuration of 'no/such' cannot be read.*one of: meta-llama"):
         shape_of("no/such")
     GPT2Config().save_pretrained(tmp_path)
-    with pytest.raises(ModelError, match=r"is a gpt2, whose layers this estimate does not know"):
+    with pytest.raises(ModelError, match=r"has model_type gpt2, whose layers cannot be estimated"):
         shape_of(str(tmp_path))
     with pytest.raises(ModelError, match=r"names \['c_attn'\].*q_proj"):
         planned(SMALL, 8, "--policy.lora.target_modules", "[c_attn]")

@@ -104,8 +104,8 @@ def test_a_process_that_dies_ends_the_run_with_a_word_and_it_resumes_to_the_bit(
     err = [process.communicate(timeout=60)[1] for process in processes][1]
     assert processes[1].returncode == 2 and "Traceback" not in err
     assert err.splitlines()[-2:] == [
-        "error: another of the 2 processes of this run has ended. What was saved before is whole.",
-        "remedy: See what became of it (its own error, the system's log), then start the same command with --resume.",
+        "error: another of the 2 processes of this run has ended. What was saved before is intact.",
+        "remedy: Look for the cause in that process's error or the system's log, then start the same command with --resume.",
     ]
     run = RunFolder(tmp_path / "run")
     assert not run.finished and run.checkpoints.is_dir()

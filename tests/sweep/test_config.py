@@ -92,7 +92,9 @@ def test_a_method_that_no_point_allows_is_refused(file, tokens):
 
 
 def test_fewer_tokens_than_runs_are_refused(file):
-    with pytest.raises(ConfigError, match=r"tokens is 3, which 5 runs of method plc are to share\. Give at least"):
+    with pytest.raises(
+        ConfigError, match=r"tokens is 3, fewer than the 5 runs of method plc that share them\. Give at least"
+    ):
         planned(load_sweep(file, methods=["plc"], tokens=3), ["lattice:4"])
     assert {run.budget.tokens for run in planned(load_sweep(file, methods=["plc"], tokens=5), ["lattice:4"])} == {1}
 
@@ -104,7 +106,7 @@ def test_runs_that_take_an_adapter_need_no_tokens(file):
 
 def test_two_settings_of_one_method_need_a_label(file):
     both = [{"type": "plc"}, {"type": "plc", "temperature": 2.0}]
-    with pytest.raises(ConfigError, match="Give one a label"):
+    with pytest.raises(ConfigError, match="Give one of them a label"):
         planned(load_sweep(file, methods=both))
     both[1]["label"] = "plc-warm"
     assert {run.output.split("/")[2] for run in planned(load_sweep(file, methods=both))} == {"plc", "plc-warm"}
@@ -235,7 +237,7 @@ def test_a_methods_field_goes_to_the_methods_that_have_it_and_that_is_told(file)
     assert fields(both, "temperature") == {"PLC": 0.7, "Linear": None}
     assert [method.source for method in both.methods] == ["other", "other"]
     assert both.methods[0].rule.gate == "net"
-    assert told == ["--method.temperature is for plc; not for linear, without such a field."]
+    assert told == ["--method.temperature applies to plc, and not to linear, without such a field."]
     shared = load_sweep(run, ["--method.temperature=0.3"], methods="plc,entropic", notify=told.append)
     assert fields(shared, "temperature") == {"PLC": 0.3, "Entropic": 0.3} and len(told) == 1
     inner = load_sweep(run, ["--method.arguments.c", "0.5"], methods=[{"type": "torchjd", "aggregator": "CAGrad"}])
@@ -252,11 +254,11 @@ def test_a_methods_field_goes_to_the_methods_that_have_it_and_that_is_told(file)
         ("plc,linear", ["--method.tau", "0.1"], ["--method.tau is a field of none", "plc, linear", "plc has label, source, temperature", "linear has label, source"]),
         ("plc,linear", ["--method.temprature", "0.1"], ["Did you mean 'temperature'?"]),
         ("ric", ["--method.offline.step", "1"], ["Did you mean 'steps'?", "ric has pairs, steps"]),
-        ("plc,linear", ["--method", "plc"], ["--method plc names one method, and the sweep has plc, linear", "give --methods plc"]),
+        ("plc,linear", ["--method", "plc"], ["--method plc names one method, but the sweep has plc, linear", "give --methods plc"]),
         ("plc,linear", ["--method=plc"], ["--method plc names one method", "give --methods plc"]),
-        ("linear", ["--method", "plc"], ["--method is plc, and the methods of the sweep are linear"]),
+        ("linear", ["--method", "plc"], ["--method is plc, but the methods of the sweep are linear"]),
         ("plc", ["--method.temperature", "warm"], ["method.temperature: found 'warm'"]),
-        ("[{type: plc, temperature: 0.1, label: a}, {type: plc, temperature: 2.0, label: b}]", ["--method.temperature", "1"], ["could be of each of a, b"]),
+        ("[{type: plc, temperature: 0.1, label: a}, {type: plc, temperature: 2.0, label: b}]", ["--method.temperature", "1"], ["would overwrite the different values that a, b have of it"]),
     ],
 )  # fmt: skip
 def test_a_methods_field_that_no_method_has_or_that_is_ambiguous_is_refused(file, methods, overrides, words):

@@ -117,5 +117,5 @@ def test_the_plan_is_a_row_a_method_and_seed(runs):
 def test_a_record_that_was_altered_is_named(runs, tmp_path):
     for text in ("{", "[1]", '[{"run": "a"}]', "{}x"):
         (tmp_path / "sweep.json").write_text(text)
-        with pytest.raises(CheckpointError, match=r"sweep\.json' does not hold how runs ended"):
+        with pytest.raises(CheckpointError, match=r"sweep\.json' is not a record of a sweep"):
             Record(tmp_path, runs)

@@ -1,1 +1,1 @@
-"""Several processes: launch, collectives, sharding, random states, running out of memory."""
+"""Training on several processes: launch, collectives, sharding, seeds, signals, and errors for lack of memory."""

@@ -1,4 +1,4 @@
-"""How processes that a launcher started find each other, and what of a launcher's settings is refused."""
+"""Initialisation of the processes that a launcher started, and checks of the launcher's settings."""
 
 from __future__ import annotations
 
@@ -12,27 +12,27 @@ from lenity.errors import ConfigError
 if TYPE_CHECKING:
     from lenity.distributed.processes import Processes
 
-SAID = "lenity/said"  # in the store that the processes share: how many have told of an error
+SAID = "lenity/said"  # key in the processes' shared store: how many have asked to print their error
 
 
 def launched() -> int:
-    """How many processes a launcher started; 1 without one."""
+    """The number of processes that a launcher started; 1 without a launcher."""
     return int(os.environ.get("WORLD_SIZE", "1"))
 
 
 def leads() -> bool:
-    """Whether this process is the first one, known before they meet."""
+    """Whether this process has rank 0; known before :func:`init_distributed`."""
     return os.environ.get("RANK", "0") == "0"
 
 
 def init_distributed(silence: float) -> Processes:
-    """All processes of this run, once they have found each other.
+    """The process group of this run, once all processes have connected.
 
     Args:
-        silence: seconds that a process may be awaited.
+        silence: timeout of collectives, in seconds.
 
     Raises:
-        ConfigError: the launcher is to do what Lenity does itself, or does not do.
+        ConfigError: see :func:`check`.
     """
     check()
     import torch
@@ -43,55 +43,55 @@ def init_distributed(silence: float) -> Processes:
     if "LOCAL_RANK" not in os.environ:
         return Processes(device=PartialState(cpu=_flag("ACCELERATE_USE_CPU")).device)
     cpu = _flag("ACCELERATE_USE_CPU") or not torch.cuda.is_available()
-    backend = None if cpu else "cuda:nccl,cpu:gloo"  # objects travel between CPUs
+    backend = None if cpu else "cuda:nccl,cpu:gloo"  # collectives of Python objects run on CPUs
     state = PartialState(cpu=cpu, backend=backend, timeout=timedelta(seconds=silence))
     return Processes(state.process_index, state.num_processes, state.device)
 
 
 def check() -> None:
-    """Refuse what would otherwise be ignored in silence.
+    """Refuse settings of the launcher that would otherwise be ignored.
 
     Raises:
-        ConfigError: names the setting of the launcher and what to use.
+        ConfigError: such a setting is present; the message names it and what to use.
     """
     if _flag("ACCELERATE_USE_DEEPSPEED"):
         raise ConfigError(
-            "the launcher asks for DeepSpeed, whose engine would own the optimizer that the gradient rules and checkpoints need.",
-            "Use --config_file configs/accelerate/zero2.yaml or zero3.yaml, the same sharding by FSDP2.",
+            "the launcher requests DeepSpeed, whose engine would own the optimizer that gradient rules and checkpoints need.",
+            "Use --config_file configs/accelerate/zero2.yaml or zero3.yaml, which shard in the same way with FSDP2.",
         )
     if _flag("ACCELERATE_USE_FSDP") and os.environ.get("FSDP_VERSION", "1") != "2":
         raise ConfigError(
-            f"the launcher asks for FSDP of version {os.environ.get('FSDP_VERSION', '1')}.",
+            f"the launcher requests version {os.environ.get('FSDP_VERSION', '1')} of FSDP.",
             "Set fsdp_version: 2, as configs/accelerate/fsdp2.yaml does.",
         )
     if _flag("ACCELERATE_USE_FSDP") and _flag("FSDP_OFFLOAD_PARAMS"):
         raise ConfigError(
-            "the launcher asks to keep parameters in the CPU's memory.", "Set fsdp_offload_params: false."
+            "the launcher requests the offloading of parameters to the CPU.", "Set fsdp_offload_params: false."
         )
     if (precision := os.environ.get("ACCELERATE_MIXED_PRECISION", "no")) != "no":
         raise ConfigError(
-            f"the launcher asks for mixed precision '{precision}'.",
-            "Set mixed_precision: no there, and policy.dtype in the run's configuration.",
+            f"the launcher requests mixed precision '{precision}'.",
+            "Set mixed_precision: no in the launcher's configuration, and policy.dtype in the run's.",
         )
 
 
 def reshards() -> bool | None:
-    """None where each process holds the whole model; else whether it is sharded again after each forward pass."""
+    """Whether layers are sharded again after each forward pass; None if the model is not sharded."""
     if not _flag("ACCELERATE_USE_FSDP") or launched() == 1:
         return None
     return _flag("FSDP_RESHARD_AFTER_FORWARD", "true")
 
 
 def speaks() -> bool:
-    """Whether this process tells of the error it ends with: of several the first to ask, which is nearest to the cause."""
+    """Whether this process prints the error that it ends with: of several only the first to call this, which is closest to the cause."""
     if launched() == 1:
         return True
     torch = sys.modules.get("torch")
     if torch is None or not torch.distributed.is_initialized():
-        return leads()  # all read the same configuration
+        return leads()  # all processes read the same configuration and so fail alike
     try:
         return bool(torch.distributed.distributed_c10d._get_default_store().add(SAID, 1) == 1)
-    except RuntimeError:  # the store went with the process that kept it
+    except RuntimeError:  # the process that hosts the store has ended
         return True
 
 

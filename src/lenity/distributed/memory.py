@@ -1,4 +1,4 @@
-"""What to do when memory runs out."""
+"""Errors for lack of memory: recognised on any device, and turned into an error that names the field to lower."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from lenity.errors import ResourceError
 
 @contextmanager
 def needed(field: str, size: int) -> Iterator[None]:
-    """Turns a lack of memory into an error that says which ``field``, now ``size``, to lower.
+    """A context that turns an out-of-memory error into one that names the ``field``, with the value ``size``, to lower.
 
     Raises:
-        ResourceError: the memory ran out.
+        ResourceError: memory ran out.
     """
     try:
         yield
@@ -23,16 +23,16 @@ def needed(field: str, size: int) -> Iterator[None]:
         if not ran_out(error):
             raise
         raise ResourceError(
-            f"the memory ran out with {field} {size} ({str(error).splitlines()[0]}). What was saved before is whole.",
-            f"Lower {field} and go on with --resume --allow-changes.",
+            f"memory ran out with {field} {size} ({str(error).splitlines()[0]}). What was saved before is intact.",
+            f"Lower {field} and resume with --resume --allow-changes.",
         ) from error
 
 
 def ran_out(error: Exception) -> bool:
-    """Whether an error of torch or Python is for want of memory, on any device."""
+    """Whether ``error``, raised by torch or Python, is an out-of-memory error of any device."""
     return isinstance(error, MemoryError) or should_reduce_batch_size(error)
 
 
 def free() -> None:
-    """Give back what the failed attempt held."""
+    """Release the memory that the failed attempt still holds: collect garbage, empty the device's cache."""
     clear_device_cache(garbage_collection=True)

@@ -1,4 +1,4 @@
-"""What a run knows of its processes. Every one of them holds the whole batch; only work on rows is shared out, and gathered in order."""
+"""The processes of a run and their collectives. Each process holds the whole batch; only work on rows is sharded, and gathered in order."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ BROKEN_OFF = (SILENT, "Connection closed by peer", "Connection reset by peer", "
 
 @dataclass(frozen=True)
 class Processes:
-    """One process of a run, how many there are, and this one's device; :func:`lenity.distributed.launch.init_distributed` makes it.
+    """This process's rank, the number of processes, and this process's device; from :func:`lenity.distributed.launch.init_distributed`.
 
-    Each method but :meth:`shard` is a meeting: every process calls it, in the same order, with work or without.
+    Each method but :meth:`shard` is a collective: every process calls it, in the same order, even if its shard is empty.
     """
 
     rank: int = 0
@@ -33,51 +33,51 @@ class Processes:
 
     @property
     def first(self) -> bool:
-        """Whether this one writes and speaks."""
+        """Whether this process has rank 0, which writes files and prints."""
         return self.rank == 0
 
     def shard(self, rows: int) -> slice:
-        """This process's part of ``rows`` rows, maybe none of them."""
+        """This process's shard of ``rows`` rows, which may be empty."""
         return shard(rows, self.rank, self.count)
 
     def gather(self, own: T) -> list[T]:
-        """What each has, by rank, for all."""
+        """The value of ``own`` in every process, by rank (an all-gather)."""
         if self.count == 1:
             return [own]
-        found: list[Any] = [None] * self.count
-        dist.all_gather_object(found, own)
-        return found
+        by_rank: list[Any] = [None] * self.count
+        dist.all_gather_object(by_rank, own)
+        return by_rank
 
     def share(self, items: Sequence[Any], work: Callable[[Sequence[Any]], list[T]]) -> list[T]:
-        """``work`` on each process's portion of ``items``; all get everything, in the order of the items."""
+        """The results of ``work`` on all ``items``, in their order; each process works on its shard, and all get all results."""
         own = items[self.shard(len(items))]
         return [result for part in self.gather(work(own) if len(own) else []) for result in part]
 
     def broadcast_from_first(self, what: Callable[[], T]) -> T:
-        """What the first finds, for all; the others do not look."""
-        found = [what() if self.first else None]
+        """The result of ``what()`` in the first process, broadcast to all; the others do not call it."""
+        value = [what() if self.first else None]
         if self.count > 1:
-            dist.broadcast_object_list(found, src=0)
-        return found[0]  # type: ignore[return-value]
+            dist.broadcast_object_list(value, src=0)
+        return value[0]  # type: ignore[return-value]
 
     def total(self, values: Tensor) -> Tensor:
-        """The sum over the processes, the same to the bit in each; in place."""
+        """The sum of ``values`` over the processes (an all-reduce), bitwise the same in each; in place."""
         if self.count > 1:
             dist.all_reduce(values)
         return values
 
     def any(self, asked: bool) -> bool:
-        """Whether any has been ``asked`` something, for all to answer alike."""
+        """Whether ``asked`` is true in any process; the same result in all."""
         return any(self.gather(asked))
 
     def wait(self) -> None:
-        """Until all are here."""
+        """Wait until all processes have called this (a barrier)."""
         if self.count > 1:
             dist.barrier()
 
     @contextmanager
     def first_before_others(self) -> Iterator[None]:
-        """The first process goes through the block, then the others do."""
+        """A context that the first process runs before the others."""
         if not self.first:
             self.wait()
         yield
@@ -86,21 +86,22 @@ class Processes:
 
     @contextmanager
     def watched(self) -> Iterator[None]:
-        """Turns a meeting that cannot be held any more into an error that a person can act on.
+        """A context that turns the failure of a collective into an error that says what to do.
 
         Raises:
-            ProcessError: another process ended, or was silent for too long.
+            ProcessError: another process has ended, or the collective timed out.
         """
         try:
             yield
         except RuntimeError as error:
-            said = str(error)
-            if self.count == 1 or not (isinstance(error, dist.DistError) or any(sign in said for sign in BROKEN_OFF)):
+            message = str(error)
+            known = isinstance(error, dist.DistError) or any(sign in message for sign in BROKEN_OFF)
+            if self.count == 1 or not known:
                 raise
-            became = "has been silent for more than tolerance.silence" if SILENT in said else "has ended"
+            cause = "has been silent for more than tolerance.silence" if SILENT in message else "has ended"
             raise ProcessError(
-                f"another of the {self.count} processes of this run {became}. What was saved before is whole.",
-                "See what became of it (its own error, the system's log), then start the same command with --resume.",
+                f"another of the {self.count} processes of this run {cause}. What was saved before is intact.",
+                "Look for the cause in that process's error or the system's log, then start the same command with --resume.",
             ) from error
 
 

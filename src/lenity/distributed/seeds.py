@@ -1,4 +1,4 @@
-"""Every stage of every iteration has a random state of its own, so that a resumed run needs none from the past."""
+"""Seeds: each stage of each iteration has its own, so that a resumed run needs no saved random state."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ Stage = Literal["setup", "generate", "update", "calibrate", "order", "noise"]
 
 
 def seed(base: int, stage: Stage, *position: int) -> None:
-    """Set the random states of torch (all devices), numpy and Python from the run's seed, the stage and where in the run it is.
+    """Seed torch (all devices), numpy and Python from the run's seed ``base``, the stage and the position in the run.
 
-    A reward function that draws at random then repeats too.
+    The random numbers of a reward function are then reproduced too.
     """
     import random
 
@@ -20,12 +20,12 @@ def seed(base: int, stage: Stage, *position: int) -> None:
 
     value = derived(base, stage, *position)
     torch.manual_seed(value)
-    np.random.seed(value % 2**32)  # noqa: NPY002  the global state is what other people's code draws from
+    np.random.seed(value % 2**32)  # noqa: NPY002  users' code draws from the global state
     random.seed(value)
 
 
 def fork_rng_by_rank(rank: int) -> None:
-    """From the one random state of all processes to one for each, so that dropout differs; the first keeps it as it is."""
+    """Give each process a torch random state of its own, derived from the common one, so that dropout differs; rank 0 keeps it."""
     import torch
 
     if rank:
@@ -33,7 +33,7 @@ def fork_rng_by_rank(rank: int) -> None:
 
 
 def derived(base: int, stage: Stage, *position: int) -> int:
-    """A 63-bit seed that differs wherever an argument does.
+    """A 63-bit seed that differs whenever an argument does.
 
     >>> derived(0, "generate", 1) == derived(0, "update", 1)
     False

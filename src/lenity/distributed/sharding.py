@@ -1,6 +1,6 @@
-"""FSDP2: each process keeps a part of the frozen weights. What is trained (adapter, critic heads) stays whole on every process.
+"""FSDP2: each process keeps a shard of the frozen weights. Trained weights (adapter, critic heads) are replicated on every process.
 
-The frozen weights are nearly all of a model; the gradients of the rest are summed by :mod:`lenity.update.gradients` under any sharding.
+Frozen weights are nearly all of a model; :mod:`lenity.update.gradients` sums the trained weights' gradients under any sharding.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from lenity.errors import ModelError
 
 
 def shard(module: Any, device: torch.device, *, again: bool) -> None:
-    """Shard ``module``'s frozen weights in place, a decoder layer at a time.
+    """Shard ``module``'s frozen weights in place, one decoder layer at a time.
 
     Args:
-        module: an actor-critic; every pass of it is then a meeting of all processes.
-        device: of this process, to which each layer goes by itself.
-        again: after the forward pass too (ZeRO-3); otherwise a layer's weights stay until the backward pass (as ZeRO-2 would).
+        module: an actor-critic; each of its passes is a collective of all processes from then on.
+        device: device of this process, to which layers are moved one by one.
+        again: shard a layer again after its forward pass (ZeRO-3); otherwise it stays unsharded until the backward pass (as in ZeRO-2).
 
     Raises:
-        ModelError: the model does not name its decoder layers.
+        ModelError: the model does not name its decoder layers (``_no_split_modules``).
     """
     trained = {parameter for parameter in module.parameters() if parameter.requires_grad}
     names = {name for part in module.modules() for name in getattr(part, "_no_split_modules", None) or ()}
@@ -43,20 +43,20 @@ def shard(module: Any, device: torch.device, *, again: bool) -> None:
         fully_shard(layer, ignored_params=trained, reshard_after_forward=again)
     fully_shard(module, ignored_params=trained, reshard_after_forward=False)
     token = torch.zeros(1, 1, dtype=torch.long, device=device)
-    with torch.no_grad():  # the parts learn what is their whole by a first pass of it
+    with torch.no_grad():  # FSDP finds its root module in the first pass, which must be of the whole module
         module(token, token == 0, token, token == 0)
     module.reshard()
 
 
 def kept(parameter: nn.Parameter) -> int:
-    """How many of a parameter's numbers this process keeps."""
+    """The number of elements of ``parameter`` in this process's shard."""
     own = parameter.to_local() if isinstance(parameter, DTensor) else parameter
     return own.numel()
 
 
 @contextmanager
 def unsharded(module: nn.Module) -> Iterator[None]:
-    """Inside, each process has all weights and may run parts of ``module``, or nothing, on its own."""
+    """A context with all weights unsharded, in which each process may run parts of ``module``, or none, on its own."""
     sharded = [part for part in module.modules() if isinstance(part, FSDPModule)]
     for part in sharded:
         part.set_reshard_after_forward(False, recurse=False)

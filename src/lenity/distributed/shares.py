@@ -1,4 +1,4 @@
-"""Which rows of a batch a process works on."""
+"""The division of a batch's rows among processes and mini-batches."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from torch import Tensor
 
 
 def chunks(rows: Tensor, size: int) -> list[Tensor]:
-    """``rows`` in order, in chunks of ``size``, the last one maybe shorter."""
+    """``rows`` in order, in chunks of ``size``; the last chunk may be shorter."""
     return [rows[start : start + size] for start in range(0, len(rows), size)]
 
 
@@ -22,7 +22,9 @@ def shard(rows: int, rank: int, count: int) -> slice:
 
 
 def round_robin(rows: Tensor, rank: int, count: int, size: int) -> list[Tensor]:
-    """Mini-batches of ``size`` rows for process ``rank`` of ``count``, rows assigned in turn; every process has as many mini-batches, some maybe empty.
+    """The mini-batches of up to ``size`` rows of process ``rank`` of ``count``, with rows assigned in turn.
+
+    Every process has the same number of mini-batches, of which the last may be empty.
 
     >>> import torch
     >>> [[part.tolist() for part in round_robin(torch.arange(5), rank, 2, 2)] for rank in range(2)]

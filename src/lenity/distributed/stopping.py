@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM as a request to stop: the iteration or step that runs is finished and saved first."""
+"""SIGINT and SIGTERM as a request to stop: the current iteration or step is finished and saved first."""
 
 from __future__ import annotations
 
@@ -8,28 +8,28 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-CODES = {signal.SIGTERM: 0, signal.SIGINT: 130}  # a scheduler's SIGTERM is no failure
+CODES = {signal.SIGTERM: 0, signal.SIGINT: 130}  # a scheduler's SIGTERM is not a failure
 
 
 class StopRequest:
-    """Which signal came, if any."""
+    """The signal that was received, if any."""
 
     came: signal.Signals | None = None
 
     @property
     def exit_code(self) -> int:
-        """Of a process that ends because of it."""
+        """The exit code of a process that ends because of the signal."""
         return CODES[self.came] if self.came else 0
 
 
 @contextmanager
 def gently(notify: Callable[[str], None], *, enabled: bool, unit: str = "iteration") -> Iterator[StopRequest]:
-    """The request that the first signal makes; a second signal acts as it does without this.
+    """A context with the :class:`StopRequest` that the first signal sets; a second signal has its usual effect.
 
     Args:
-        notify: gets a sentence when the signal comes.
-        unit: what is finished before the state is saved.
-        enabled: False leaves signals alone; so does any thread but the main one.
+        notify: called with a sentence when the signal is received.
+        unit: what is finished before the state is saved, such as "iteration".
+        enabled: False leaves the signals' handlers unchanged, as does any thread but the main one.
     """
     request = StopRequest()
     if not enabled or threading.current_thread() is not threading.main_thread():
@@ -41,7 +41,7 @@ def gently(notify: Callable[[str], None], *, enabled: bool, unit: str = "iterati
         request.came = signal.Signals(number)
         for each, handler in before.items():
             signal.signal(each, handler)
-        notify(f"{request.came.name}: finishing the {unit}, then saving. Once more ends at once.")
+        notify(f"{request.came.name}: finishing the {unit}, then saving. A second signal ends the process at once.")
 
     for each in before:
         signal.signal(each, note)

@@ -1,8 +1,8 @@
-"""Checkpoints of the trainers of transformers and TRL, from which a resumed training ends with the same bits.
+"""Checkpoints of the trainers of transformers and TRL, from which a resumed training gives bitwise the same model.
 
 A trainer writes the weights and its own progress as safetensors and JSON. What it would pickle (the optimizer's state, the
-schedule, the random state of each process) is written beside them in the same two formats, and a manifest last: a folder without
-a manifest that fits was cut short.
+schedule, the random state of each process) is written to further files in the same two formats. A manifest is written last: a folder
+without a manifest that matches its files is an incomplete checkpoint.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ from lenity.storage import manifest
 from lenity.storage.atomic_io import sync
 
 PREFIX, STATE, OPTIMIZER = "checkpoint-", "training.json", "optimizer.safetensors"
-UNUSED = "training_args.bin"  # a pickle, which nothing reads
+UNUSED = "training_args.bin"  # a pickle of the trainer's, which nothing reads
 
 
 class Checkpoints(TrainerCallback):  # type: ignore[misc]  # transformers has no types
-    """Writes a checkpoint every so many steps, and restores what the trainer itself does not.
+    """Writes a checkpoint every ``every`` steps, and restores the state that the trainer itself does not.
 
     Args:
         every: optimizer steps between two checkpoints.
-        stopping: says after each step whether the training is to be saved and to end.
-        state: gives what is to be kept beside the weights, as JSON takes it.
-        source: the checkpoint that the training goes on from.
+        stopping: called after each step; whether to save and end the training.
+        state: returns further state to save, as plain JSON data.
+        source: the checkpoint that the training resumes from.
     """
 
     def __init__(
@@ -59,20 +59,20 @@ class Checkpoints(TrainerCallback):  # type: ignore[misc]  # transformers has no
             group["lr"] = rate
 
     def on_epoch_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """Restore the random state before the order of an epoch is drawn; ``on_step_begin`` does so where one has begun."""
+        """Restore the random state before an epoch is shuffled; within an epoch, ``on_step_begin`` restores it."""
         if self._random is not None:
             _set_random(self._random)
             if state.epoch == int(state.epoch):
                 self._random = None
 
     def on_step_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """Restore the random state behind the batches that were skipped."""
+        """Restore the random state after the batches of the earlier session were skipped."""
         if self._random is not None:
             _set_random(self._random)
             self._random = None
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """Have the trainer save, and log its loss up to here, which it would forget; at the end log alone."""
+        """Request a checkpoint, and a log entry with the mean loss so far, which the trainer would lose; at the end only the latter."""
         if ended := state.global_step >= state.max_steps:
             control.should_log = ended
             return
@@ -80,20 +80,20 @@ class Checkpoints(TrainerCallback):  # type: ignore[misc]  # transformers has no
         control.should_save = control.should_log = control.should_training_stop or state.global_step % self._every == 0
 
     def on_save(self, args: Any, state: Any, control: Any, *, optimizer: Any, lr_scheduler: Any, **kwargs: Any) -> None:
-        """Complete the checkpoint that the trainer has written; the older ones are removed then."""
+        """Complete the checkpoint that the trainer has written, then remove older checkpoints."""
         from accelerate import PartialState
 
         folder = Path(args.output_dir) / f"{PREFIX}{state.global_step}"
-        folder.mkdir(parents=True, exist_ok=True)  # which the first process makes, but the others may be here before
+        folder.mkdir(parents=True, exist_ok=True)  # rank 0 creates it too, but other ranks may come first
         save_file(_random(), folder / _random_file(args.process_index))
         PartialState().wait_for_everyone()
         if state.is_world_process_zero:
             entries = optimizer.state_dict()["state"]
             moments = {f"{i}.{name}": value for i, entry in entries.items() for name, value in entry.items()}
             save_file({key: value.contiguous() for key, value in moments.items()}, folder / OPTIMIZER)
-            about = {**self._state(), "schedule": lr_scheduler.state_dict()}
+            progress = {**self._state(), "schedule": lr_scheduler.state_dict()}
             (folder / UNUSED).unlink(missing_ok=True)
-            (folder / STATE).write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
+            (folder / STATE).write_text(json.dumps(progress, indent=2) + "\n", encoding="utf-8")
             manifest.write(folder)
             for path in [*folder.rglob("*"), folder, folder.parent]:
                 sync(path)
@@ -103,7 +103,7 @@ class Checkpoints(TrainerCallback):  # type: ignore[misc]  # transformers has no
 
 
 def newest(folder: Path, notify: Callable[[str], None]) -> Path | None:
-    """The newest whole checkpoint in ``folder``; None where there is none."""
+    """The newest complete checkpoint in ``folder``, or None; ``notify`` gets a message per incomplete one."""
     for place in reversed(_all(folder)):
         try:
             manifest.check(place)
@@ -114,31 +114,32 @@ def newest(folder: Path, notify: Callable[[str], None]) -> Path | None:
 
 
 def read(checkpoint: Path) -> dict[str, Any]:
-    """What is kept beside the weights."""
-    found: dict[str, Any] = json.loads((checkpoint / STATE).read_text(encoding="utf-8"))
-    return found
+    """The state that ``checkpoint`` has besides weights and optimizer, from its JSON file."""
+    state: dict[str, Any] = json.loads((checkpoint / STATE).read_text(encoding="utf-8"))
+    return state
 
 
 def check(checkpoint: Path, made_with: Mapping[str, Any]) -> None:
-    """Compare what ``checkpoint`` was made with to what goes on now.
+    """Check that ``checkpoint`` was made with the data, settings and number of processes of the current training.
 
     Raises:
-        CheckpointError: they differ, so that the training would not end as it would have.
+        CheckpointError: they differ, so that resuming would not give the uninterrupted training's model.
     """
-    if found := changes(read(checkpoint)["made_with"], dict(made_with)):
+    if differences := changes(read(checkpoint)["made_with"], dict(made_with)):
         raise CheckpointError(
-            f"'{checkpoint}' is of a training that was begun otherwise: {'; '.join(found.values())}.",
-            f"Resume with the same data, settings and number of processes, or remove '{checkpoint.parent}' to begin again.",
+            f"'{checkpoint}' was made with other data or settings: {'; '.join(differences.values())}.",
+            f"Resume with the same data, settings and number of processes, or remove '{checkpoint.parent}' to start again.",
         )
 
 
 def _all(folder: Path) -> list[Path]:
-    found = [place for place in folder.glob(f"{PREFIX}*") if place.name.removeprefix(PREFIX).isdecimal()]
-    return sorted(found, key=lambda place: int(place.name.removeprefix(PREFIX)))
+    """The checkpoint folders in ``folder``, oldest first."""
+    checkpoints = [place for place in folder.glob(f"{PREFIX}*") if place.name.removeprefix(PREFIX).isdecimal()]
+    return sorted(checkpoints, key=lambda place: int(place.name.removeprefix(PREFIX)))
 
 
 def _random() -> dict[str, Tensor]:
-    """The state of torch's generators, by device."""
+    """The random states of torch's generators, by device."""
     devices = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
     return {"cpu": torch.get_rng_state(), **{f"cuda:{i}": state for i, state in enumerate(devices)}}
 

@@ -1,4 +1,4 @@
-"""The folder of a model that is trained outside the loop: checkpoints while it trains, then the model, and its report last."""
+"""The output folder of a fine-tuning: checkpoints during training, then the model, and its report last."""
 
 from __future__ import annotations
 
@@ -22,56 +22,56 @@ from lenity.storage.atomic_io import replace_text, writing
 from lenity.storage.lock import locked
 
 SETTINGS, TRAINED, REPORT = "training.yaml", "trained.json", "report.json"
-IDLE = {"output", "trust_remote_code", *FREE_TO_CHANGE}  # settings that change nothing of the model
+IDLE = {"output", "trust_remote_code", *FREE_TO_CHANGE}  # settings without influence on the model
 
 
 class Output:
-    """Files of ``config.output``. With ``report.json`` the model is finished; with ``trained.json`` it is trained and saved."""
+    """The files in ``config.output``: ``trained.json`` exists once the model is saved, ``report.json`` once it is evaluated too."""
 
     def __init__(self, config: StageConfig, request: stopping.StopRequest) -> None:
         self.path, self.config, self.request = Path(config.output), config, request
 
     @property
     def checkpoints(self) -> Path:
-        """Where the trainer works."""
+        """The folder of the trainer's checkpoints."""
         return self.path / "checkpoints"
 
     @property
     def report(self) -> dict[str, Any] | None:
-        """That of a finished model."""
+        """The report of a finished model; None before."""
         return _read(self.path / REPORT)
 
     @property
     def trained(self) -> dict[str, Any] | None:
-        """What a training reported whose model is saved and not yet measured."""
+        """The report of a training whose model is saved and not evaluated yet; None otherwise."""
         return _read(self.path / TRAINED)
 
     def notify(self, text: str) -> None:
-        """Show a sentence, in the first process where progress is shown."""
+        """Print ``text`` in the first process, if progress is shown."""
         if launch.leads() and self.config.logging.progress:
             terminal.notify(text)
 
     def enter(self, resume: bool) -> None:
-        """Put the settings on record.
+        """Write the settings to the folder, after checking that it is empty or can be resumed.
 
         Raises:
-            CheckpointError: a model is here already, or a part of its training, and ``resume`` is off or the settings are others.
+            CheckpointError: the folder has a model or an interrupted training, and ``resume`` is false or the settings differ.
         """
         known, done = (self.path / SETTINGS).is_file(), self.report is not None
         if not known and (done or (self.path / "config.json").exists()):
             raise CheckpointError(
-                f"output '{self.path}' already holds a model, without the settings that it was trained with ({SETTINGS}).",
+                f"output '{self.path}' already holds a model, without the settings of its training ({SETTINGS}).",
                 "Choose another --output.",
             )
-        begun = done or self.trained is not None or any(self.checkpoints.glob("*"))
-        if begun and not resume:
+        started = done or self.trained is not None or any(self.checkpoints.glob("*"))
+        if started and not resume:
             raise CheckpointError(
                 f"output '{self.path}' already holds {'a trained model' if done else 'a training that was interrupted'}.",
-                "Choose another --output." if done else "Add --resume to go on with it, or choose another --output.",
+                "Choose another --output." if done else "Add --resume to continue it, or choose another --output.",
             )
-        if begun and (found := self._changes()):
+        if started and (changed := self._changes()):
             raise CheckpointError(
-                f"the model in '{self.path}' was trained with other settings: {'; '.join(found.values())}.",
+                f"the model in '{self.path}' was trained with other settings: {'; '.join(changed.values())}.",
                 "Resume with the same settings, or choose another --output.",
             )
         if launch.leads():
@@ -81,13 +81,13 @@ class Output:
                 replace_text(self.path / SETTINGS, text)
 
     def _changes(self) -> dict[str, str]:
-        """Settings of the training that differ from those on record."""
+        """The settings that differ from those in the folder, with both values as text."""
         before = parse(type(self.config), read_yaml(self.path / SETTINGS), source=str(self.path / SETTINGS))
         was, now = (config.model_dump(mode="json", exclude=IDLE) for config in (before, self.config))
         return changes(was, now)
 
     def save(self, trainer: Any, tokenizer: Any) -> Any:
-        """The trained model, with the adapter in its weights, as it was written with its tokenizer."""
+        """The trained model with the adapter merged, after it was saved with its tokenizer."""
         from lenity.models.merge import merge, save
 
         model = trainer.accelerator.unwrap_model(trainer.model)
@@ -96,15 +96,15 @@ class Output:
             with writing(self.path):
                 save(model, self.path)
                 tokenizer.save_pretrained(self.path)
-        trainer.accelerator.wait_for_everyone()  # before any of them reads it
+        trainer.accelerator.wait_for_everyone()  # no process reads the model before it is written
         return model
 
     def keep(self, report: dict[str, Any]) -> None:
-        """Put on record that the model is saved, so that only its measuring is left."""
+        """Write ``trained.json``: the model is saved, and a resumed call only evaluates it."""
         _write(self.path / TRAINED, report)
 
     def finish(self, report: dict[str, Any]) -> None:
-        """Write ``report.json``; what only a resumed training needs is removed."""
+        """Write ``report.json``, then remove the checkpoints and ``trained.json``."""
         _write(self.path / REPORT, report)
         if launch.leads():
             (self.path / TRAINED).unlink(missing_ok=True)
@@ -112,18 +112,18 @@ class Output:
 
 
 def run(config: StageConfig, work: Callable[[Output], dict[str, Any]], *, resume: bool, gently: bool) -> dict[str, Any]:
-    """The report of ``work``, which trains, saves and measures a model in ``config.output``; of a finished one as it is there.
+    """The report of ``work``, which trains, saves and evaluates a model in ``config.output``; a finished model's saved report.
 
     Args:
-        config: of the training.
-        work: gives the report.
-        resume: go on with a training that was interrupted there.
-        gently: SIGINT and SIGTERM end it after the step that runs, saved.
+        config: configuration of the training.
+        work: trains, saves and evaluates the model; returns the report.
+        resume: resume a training that was interrupted in the folder.
+        gently: on SIGINT or SIGTERM, finish the current step, save a checkpoint and stop.
 
     Raises:
         CheckpointError: see :meth:`Output.enter`.
-        FolderInUseError: another process works there.
-        StoppedError: a signal ended it.
+        FolderInUseError: another process is using the folder.
+        StoppedError: a signal stopped the training.
     """
     request = stopping.StopRequest()
     output = Output(config, request)
@@ -142,10 +142,10 @@ def run(config: StageConfig, work: Callable[[Output], dict[str, Any]], *, resume
 
 def _read(file: Path) -> dict[str, Any] | None:
     try:
-        found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        report: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
-    return found
+    return report
 
 
 def _write(file: Path, report: dict[str, Any]) -> None:

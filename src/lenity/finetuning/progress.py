@@ -1,4 +1,4 @@
-"""Our progress in the trainers of transformers and TRL, in place of theirs and of their printed dictionaries."""
+"""Lenity's progress display in the trainers of transformers and TRL, instead of their bars and printed dictionaries."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ class _Progress(TrainerCallback):  # type: ignore[misc]  # transformers has no t
         self._advance: Callable[..., None] | None = None
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """Begin, on the main process."""
+        """Start the display, in the first process."""
         self._begin(state, state.max_steps, state.global_step, "steps")
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """One optimizer step further."""
+        """Advance the display by one optimizer step."""
         if self._advance is not None:
             self._advance()
 
     def on_prediction_step(
         self, args: Any, state: Any, control: Any, eval_dataloader: Any = None, **kwargs: Any
     ) -> None:
-        """One batch of an evaluation further."""
+        """Advance the display by one batch of an evaluation."""
         if self._advance is None:
             self._begin(state, len(eval_dataloader), 0, "batches")
         self.on_step_end(args, state, control)
@@ -41,7 +41,7 @@ class _Progress(TrainerCallback):  # type: ignore[misc]  # transformers has no t
 
 @contextmanager
 def tracked(trainer: Any, title: str, settings: Progress) -> Iterator[None]:
-    """Shows the progress of the training or evaluation inside, and nothing of ``trainer``'s own."""
+    """A context that shows the progress of the training or evaluation within, instead of ``trainer``'s own display."""
     for callback in (ProgressCallback, PrinterCallback):
         trainer.remove_callback(callback)
     with ExitStack() as stack:

@@ -29,24 +29,24 @@ from lenity.rewards.asking import score_all
 from lenity.rewards.reward_model import SETTINGS_FILE, RewardModelSpec
 from lenity.rewards.templates import encode, padding_side
 
-SATURATED = 4.6  # |logit| beyond which a logistic loss has lost 99 % of its gradient
+SATURATED = 4.6  # |logit| above which a logistic loss has less than 1 % of its maximum gradient
 
 
 def run(config: RewardTrainingConfig, *, resume: bool = False, gently: bool = False) -> dict[str, Any]:
-    """Train, write the model, its tokenizer and how to read it to ``output``; return the report (also ``report.json``).
+    """The report of a reward model's training (also ``report.json``), after the model, its tokenizer and its settings were saved.
 
-    The report's figures come from the saved model, loaded and scored as in alignment.
+    The report's numbers come from the saved model, loaded and scored as in alignment.
 
     Args:
-        config: of the training.
-        resume: go on with a training that was interrupted in ``output``, or whose model is saved and not measured.
-        gently: SIGINT and SIGTERM end it after the step that runs, saved.
+        config: configuration of the training.
+        resume: resume a training that was interrupted in ``output``, or evaluate its saved model.
+        gently: on SIGINT or SIGTERM, finish the current step, save a checkpoint and stop.
 
     Raises:
-        CheckpointError: ``output`` holds a model already, or a training that cannot go on so.
-        DataError: no usable rows.
+        CheckpointError: ``output`` already holds a model, or a training that cannot be resumed with these settings.
+        DataError: the data have no usable rows.
         RewardError: the template does not fit the model.
-        StoppedError: a signal ended it.
+        StoppedError: a signal stopped the training.
     """
     return output.run(config, partial(_train_and_measure, config), resume=resume, gently=gently)
 
@@ -61,7 +61,7 @@ def _train_and_measure(config: RewardTrainingConfig, folder: Output) -> dict[str
 
 
 def _train(config: RewardTrainingConfig, folder: Output, rows: list[Any]) -> dict[str, Any]:
-    """Train and save; what to report of that."""
+    """The report of the training, after the model was trained and saved."""
     report: dict[str, Any] = {}
     trainer, tokenizer = _trainer(config, folder, rows, report)
     result = training.train(trainer, config, "training the reward", folder.notify, request=folder.request)
@@ -79,7 +79,7 @@ def _train(config: RewardTrainingConfig, folder: Output, rows: list[Any]) -> dic
 
 
 def _write_settings(config: RewardTrainingConfig, max_length: int) -> None:
-    """How the model is to be read, beside its weights; rewards of kind ``model`` take their defaults from it."""
+    """Save the model's template, label, output and maximum length; rewards of type ``model`` take their defaults from this file."""
     settings = {
         "template": config.template,
         "label": config.label if config.labels else 0,
@@ -92,7 +92,7 @@ def _write_settings(config: RewardTrainingConfig, max_length: int) -> None:
 
 
 def split(items: Sequence[Any], share: float) -> tuple[list[Any], list[Any]]:
-    """Training and held-out items: a ``share`` of the prompts in the order of their hashes, each with all its items.
+    """Training and held-out items: the first ``share`` of the prompts, ordered by hash, is held out with all items of each.
 
     >>> split([Labelled("", text, 0) for text in "abcd"], 0.25)[1]
     [Labelled(prompt='', response='d', label=0)]
@@ -105,7 +105,7 @@ def split(items: Sequence[Any], share: float) -> tuple[list[Any], list[Any]]:
 
 
 def _rows(config: RewardTrainingConfig) -> tuple[list[Any], list[Any], ReadReport, int]:
-    """Training rows, held-out rows, what was read, and how many held-out rows are left out since training has one of their texts."""
+    """Training rows, held-out rows, a report of the reading, and the number of held-out rows dropped as their texts are trained on."""
     source, other = config.pairs or config.labels, config.eval_pairs or config.eval_labels
     fields = ("eval_pairs", "pairs") if config.pairs else ("eval_labels", "labels")
     load: Any = load_pairs if config.pairs else load_labels
@@ -114,7 +114,7 @@ def _rows(config: RewardTrainingConfig) -> tuple[list[Any], list[Any], ReadRepor
     rows, held_out = (rows, load(other)[0]) if other is not None else split(rows, config.holdout)
     if not rows:
         raise RewardError(
-            f"holdout is {config.holdout}, which leaves nothing to train on in {report}.", "Lower it or add data."
+            f"holdout is {config.holdout}, which leaves no rows to train on in {report}.", "Lower it or add data."
         )
     fresh = unseen(held_out, [text for row in rows for text in _whole(row)], _whole, fields[0])
     return rows, evenly_spaced(fresh, config.eval_limit), report, len(held_out) - len(fresh)
@@ -142,8 +142,8 @@ def _trainer(config: RewardTrainingConfig, folder: Output, rows: list[Any], repo
     if config.pairs:
         if "token_type_ids" in columns[0][0]:
             raise RewardError(
-                f"template is 'pair' and '{config.model}' tells its two texts apart by token types, which TRL's RewardTrainer "
-                "does not pass on.",
+                f"template is 'pair', but '{config.model}' distinguishes its two texts by token types, which TRL's RewardTrainer "
+                "does not pass to the model.",
                 "Train with --template transcript.",
             )
         ids = {
@@ -178,7 +178,7 @@ def _whole(row: Pair | Labelled) -> list[str]:
 
 
 def _measure(config: RewardTrainingConfig, held_out: list[Any]) -> dict[str, Any]:
-    """Accuracy of the saved model with its interval, the longer-wins baseline, and where the scores lie."""
+    """The accuracy of the saved model with its interval, the longer-wins baseline, and mean, deviation and saturation of the scores."""
     from accelerate import PartialState
 
     reward = RewardModelSpec(model=config.output).load(PartialState().device)
@@ -217,17 +217,18 @@ def _measure(config: RewardTrainingConfig, held_out: list[Any]) -> dict[str, Any
 
 
 def _wins(first: Any, second: Any) -> Any:
-    """1 where the first is larger, one half at ties."""
+    """1 where ``first`` is larger than ``second``, 0.5 where they are equal, else 0."""
     return (first > second) + 0.5 * (first == second)
 
 
 def _longer_wins(lengths: Any, positive: Any) -> float:
-    """How often a text of the class is longer than one of the other."""
+    """The probability that a text of the positive class is longer than one of the other class, ties counted half."""
     from scipy.stats import mannwhitneyu
 
     if positive.all() or not positive.any():
         raise RewardError(
-            "the held-out labels are all of one class, so nothing can be measured.", "Add rows of the other."
+            "the held-out labels are all of one class, so accuracy says nothing.",
+            "Add held-out rows of the other class.",
         )
     ours, others = lengths[positive], lengths[~positive]
     return float(mannwhitneyu(ours, others).statistic / (len(ours) * len(others)))

@@ -1,4 +1,4 @@
-"""Supervised fine-tuning through TRL's ``SFTTrainer``: loss on assistant turns and on their ends."""
+"""Supervised fine-tuning through TRL's ``SFTTrainer``, with the loss on assistant turns and the EOS after each."""
 
 from __future__ import annotations
 
@@ -28,24 +28,24 @@ IGNORED = tokens.IGNORED
 
 
 def run(config: SFTConfig, *, resume: bool = False, gently: bool = False) -> dict[str, Any]:
-    """Train, write the model and its tokenizer to ``output``, and return the report (also ``report.json``).
+    """The report of the fine-tuning (also ``report.json``), after the model and its tokenizer were saved to ``output``.
 
     Args:
-        config: of the fine-tuning.
-        resume: go on with a fine-tuning that was interrupted in ``output``.
-        gently: SIGINT and SIGTERM end it after the step that runs, saved.
+        config: configuration of the fine-tuning.
+        resume: resume a fine-tuning that was interrupted in ``output``.
+        gently: on SIGINT or SIGTERM, finish the current step, save a checkpoint and stop.
 
     Raises:
-        CheckpointError: ``output`` holds a model already, or a training that cannot go on so.
-        DataError: no usable rows.
-        StoppedError: a signal ended it.
+        CheckpointError: ``output`` already holds a model, or a training that cannot be resumed with these settings.
+        DataError: the data have no usable rows.
+        StoppedError: a signal stopped the training.
     """
     check_split(config.eval_data, config.data, ("eval_data", "data"))
     return output.run(config, partial(_train, config), resume=resume, gently=gently)
 
 
 def _train(config: SFTConfig, folder: Output) -> dict[str, Any]:
-    """Train, measure, save; the report."""
+    """The report, after the model was trained, evaluated and saved."""
     from lenity.models.scratch import build
 
     texts, read = load_transcripts(config.data)
@@ -78,7 +78,7 @@ def _train(config: SFTConfig, folder: Output) -> dict[str, Any]:
 
 
 def _held_out(config: SFTConfig, texts: Sequence[str]) -> tuple[list[str], int]:
-    """Held-out transcripts, and how many are left out since they are trained on."""
+    """Held-out transcripts, and the number of those dropped because they are trained on."""
     if config.eval_data is None:
         return [], 0
     known, _ = load_transcripts(config.eval_data)
@@ -95,7 +95,7 @@ def completion_trainer(
     *,
     held_out: Sequence[Mapping[str, list[int]]] | None = None,
 ) -> Any:
-    """TRL's ``SFTTrainer`` on rows of ``input_ids`` and ``labels``, for :func:`lenity.finetuning.training.train`."""
+    """An ``SFTTrainer`` of TRL on rows of ``input_ids`` and ``labels``, for :func:`lenity.finetuning.training.train`."""
     from datasets import Dataset
     from trl import SFTConfig, SFTTrainer
 
@@ -113,16 +113,15 @@ def completion_trainer(
 
 
 def encode(texts: Sequence[str], tokenizer: Any, max_length: int) -> list[dict[str, list[int]]]:
-    """Rows of ``input_ids`` and ``labels`` for TRL's collator; a transcript is tokenised as a whole.
+    """Rows of ``input_ids`` and ``labels`` for TRL's collator; each transcript is tokenised as a whole.
 
-    The label after an assistant turn is the end of sequence, also where the transcript goes on, so that a
-    prompted policy stops. A long transcript is cut to the turns that fit; a first turn that does not fit
-    keeps its end.
+    The label after an assistant turn is EOS even if the transcript continues, so that a prompted policy stops there. A transcript
+    of more than ``max_length`` tokens is truncated after the last turn that fits; if the first turn does not fit, its end is kept.
     """
     cut = [pieces for text in texts if (pieces := segments(text))]
     if not cut:
         raise DataError(
-            "no transcript has an assistant turn.", "Give them the form '\\n\\nHuman: ...\\n\\nAssistant: ...'."
+            "no transcript has an assistant turn.", "Write transcripts as '\\n\\nHuman: ...\\n\\nAssistant: ...'."
         )
     wholes, turns = ["".join(piece for piece, _ in pieces) for pieces in cut], [spans(pieces) for pieces in cut]
     encoded = encode_turns(tokenizer, wholes, turns)
@@ -133,7 +132,7 @@ def encode(texts: Sequence[str], tokenizer: Any, max_length: int) -> list[dict[s
 
 
 def _turns_that_fit(tokenizer: Any, text: str, turns: list[Span], max_length: int) -> tuple[list[int], list[int]]:
-    """Ids and labels of the longest transcript up to the end of a turn that is not too long, or of the first turn's."""
+    """Ids and labels of ``text`` up to the end of the last turn that fits ``max_length`` tokens, or else of the first turn."""
 
     def up_to(count: int) -> tuple[list[int], list[int]]:
         return encode_turns(tokenizer, [text[: turns[count - 1].end]], [turns[:count]])[0]
@@ -142,7 +141,7 @@ def _turns_that_fit(tokenizer: Any, text: str, turns: list[Span], max_length: in
 
 
 def spans(pieces: Sequence[tuple[str, bool]]) -> list[Span]:
-    r"""Where the assistant turns among ``pieces``, see :func:`segments`, lie in their joined text.
+    r"""The character spans of the assistant turns among ``pieces``, see :func:`segments`, in their joined text.
 
     >>> spans(segments("\n\nHuman: Hi\n\nAssistant: Hello"))
     [Span(start=23, end=29)]

@@ -1,4 +1,4 @@
-"""Trainings outside the loop: what supervised fine-tuning, reward models and Rewards-in-Context share, data and loss aside.
+"""Training with a trainer of transformers or TRL, as used by supervised fine-tuning, reward models and Rewards-in-Context.
 
 A caller builds a trainer of transformers or TRL with :func:`arguments` on its own model and rows; :func:`train` runs it.
 """
@@ -29,20 +29,24 @@ from lenity.finetuning.progress import tracked
 from lenity.models.adapter import attach
 from lenity.storage.atomic_io import writing
 
-FREE_TO_CHANGE = {"non_finite_steps", "checkpoint_every", "logging"}  # a training goes the same way with any of them
+FREE_TO_CHANGE = {
+    "non_finite_steps",
+    "checkpoint_every",
+    "logging",
+}  # settings without influence on the trained weights
 SCHEDULES = {"cosine": "cosine", "linear": "linear", "constant": "constant_with_warmup"}
 
 
 @dataclass(frozen=True)
 class Result:
-    """What a training did, over all its sessions.
+    """The result of a training, over all its sessions.
 
     Attributes:
-        rows: rows of the data.
-        steps: optimizer steps.
-        loss: mean over the steps.
-        non_finite_steps: steps that were skipped.
-        seconds: in training.
+        rows: number of training rows.
+        steps: number of optimizer steps.
+        loss: mean loss over the steps.
+        non_finite_steps: number of steps that were skipped.
+        seconds: time spent in training.
     """
 
     rows: int
@@ -53,7 +57,7 @@ class Result:
 
 
 def arguments(settings: Optimisation, folder: str | Path, rows: int) -> dict[str, Any]:
-    """Fields of ``TrainingArguments`` for a training on ``rows`` rows, whose checkpoints are in ``folder``."""
+    """The fields of ``TrainingArguments`` for a training on ``rows`` rows, with its checkpoints in ``folder``."""
     per_epoch = math.ceil(rows / (settings.batch_size * settings.accumulation))
     steps = settings.max_steps or math.ceil(settings.epochs * per_epoch)
     return {
@@ -71,7 +75,7 @@ def arguments(settings: Optimisation, folder: str | Path, rows: int) -> dict[str
         "max_grad_norm": settings.max_grad_norm,
         "gradient_checkpointing": False,
         "bf16": torch.cuda.is_available() and torch.cuda.is_bf16_supported(),
-        "save_strategy": "no",  # :class:`Checkpoints` says when
+        "save_strategy": "no",  # :class:`Checkpoints` decides when to save
         "save_only_model": True,
         "report_to": "none",
         "logging_strategy": "no",
@@ -81,24 +85,24 @@ def arguments(settings: Optimisation, folder: str | Path, rows: int) -> dict[str
 
 
 def adapted(model: Any, config: StageConfig, task: str, report: dict[str, Any]) -> Any:
-    """``model`` with the LoRA of the configuration, or itself; ``report`` gets what ``all-linear`` leaves out.
+    """``model`` with the LoRA adapter of the configuration, or unchanged without one; ``report`` gets the layers left out.
 
     Raises:
-        ModelError: see :func:`lenity.models.adapter.attach`; also an adapter of the head of a model that TRL fine-tunes.
+        ModelError: see :func:`lenity.models.adapter.attach`; also if the adapter is on the head, which TRL would ignore.
     """
     if config.lora is None:
         return model
     notes: list[str] = []
     head = model.get_output_embeddings()
-    found = attach(model, config.lora, field="lora", task=task, notify=notes.append)
-    if found.get_base_model().get_output_embeddings() is not head:
+    peft_model = attach(model, config.lora, field="lora", task=task, notify=notes.append)
+    if peft_model.get_base_model().get_output_embeddings() is not head:
         raise ModelError(
-            f"lora.target_modules is {config.lora.target_modules}, and TRL computes the loss from the head's weights past their adapter.",
-            "Leave the head out of them, or lora out, which trains all weights.",
+            f"lora.target_modules is {config.lora.target_modules}, but TRL computes the loss from the head's weights without its adapter.",
+            "Leave the head out of target_modules, or leave lora out to train all weights.",
         )
     if notes:
         report["without_adapter"] = notes
-    return found
+    return peft_model
 
 
 def train(
@@ -110,27 +114,27 @@ def train(
     request: StopRequest | None = None,
     otherwise: Literal["refuse", "restart"] = "refuse",
 ) -> Result:
-    """Train ``trainer``'s model from its newest checkpoint, or from the start where there is none.
+    """The result of training ``trainer``'s model, resumed from its newest checkpoint if there is one.
 
     Args:
-        trainer: of transformers or TRL, built with :func:`arguments`.
-        settings: those of its arguments.
-        title: what is shown beside the progress.
-        notify: gets a sentence on each checkpoint that cannot be used.
-        request: of a user to stop, looked at after each step.
-        otherwise: what becomes of a checkpoint that was made with other rows, settings or a number of processes.
+        trainer: a trainer of transformers or TRL, built with :func:`arguments`.
+        settings: the settings that its arguments were made from.
+        title: text of the progress display.
+        notify: called with a sentence per checkpoint that cannot be used.
+        request: a request to stop, checked after each step.
+        otherwise: how to treat a checkpoint made with other rows, settings or number of processes: refuse it, or restart without it.
 
     Raises:
-        CheckpointError: such a checkpoint is refused, or one cannot be written.
+        CheckpointError: such a checkpoint was refused, or a checkpoint cannot be written.
         ConfigError: the launcher started processes that do not train together.
         ModelError: the trainer cannot compute the model's loss.
         NumericalError: more than ``settings.non_finite_steps`` steps were not finite.
-        StoppedError: the training stopped on ``request`` and is saved.
+        StoppedError: the training stopped on ``request``; a checkpoint is saved.
     """
-    if (seen := trainer.args.world_size) != (launched := launch.launched()):
+    if (world_size := trainer.args.world_size) != (launched := launch.launched()):
         raise ConfigError(
-            f"the launcher started {launched} processes, of which transformers sees {seen}, so that each would train alone.",
-            "Start it without a launcher, or on processes with a GPU each.",
+            f"the launcher started {launched} processes, but transformers sees {world_size}, so that each would train alone.",
+            "Start the command without a launcher, or give each process a GPU.",
         )
     folder, start = Path(trainer.args.output_dir), time.perf_counter()
     made_with = cache(lambda: _made_with(trainer, settings))
@@ -154,7 +158,7 @@ def train(
     if steps < trainer.state.max_steps:
         raise StoppedError(
             f"The training ended early, after step {steps} of {trainer.state.max_steps}; everything is saved.",
-            "Go on with resume=True.",
+            "Resume it with resume=True.",
             request.exit_code if request else 0,
         )
     return Result(len(trainer.train_dataset), steps, _loss(trainer.state), guard.skipped, seconds())
@@ -163,37 +167,37 @@ def train(
 def _source(
     folder: Path, made_with: Callable[[], dict[str, Any]], notify: Callable[[str], None], otherwise: str
 ) -> Path | None:
-    """The checkpoint to go on from."""
-    found = newest(folder, notify)
-    if found is None:
+    """The checkpoint to resume from, or None."""
+    checkpoint = newest(folder, notify)
+    if checkpoint is None:
         return None
     try:
-        check(found, made_with())
+        check(checkpoint, made_with())
     except CheckpointError as error:
         if otherwise == "refuse":
             raise
-        notify(f"The training begins again: {error.what}")
+        notify(f"The training starts again: {error.what}")
         shutil.rmtree(folder)
         return None
-    return found
+    return checkpoint
 
 
 def _steps(trainer: Any, source: Path | None) -> int:
-    """Train; how many steps are done."""
+    """The number of optimizer steps done, after the trainer has run."""
     try:
         return int(trainer.train(resume_from_checkpoint=str(source) if source else None).global_step)
     except (AttributeError, TypeError, NotImplementedError) as error:
         if trainer.state.global_step:
             raise
         model = getattr(trainer.model, "get_base_model", lambda: trainer.model)()
-        raise ModelError(  # TRL computes losses by itself, for which not every architecture is made
+        raise ModelError(  # TRL computes losses itself, which does not work with every architecture
             f"TRL cannot fine-tune a {type(model).__name__} ({type(error).__name__}: {error}).",
             "Choose another model, or another release of TRL.",
         ) from error
 
 
 def _made_with(trainer: Any, settings: Optimisation) -> dict[str, Any]:
-    """What a checkpoint must agree with so that the training ends as if it had not been interrupted."""
+    """The data, settings and sizes that must equal a checkpoint's for a resumed training to give the same model."""
     trained = [parameter for parameter in trainer.model.parameters() if parameter.requires_grad]
     return {
         **settings.model_dump(mode="json", include=set(Optimisation.model_fields) - FREE_TO_CHANGE),
@@ -204,7 +208,7 @@ def _made_with(trainer: Any, settings: Optimisation) -> dict[str, Any]:
 
 
 def _digest(rows: Any) -> str:
-    """Of token ids and labels, the same wherever the data lie."""
+    """The SHA-256 of token ids and labels, independent of the files that hold the data."""
     digest = hashlib.sha256()
     for row in rows:
         for name in sorted(row):
@@ -214,7 +218,7 @@ def _digest(rows: Any) -> str:
 
 
 def _loss(state: Any) -> float:
-    """Mean over all steps, from the means that were logged at each checkpoint and at the end."""
+    """The mean loss over all steps, from the means that were logged at each checkpoint and at the end."""
     total, last = 0.0, 0
     for entry in state.log_history:
         if "loss" in entry:

@@ -1,4 +1,4 @@
-"""Lenity's rules in the trainers of other libraries; each is imported when it is asked for."""
+"""Lenity's rules in the trainers of other libraries; each trainer is imported on first use."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From the rewards of completions to one advantage each: by reward within the group, then the rule. TRL's arithmetic, without TRL."""
+"""One advantage per completion from its rewards: first per reward within the group, then by the rule. TRL's arithmetic, without TRL."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ EPSILON = 1e-4  # what GRPOTrainer adds to a standard deviation
 
 
 class Consensus(NamedTuple):
-    """What a rule made of a batch: A_k, M_k, and one advantage a completion."""
+    """The advantages of a batch per reward, A_k, the rule's M_k, and the combined advantage, one per completion."""
 
     advantages: Float[Tensor, "B K"]
     mask: Float[Tensor, "B K"]
@@ -38,18 +38,18 @@ def agree(
     rewards: Float[Tensor, "B K"], rule: AdvantageRule, weights: Float[Tensor, "*#B K"], *, size: int, scale: Scale, whiten: bool,
     memory: Memory = NOTHING,
 ) -> tuple[Consensus, Memory]:  # fmt: skip
-    """Advantages by reward and what the rule makes of them, and the rule's memory after them.
+    """The advantages per reward and those that the rule combines them to, and the rule's updated memory.
 
-    A reward that is missing has advantage 0; a completion without any reward has 0 in all.
+    A missing reward has advantage 0; a completion without any reward has the combined advantage 0.
 
     Args:
         rewards: NaN where missing, (B, K); the completions of one prompt are ``size`` neighbouring rows.
-        rule: turns (B, K) into (B,).
-        weights: at least 0, sum 1, (K,), or of each completion, (B, K).
-        size: completions a prompt.
+        rule: combines advantages, (B, K) to (B,).
+        weights: at least 0, sum 1, (K,), or one set per completion, (B, K).
+        size: completions per prompt.
         scale: see :func:`completion_advantages`.
-        memory: the rule's.
-        whiten: standardise the outcome over the batch, as TRL's ``normalize_then_sum`` does (GDPO, arXiv 2601.05242).
+        whiten: standardise the combined advantages over the batch, as TRL's ``normalize_then_sum`` does (GDPO, arXiv 2601.05242).
+        memory: the rule's memory before this batch.
     """
     advantages = completion_advantages(rewards, size, scale)
     mask, memory = rule.step(advantages, weights, memory)
@@ -62,17 +62,17 @@ def agree(
 
 
 def completion_advantages(rewards: Float[Tensor, "B K"], size: int, scale: Scale) -> Float[Tensor, "B K"]:
-    """Each reward less its mean over the completions of the prompt that have one; 0 where missing.
+    """Each reward minus its mean over the completions of the prompt that have it, (B, K); 0 where missing.
 
-    For one reward, what TRL's GRPOTrainer computes, to the last bit.
+    With one reward, the result is bitwise that of TRL's GRPOTrainer.
 
     >>> completion_advantages(torch.tensor([[1.0, 4.0], [3.0, torch.nan]]), size=2, scale="none").tolist()
     [[-1.0, 0.0], [1.0, 0.0]]
 
     Args:
         rewards: NaN where missing, (B, K); the completions of one prompt are ``size`` neighbouring rows.
-        size: completions a prompt.
-        scale: divide by the standard deviation within the ``group``, over the ``batch``, or by ``none``.
+        size: completions per prompt.
+        scale: divide by the standard deviation within the ``group`` or over the ``batch``, or do not divide (``none``).
     """
     groups = rewards.reshape(-1, size, rewards.shape[1])
     advantages = groups - groups.nanmean(1, keepdim=True)
@@ -82,7 +82,7 @@ def completion_advantages(rewards: Float[Tensor, "B K"], size: int, scale: Scale
 
 
 def _deviation(values: Tensor, dims: int | tuple[int, ...]) -> Tensor:
-    """The unbiased standard deviation of what is not NaN, 0 of a single value; ``dims`` are kept."""
+    """The unbiased standard deviation of the values that are not NaN, 0 for a single value; ``dims`` are kept."""
     variance = (values - values.nanmean(dims, keepdim=True)).square().nanmean(dims, keepdim=True)
     count = (~values.isnan()).sum(dims, keepdim=True)
     return (variance * (count / (count - 1).clamp(min=1))).sqrt()

@@ -1,4 +1,4 @@
-"""Follows a rule uphill: theta <- theta + rate x direction, its leniency by the rule's own schedule."""
+"""Gradient ascent with a rule: theta <- theta + rate x direction, with leniency by the rule's own schedule."""
 
 from __future__ import annotations
 
@@ -11,17 +11,19 @@ from lenity.lab.world import Point, Thetas, Weights, Worlds, step_of
 from lenity.rules import GradientRule, Rule
 
 Rate = Callable[[int], float]
-Watch = Callable[[int, Thetas, Point, Tensor], None]  # sees step, iterate, point and direction before each step
-STILL = 1e-10  # a gradient rule that moved a policy by less has stopped there
+Watch = Callable[
+    [int, Thetas, Point, Tensor], None
+]  # called before each step with step, parameters, point and direction
+STILL = 1e-10  # a policy that a gradient rule moves by less has converged
 
 
 def constant(rate: float) -> Rate:
-    """The same step size throughout."""
+    """The schedule with the same step size at all steps."""
     return lambda step: rate
 
 
 def robbins_monro(rate: float, delay: float = 50.0, power: float = 0.6) -> Rate:
-    """Rate / (1 + t / delay)^power; with power in (1/2, 1] the steps sum to infinity and their squares do not."""
+    """The schedule rate / (1 + t / delay)^power; with power in (1/2, 1], the sum of steps diverges and that of their squares converges."""
     return lambda step: rate / (1 + step / delay) ** power
 
 
@@ -41,13 +43,13 @@ def ascend(
 
     Args:
         worlds: W worlds.
-        rule: what turns K objectives into one direction; at step t it is ``rule.at(t / steps)``.
-        weights: (W, K).
-        start: (W, N).
-        steps: how many.
-        rate: step size by step.
-        standardised: bring each objective's advantages to standard deviation 1 first, as the trainer does by default.
-        watch: is shown each iterate.
+        rule: combines K objectives into one direction; at step t it is ``rule.at(t / steps)``.
+        weights: preference weights, (W, K).
+        start: initial parameters, (W, N).
+        steps: number of steps.
+        rate: step size as a function of the step.
+        standardised: first scale each objective's advantages to standard deviation 1, as the trainer does by default.
+        watch: called before each step.
     """
     theta = start
     moving = torch.ones(len(start), dtype=torch.bool)

@@ -9,21 +9,21 @@ from torch import Tensor
 from lenity.lab.world import Advantage, Point, Thetas, Weights, Worlds
 
 TRADE_OFF = ((1.0, 0.0), (0.0, 1.0), (0.6, 0.6))
-"""Two extremes and a compromise; at equal weights the compromise is the best policy, worth .6, the extremes .5."""
+"""The rewards of two extremes and a compromise; at equal weights, w . J is .6 for the compromise and .5 for the extremes."""
 
 
 class Bandits(Worlds):
     """W bandits.
 
     Args:
-        rewards: of each action, (W, A, K).
+        rewards: rewards of each action, (W, A, K).
     """
 
     def __init__(self, rewards: Float[Tensor, "W A K"]) -> None:
         self.rewards = rewards
 
     def at(self, theta: Thetas) -> Point:
-        """A sample an action; A_k = r_k - J_k."""
+        """The exact point of the policies; one sample per action, A_k = r_k - J_k."""
         policy = theta.softmax(-1)
         values = (policy.unsqueeze(-1) * self.rewards).sum(1)
 
@@ -34,7 +34,7 @@ class Bandits(Worlds):
         return Point(values, policy, self.rewards - values.unsqueeze(1), policy_gradient)
 
     def attainable(self, weights: Weights) -> tuple[Tensor, Tensor]:
-        """That of the worst and of the best action."""
+        """The least and the greatest w . J, (W,) each: those of the worst and the best action."""
         scalar = (self.rewards * weights.unsqueeze(1)).sum(-1)
         return scalar.amin(1), scalar.amax(1)
 

@@ -1,4 +1,4 @@
-"""Rules that are tried here first; none is registered, so no run can name them."""
+"""Experimental rules; none is registered, so no run can use them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from lenity.rules import PLC
 
 
 class Pulse(PLC):
-    """PLC whose leniency is 0 until ``begin``, whole until ``fall``, and falls in a line to 0 at ``end``.
+    """PLC whose leniency is 0 until ``begin``, full until ``fall``, and then decreases linearly to 0 at ``end``.
 
     Linear scalarisation settles first, so leniency changes the path only from where that stopped; then linear scalarisation
     settles again. Where nothing was escaped, both end at the same optimum.

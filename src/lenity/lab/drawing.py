@@ -1,4 +1,4 @@
-"""Colours that colour-blind readers tell apart (Okabe and Ito 2008), and figures as PNG and SVG."""
+"""Figures as PNG and SVG, in colours that colour-blind readers can distinguish (Okabe and Ito 2008)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ COLOURS = {
 
 
 def new_figure(width: float, height: float) -> Any:
-    """An empty matplotlib figure, inches.
+    """An empty matplotlib figure of ``width`` by ``height`` inches.
 
     Raises:
         ConfigError: matplotlib is missing.
@@ -39,7 +39,7 @@ def new_figure(width: float, height: float) -> Any:
 
 
 def save_figure(figure: Any, stem: Path) -> list[Path]:
-    """``<stem>.png`` and ``<stem>.svg``; the paths."""
+    """The paths of ``<stem>.png`` and ``<stem>.svg``, after they were written."""
     stem.parent.mkdir(parents=True, exist_ok=True)
     files = [stem.with_suffix(".png"), stem.with_suffix(".svg")]
     figure.savefig(files[0], dpi=180, metadata={"Software": None})

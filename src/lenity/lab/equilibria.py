@@ -1,4 +1,4 @@
-"""Definitions 1-3 of the PLC paper: what kind of point a policy is, from its exact gradients."""
+"""Definitions 1-3 of the PLC paper: the kind of equilibrium of a policy, from its exact gradients."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Kind = Literal["not stationary", "risk-averse", "consensus"]
 
 @dataclass(frozen=True)
 class Equilibrium:
-    """A point by its gradients.
+    """The classification of a point by its gradients.
 
     Args:
         residual: length of the shortest vector in the convex hull of the gradients; 0 at a Pareto-stationary point (Def. 1).
@@ -36,8 +36,8 @@ def classify(
     Args:
         jacobian: the gradient of each objective, (K, N).
         weights: (K,), at least 0, sum 1.
-        epsilon: latent surplus that counts as none.
-        tolerance: residual that counts as stationary.
+        epsilon: largest latent surplus that counts as zero.
+        tolerance: largest residual that counts as stationary.
     """
     residual = float((min_norm(jacobian) @ jacobian).norm())
     surplus = latent_surplus(jacobian, weights)
@@ -47,11 +47,11 @@ def classify(
 
 
 def latent_surplus(jacobian: Float[Tensor, "... K N"], weights: Float[Tensor, "... K"]) -> Float[Tensor, "... K"]:
-    """Max over ||d|| <= 1 of sum_{j != i} w_j <grad J_j, d>, which is ||sum_{j != i} w_j grad J_j||.
+    """The latent surplus for each i: max over ||d|| <= 1 of sum_{j != i} w_j <grad J_j, d> = ||sum_{j != i} w_j grad J_j||.
 
-    The K surpluses are 0 together only where every w_i grad J_i is 0, K > 1: their vectors sum to (K - 1) times the linear
-    gradient g, and differ from g by w_i grad J_i. A consensus equilibrium is thus a point where each objective alone is
-    stationary, and any conflict at all makes a point "risk-averse", Pareto-optimal ones among them.
+    For K > 1, all K surpluses are 0 only if every w_i grad J_i is 0: their vectors sum to (K - 1) times the linear gradient g, and
+    differ from g by w_i grad J_i. At a consensus equilibrium, each objective alone is therefore stationary; any conflict makes a
+    point "risk-averse", even if it is Pareto-optimal.
     """
     weighted = weights.unsqueeze(-1) * jacobian
     surplus: Tensor = (weighted.sum(-2, keepdim=True) - weighted).norm(dim=-1)

@@ -1,4 +1,4 @@
-"""Two extremes and a compromise: what each setting makes of the smallest bandit that tells them apart."""
+"""The bandit with two extremes and a compromise: the policy that each rule and setting converges to."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ RATE = 8.0
 
 @dataclass(frozen=True)
 class Fact:
-    """Where a rule takes the uniform policy.
+    """The result of a rule that starts at the uniform policy.
 
     Args:
-        rule: its name; gate first.
-        policy: chance of each action at the end.
+        rule: name of the rule, which begins with its gate.
+        policy: probability of each action at the end.
         values: J at the end.
         curve: w . J before each step.
     """
@@ -39,8 +39,8 @@ class Fact:
 
 
 def rules(temperature: float) -> dict[str, Rule]:
-    """Linear scalarisation and each gate, ``sigmoid`` with leniency that decays too."""
-    found: dict[str, Rule] = {"linear": Linear()}
+    """The rules by name: linear scalarisation and each gate, ``sigmoid`` also with decaying leniency."""
+    linear: dict[str, Rule] = {"linear": Linear()}
     settings: dict[str, dict[str, Any]] = {
         "sigmoid, λ = 1": {"gate": "sigmoid", "schedule": "constant"},
         "sigmoid, λ → 0 in a line": {"gate": "sigmoid", "schedule": "linear", "schedule_end": 0.6},
@@ -48,13 +48,13 @@ def rules(temperature: float) -> dict[str, Rule]:
         "centered, λ = 1": {"gate": "centered", "schedule": "constant"},
         "net, λ = 1": {"gate": "net", "schedule": "constant"},
     }
-    return found | {
+    return linear | {
         name: parse(PLC, chosen | {"temperature": temperature}, "bandit") for name, chosen in settings.items()
     }
 
 
 def facts(weights: Weights, temperature: float = 0.5, steps: int = 4000) -> Iterator[Fact]:
-    """One rule after another, from the uniform policy."""
+    """The results of the rules, one after the other, each from the uniform policy."""
     world, start = trade_off(), torch.zeros(1, len(TRADE_OFF), dtype=torch.float64)
     for name, rule in rules(temperature).items():
         curve: list[float] = []
@@ -67,7 +67,7 @@ def facts(weights: Weights, temperature: float = 0.5, steps: int = 4000) -> Iter
 
 
 def table(found: list[Fact], weights: Weights) -> Any:
-    """For the terminal."""
+    """The results as a table for the terminal."""
     from rich.table import Table
 
     shown = ", ".join(f"{weight:g}" for weight in weights[0].tolist())
@@ -82,7 +82,7 @@ def table(found: list[Fact], weights: Weights) -> Any:
 
 
 def save(found: list[Fact], weights: Weights, folder: Path) -> list[Path]:
-    """``bandit.json`` and the picture; their paths."""
+    """The paths of ``bandit.json`` and the figure, after they were written."""
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / "bandit.json"
     file.write_text(json.dumps([asdict(fact) | {"curve": fact.curve[::50]} for fact in found], indent=1) + "\n")
@@ -108,7 +108,7 @@ def _draw(found: list[Fact], weights: Weights, folder: Path) -> list[Path]:
 
 
 def _style(fact: Fact) -> dict[str, Any]:
-    """Linear is broad, since others lie on it; decaying leniency is dashed or dotted."""
+    """The line style of a rule: linear is broad, since other curves lie on it; decaying leniency is dashed or dotted."""
     line = "--" if "line" in fact.rule else ":" if "cosine" in fact.rule else "-"
     linear = fact.rule == "linear"
     return {

@@ -1,4 +1,4 @@
-"""Random worlds by seed. Rewards are of order 1, as standardised ones are.
+"""Random worlds by seed. Rewards are of order 1, like standardised rewards.
 
 Weights are drawn from Dirichlet(3, ..., 3), the start of each run with its world.
 """
@@ -22,7 +22,7 @@ Uniform = Callable[..., Tensor]
 
 @dataclass(frozen=True)
 class Problem:
-    """Worlds with the preference weights (W, K) and the first parameters (W, N) of a run in each."""
+    """Worlds with the preference weights (W, K) and the initial parameters (W, N) of one run in each."""
 
     worlds: Worlds
     weights: Tensor
@@ -31,9 +31,9 @@ class Problem:
 
 @dataclass(frozen=True)
 class Family:
-    """How worlds are drawn, and how long and with what step size they are climbed.
+    """A distribution of worlds, with the number of steps and the step size of gradient ascent on them.
 
-    ``standardised_rate`` is the step size for advantages of standard deviation 1, which are longer on landscapes.
+    ``standardised_rate`` is the step size for advantages of standard deviation 1, whose gradients are longer on landscapes.
     """
 
     name: str
@@ -45,14 +45,14 @@ class Family:
 
 
 def bandits(count: int, objectives: int, seed: int) -> Problem:
-    """Ten actions, rewards standard normal, logits standard normal."""
+    """Random bandits with ten actions; rewards and initial logits are standard normal."""
     random = _generator(seed)
     rewards = _normal(random, count, 10, objectives)
     return Problem(Bandits(rewards), _weights(random, count, objectives), _normal(random, count, 10))
 
 
 def peaks(count: int, objectives: int, seed: int) -> Problem:
-    """Two peaks and a pit an objective, anywhere in [-2, 2]^2.
+    """Random landscapes with two peaks and one pit per objective, uniform in [-2, 2]^2.
 
     Peaks are U(.5, 1) high, pits U(.3, .8) deep, all U(.4, .8) wide. Runs start anywhere in [-1.5, 1.5]^2.
     """
@@ -69,7 +69,7 @@ def peaks(count: int, objectives: int, seed: int) -> Problem:
 
 
 def valleys(count: int, objectives: int, seed: int) -> Problem:
-    """A compromise peak at the origin, a better front at a distance U(1.4, 2) in a random direction, a valley between.
+    """Random landscapes: a compromise peak at the origin, a better front at distance U(1.4, 2) in a random direction, a valley between.
 
     The compromise gives all objectives U(.1, .3), width .6. On the better front each objective has a peak of its own,
     U(.7, 1) high and U(.6, .9) wide, its centre normal around the front's with deviation .25. Half way, a bump U(.4, .6)
@@ -98,7 +98,10 @@ def valleys(count: int, objectives: int, seed: int) -> Problem:
 
 
 def processes(count: int, objectives: int, seed: int) -> Problem:
-    """Four states, three actions, four steps; rewards standard normal, next states from Dirichlet(.3), logits standard normal."""
+    """Random decision processes with four states, three actions and four steps.
+
+    Rewards and initial logits are standard normal; transition probabilities are drawn from Dirichlet(.3).
+    """
     random = _generator(seed)
     states, actions, horizon = 4, 3, 4
     transitions = _dirichlet(random, 0.3, (count, states, actions, states))
@@ -120,7 +123,7 @@ FAMILIES = {
 
 
 def _valley(random: torch.Generator, uniform: Uniform, count: int, objectives: int) -> Tensor:
-    """What the valley gives each objective, (W, K): at least one loses and at least one gains."""
+    """The height of the valley's bump for each objective, (W, K): at least one is negative and at least one positive."""
     order = torch.rand(count, objectives, generator=random).argsort(1)
     losers = torch.randint(1, max(objectives, 2), (count, 1), generator=random)
     return torch.where(order < losers, -uniform(0.5, 1.2, count, objectives), uniform(0.3, 0.8, count, objectives))

@@ -1,4 +1,4 @@
-"""Figure 1 of the PLC paper, measured: where linear scalarisation, MGDA and each gate go from one start on one landscape."""
+"""Figure 1 of the PLC paper, measured: the paths of linear scalarisation, MGDA and each gate from one start on one landscape."""
 
 from __future__ import annotations
 
@@ -53,12 +53,12 @@ class Track:
 
     @property
     def decayed(self) -> bool:
-        """Whether leniency falls to 0."""
+        """Whether leniency decays to 0."""
         return "→" in self.name
 
 
 def rules(temperature: float) -> dict[str, Rule]:
-    """What is compared; ``ConfigError`` where the temperature is not a positive number."""
+    """The rules that are compared, by name; raises ``ConfigError`` if the temperature is not a positive number."""
     found: dict[str, Rule] = {"linear": Linear(), "mgda": MGDA()}
     for gate in ("sigmoid", "centered", "net"):
         settings = {"gate": gate, "temperature": temperature, "schedule": "constant"}
@@ -68,7 +68,7 @@ def rules(temperature: float) -> dict[str, Rule]:
 
 
 def tracks(weights: Weights, temperature: float, steps: int) -> Iterator[Track]:
-    """One rule after another; leniency that decays reaches 0 at .6 of the steps."""
+    """The paths of the rules, one after the other; decaying leniency reaches 0 at .6 of the steps."""
     world = compromise()
     start = torch.tensor([START], dtype=torch.float64)
     home = _summit(world, weights, start)
@@ -89,12 +89,12 @@ def _recorder(seen: list[Tensor]) -> Watch:
 
 
 def _summit(world: Landscapes, weights: Weights, theta: Tensor) -> Tensor:
-    """Where linear scalarisation ends from ``theta``."""
+    """The end point of linear scalarisation from ``theta``."""
     return ascend(world, Linear(), weights, theta, steps=1000, rate=constant(RATE))
 
 
 def table(found: list[Track], weights: Weights) -> Any:
-    """Where each rule ended, for the terminal."""
+    """The end points of the rules as a table for the terminal."""
     from rich.table import Table
 
     best = compromise().attainable(weights)[1].item()
@@ -112,7 +112,7 @@ def table(found: list[Track], weights: Weights) -> Any:
 
 
 def write(found: list[Track], weights: Weights, temperature: float, folder: Path) -> Path:
-    """``figure1.json``: the settings and the ends."""
+    """The path of ``figure1.json``, after settings and end points were written to it."""
     ends = [
         {"rule": track.name, "theta": track.theta[-1].tolist(), "values": track.values[-1].tolist(),
          "scalarised": track.scalar[-1].item(), "escaped": track.escaped, "kind": track.kind}

@@ -1,4 +1,4 @@
-"""The picture of ``lenity lab figure1``: contours with each rule's path, the scalarised value by step, the plane of values."""
+"""The figure of ``lenity lab figure1``: contours with each rule's path, the scalarised value per step, and the plane of values."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ FINE, LEVELS = 161, 22
 
 
 def draw(found: list[Track], weights: Weights, temperature: float, folder: Path) -> list[Path]:
-    """``figure1.png`` and ``figure1.svg``; the paths."""
+    """The paths of ``figure1.png`` and ``figure1.svg``, after they were written."""
     figure = new_figure(11.5, 6.6)
     axes = figure.subplots(2, 3, width_ratios=(1, 1, 0.85))
     grid, values = _grid()
@@ -42,7 +42,7 @@ def draw(found: list[Track], weights: Weights, temperature: float, folder: Path)
 
 
 def _grid() -> tuple[tuple[Any, Any], Any]:
-    """The axes' values and J at every pair of them, (Y, X, K)."""
+    """The coordinates of the grid's axes, and J at each grid point, (Y, X, K)."""
     first, second = (np.linspace(*span, FINE) for span in SPAN)
     points = np.stack(np.meshgrid(first, second), -1)
     values = compromise().on_grid(torch.from_numpy(points.reshape(-1, 2)))[0].numpy()
@@ -70,7 +70,7 @@ def _contours(axis: Any, grid: tuple[Any, Any], scalar: Any) -> Any:
 
 
 def _valley(grid: tuple[Any, Any], scalar: Any) -> tuple[float, float]:
-    """The lowest point of the straight way from the compromise to the middle of the front."""
+    """The lowest point on the line from the compromise to the middle of the front."""
     row = int(np.abs(grid[1]).argmin())
     between = (grid[0] > PLACES["compromise"][0]) & (grid[0] < PLACES["peak of 1"][0])
     return float(grid[0][np.where(between, scalar[row], np.inf).argmin()]), 0.0
@@ -109,7 +109,7 @@ def _plane(axis: Any, found: list[Track], values: Any) -> None:
 
 
 def _line(track: Track) -> dict[str, Any]:
-    """Constant leniency is broad and pale, since the path with decay begins on it."""
+    """The line style of a path: constant leniency is broad and pale, since the path with decay begins on it."""
     if track.decayed:
         return {"color": COLOURS[track.family], "linewidth": 1.8, "linestyle": (0, (3, 1.5))}
     broad = "λ" in track.name

@@ -1,4 +1,4 @@
-"""A landscape made by hand, after Figure 1 of the PLC paper: a compromise peak, a valley, and a better front behind it."""
+"""A hand-made landscape after Figure 1 of the PLC paper: a compromise peak, a valley, and a better front behind the valley."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SPAN = ((-1.0, 3.2), (-1.2, 1.4))  # what is drawn, by axis
 
 
 def compromise() -> Landscapes:
-    """The one landscape, K = 2."""
+    """The hand-made landscape as a world, W = 1 and K = 2."""
     centres, widths, heights = (
         torch.tensor([x], dtype=torch.float64) for x in (tuple(PLACES.values()), WIDTHS, HEIGHTS)
     )

@@ -41,16 +41,16 @@ class Landscapes(Worlds):
         self.scores = torch.stack([first, second], -1).reshape(-1, 2) / sigma  # grad log pi at the nodes, (M, 2)
 
     def select(self, rows: Tensor) -> Landscapes:
-        """Some of the worlds, by index or bool."""
+        """The selected worlds, by index or boolean mask."""
         nodes = len(self.z)
         return Landscapes(self.centres[rows], self.widths[rows], self.heights[rows], self.sigma, nodes)
 
     def finer(self, nodes: int) -> Landscapes:
-        """The same worlds with as many quadrature nodes an axis: gates have a kink, which sums resolve slowly."""
+        """The same worlds with another number of quadrature nodes per axis: gates have a kink, at which quadrature converges slowly."""
         return Landscapes(self.centres, self.widths, self.heights, self.sigma, nodes)
 
     def at(self, theta: Thetas) -> Point:
-        """A sample a node; A_k = r_k - J_k."""
+        """The exact point of the policies; one sample per quadrature node, A_k = r_k - J_k."""
         rewards = self._rewards(theta)
         values = self.shares @ rewards
         weighted = (self.shares.unsqueeze(-1) * self.scores).T
@@ -62,7 +62,7 @@ class Landscapes(Worlds):
         return Point(values, probabilities, rewards - values.unsqueeze(1), policy_gradient)
 
     def _rewards(self, theta: Thetas) -> Float[Tensor, "W M K"]:
-        """Rewards at the nodes; a bump is a product of one factor an axis."""
+        """The rewards at the nodes; a bump is a product of one factor per axis."""
         nodes = theta.unsqueeze(-1) + self.sigma * self.z  # (W, 2, Q)
         distance = nodes.unsqueeze(1) - self.centres.unsqueeze(-1)  # (W, B, 2, Q)
         factors = (-0.5 * (distance / self.widths[..., None, None]).square()).exp()
@@ -70,20 +70,20 @@ class Landscapes(Worlds):
         return bumps.transpose(1, 2) @ self.heights
 
     def closed_form(self, theta: Thetas) -> tuple[Values, Float[Tensor, "W K 2"]]:
-        """J and its Jacobian."""
+        """J and its Jacobian, in closed form."""
         away, spread, bumps = self._smoothed(theta)
         values = torch.einsum("wb,wbk->wk", bumps, self.heights)
         return values, -torch.einsum("wb,wbk,wbn->wkn", bumps / spread, self.heights, away)
 
     def hessian(self, theta: Thetas, weights: Weights) -> Float[Tensor, "W 2 2"]:
-        """Of w . J, in closed form."""
+        """The Hessian of w . J, (W, 2, 2), in closed form."""
         away, spread, bumps = self._smoothed(theta)
         height = (self.heights * weights.unsqueeze(1)).sum(-1) * bumps / spread
         outer = torch.einsum("wb,wbi,wbj->wij", height / spread, away, away)
         return outer - height.sum(1)[:, None, None] * torch.eye(2, dtype=theta.dtype)
 
     def stationary_near(self, theta: Thetas, weights: Weights) -> Thetas:
-        """Newton's steps on the gradient of w . J, in closed form; a step longer than .2 is cut."""
+        """The parameters after Newton steps on the gradient of w . J, in closed form; steps are limited to length .2."""
         for _ in range(NEWTON_STEPS):
             gradient = torch.einsum("wk,wkn->wn", weights, self.closed_form(theta)[1])
             step = torch.linalg.lstsq(self.hessian(theta, weights), gradient.unsqueeze(-1)).solution.squeeze(-1)
@@ -98,7 +98,7 @@ class Landscapes(Worlds):
         return ((self.widths.square().unsqueeze(1) / spread) * (-0.5 * distance / spread).exp()) @ self.heights
 
     def attainable(self, weights: Weights) -> tuple[Tensor, Tensor]:
-        """From a grid over [-REACH, REACH]^2, each end then refined by Newton's steps."""
+        """The least and the greatest w . J, (W,) each, from a grid over [-REACH, REACH]^2 refined by Newton steps."""
         axis = torch.linspace(-REACH, REACH, GRID, dtype=weights.dtype)
         grid = torch.cartesian_prod(axis, axis)
         scalar = (self.on_grid(grid) * weights.unsqueeze(1)).sum(-1)
@@ -109,7 +109,7 @@ class Landscapes(Worlds):
         return (weights * self.closed_form(self.stationary_near(theta, weights))[0]).sum(-1)
 
     def _smoothed(self, theta: Thetas) -> tuple[Tensor, Tensor, Tensor]:
-        """Offsets theta - c (W, B, 2), v (W, B) and the bumps' means under the policy (W, B)."""
+        """The offsets theta - c, (W, B, 2), the variances v, (W, B), and the bumps' means under the policy, (W, B)."""
         away, square = theta.unsqueeze(1) - self.centres, self.widths.square()
         spread = square + self.sigma**2
         return away, spread, square / spread * (-0.5 * away.square().sum(-1) / spread).exp()

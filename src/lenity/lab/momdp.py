@@ -32,12 +32,12 @@ class Processes(Worlds):
 
     @property
     def shape(self) -> tuple[int, int, int, int]:
-        """(W, H, S, A), that of the logits."""
+        """The shape (W, H, S, A) of the logits."""
         worlds, states, actions, _ = self.transitions.shape
         return worlds, self.horizon, states, actions
 
     def at(self, theta: Thetas) -> Point:
-        """A sample a (step, state, action), its probability the chance of being there; A = Q - V."""
+        """The exact point of the policies; one sample per (step, state, action) with its probability, A = Q - V."""
         policy = theta.reshape(self.shape).softmax(-1)
         values, advantages = self._backward(policy)
         visits = self._forward(policy).unsqueeze(-1) * policy
@@ -50,7 +50,7 @@ class Processes(Worlds):
         return Point(values, visits.flatten(1), advantages.flatten(1, 3), policy_gradient)
 
     def attainable(self, weights: Weights) -> tuple[Tensor, Tensor]:
-        """By backward induction on the scalarised reward."""
+        """The least and the greatest w . J, (W,) each, by backward induction on the scalarised reward."""
         scalar = (self.rewards * weights[:, None, None]).sum(-1)
         ends = []
         for choose in (torch.amin, torch.amax):
@@ -73,7 +73,7 @@ class Processes(Worlds):
         return (self.start.unsqueeze(-1) * value).sum(1), torch.stack(advantages[::-1], 1)
 
     def _forward(self, policy: Tensor) -> Tensor:
-        """The chance of each state at each step, (W, H, S)."""
+        """The probability of each state at each step, (W, H, S)."""
         worlds, horizon, states, actions = self.shape
         flat = self.transitions.reshape(worlds, states * actions, states)
         found = [self.start]

@@ -32,7 +32,7 @@ def exact_front(processes: Processes, world: int = 0) -> Array:
 
 
 def _sum(chances: Array, sets: list[Array]) -> Array:
-    """Every sum over states s of chances[s] times a vector of sets[s], (n, K): each state's policy is chosen alone."""
+    """All sums over states s of chances[s] times a vector of sets[s], (n, K); each state's policy is chosen independently."""
     total = np.zeros((1, sets[0].shape[1]))
     for chance, choices in zip(chances, sets, strict=True):
         if chance > 0:
@@ -41,7 +41,7 @@ def _sum(chances: Array, sets: list[Array]) -> Array:
 
 
 def _corners(points: Array) -> Array:
-    """Without the points that a mixture of those left weakly dominates."""
+    """``points`` without those that a mixture of the remaining points weakly dominates."""
     kept = np.unique(points[nondominated(points)], axis=0)
     row = 0
     while row < len(kept):

@@ -1,4 +1,4 @@
-"""Options that the lab's commands share."""
+"""The options that the lab's commands have in common."""
 
 from __future__ import annotations
 

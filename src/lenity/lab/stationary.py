@@ -1,4 +1,4 @@
-"""Stationary points of linear scalarisation on landscapes, to the last digits."""
+"""Stationary points of linear scalarisation on landscapes, to machine precision."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a world of the lab is: K objectives' exact values, advantages and gradients, for W worlds at once. Nothing is sampled."""
+"""The interface of the lab's worlds: exact values, advantages and gradients of K objectives, for W worlds at once. Nothing is sampled."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SMALLEST_STD = 1e-8
 
 @dataclass(frozen=True)
 class Point:
-    """Everything exact about W policies, one a world; M is the number of samples (actions, quadrature nodes, state-actions).
+    """The exact quantities of W policies, one per world; M is the number of samples (actions, quadrature nodes, state-actions).
 
     Args:
         values: J, (W, K).
@@ -39,11 +39,11 @@ class Point:
 
     @property
     def jacobian(self) -> Float[Tensor, "W K N"]:
-        """The gradient of each objective, a row each: grad J_k = E[A_k grad log pi]."""
+        """The gradients of the objectives, one per row: grad J_k = E[A_k grad log pi]."""
         return self.policy_gradient(self.advantages)
 
     def standardised(self) -> Point:
-        """With advantages of standard deviation 1 an objective, as ``ppo.normalise: per_objective`` gives them."""
+        """The point with each objective's advantages scaled to standard deviation 1, as by ``ppo.normalise: per_objective``."""
         share = (self.probabilities / self.probabilities.sum(1, keepdim=True)).unsqueeze(-1)
         std = (share * self.advantages.square()).sum(1, keepdim=True).sqrt()
         scaled = torch.where(std > SMALLEST_STD, self.advantages / std.clamp(min=SMALLEST_STD), 0.0)
@@ -55,7 +55,7 @@ class Worlds(abc.ABC):
 
     @abc.abstractmethod
     def at(self, theta: Thetas) -> Point:
-        """The policies with parameters ``theta``, (W, N)."""
+        """The exact point of the policies with parameters ``theta``, (W, N)."""
 
     @abc.abstractmethod
     def attainable(self, weights: Weights) -> tuple[Float[Tensor, " W"], Float[Tensor, " W"]]:
@@ -63,7 +63,7 @@ class Worlds(abc.ABC):
 
 
 def update(rule: Rule, point: Point, weights: Weights, moving: Tensor | None = None) -> Thetas:
-    """The direction in which ``rule`` moves each policy at its first step, (W, N): the rule itself on what is exact.
+    """The direction of ``rule`` for each policy at its first step, (W, N), computed by the rule itself from the exact quantities.
 
     Args:
         rule: an ``AdvantageRule`` gives E[A~ grad log pi] (eq. 9), a ``GradientRule`` its direction for the Jacobian.
@@ -80,7 +80,7 @@ def update(rule: Rule, point: Point, weights: Weights, moving: Tensor | None = N
 def step_of(
     rule: Rule, point: Point, weights: Weights, memory: Memory, moving: Tensor | None = None
 ) -> tuple[Thetas, Memory]:
-    """As :func:`update`, by the rule with its ``memory``; and the memory after it."""
+    """The direction of the rule with its ``memory``, see :func:`update`, and the updated memory."""
     if isinstance(rule, AdvantageRule):
         shared = weights.unsqueeze(1)
         scale, memory = rule.step(point.advantages, shared, memory)

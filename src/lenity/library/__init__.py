@@ -1,1 +1,1 @@
-"""What Python users work with: a trainer, the run that it gives, a sweep, and its front."""
+"""The Python interface: a trainer, the run that it returns, a sweep, and its front."""

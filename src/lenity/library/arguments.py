@@ -1,4 +1,4 @@
-"""The arguments of ``Trainer`` as the fields of a run's configuration."""
+"""Conversion of ``Trainer``'s arguments to the fields of a run's configuration."""
 
 from __future__ import annotations
 
@@ -29,14 +29,20 @@ BY_NAME = {"rewards", "held_out_rewards", "weights"}
 
 @dataclass(frozen=True)
 class Arguments:
-    """A run but for where its files lie: fields by section, inputs by the field that names their place, functions by objective."""
+    """A run without the paths of its inputs.
+
+    Args:
+        fields: fields by section.
+        inputs: data and models from memory, by the path of the field that names their file.
+        functions: reward functions, by objective.
+    """
 
     fields: Mapping[str, Any]
     inputs: Mapping[tuple[str, ...], Input]
     functions: Mapping[str, Given]
 
     def config(self, folder: str | Path) -> RunConfig:
-        """The configuration of a run whose inputs are kept in ``folder``."""
+        """The configuration of a run whose inputs are saved in ``folder``."""
         data = dict(self.fields)
         for path, item in self.inputs.items():
             _put(data, path, str(place_of(item, folder)))
@@ -44,22 +50,26 @@ class Arguments:
 
 
 def check_given(config: RunConfig) -> None:
-    """Raise ``RewardError`` where a reward is a function that is not at hand."""
+    """Check that every Python function among the rewards is available in this process.
+
+    Raises:
+        RewardError: a function is missing.
+    """
     for spec in [*config.rewards.values(), *config.held_out_rewards.values()]:
         if isinstance(spec, GivenSpec):
             spec.check()
 
 
 def arguments(args: Mapping[str, Any] | RunConfig | None, given: Mapping[str, Any], processing_class: Any) -> Arguments:
-    """What ``Trainer`` was given.
+    """The fields, inputs and functions that ``Trainer``'s arguments amount to.
 
     Args:
         args: fields by section or with dots, or a whole configuration.
-        given: the other arguments by name; None where one was left out.
+        given: the other arguments by name; None for those that were left out.
         processing_class: tokenizer of a loaded model.
 
     Raises:
-        LenityError: an argument is missing, of the wrong kind, or named twice; names it.
+        LenityError: an argument is missing, of the wrong kind, or set twice; the message names it.
     """
     given = {name: value for name, value in given.items() if value is not None}
     if isinstance(args, RunConfig):
@@ -74,7 +84,7 @@ def arguments(args: Mapping[str, Any] | RunConfig | None, given: Mapping[str, An
     if "model" in given:
         _put_model(data, inputs, given["model"], processing_class)
     elif processing_class is not None:
-        raise ConfigError("processing_class is given without model.", "Give the model that it is the tokenizer of.")
+        raise ConfigError("processing_class is given without model.", "Give the model whose tokenizer it is.")
     for name in ("train_dataset", "eval_dataset"):
         if name in given:
             _put_data(data, inputs, name, given[name])
@@ -93,7 +103,7 @@ def arguments(args: Mapping[str, Any] | RunConfig | None, given: Mapping[str, An
 
 
 def merged_fields(data: Mapping[str, Any], args: Any) -> dict[str, Any]:
-    """``data`` with the fields of ``args`` in their place, ``{"ppo.epochs": 2}`` and ``{"ppo": {"epochs": 2}}`` alike."""
+    """``data`` updated with the fields of ``args``, which may be written ``{"ppo.epochs": 2}`` or ``{"ppo": {"epochs": 2}}``."""
     if not isinstance(args, Mapping):
         raise ConfigError(
             f"args is {type(args).__name__}.", "Give a dict of fields, such as {'ppo.epochs': 2}, or a RunConfig."
@@ -102,14 +112,14 @@ def merged_fields(data: Mapping[str, Any], args: Any) -> dict[str, Any]:
         raise ConfigError(f"args has the key {wrong[0]!r}.", "Name fields by strings, such as 'ppo.epochs'.")
     leaves = [leaf for name, value in args.items() for leaf in _leaves(tuple(name.split(".")), value)]
     leaves.sort(key=lambda leaf: len(leaf[0]) > 1)  # which member it is, before the member's fields
-    found = dict(data)
+    merged = dict(data)
     for path, leaf in leaves:
-        _put(found, path, leaf)
-    return found
+        _put(merged, path, leaf)
+    return merged
 
 
 def _leaves(path: tuple[str, ...], value: Any) -> Iterator[tuple[tuple[str, ...], Any]]:
-    """Each field below ``path``; what is a mapping by name is one field."""
+    """Each field below ``path`` with its own path; a mapping by objective is one field."""
     if isinstance(value, Mapping) and path[0] not in BY_NAME:
         for name, inner in value.items():
             yield from _leaves((*path, name), inner)
@@ -118,7 +128,7 @@ def _leaves(path: tuple[str, ...], value: Any) -> Iterator[tuple[tuple[str, ...]
 
 
 def _put(data: dict[str, Any], path: tuple[str, ...], value: Any) -> None:
-    """Set a field at any depth, in copies of the sections on the way."""
+    """Set the field at ``path`` in ``data``; the sections on the way are copied, not mutated."""
     first, *rest = path
     if rest:
         inner = data.get(first)
@@ -143,7 +153,7 @@ def _refuse_twice(data: Mapping[str, Any], given: Mapping[str, Any]) -> None:
     for argument, also in named.items():
         if also and argument in given:
             field = ".".join(FIELDS.get(argument, (argument,)))
-            raise ConfigError(f"{argument} is given, and args['{field}'] says it too.", "Give one of the two.")
+            raise ConfigError(f"{argument} and args['{field}'] are both given.", "Give one of the two.")
 
 
 def _refuse_missing(data: Mapping[str, Any], given: Mapping[str, Any]) -> None:
@@ -158,14 +168,14 @@ def _refuse_missing(data: Mapping[str, Any], given: Mapping[str, Any]) -> None:
 
 
 def _says(data: Mapping[str, Any], section: str, names: set[str]) -> bool:
-    """Whether ``data`` has more of a section than settings beside these fields, which say which member it is."""
-    found = data.get(section)
-    return found is not None and (not isinstance(found, Mapping) or not names.isdisjoint(found))
+    """Whether ``data`` selects the member of an open section: as a name or object, or by one of the fields ``names``."""
+    value = data.get(section)
+    return value is not None and (not isinstance(value, Mapping) or not names.isdisjoint(value))
 
 
 def _section(data: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    found = data.get(name)
-    return found if isinstance(found, Mapping) else {}
+    section = data.get(name)
+    return section if isinstance(section, Mapping) else {}
 
 
 def _put_model(data: dict[str, Any], inputs: dict[tuple[str, ...], Input], model: Any, tokenizer: Any) -> None:
@@ -173,7 +183,7 @@ def _put_model(data: dict[str, Any], inputs: dict[tuple[str, ...], Input], model
         _put(data, ("policy", "model"), str(model))
         if tokenizer is not None:
             raise ConfigError(
-                f"processing_class is given, and model is the name '{model}', which brings its own tokenizer.",
+                f"processing_class is given, but model is the name '{model}', whose own tokenizer is loaded.",
                 "Leave processing_class out, or give the loaded model with it.",
             )
         return
@@ -196,9 +206,9 @@ def _put_data(data: dict[str, Any], inputs: dict[tuple[str, ...], Input], argume
 
 
 def _method(method: Any, more: Any) -> Any:
-    """The method, with the fields that ``args`` has of it."""
+    """The method, updated with the fields of it in ``args``."""
     if isinstance(method, type):
-        raise ConfigError(f"method is the class {method.__name__}.", f"Make one of it: {method.__name__}().")
+        raise ConfigError(f"method is the class {method.__name__}.", f"Give an instance: {method.__name__}().")
     if isinstance(method, Section) and method.open_set is not None and not isinstance(more, Mapping):
         return method
     if not isinstance(method, str | Mapping | Section):
@@ -206,27 +216,27 @@ def _method(method: Any, more: Any) -> Any:
             f"method is {type(method).__name__}.",
             "Give a name such as 'plc', or a rule such as lenity.PLC(temperature=0.1).",
         )
-    found: dict[str, Any] = {"method": method}
+    data: dict[str, Any] = {"method": method}
     for name, value in (more or {}).items():
-        _put(found, ("method", name), value)
-    return found["method"]
+        _put(data, ("method", name), value)
+    return data["method"]
 
 
 def _weights(weights: Any, names: Sequence[str]) -> Any:
-    """By name; a list is in the order of the rewards, and without any all are equal."""
+    """The weights by name; a list is in the order of the rewards, and the default is equal weights."""
     if weights is None:
         return {name: 1 / len(names) for name in names}
     if isinstance(weights, Mapping):
         if strange := [name for name in weights if name not in names]:
             raise ConfigError(
-                f"weights has '{strange[0]}', and reward_funcs has {list(names)}.",
+                f"weights has '{strange[0]}', but reward_funcs has {list(names)}.",
                 did_you_mean(strange[0], names, "Give one weight for each reward, by the same names."),
             )
         return dict(weights)
     values = weights.tolist() if hasattr(weights, "tolist") else weights
     if not isinstance(values, list | tuple) or len(values) != len(names):
         raise ConfigError(
-            f"weights is {weights!r}, and reward_funcs has {list(names)}.",
+            f"weights is {weights!r}, but reward_funcs has {list(names)}.",
             "Give one weight for each reward, by the same names.",
         )
     return dict(zip(names, values, strict=True))

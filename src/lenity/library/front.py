@@ -1,4 +1,4 @@
-"""The front that a sweep found: its table, picture, measures, and the policy that serves a purpose best."""
+"""The front of a sweep: its table, plot and hypervolume, and the choice of a policy under constraints."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ class Pick:
     """The policy that :meth:`Front.pick` chose.
 
     Attributes:
-        run: its run.
-        method: that it was trained by.
-        weights: at which.
-        scores: mean raw score on the held-out prompts by objective, with its 95 % interval.
-        certain: whether each constraint holds at the unfavourable end of its interval too.
+        run: run of the policy.
+        method: method that trained it.
+        weights: preference weights that it was trained at.
+        scores: mean raw score on the held-out prompts per objective, with its 95 % interval.
+        certain: whether each constraint also holds at the unfavourable end of the score's interval.
     """
 
     run: Run
@@ -55,12 +55,12 @@ class Pick:
 
 
 class Front:
-    """The evaluated runs of a sweep: what ``lenity.sweep`` returns and :func:`load_front` reads.
+    """The evaluated runs of a sweep, as returned by ``lenity.sweep`` and :func:`load_front`.
 
-    Scores are those of the held-out rewards where these measure every objective, else those of the rewards trained on.
+    Scores are those of the held-out rewards if these measure every objective, else those of the rewards trained on.
 
     Attributes:
-        path: its folder.
+        path: folder of the sweep.
     """
 
     def __init__(self, path: str | os.PathLike[str], functions: Mapping[str, Given] | None = None) -> None:
@@ -73,10 +73,10 @@ class Front:
         return [Run(run.path, self._functions) for run in self._evidence.runs]
 
     def table(self) -> pd.DataFrame:
-        """One row per method and weighting, below the policy before alignment: mean raw score per objective with its 95 % interval.
+        """A table with one row per method and weighting, after a first row for the policy before alignment.
 
-        Columns: ``method``, the weights as ``weight/helpful``, ``seeds``, and for each objective ``helpful``, ``helpful_low`` and
-        ``helpful_high``, over prompts and seeds.
+        Columns: ``method``, the weights as ``weight/helpful``, ``seeds``, and per objective the mean raw score over prompts and seeds,
+        ``helpful``, with its 95 % interval, ``helpful_low`` and ``helpful_high``.
         """
         import pandas as pd
 
@@ -84,7 +84,7 @@ class Front:
         return pd.DataFrame([_row(spot, self._objectives) for spot in (start, *spots)])
 
     def plot(self) -> Picture:
-        """The front in each pair of objectives; a notebook shows it, and ``.save("front.svg")`` writes it.
+        """A plot of the front per pair of objectives; a notebook displays it, and ``.save("front.svg")`` writes it.
 
         Raises:
             ConfigError: matplotlib is missing.
@@ -94,27 +94,27 @@ class Front:
         return draw(*self._spots, self._objectives)
 
     def hypervolume(self) -> pd.DataFrame:
-        """By method: the hypervolume of its standardised mean scores above the protocol's reference point, with its 95 % interval.
+        """A table by method: the hypervolume of its standardised mean scores above the protocol's reference point, with its 95 % interval.
 
-        Methods are compared at the weights and seeds that they share.
+        Only weights and seeds that all methods share are used.
         """
         import pandas as pd
 
         rows = []
         for summary in self._evidence.main.everyone:
-            found = summary.metrics["hypervolume"]
-            rows.append({"method": summary.method, "hypervolume": found.value, "low": found.low, "high": found.high})
+            volume = summary.metrics["hypervolume"]
+            rows.append({"method": summary.method, "hypervolume": volume.value, "low": volume.low, "high": volume.high})
         return pd.DataFrame(rows).set_index("method")
 
     def pick(self, *constraints: str, maximise: str) -> Pick:
-        """The run with the greatest mean score of objective ``maximise`` among those that keep to ``constraints``.
+        """The policy with the highest mean score of the objective ``maximise`` among those that satisfy ``constraints``.
 
         Args:
-            constraints: such as ``"harmless >= 0.2"``, on mean raw scores; several may be joined by ``and``.
-            maximise: an objective.
+            constraints: constraints on mean raw scores, such as ``"harmless >= 0.2"``; several may be joined by ``and``.
+            maximise: name of an objective.
 
         Raises:
-            ConfigError: an objective is not known, a constraint cannot be read, or no run keeps to all of them.
+            ConfigError: an objective is unknown, a constraint cannot be parsed, or no run satisfies all constraints.
         """
         with naming_arguments():
             self._known(maximise, "maximise")
@@ -129,12 +129,12 @@ class Front:
                 raise ConfigError(
                     f"none of the {len(candidates)} runs has {' and '.join(f'{n} {s} {b:g}' for n, s, b in wanted)}; the best means are "
                     f"{self._best_means(candidates)}.",
-                    "Ask for less, or sweep more points.",
+                    "Relax the constraints, or sweep more points.",
                 )
             return max(fitting, key=lambda pick: pick.scores[maximise].value)
 
     def report(self) -> Path:
-        """The path of ``report.html``, written into the folder: fronts, measures with intervals, samples, on one page without network."""
+        """The path of ``report.html``, after it was written to the folder: fronts, metrics with intervals and samples on one offline page."""
         from lenity.report.page import write_page
 
         with naming_arguments():
@@ -167,10 +167,10 @@ class Front:
         return name
 
     def _read(self, text: str) -> tuple[str, str, float]:
-        found = _CONSTRAINT.fullmatch(text)
-        if found is None:
+        match = _CONSTRAINT.fullmatch(text)
+        if match is None:
             raise ConfigError(f"the constraint {text.strip()!r} cannot be read.", "Write it as 'harmless >= 0.2'.")
-        return self._known(found["name"], f"the constraint {text.strip()!r}"), found["sign"], float(found["bound"])
+        return self._known(match["name"], f"the constraint {text.strip()!r}"), match["sign"], float(match["bound"])
 
     def _candidate(self, run: Any, wanted: list[tuple[str, str, float]]) -> Pick:
         from lenity.pareto import confidence
@@ -194,12 +194,12 @@ def load_front(path: str | os.PathLike[str]) -> Front:
     """The front in a folder that ``lenity.sweep`` or ``lenity sweep`` wrote, or that holds evaluated runs.
 
     Raises:
-        CheckpointError: there is no evaluated run in it.
+        CheckpointError: the folder has no evaluated run.
     """
     from lenity.evaluation.places import evaluated
 
     if not Path(path).is_dir():
-        raise CheckpointError(f"'{path}' is no folder.", "Check the path.")
+        raise CheckpointError(f"'{path}' is not a folder.", "Check the path.")
     with naming_arguments():
         evaluated(Path(path))
     return Front(path)
@@ -209,8 +209,8 @@ def _row(spot: Spot, objectives: list[str]) -> dict[str, Any]:
     weights = {f"weight/{name}": spot.weights.get(name) for name in objectives}
     row: dict[str, Any] = {"method": spot.method, **weights, "seeds": len(spot.seeds)}
     for k, name in enumerate(objectives):
-        found = spot.interval(k)
-        row |= {name: found.value, f"{name}_low": found.low, f"{name}_high": found.high}
+        interval = spot.interval(k)
+        row |= {name: interval.value, f"{name}_low": interval.low, f"{name}_high": interval.high}
     return row
 
 

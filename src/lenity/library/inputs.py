@@ -1,4 +1,4 @@
-"""What is handed over as Python objects becomes files of the run, so that its configuration names all that it was made with."""
+"""Inputs from memory (data sets, models), saved as files of the run, so that its configuration names everything it was made with."""
 
 from __future__ import annotations
 
@@ -8,29 +8,29 @@ from typing import Protocol
 
 from lenity.storage.atomic_io import writing
 
-FOLDER = "inputs"  # of a run or sweep
+FOLDER = "inputs"  # within the folder of a run or sweep
 
 
 class Input(Protocol):
-    """Something that becomes a file or folder, whose name has a digest of what it holds."""
+    """An object that can be saved as a file or folder, with a name that contains a digest of its content."""
 
     @property
     def name(self) -> str:
-        """Of the file."""
+        """The name of the file or folder."""
         ...
 
     def write(self, place: Path) -> None:
-        """Write it, whole or not at all."""
+        """Write the file or folder atomically."""
         ...
 
 
 def place_of(item: Input, folder: str | Path) -> Path:
-    """Where ``item`` is kept in the folder of a run or sweep; absolute, so that a notebook elsewhere finds it."""
+    """The path of ``item`` in the folder of a run or sweep; absolute, so that it holds in any working directory."""
     return Path(folder).absolute() / FOLDER / item.name
 
 
 def write_all(items: Iterable[Input], folder: str | Path) -> None:
-    """Write those that are not there yet."""
+    """Write the items that ``folder`` does not have yet."""
     for item in items:
         place = place_of(item, folder)
         if not place.exists():

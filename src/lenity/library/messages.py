@@ -1,4 +1,4 @@
-"""Errors in the words of Python: arguments of ``Trainer`` in place of fields of a file and options of the command line."""
+"""Translation of error messages for Python users: arguments of ``Trainer`` instead of fields of a file and command-line options."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from lenity.config.explain import fields_at
 from lenity.errors import ConfigError, LenityError
 from lenity.runs.config import RunConfig
 
-SOURCE = "the arguments"  # begins messages of a configuration made of arguments
+SOURCE = "the arguments"  # the source that messages name for a configuration made from arguments
 SECTIONS = {"prompts": "train_dataset", "held_out_prompts": "eval_dataset"}
 ARGUMENTS = {"policy.model": "model", "policy": "model", "rewards": "reward_funcs", **SECTIONS}
 FLAGS = {
@@ -20,8 +20,8 @@ FLAGS = {
     "--jobs": "jobs", "--methods": "methods", "--points": "points", "--seeds": "seeds", "--checkpoint": "checkpoint",
     "--tokens": "tokens", "--base-model": "base_model", "--merge": "merge=True",
 }  # fmt: skip
-SWEPT = {"methods", "points", "seeds", "tokens"}  # of lenity.sweep
-WHOLE = {"dataset", "type", "split", "reader"}  # fields of a reader that the argument itself says
+SWEPT = {"methods", "points", "seeds", "tokens"}  # arguments of lenity.sweep
+WHOLE = {"dataset", "type", "split", "reader"}  # fields of a reader that train_dataset and eval_dataset set
 
 _OPTION = re.compile(r"--[a-z][a-z_-]*(?:\.[\w-]+)*")
 _DOTTED = re.compile(r"(?<![\w./'\"\[-])([a-z_]+)((?:\.[\w-]+)+)(?![\w/])")
@@ -42,13 +42,13 @@ _WORDS = [
 
 @contextmanager
 def naming_arguments(objectives: Iterable[str] = ()) -> Iterator[None]:
-    """Errors that leave the block name Python arguments.
+    """A context whose errors name Python arguments.
 
     Args:
-        objectives: names of the rewards, so that ``rewards.polite`` is known for a field.
+        objectives: names of the rewards, by which ``rewards.polite`` is recognised as a field.
 
     Raises:
-        LenityError: whatever was raised, pydantic's ``ValidationError`` too.
+        LenityError: the error raised within, with its message translated; also for pydantic's ``ValidationError``.
     """
     names = list(objectives)
     try:
@@ -62,7 +62,7 @@ def naming_arguments(objectives: Iterable[str] = ()) -> Iterator[None]:
 
 
 def in_python(text: str, objectives: Iterable[str] = ()) -> str:
-    """``text`` with arguments of ``Trainer`` in place of options and fields.
+    """``text`` with arguments of ``Trainer`` instead of options and fields.
 
     >>> in_python("policy.model is 'x'. Set it with --ppo.epochs value, or add --resume.")
     "model is 'x'. Set it with args['ppo.epochs'], or add resume=True."
@@ -97,7 +97,7 @@ def argument(field: str) -> str:
 
 
 def _field(dotted: str, objectives: set[str]) -> str | None:
-    """The argument where ``dotted`` is a field of a run; None where it is anything else, such as the name of a file."""
+    """The argument for ``dotted`` if it is a field of a run; None if it is anything else, such as the name of a file."""
     section, _, rest = dotted.partition(".")
     if section not in RunConfig.model_fields:
         return None

@@ -1,4 +1,4 @@
-"""A front as a picture: one panel per pair of objectives, the methods' mean scores with their 95 % intervals."""
+"""The plot of a front: one panel per pair of objectives, with the methods' mean scores and their 95 % intervals."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ if TYPE_CHECKING:
     from lenity.report.spots import Spot
 
 MARKS = "osD^vph*"
-WIDTH, HEIGHT = 4.4, 3.6  # inches of a panel
+WIDTH, HEIGHT = 4.4, 3.6  # inches per panel
 
 
 @dataclass(frozen=True)
 class Picture:
-    """A matplotlib ``figure``, which a notebook shows as SVG."""
+    """A matplotlib ``figure``, which a notebook displays as SVG."""
 
     figure: Any
 
     def save(self, path: str | Path) -> Path:
-        """The path of the file, written in the format that its name ends with, such as svg, png or pdf.
+        """The path of the file, after it was written in the format of its extension, such as svg, png or pdf.
 
         Raises:
             ConfigError: the format is not known, or the file cannot be written.
@@ -48,10 +48,10 @@ class Picture:
 
 
 def draw(start: Spot, spots: Sequence[Spot], objectives: Sequence[str]) -> Picture:
-    """The policies of every method, and the policy before alignment.
+    """The plot of every method's policies and of the policy before alignment.
 
     Raises:
-        ConfigError: matplotlib is missing, or there is one objective.
+        ConfigError: matplotlib is missing, or there is only one objective.
     """
     try:
         from matplotlib.figure import Figure
@@ -60,7 +60,7 @@ def draw(start: Spot, spots: Sequence[Spot], objectives: Sequence[str]) -> Pictu
             "plot() draws with matplotlib, which is not installed.", "Install it: pip install 'lenity[docs]'."
         ) from error
     if len(objectives) < 2:
-        raise ConfigError(f"plot() draws pairs of objectives, and there is {len(objectives)}.", "Read table() instead.")
+        raise ConfigError(f"plot() draws pairs of objectives, but there is {len(objectives)}.", "Use table() instead.")
     pairs = list(combinations(range(len(objectives)), 2))
     figure = Figure(figsize=(WIDTH * len(pairs), HEIGHT), layout="constrained")
     methods = list(dict.fromkeys(spot.method for spot in spots))
@@ -86,7 +86,7 @@ def draw(start: Spot, spots: Sequence[Spot], objectives: Sequence[str]) -> Pictu
 
 
 def _points(axis: Any, spots: Sequence[Spot], pair: tuple[int, int], look: dict[str, Any]) -> None:
-    """Means with bars as long as their intervals."""
+    """Draw the means of ``spots``, with their intervals as error bars."""
     x, y = ([spot.mean[k] for spot in spots] for k in pair)
     bars = [
         [[max(0, s.mean[k] - s.low[k]) for s in spots], [max(0, s.high[k] - s.mean[k]) for s in spots]] for k in pair

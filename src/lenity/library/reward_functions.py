@@ -1,4 +1,4 @@
-"""The forms in which a reward is handed over, as settings of a run: names, settings, functions and objects."""
+"""Conversion of ``reward_funcs`` (names, settings, functions, objects) to the settings of a run."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ FORMS = "a model's name or folder, a function f(prompts, completions, **columns)
 
 
 def reward_fields(rewards: Any, argument: str = "reward_funcs") -> tuple[dict[str, Any], dict[str, Given]]:
-    """Settings of each reward by name, and those that are functions or objects.
+    """The settings of each reward by name, and the Python functions and objects among the rewards.
 
     Raises:
-        RewardError: one has none of the forms; names it.
+        RewardError: a reward has none of the supported forms; the message names it.
     """
     if not isinstance(rewards, Mapping):
         raise RewardError(
@@ -46,7 +46,7 @@ def reward_fields(rewards: Any, argument: str = "reward_funcs") -> tuple[dict[st
 
 
 def _named(name: str) -> dict[str, Any]:
-    """A type that is registered, ``module:function`` or ``file.py:function``, and else a model."""
+    """The settings of a reward given by name: a registered type, ``module:function``, ``file.py:function``, or else a model."""
     if name in set(REWARDS) and not Path(name).is_dir():
         return {TYPE: name}
     if ":" in name and not Path(name).exists():
@@ -55,11 +55,15 @@ def _named(name: str) -> dict[str, Any]:
 
 
 def _check(where: str, reward: Any) -> None:
-    """Refuse what cannot be called for scores."""
+    """Check that ``reward`` can be called for scores.
+
+    Raises:
+        RewardError: it cannot; the message names ``where``.
+    """
     if isinstance(reward, Reward):
         return
     if isinstance(reward, type):
-        raise RewardError(f"{where} is the class {reward.__name__}.", f"Make an object of it: {reward.__name__}(...).")
+        raise RewardError(f"{where} is the class {reward.__name__}.", f"Give an instance: {reward.__name__}(...).")
     if any(
         kind.__name__ in {"PreTrainedModel", "Module"} and kind.__module__.split(".")[0] in {"transformers", "torch"}
         for kind in type(reward).__mro__

@@ -1,4 +1,4 @@
-"""Prompts that are handed over as a ``datasets.Dataset`` or a list: the rows of a file that a reader reads."""
+"""Conversion of prompts in memory (a ``datasets.Dataset`` or a list) to the rows of a JSONL file that a reader reads."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ROLES = ("user", "assistant")
 
 @dataclass(frozen=True)
 class Rows:
-    """Prompts with the other columns of their rows; a line of JSON per row."""
+    """Prompts with the other columns of their rows, one line of JSON per row."""
 
     argument: str
     lines: tuple[str, ...]
@@ -31,12 +31,12 @@ class Rows:
 
     @cached_property
     def name(self) -> str:
-        """Of the file."""
+        """The name of the file."""
         digest = hashlib.sha256("\n".join(self.lines).encode()).hexdigest()[:12]
         return f"{self.argument}-{digest}.jsonl"
 
     def write(self, place: Path) -> None:
-        """Write the lines."""
+        """Write the lines to the file ``place``."""
         replace_text(place, "".join(f"{line}\n" for line in self.lines))
 
 
@@ -44,7 +44,7 @@ def rows_of(argument: str, data: Any) -> Rows:
     """The rows of ``data``, a ``datasets.Dataset`` or a list of strings or conversations.
 
     Raises:
-        DataError: it is neither, is empty, or a row has no prompt; names the argument and the row.
+        DataError: ``data`` is neither, is empty, or has a row without a prompt; the message names the argument and the row.
     """
     if hasattr(data, "column_names") and isinstance(data, Mapping):  # a DatasetDict
         raise DataError(
@@ -72,17 +72,17 @@ def rows_of(argument: str, data: Any) -> Rows:
 def _row(where: str, row: Any) -> dict[str, Any]:
     row = row if isinstance(row, Mapping) else {"prompt": row}
     if "prompt" not in row:
-        raise DataError(f"{where} has no 'prompt'; it has {list(row)}.", "Name the prompt so: {'prompt': ...}.")
-    found = {str(name): value for name, value in row.items()} | {"prompt": prompt_text(where, row["prompt"])}
+        raise DataError(f"{where} has no 'prompt'; it has {list(row)}.", "Name the prompt's key 'prompt'.")
+    columns = {str(name): value for name, value in row.items()} | {"prompt": prompt_text(where, row["prompt"])}
     try:
-        json.dumps(found, default=_plain)
+        json.dumps(columns, default=_plain)
     except (TypeError, ValueError) as error:
-        raise DataError(f"{where} cannot be kept in the run's folder: {error}.", "Leave that column out.") from error
-    return found
+        raise DataError(f"{where} cannot be saved as JSON: {error}.", "Leave that column out.") from error
+    return columns
 
 
 def prompt_text(where: str, prompt: Any) -> str:
-    r"""``prompt`` as the text that a reader takes: a string as it is, messages in the Human/Assistant form.
+    r"""The text of ``prompt``: a string unchanged, messages in the Human/Assistant template.
 
     >>> prompt_text("p", [{"role": "user", "content": "Hi"}])
     '\n\nHuman: Hi\n\nAssistant:'
@@ -91,27 +91,27 @@ def prompt_text(where: str, prompt: Any) -> str:
         return prompt
     if not isinstance(prompt, Sequence) or not prompt or not all(_is_message(message) for message in prompt):
         raise DataError(
-            f"{where} is {str(prompt)[:80]!r}, which is no prompt.",
+            f"{where} is {str(prompt)[:80]!r}, which is not a prompt.",
             "Give a string, or a conversation: [{'role': 'user', 'content': ...}, ...].",
         )
     if prompt[-1]["role"] != "user":
         raise DataError(
-            f"the last message of {where} is the {prompt[-1]['role']}'s.",
-            "End it with the user's, which the policy answers.",
+            f"the last message of {where} has role {prompt[-1]['role']!r}.",
+            "End the conversation with a message of the user, which the policy answers.",
         )
-    said = [(message["role"], message["content"]) for message in prompt]
-    if said[0][0] == "system" and len(said) > 1:  # this form has no place for it but the first turn
-        said = [(said[1][0], f"{said[0][1]}\n\n{said[1][1]}"), *said[2:]]
-    if strange := [role for role, _ in said if role not in ROLES]:
+    turns = [(message["role"], message["content"]) for message in prompt]
+    if turns[0][0] == "system" and len(turns) > 1:  # the template has no system turn, so the first turn begins with it
+        turns = [(turns[1][0], f"{turns[0][1]}\n\n{turns[1][1]}"), *turns[2:]]
+    if strange := [role for role, _ in turns if role not in ROLES]:
         raise DataError(
             f"{where} has a message of role {strange[0]!r}.", f"Use {', '.join(ROLES)}, and system for the first."
         )
-    written = HUMAN_ASSISTANT.prompt(Conversation(tuple(Message(role, text) for role, text in said)))
+    written = HUMAN_ASSISTANT.prompt(Conversation(tuple(Message(role, text) for role, text in turns)))
     read = [(message.role, message.content) for message in parse(wrap(written)).messages]
-    if read != said:
+    if read != turns:
         raise DataError(
-            f"{where} has the roles {[role for role, _ in said]}, and its Human/Assistant form would be read as {[role for role, _ in read]}.",
-            r"Begin with the user's message, and leave '\n\nHuman:' and '\n\nAssistant:' out of what is said.",
+            f"{where} has the roles {[role for role, _ in turns]}, and its Human/Assistant form would be read as {[role for role, _ in read]}.",
+            r"Begin with the user's message, and leave '\n\nHuman:' and '\n\nAssistant:' out of the contents.",
         )
     return written
 
@@ -125,7 +125,7 @@ def _is_message(message: Any) -> bool:
 
 
 def _plain(value: Any) -> Any:
-    """Numbers and arrays of NumPy and torch as JSON has them."""
+    """A number or array of NumPy or torch as plain Python numbers, for JSON."""
     if hasattr(value, "tolist"):
         return value.tolist()
     raise TypeError(f"a column holds {type(value).__name__}")

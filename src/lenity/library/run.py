@@ -1,4 +1,4 @@
-"""A run as Python users read it: metrics and samples as tables, the policy, its evaluation, its publication."""
+"""A run for Python users: its metrics and samples as tables, its policy, evaluation and publication."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ if TYPE_CHECKING:
 
 
 class Run:
-    """One run: what ``Trainer.train`` returns and :func:`load_run` reads.
+    """A training run, as returned by ``Trainer.train`` and :func:`load_run`.
 
     Attributes:
-        path: its folder.
+        path: folder of the run.
     """
 
     def __init__(self, path: str | os.PathLike[str], functions: Mapping[str, Given] | None = None) -> None:
@@ -41,12 +41,12 @@ class Run:
 
     @property
     def config(self) -> RunConfig:
-        """The whole configuration, as ``config.yaml`` has it."""
+        """The whole configuration, read from ``config.yaml``."""
         return RunFolder(self.path).config
 
     @property
     def finished(self) -> bool:
-        """Whether it ran to its end; False where a callback, a signal or an error ended it earlier, and it can be resumed."""
+        """Whether the run is complete; False if a callback, a signal or an error stopped it, so that it can be resumed."""
         return RunFolder(self.path).finished
 
     @property
@@ -58,24 +58,24 @@ class Run:
 
     @property
     def metrics(self) -> pd.DataFrame:
-        """One row per iteration; what is by objective has columns such as ``reward/helpful`` (docs/metrics.md)."""
+        """A table with one row per iteration; metrics per objective have columns such as ``reward/helpful`` (docs/metrics.md)."""
         return _table(RunFolder(self.path).metrics())
 
     @property
     def samples(self) -> pd.DataFrame:
-        """Some responses of each iteration, one per row: iteration, prompt, response, and raw scores such as ``raw/helpful``."""
+        """A table of sampled responses, one per row, with iteration, prompt, response and raw scores such as ``raw/helpful``."""
         file = self.path / "samples.jsonl"
         lines = file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
         return _table([json.loads(line) for line in lines])
 
     def policy(self, device: str | torch.device | None = None) -> tuple[Any, Any]:
-        """The trained model and its tokenizer; of a run that has not ended, those of its newest checkpoint.
+        """The trained model and its tokenizer; for an unfinished run, the model of its newest checkpoint.
 
-        The model is a ``PeftModel``: ``model.disable_adapter()`` is the context in which it is the policy before alignment, and
-        ``model.merge_and_unload()`` the plain model.
+        The model is a ``PeftModel``. Within ``with model.disable_adapter():`` it is the policy before alignment;
+        ``model.merge_and_unload()`` returns a plain model.
 
         Raises:
-            ModelError: there is neither an adapter nor a checkpoint yet.
+            ModelError: the run has neither an adapter nor a checkpoint yet.
         """
         import torch
 
@@ -101,24 +101,24 @@ class Run:
         checkpoint: Which | None = None,
         strict: bool = False,
     ) -> pd.DataFrame:
-        """Mean raw score of each objective on held-out prompts, before and after alignment, with 95 % intervals.
+        """The mean raw score per objective on held-out prompts, before and after alignment, with 95 % intervals.
 
-        It is what ``lenity evaluate`` does: the scores of every response are in ``evaluation.parquet`` of the run's folder, and
-        ``protocol.yaml`` says how they were measured. A second call with the same settings reads the file.
+        ``lenity evaluate`` does the same: it writes the scores of every response to ``evaluation.parquet`` in the run's folder, and the
+        evaluation protocol to ``protocol.yaml``. A second call with the same settings reads these files.
 
         Args:
-            reward_funcs: by name, the Python functions that the run was made with, where it was loaded in another process.
-            eval_dataset: held-out prompts, in the forms of ``Trainer``; kept with the run. Default: those of the run.
-            args: other settings of ``evaluation`` and ``held_out_rewards``, as in ``Trainer``; kept with the run.
-            checkpoint: an iteration, or ``"newest"``. Default: the end, or the newest checkpoint of a run that has not ended.
+            reward_funcs: the run's Python reward functions by name; needed if the run was loaded in another process.
+            eval_dataset: held-out prompts, in the forms that ``Trainer`` takes; saved with the run. Default: those of the run.
+            args: other settings of ``evaluation`` and ``held_out_rewards``, as in ``Trainer``; saved with the run.
+            checkpoint: an iteration, or ``"newest"``. Default: the final policy, or the newest checkpoint of an unfinished run.
             strict: refuse held-out prompts that were trained on, instead of leaving them out.
 
         Returns:
-            One row per objective: ``objective``, ``held_out``, ``before``, ``after`` and ``difference``, each of these three with its
-            interval in ``..._low`` and ``..._high``, ``verdict`` (better or worse only where the paired interval excludes 0), ``prompts``.
+            One row per objective, with the columns ``objective``, ``held_out``; ``before``, ``after`` and ``difference``, each with its
+            interval in ``..._low`` and ``..._high``; ``verdict`` (better or worse only if the paired interval excludes 0); ``prompts``.
 
         Raises:
-            LenityError: there is nothing to evaluate on, a function is missing, or held-out prompts cannot be used.
+            LenityError: the run has no held-out prompts, a function is missing, or held-out prompts cannot be used.
         """
         from lenity.evaluation import table
         from lenity.evaluation.score import evaluate
@@ -130,22 +130,22 @@ class Run:
             if checkpoint is None and not folder.finished:
                 checkpoint = "newest"
             with handed_over({**functions, **more}), quietly():
-                if reward_funcs:  # else they are asked for where something is left to score
+                if reward_funcs:  # otherwise functions are required only if some responses have no scores yet
                     check_given(config)
                 frame = evaluate(folder, config, checkpoint=checkpoint, strict=strict, progress=config.logging)
             self._functions = {**functions, **more}
             return _rows(table.changes(frame))
 
     def push_to_hub(self, repo: str, **options: Any) -> str:
-        """The address of the commit that publishes the finished run in ``repo`` (owner/name) of the Hugging Face hub, with its card.
+        """The URL of the commit that uploads the finished run and its model card to ``repo`` (owner/name) on the Hugging Face hub.
 
         Args:
-            repo: made where it is missing.
-            options: ``private``, ``revision``, ``base_model`` (hub name of the base where training read a local copy), ``merge`` and
+            repo: name of the repository, which is created if it does not exist.
+            options: ``private``, ``revision``, ``base_model`` (the base's hub name, if training read a local copy), ``merge`` and
                 ``license``, see :func:`lenity.hub.push_to_hub`.
 
         Raises:
-            HubError: no token, or one that may not write; a wrong name; a hub that does not answer.
+            HubError: there is no token with write access, the name is invalid, or the hub does not respond.
             CheckpointError: the run is not finished.
         """
         from lenity.hub import push_to_hub
@@ -154,18 +154,18 @@ class Run:
             return push_to_hub(self.path, repo, **options)
 
     def _again(self, reward_funcs: Mapping[str, Any]) -> dict[str, Given]:
-        """The functions of the run that are given again."""
+        """The run's reward functions that the caller passes again, by name."""
         found = reward_fields(reward_funcs)[1] if reward_funcs else {}
         wanted = self.python_rewards
         if strange := [name for name in reward_funcs if name not in wanted]:
             raise RewardError(
-                f"reward_funcs has '{strange[0]}', and the rewards of '{self.path}' that are Python functions are {wanted}.",
-                "Give those alone; further rewards go into args={'held_out_rewards': {...}}.",
+                f"reward_funcs has '{strange[0]}', but the rewards of '{self.path}' that are Python functions are {wanted}.",
+                "Give only those; add further rewards by args={'held_out_rewards': {...}}.",
             )
         return found
 
     def _evaluated(self, eval_dataset: Any, args: Mapping[str, Any]) -> tuple[RunConfig, dict[str, Given]]:
-        """The run's configuration, evaluated as is asked; and held-out rewards that are functions."""
+        """The run's configuration with the requested settings of evaluation, and the held-out rewards that are functions."""
         if eval_dataset is None and not args:
             return self.config, {}
         before = self.config.dump()
@@ -194,10 +194,10 @@ def load_run(path: str | os.PathLike[str]) -> Run:
     """The run in a folder that ``Trainer.train`` or ``lenity train`` wrote.
 
     Raises:
-        CheckpointError: there is none.
+        CheckpointError: the folder is not a run's.
     """
     if not (Path(path) / "config.yaml").is_file():
-        raise CheckpointError(f"'{path}' is no folder of a run: it has no config.yaml.", "Check the path.")
+        raise CheckpointError(f"'{path}' is not the folder of a run: it has no config.yaml.", "Check the path.")
     run = Run(path)
     with naming_arguments():
         _ = run.config

@@ -1,4 +1,4 @@
-"""One trainer at several weights, by several methods: what ``lenity.sweep`` and ``lenity sweep`` carry out."""
+"""Sweeps: one trainer's run at several weights and by several methods, for ``lenity.sweep`` and ``lenity sweep``."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ Points = int | str | Sequence[Any] | None
 
 @dataclass(frozen=True)
 class Sweep:
-    """The runs of a sweep, planned.
+    """A sweep and its planned runs.
 
     Args:
-        trainer: of the run that is varied; its functions are handed over to all runs.
+        trainer: trainer of the run that is varied; all runs use its reward functions.
         settings: methods, points, seeds and tokens.
         output: the sweep folder.
     """
@@ -50,7 +50,7 @@ class Sweep:
 
     @cached_property
     def points(self) -> list[dict[str, float]]:
-        """The preference weights."""
+        """The preference weights of the sweep's points, by objective."""
         return weights.points(list(self.settings.run.rewards), self.settings.points)
 
     @cached_property
@@ -63,7 +63,7 @@ class Sweep:
 
     @cached_property
     def made_for(self) -> dict[str, list[str]]:
-        """By output, the methods that need a run that was not asked for itself."""
+        """The methods that need a run which was not requested itself, by the run's output folder."""
         return made_for(self.configs, self.settings.methods, self.points)
 
     def carry_out(
@@ -76,14 +76,14 @@ class Sweep:
         allow_changes: bool = False,
         progress: Progress | None = None,
     ) -> list[Outcome]:
-        """How each run ended; finished ones are kept, half-done ones go on. See :func:`lenity.sweep.run.run_sweep`."""
+        """The outcome of each run; finished runs are kept, interrupted runs resume. See :func:`lenity.sweep.run.run_sweep`."""
         from lenity.sweep.run import run_sweep
 
         configs = self.configs  # planned before anything is written
-        given = self.trainer.arguments
-        with handed_over(given.functions), quietly():
+        arguments = self.trainer.arguments
+        with handed_over(arguments.functions), quietly():
             check_given(self.settings.run)
-            write_all(given.inputs.values(), self.output)
+            write_all(arguments.inputs.values(), self.output)
             return run_sweep(
                 configs, self.output, jobs, threads,
                 allow_changes=allow_changes, executor=executor, retries=retries, progress=progress, made_for=self.made_for,
@@ -101,23 +101,23 @@ def sweep(
     output: str | os.PathLike[str] | None = None,
     allow_changes: bool = False,
 ) -> Front:
-    """The front of a trainer's run at several preference weights, by one method or several, each run trained and evaluated.
+    """The front of a trainer's run at several preference weights and by one or several methods, after all runs were evaluated.
 
-    Interrupted, the same call goes on where it was: finished runs are kept. It is what ``lenity sweep`` does, with the same folder.
+    After an interruption, the same call resumes the sweep; finished runs are kept. ``lenity sweep`` does the same in the same folder.
 
     Args:
-        trainer: of the run that is varied; its ``weights`` and ``output`` are not used, its ``eval_dataset`` is what all are scored on.
-        points: how many weightings, evenly spread; or words such as ``"corners"`` and ``"lattice:10"``, or weights. Default: 11 for two
-            objectives, 10 for three.
-        methods: names or rules. Default: that of the trainer.
-        seeds: one or several; each method runs at each weighting with each. Default: that of the trainer.
-        jobs: runs at once. 1 trains in this process; more start processes, to which Python functions cannot be sent.
-        tokens: generated tokens that a method may take per seed, shared by its runs.
-        output: the sweep's folder. Default: the trainer's with ``_sweep`` behind it.
-        allow_changes: runs that were begun with other settings go on with these.
+        trainer: trainer of the run that is varied. Its ``weights`` and ``output`` are not used; all runs are scored on its ``eval_dataset``.
+        points: number of evenly spread weightings; or names such as ``"corners"`` and ``"lattice:10"``; or weights. Default: 11
+            weightings for two objectives, 10 for three.
+        methods: names or rules. Default: the trainer's method.
+        seeds: one or several seeds; each method runs once per weighting and seed. Default: the trainer's seed.
+        jobs: number of runs at once. 1 trains in this process; more start worker processes, to which Python functions cannot be sent.
+        tokens: maximum of generated tokens per method and seed, divided among the method's runs.
+        output: folder of the sweep. Default: the trainer's, with ``_sweep`` appended.
+        allow_changes: runs that were started with other settings resume with these.
 
     Raises:
-        LenityError: an argument is wrong, or a run failed, after the others have ended; the message says which.
+        LenityError: an argument is wrong; or a run failed, which is raised after the other runs have ended. The message names it.
 
     Example:
         >>> front = lenity.sweep(trainer, points=5, methods=["plc", "linear"])  # doctest: +SKIP
@@ -144,32 +144,36 @@ def sweep(
         if failed := [outcome for outcome in outcomes if outcome.error]:
             raise LenityError(
                 f"{len(failed)} of {len(outcomes)} runs failed; the first, {failed[0].run}: {in_python(str(failed[0].error), run.rewards)}",
-                f"The same call runs them again and keeps the others, which lenity.load_front({str(folder)!r}) gives.",
+                f"The same call runs these again and keeps the others, which lenity.load_front({str(folder)!r}) loads.",
             )
     return Front(folder, trainer.arguments.functions)
 
 
 def _refuse(trainer: Trainer, jobs: int) -> None:
-    """Raise ``ConfigError`` where a sweep cannot use what ``trainer`` has."""
+    """Check that a sweep can use ``trainer`` with ``jobs`` runs at once.
+
+    Raises:
+        ConfigError: it cannot.
+    """
     if isinstance(jobs, bool) or not isinstance(jobs, int) or jobs < 1:
         raise ConfigError(f"jobs is {jobs!r}.", "Give how many runs may train at once, at least 1.")
     if trainer.callbacks:
         raise ConfigError(
-            "the trainer has callbacks, which a sweep of many runs does not call.", "Make one without callbacks."
+            "the trainer has callbacks, which a sweep does not call.", "Give a trainer without callbacks."
         )
     if jobs > 1 and trainer.arguments.functions:
         raise ConfigError(
-            f"jobs is {jobs}, and reward '{next(iter(trainer.arguments.functions))}' is a Python function, which cannot be sent to another process.",
+            f"jobs is {jobs}, but reward '{next(iter(trainer.arguments.functions))}' is a Python function, which cannot be sent to another process.",
             "Use jobs=1, or name the function as 'package.module:function' or 'file.py:function'.",
         )
 
 
 def _words(points: Points, names: Sequence[str]) -> Any:
-    """What the configuration of a sweep calls ``points``; a number is that of evenly spread weightings."""
+    """``points`` as the configuration of a sweep takes them; a number becomes that many evenly spread weightings."""
     if not isinstance(points, int) or isinstance(points, bool):
         return points
     if points < 1:
-        raise ConfigError(f"points is {points}.", "Ask for at least one.")
+        raise ConfigError(f"points is {points}.", "Give at least 1.")
     if points == 1 or len(names) == 1:
         return ["centre"]
     steps = next(step for step in range(1, points + 1) if math.comb(step + len(names) - 1, len(names) - 1) >= points)

@@ -1,4 +1,4 @@
-"""Aligns one policy: what Python users make of a model, rewards and prompts, and the command line of a YAML file."""
+"""The trainer that aligns one policy: Python users create it from a model, rewards and prompts; the command line from a YAML file."""
 
 from __future__ import annotations
 
@@ -25,32 +25,33 @@ if TYPE_CHECKING:
 class Trainer:
     """Aligns a language model to several preferences at once, by PPO with one value function per reward.
 
-    It is used as TRL's trainers are, and differs in two things. Rewards have names, and ``weights`` says by name how much each
-    counts; ``method`` combines them. And a run is a folder: :meth:`train` writes configuration, metrics, checkpoints, samples and a
-    standard PEFT adapter into ``output``, from where it can be resumed.
+    Its usage follows TRL's trainers, with two differences. Rewards have names, ``weights`` holds the preference weight of each by
+    name, and ``method`` combines them. And a run is a folder: :meth:`train` writes configuration, metrics, checkpoints, samples and a
+    standard PEFT adapter to ``output``, from which the run can be resumed.
 
-    What is handed over in memory, a data set or a loaded model, is copied into ``output/inputs``, so that the run can be evaluated,
-    resumed and published without this process. A Python function cannot be kept: such a run goes on where the function is given again.
+    A data set or model in memory is copied to ``output/inputs``, so that the run can be evaluated, resumed and published from another
+    process. A Python function cannot be saved: to resume such a run, pass the function again.
 
     Args:
-        model: hub name or folder of a causal language model or PEFT adapter, or a loaded model. A loaded model is copied, not
-            trained in place: your object stays as it is, and :meth:`Run.policy` gives the trained one.
-        processing_class: tokenizer of a loaded ``model``; a model by name brings its own.
-        reward_funcs: by name: a sequence-classification model's name or folder, ``module:function``, the name of a registered reward,
-            a function ``f(prompts, completions, **columns) -> list[float]`` as in TRL, an object with such a method ``score``, or a
-            dict with ``type`` as in a YAML file. Scores are standardised by constants measured on the initial policy.
-        weights: preference weights by the same names, at least 0 with sum 1; a list is in the order of ``reward_funcs``. Default: equal.
+        model: hub name or folder of a causal language model or PEFT adapter, or a loaded model. A loaded model is copied and not
+            changed; :meth:`Run.policy` returns the trained model.
+        processing_class: tokenizer of a loaded ``model``; for a model given by name, its own tokenizer is loaded.
+        reward_funcs: rewards by name. A reward is the name or folder of a sequence-classification model, ``module:function``, the name
+            of a registered reward, a function ``f(prompts, completions, **columns) -> list[float]`` as in TRL, an object with such a
+            method ``score``, or a dict with ``type`` as in a YAML file. Scores are standardised by constants measured on the initial policy.
+        weights: preference weights by the same names, at least 0, sum 1; a list is in the order of ``reward_funcs``. Default: equal.
         train_dataset: a ``datasets.Dataset`` with a column ``prompt`` (text or messages), a list of strings, of messages or of such
-            rows, a reader, or the name or file of a data set. Other columns are kept with the rows.
-        eval_dataset: held-out prompts of :meth:`Run.evaluate`, in the same forms.
+            rows, a reader, or the name or file of a data set. Other columns are kept, for reward functions.
+        eval_dataset: held-out prompts for :meth:`Run.evaluate`, in the same forms.
         method: a name such as ``"plc"`` or ``"linear"``, a dict with ``type``, or a rule such as ``lenity.PLC(temperature=0.1)``.
             Default: PLC.
         args: any other fields of a run (docs/configuration.md), as ``{"ppo.epochs": 2}`` or nested; or a whole ``RunConfig``.
-        callbacks: functions of the metrics of an iteration, called after each; one that returns ``lenity.STOP`` ends the run, saved.
-        output: the run's folder. Default: ``trainer_output``.
+        callbacks: functions that are called after each iteration with its metrics; if one returns ``lenity.STOP``, the run is saved
+            and stopped.
+        output: folder of the run. Default: ``trainer_output``.
 
     Attributes:
-        config: the whole configuration, as the run's ``config.yaml`` will have it.
+        config: the whole configuration, as it is written to the run's ``config.yaml``.
 
     Raises:
         LenityError: an argument is missing or wrong; the message names it.
@@ -103,7 +104,7 @@ class Trainer:
         *,
         on_command_line: bool = False,
     ) -> Self:
-        """The trainer of a whole configuration; ``on_command_line`` leaves fields and ``--options`` in messages."""
+        """The trainer of a whole configuration; with ``on_command_line``, error messages name fields and ``--options``."""
         trainer = cls(args=config, callbacks=callbacks)
         trainer._in_python = not on_command_line
         return trainer
@@ -115,7 +116,7 @@ class Trainer:
         args: Mapping[str, Any] | None = None,
         callbacks: Sequence[Callable[[dict[str, Any]], Any]] | None = None,
     ) -> Self:
-        """The trainer of a file that ``lenity train`` takes, with fields replaced by those of ``args``."""
+        """The trainer of a configuration file of ``lenity train``, with the fields of ``args`` replaced."""
         from lenity.config.load import parse, read_yaml
 
         with naming_arguments():
@@ -123,17 +124,17 @@ class Trainer:
         return cls.from_config(config, callbacks)
 
     def train(self, resume: bool = False, *, allow_changes: bool = False, gently: bool = False) -> Run:
-        """The run, trained to its end or to where a callback ended it.
+        """The run, trained to its end or until a callback stopped it.
 
         Args:
-            resume: go on with the run in ``output`` from its newest checkpoint, to the bit as if it had not stopped; begin it where
-                there is none.
-            allow_changes: also where it was begun with other settings; ``notes.log`` keeps which.
-            gently: Ctrl-C and SIGTERM end the run after the iteration in hand, saved.
+            resume: resume the run in ``output`` from its newest checkpoint, with bitwise the results of an uninterrupted run; start
+                it if there is none.
+            allow_changes: resume even if the run was started with other settings; the changes are recorded in ``notes.log``.
+            gently: on Ctrl-C or SIGTERM, finish the current iteration, save a checkpoint and stop.
 
         Raises:
-            CheckpointError: ``output`` holds a run and ``resume`` is off, or what is there was made with other data or settings.
-            LenityError: see its other subclasses.
+            CheckpointError: ``output`` holds a run and ``resume`` is false, or the run there has other data or settings.
+            LenityError: another error of the run; see the subclasses.
         """
         from lenity.methods import train
 
@@ -150,7 +151,7 @@ class Trainer:
         return Run(folder.path, self.arguments.functions)
 
     def _begin(self, resume: bool, *, allow_changes: bool) -> None:
-        """Write the inputs, and say what the run cannot be resumed without, once it is clear that it can begin."""
+        """Check that the run can start or resume, then write its inputs and a note naming the functions that a resume needs."""
         from lenity.distributed import launch
 
         check_given(self.config)
@@ -163,13 +164,13 @@ class Trainer:
                 write_all(self.arguments.inputs.values(), folder.path)
                 if self.arguments.functions and not folder.started:
                     folder.path.mkdir(parents=True, exist_ok=True)
-                    folder.note(f"{_listed(self.arguments.functions)}: resume in Python, where they are given again.")
+                    folder.note(f"{_listed(self.arguments.functions)}: to resume, pass them again in Python.")
 
     @contextmanager
     def _handing_over(self) -> Iterator[None]:
-        """Within the block the functions can be loaded, errors name arguments, and other libraries show no bars."""
-        told = naming_arguments(self.config.rewards) if self._in_python else nullcontext()
-        with told, handed_over(self.arguments.functions), quietly():
+        """A context in which the reward functions can be loaded, errors name arguments, and other libraries show no progress bars."""
+        errors = naming_arguments(self.config.rewards) if self._in_python else nullcontext()
+        with errors, handed_over(self.arguments.functions), quietly():
             yield
 
     def __repr__(self) -> str:

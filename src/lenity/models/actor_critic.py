@@ -1,7 +1,7 @@
-"""One module whose forward gives log-probs and values, so that DDP, FSDP and ZeRO see every parameter.
+"""One module whose forward returns log-probs and values, so that DDP, FSDP and ZeRO see every parameter.
 
-Rows begin at the first column, so that a causal model needs no mask and padding only follows what is read. Only response positions
-reach the language-model head and the critic's: (B, T, vocabulary) never exists for padding or prompts.
+Rows are shifted to the first column: padding then only follows a text, and a causal model needs no attention mask. Only response
+positions are passed to the language-model head and the critic's heads; logits of prompts and padding are never computed.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from lenity.models import probe
 from lenity.models.critic import Heads
 from lenity.models.logits import backbone_of, logits_of, replaced_backbone
 
-CHUNK = 2**24  # logits at once, 64 MiB in float32, a few of which exist together
+CHUNK = 2**24  # maximum of logits at once, 64 MiB in float32; a few such tensors exist at the same time
 WIDTHS, ROWS = (
     8,
     32,
-)  # of what the trunk and the heads are given, in multiples: few shapes, since kernels are made for each
+)  # widths of the backbone's input and rows of the heads' input are multiples of these: few shapes, few compiled kernels
 
 
 class Outputs(NamedTuple):
-    """Per response token; 0 on padding."""
+    """The outputs per response token; 0 on padding."""
 
     logprobs: Float[Tensor, "B T"]
     entropy: Float[Tensor, "B T"] | None
@@ -40,11 +40,11 @@ class ActorCritic(nn.Module):
 
     Args:
         policy: a ``PeftModel``.
-        heads: from hidden states to values; None where there is no critic.
-        critic: the backbone of a separate critic; None where the heads read the policy's last hidden state.
-        detach: keep the value loss from the policy's adapter.
-        temperature: of sampling; log-probs are of the distribution that generated.
-        compiled: compile the passes through the layers; all but their first ones, which take long, are then faster.
+        heads: the critic's heads, from hidden states to values; None without a critic.
+        critic: the backbone of a separate critic; None if the heads read the policy's last hidden states.
+        detach: whether the value loss gives no gradient to the policy's adapter.
+        temperature: sampling temperature; log-probs are those of the distribution that was sampled from.
+        compiled: compile the passes through the layers, which makes the first passes slow and the others faster.
     """
 
     def __init__(
@@ -66,15 +66,15 @@ class ActorCritic(nn.Module):
         reference: bool = False,
         entropy: bool = False,
     ) -> Outputs:
-        """Log-probs (nats) of the response tokens, and the critic's values before each where there is one.
+        """The log-probs (nats) of the response tokens, and the critic's value before each token if there is a critic.
 
         Args:
             prompt_ids: padded on the left.
             prompt_mask: True on real prompt tokens.
             response_ids: padded on the right.
             response_mask: True on real response tokens.
-            reference: with the adapter off, and without values.
-            entropy: also the entropy of each token's distribution, nats; without gradient.
+            reference: switch the adapter off, and compute no values.
+            entropy: also compute the entropy of each token's distribution, nats; without gradient.
         """
         ids, before = _aligned(prompt_ids, prompt_mask, response_ids, response_mask)
         tokens = ids.flatten()[before + 1]
@@ -84,24 +84,24 @@ class ActorCritic(nn.Module):
             states = self._states(backbone_of(model), ids).flatten(0, 1)[before]
             chosen, spread = self._token_logprobs(model, states, tokens, entropy)
         logprobs = _scatter(chosen, response_mask)
-        found = None if spread is None else _scatter(spread, response_mask)
+        entropies = None if spread is None else _scatter(spread, response_mask)
         if reference or self.heads is None:
-            return Outputs(logprobs, found, None)
+            return Outputs(logprobs, entropies, None)
         if self.critic is not None:
             with self._precision(ids.device):
                 states = self._states(self.critic, ids).flatten(0, 1)[before]
         values = self.heads(states.detach() if self.detach else states)
         objectives = [_scatter(column, response_mask) for column in values.unbind(-1)]
-        return Outputs(logprobs, found, torch.stack(objectives, -1))
+        return Outputs(logprobs, entropies, torch.stack(objectives, -1))
 
     def _precision(self, device: torch.device) -> torch.autocast:
-        """A bfloat16 model computes in it; its float32 adapter follows."""
+        """The autocast context: with a bfloat16 model, its float32 adapter computes in bfloat16 too."""
         return torch.autocast(device.type, torch.bfloat16, enabled=self.policy.dtype is torch.bfloat16)
 
     def _token_logprobs(
         self, model: Any, states: Float[Tensor, "N H"], ids: Int[Tensor, " N"], entropy: bool
     ) -> tuple[Float[Tensor, " N"], Float[Tensor, " N"] | None]:
-        """In chunks whose logits stay below ``CHUNK`` numbers; with gradients they are computed again in the backward pass."""
+        """Log-probs and entropies, in chunks of at most ``CHUNK`` logits, which the backward pass recomputes."""
         size = max(1, CHUNK // int(model.config.get_text_config().vocab_size))
         if len(states) <= size:
             return self._distributions(model, states, ids, entropy)
@@ -125,13 +125,10 @@ class ActorCritic(nn.Module):
 
 @torch.no_grad()
 def check_head(policy: Any) -> float:
-    """Compare the log-probs that training would take with the model's own, on short rows.
-
-    Returns:
-        The largest difference, nats.
+    """The largest difference (nats) between the model's own log-probs and those that training computes, on short rows.
 
     Raises:
-        ModelError: they differ, or a row has other ones than alone where tokens follow it.
+        ModelError: they differ; or a row's log-probs change if other tokens follow the row or other rows are in its batch.
     """
     model = policy.get_base_model().eval()
     rows = probe.rows(model, (probe.SHORT, probe.LONG, probe.LONG))
@@ -139,24 +136,24 @@ def check_head(policy: Any) -> float:
     gap = max(_nats(own, ours) for own, ours in pairs)
     if not gap <= (1e-4 if model.dtype is torch.float32 else 1e-2):
         raise _head_error(model, f"log-probs of training would differ from its own by up to {gap:.2g} nats")
-    found, allowed = _followed(model, rows, [own for own, _ in pairs])
-    if not found <= allowed:
+    difference, allowed = _followed(model, rows, [own for own, _ in pairs])
+    if not difference <= allowed:
         raise ModelError(
-            f"{type(model).__name__} gives a token other log-probs where others follow it or stand beside it "
-            f"(relative difference {found:.2g}), so that those of training would be wrong.",
+            f"the log-probs of {type(model).__name__} depend on the tokens that follow or on the batch's other rows "
+            f"(relative difference {difference:.2g}), so that those of training would be wrong.",
             "Choose a causal model for policy.model.",
         )
     return gap
 
 
 def _own_and_ours(model: Any, ids: Int[Tensor, " T"]) -> tuple[Float[Tensor, "T V"], Float[Tensor, "T V"]]:
-    """The model's own logits, and those of :func:`logits_of` for the same states."""
+    """The model's own logits, and those that :func:`logits_of` computes from the same hidden states."""
     states: list[Tensor] = []
 
     def recorded(backbone: Any, *arguments: Any, **options: Any) -> Any:
-        found = backbone(*arguments, **options)
-        states.append(found[0])
-        return found
+        output = backbone(*arguments, **options)
+        states.append(output[0])
+        return output
 
     with replaced_backbone(model, recorded):
         own = model(input_ids=ids[None], attention_mask=torch.ones_like(ids)[None]).logits[0].float()
@@ -169,17 +166,17 @@ def _own_and_ours(model: Any, ids: Int[Tensor, " T"]) -> tuple[Float[Tensor, "T 
 
 
 def _followed(model: Any, rows: list[Tensor], alone: list[Tensor]) -> tuple[float, float]:
-    """How far log-probs of rows from the first column on, with other tokens behind the first, are from those of each alone.
+    """The relative difference between log-probs of rows in a batch, one followed by other tokens, and of each row alone.
 
-    Also how far they may be, as much as rounding moves them between batches.
+    The second number is the allowed difference, from the rounding measured between batches.
     """
     short, long, other = rows
     pair = torch.stack([long, other])
     noise = probe.apart(alone[1], model(input_ids=pair, attention_mask=torch.ones_like(pair)).logits[0])
     states = last_states(backbone_of(model), torch.stack([torch.cat([short, other[len(short) :]]), long]))
-    found = [probe.apart(own, logits_of(model, row[: len(own)])) for own, row in zip(alone, states, strict=False)]
+    differences = [probe.apart(own, logits_of(model, row[: len(own)])) for own, row in zip(alone, states, strict=False)]
     rounding = probe.limit(model.dtype)
-    return max(found), min(max(rounding, 4 * noise), 4 * rounding)
+    return max(differences), min(max(rounding, 4 * noise), 4 * rounding)
 
 
 def _nats(one: Float[Tensor, "T V"], other: Float[Tensor, "T V"]) -> float:
@@ -189,7 +186,7 @@ def _nats(one: Float[Tensor, "T V"], other: Float[Tensor, "T V"]) -> float:
 
 def _head_error(model: Any, why: str) -> ModelError:
     return ModelError(
-        f"{type(model).__name__} does not make its logits of its last hidden states alone: {why}.",
+        f"{type(model).__name__} does not compute its logits from its last hidden states alone: {why}.",
         "Choose another model for policy.model.",
     )
 
@@ -200,9 +197,9 @@ def _aligned(
     response_ids: Int[Tensor, "B T"],
     response_mask: Bool[Tensor, "B T"],
 ) -> tuple[Int[Tensor, "B W"], Int[Tensor, " N"]]:
-    """Prompt and response from the first column on, and the places, row after row, before each response token.
+    """Prompts and responses shifted to the first column, and the flat index of the position before each response token.
 
-    To a multiple of ``ROWS`` the first place of all stands in for the missing ones; nobody reads what comes of them.
+    The indices are padded with 0 to a multiple of ``ROWS``; the results at these are ignored.
     """
     ids = torch.cat([prompt_ids, response_ids], 1)
     prompts, responses = prompt_mask.sum(1).clamp(min=1), response_mask.sum(1)
@@ -216,7 +213,7 @@ def _aligned(
 
 
 def last_states(backbone: Any, ids: Tensor) -> Tensor:
-    """Of rows that begin at the first column, where a causal model needs no mask; (B, W) to (B, W, H)."""
+    """The last hidden states, (B, W, H), of rows that begin at the first column, (B, W); a causal model needs no mask for them."""
     states: Tensor = backbone(input_ids=ids, use_cache=False).last_hidden_state
     return states
 

@@ -1,4 +1,4 @@
-"""The LoRA adapter of a configuration on a model: of the policy, a separate critic, fine-tuning and reward training."""
+"""LoRA adapters on a model, as configured for the policy, a separate critic, fine-tuning and reward training."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from lenity.distributed import memory
 from lenity.errors import ModelError
 
 ALL = "all-linear"
-MENTIONED = 0.01  # share of the parameters from which tensors that all-linear does not adapt are mentioned
+MENTIONED = 0.01  # tensors that all-linear does not adapt are mentioned above this share of the parameters
 
 
 def attach(
@@ -26,20 +26,20 @@ def attach(
     task: str | None = "CAUSAL_LM",
     notify: Callable[[str], None] | None = None,
 ) -> Any:
-    """A ``PeftModel`` of ``model`` with a fresh adapter, with which a few tokens went through it.
+    """A ``PeftModel`` of ``model`` with a new adapter, tested by a pass over a few tokens.
 
-    ``all-linear`` leaves out the layers that peft refuses, that fail with an adapter (routers that return a tuple) and that a pass
-    over text never calls; the adapter's settings then list the others by name.
+    ``all-linear`` leaves out layers that peft refuses, that fail with an adapter (routers that return a tuple) and that a pass
+    over text never calls; the adapter's settings then list the other layers by name.
 
     Args:
-        model: its weights are frozen from here on.
+        model: the base model; its weights are frozen.
         lora: settings of the adapter.
-        field: where they stand, for messages.
+        field: the configuration's field with these settings, for messages.
         task: peft's task type; None for a decoder without a head.
-        notify: gets a sentence about layers that are left out, and why.
+        notify: called with a sentence about layers that are left out, and why.
 
     Raises:
-        ModelError: a named layer is not in the model, or cannot have an adapter.
+        ModelError: the model has no layer of a given name, or the layer cannot have an adapter.
     """
     field, notify = f"{field}.target_modules", notify or (lambda text: None)
     listed = [] if lora.target_modules == ALL else list(lora.target_modules)
@@ -78,19 +78,23 @@ def attach(
 
 
 def named(model: Any, name: str) -> list[str]:
-    """The modules of ``model`` that peft takes ``name`` for."""
+    """The modules of ``model`` that ``name`` in ``target_modules`` means to peft."""
     return [module for module, _ in model.named_modules() if f".{module}".endswith(f".{name}") and name]
 
 
 def within(lora: LoRA, model: Any, decoder: Any) -> LoRA:
-    """``lora`` for the ``decoder`` of ``model`` alone: without the names of layers outside, such as the head's."""
+    """``lora`` without the names of layers outside ``decoder``, such as the head of ``model``.
+
+    Raises:
+        ModelError: no named layer is in the decoder.
+    """
     if lora.target_modules == ALL:
         return lora
     kept = [name for name in lora.target_modules if named(decoder, name) or not named(model, name)]
     if not kept:
         raise ModelError(
             f"policy.lora.target_modules is {lora.target_modules}, none of which is in the decoder of the separate critic.",
-            "Name layers of the decoder too, or set critic.kind to shared.",
+            "Also name layers of the decoder, or set critic.kind to shared.",
         )
     return lora.model_copy(update={"target_modules": kept})
 
@@ -103,9 +107,9 @@ def _settings(lora: LoRA, task: str | None, **changes: Any) -> Any:
 
 
 def _attempt(model: Any, settings: Any, groups: Mapping[str, Sequence[str]]) -> tuple[Any, str]:
-    """(``PeftModel``, ""), or (None, what is wrong) and ``model`` without an adapter again.
+    """The ``PeftModel`` and "", or None and the reason of the failure, after the adapter was removed from ``model``.
 
-    Something is wrong too where a pass calls none of the layers of a group that have an adapter.
+    The attempt also fails if a pass calls no adapted layer of a group.
     """
     from peft import get_peft_model
 
@@ -126,7 +130,7 @@ def _attempt(model: Any, settings: Any, groups: Mapping[str, Sequence[str]]) -> 
 
 @torch.no_grad()
 def _called(adapted: Any) -> dict[str, bool]:
-    """Of each layer with an adapter, whether a pass over a few tokens calls it."""
+    """Whether a pass over a few tokens calls the layer, for each layer with an adapter."""
     from peft.tuners.tuners_utils import BaseTunerLayer
 
     base = adapted.get_base_model()
@@ -147,33 +151,33 @@ def _called(adapted: Any) -> dict[str, bool]:
 
 
 def _refused(model: Any, lora: LoRA, kinds: Mapping[str, list[str]]) -> dict[str, str]:
-    """The kinds of layers that cannot have an adapter, each tried by itself, and why."""
-    found = {}
+    """The reason, by kind of layer, for each kind that cannot have an adapter when tried alone."""
+    reasons = {}
     for kind, layers in kinds.items():
         if not layers:
             continue
         adapted, problem = _attempt(model, _settings(lora, None, target_modules=layers), {kind: layers})
         if adapted is None:
-            found[kind] = f"{kind} ({len(layers)} layers): {problem}"
+            reasons[kind] = f"{kind} ({len(layers)} layers): {problem}"
         else:
             _unwrap(model)
-    return found
+    return reasons
 
 
 def _kinds(model: Any) -> dict[str, list[str]]:
-    """The layers that ``all-linear`` means, by their own name and their parent's class."""
+    """The layers that ``all-linear`` selects, grouped by the parent's class and the layer's own name."""
     from transformers.pytorch_utils import Conv1D
 
-    found, head = defaultdict(list), getattr(model, "get_output_embeddings", lambda: None)()
+    kinds, head = defaultdict(list), getattr(model, "get_output_embeddings", lambda: None)()
     for name, layer in model.named_modules():
         if isinstance(layer, (nn.Linear, Conv1D)) and layer is not head:
             parent, _, own = name.rpartition(".")
-            found[f"{type(model.get_submodule(parent)).__name__}.{own}"].append(name)
-    return dict(found)
+            kinds[f"{type(model.get_submodule(parent)).__name__}.{own}"].append(name)
+    return dict(kinds)
 
 
 def _unwrap(model: Any) -> None:
-    """Take every part of an adapter off ``model``, also of one that was put on by half."""
+    """Remove every part of an adapter from ``model``, even of an adapter that was only partly attached."""
     from peft.tuners.tuners_utils import BaseTunerLayer
     from peft.utils.other import AuxiliaryTrainingWrapper
 
@@ -190,13 +194,13 @@ def _unwrap(model: Any) -> None:
 
 
 def _converted(adapted: Any, names: Sequence[str]) -> bool:
-    """Whether peft knew the names as those of another version of transformers, where experts had layers of their own."""
+    """Whether peft recognised ``names`` as layers of an older transformers, in which experts were separate layers."""
     settings = adapted.peft_config["default"]
     return bool(settings.target_parameters) and not set(names) & set(settings.target_modules or ())
 
 
 def _taken(adapted: Any, kinds: Mapping[str, list[str]], wanted: Collection[str]) -> list[str]:
-    """The kinds of the ``wanted`` layers that have no adapter since peft has converted their names to those of experts' tensors."""
+    """The kinds of ``wanted`` layers that have no adapter because peft converted their names to those of experts' tensors."""
     from peft.tuners.tuners_utils import BaseTunerLayer
 
     if not adapted.peft_config["default"].target_parameters:
@@ -215,7 +219,7 @@ def _nearest(kinds: Mapping[str, list[str]], unknown: Sequence[str]) -> str:
 
 
 def _mention_tensors(base: Any, field: str, notify: Callable[[str], None]) -> None:
-    """Say how much of a model is in tensors such as fused experts, which are no layers and stay as they are."""
+    """Report by ``notify`` the share of a model's parameters in tensors that are not layers, such as fused experts, and not adapted."""
     every = [(name, value) for name, value in base.named_parameters() if "lora_" not in name]
     bare = [name for name, value in every if value.ndim == 3 and "base_layer" not in name]
     bare = [name for name in bare if not hasattr(base.get_submodule(name.rpartition(".")[0]), "kernel_size")]

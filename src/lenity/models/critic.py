@@ -13,7 +13,7 @@ from lenity.models.recompute import recompute
 
 
 class Heads(nn.Module):
-    """An MLP from hidden states to one value an objective; values start at 0."""
+    """An MLP from hidden states to one value per objective; values start at 0."""
 
     def __init__(self, width: int, hidden: int, objectives: int) -> None:
         super().__init__()
@@ -23,18 +23,18 @@ class Heads(nn.Module):
         self.mlp = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, hidden), nn.GELU(), last)
 
     def forward(self, states: Float[Tensor, "*B H"]) -> Float[Tensor, "*B K"]:
-        """Values in float32, whatever the states are."""
+        """The values, in float32 for states of any dtype."""
         values: Tensor = self.mlp(states.float())
         return values
 
 
 def separate_backbone(model: str | None, policy: Any, config: Any, device: Any, *, sharded: bool = False) -> Any:
-    """A model of the critic's own with its own adapter: ``model``, or a second copy of the policy's.
+    """The decoder of a separate critic with its own adapter, from ``model`` or a second copy of the policy's model.
 
     The other arguments are those of :func:`lenity.models.policy.load_policy`.
 
     Raises:
-        ModelError: its vocabulary is not the policy's, or it does not take the adapter.
+        ModelError: the vocabulary differs from the policy's, or the model cannot have the adapter.
     """
     from lenity.models.adapter import attach, within
     from lenity.models.policy import load_base
@@ -42,10 +42,10 @@ def separate_backbone(model: str | None, policy: Any, config: Any, device: Any, 
     base = load_base(
         config.model_copy(update={"model": model, "revision": None} if model else {}), device, sharded=sharded
     )
-    wanted = policy.get_input_embeddings().weight.shape[0]
-    if (found := base.get_input_embeddings().weight.shape[0]) != wanted:
+    expected = policy.get_input_embeddings().weight.shape[0]
+    if (embeddings := base.get_input_embeddings().weight.shape[0]) != expected:
         raise ModelError(
-            f"critic.model has {found} token embeddings, the policy {wanted}, whose tokens it reads.",
+            f"critic.model has {embeddings} token embeddings, but the policy, whose tokens it reads, has {expected}.",
             "Name a model with the policy's tokenizer, or leave critic.model out.",
         )
     decoder = backbone_of(base)

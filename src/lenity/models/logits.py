@@ -1,7 +1,7 @@
-"""Logits from last hidden states, by the model's own code: whatever its family does around the head, by whatever name.
+"""Logits from last hidden states, computed by the model's own code.
 
-The model's ``forward`` runs with its backbone replaced by the states, so that scales, soft-caps, multipliers, projections and cut
-vocabularies need no list here.
+The model's ``forward`` runs with its backbone replaced by the given states, so that it applies the scales, soft-caps, multipliers,
+projections and truncated vocabularies of its family by itself.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from lenity.errors import ModelError
 
 
 def logits_of(model: Any, states: Float[Tensor, "N H"]) -> Float[Tensor, "N V"]:
-    """The logits, in float32, that ``model`` makes of its backbone's last hidden ``states``."""
+    """The logits, in float32, that ``model`` computes from its backbone's last hidden ``states``."""
     ids = torch.zeros(1, len(states), dtype=torch.long, device=states.device)
     with replaced_backbone(model, lambda *_, **__: Output([states[None]])):
         logits: Tensor = model(input_ids=ids).logits[0].float()
@@ -29,14 +29,14 @@ def backbone_of(model: Any) -> Any:
     """The decoder without its language-model head.
 
     Raises:
-        ModelError: the model has none of its own.
+        ModelError: the model does not separate its decoder from its head.
     """
     return getattr(model, _backbone_name(model))
 
 
 @contextmanager
 def replaced_backbone(model: Any, call: Callable[..., Any]) -> Iterator[None]:
-    """Inside, where ``model`` runs its backbone or a part of it, ``call`` answers; it is given that and its arguments."""
+    """A context in which ``model`` calls ``call(backbone, *arguments)`` instead of its backbone, or of a part of it."""
     name = _backbone_name(model)
     own = model._modules[name]
     model._modules[name] = _Replaced(own, call)
@@ -47,13 +47,13 @@ def replaced_backbone(model: Any, call: Callable[..., Any]) -> Iterator[None]:
 
 
 class Output(tuple[Tensor, ...]):
-    """What a backbone gives: last hidden states, (B, T, H), and None under every other name."""
+    """The output of a backbone: last hidden states, (B, T, H), and None for every other attribute."""
 
     __slots__ = ()
 
     @property
     def last_hidden_state(self) -> Tensor:
-        """(B, T, H)."""
+        """The last hidden states, (B, T, H)."""
         return self[0]
 
     def __getattr__(self, name: str) -> None:
@@ -61,7 +61,7 @@ class Output(tuple[Tensor, ...]):
 
 
 class _Replaced:
-    """A backbone, or a part of one, with all its attributes, that calls another function. OPT calls a part."""
+    """A stand-in for a backbone, or a part of it (OPT calls a part), with the same attributes, that calls another function."""
 
     def __init__(self, own: nn.Module, call: Callable[..., Any]) -> None:
         self._own, self._call = own, call
@@ -70,8 +70,8 @@ class _Replaced:
         return self._call(self._own, *arguments, **options)
 
     def __getattr__(self, name: str) -> Any:
-        found = getattr(self._own, name)
-        return _Replaced(found, self._call) if isinstance(found, nn.Module) else found
+        value = getattr(self._own, name)
+        return _Replaced(value, self._call) if isinstance(value, nn.Module) else value
 
 
 def _backbone_name(model: Any) -> str:

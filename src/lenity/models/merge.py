@@ -1,4 +1,4 @@
-"""Adding an adapter's update to the weights, checked: the merged model, and the saved one, give what the adapted one gave."""
+"""Merging an adapter into the weights, with checks that the merged model and its saved copy have the adapted model's logits."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from torch import Tensor, nn
 
 from lenity.errors import ModelError
 
-TOKENS = 16  # of the comparison, evenly spaced over the vocabulary
-EXACT, ROUNDED = 1e-4, 0.1  # of the logits' norm: what merging in float32, or in fewer digits, may change
+TOKENS = 16  # tokens that are compared, evenly spaced over the vocabulary
+EXACT, ROUNDED = 1e-4, 0.1  # allowed change, relative to the logits' norm, in float32 and in lower precision
 
 
 def merge(model: Any) -> Any:
-    """The base model with the adapter in its weights; tied embeddings that the adapter treats apart are untied.
+    """The base model with the adapter merged into its weights; tied embeddings are untied if the adapter changes only one.
 
     Args:
-        model: a ``PeftModel``; what is left of it must not be used.
+        model: a ``PeftModel``, which must not be used afterwards.
 
     Raises:
-        ModelError: the adapter cannot be merged, or the merged model's logits are others.
+        ModelError: the adapter cannot be merged, or the merged model has other logits.
     """
     adapters, kind = list(model.active_adapters), _kind(model)
     if not hasattr(model, "merge_and_unload"):
         raise ModelError(f"an adapter of type {kind} has no weights to merge.", "Use a LoRA adapter.")
-    wanted = _logits(model)
+    expected = _logits(model)
     base, untied = model.get_base_model(), adapts_tied(model.get_base_model())
     if untied:
         _own_head(base)
@@ -38,7 +38,7 @@ def merge(model: Any) -> Any:
     if untied:
         _tie(merged, tied=torch.equal(*(end.weight for end in _ends(merged))))
     exact = all(value.dtype is torch.float32 for value in merged.parameters() if value.is_floating_point())
-    difference = _difference(_logits(merged), wanted)
+    difference = _difference(_logits(merged), expected)
     if not difference < (EXACT if exact else ROUNDED):
         raise ModelError(
             f"merging the adapter {adapters} of type {kind} into {type(merged).__name__} changes its logits (relative difference "
@@ -49,16 +49,16 @@ def merge(model: Any) -> Any:
 
 
 def save(model: Any, folder: Path) -> None:
-    """``model.save_pretrained(folder)``, and every weight that plain ``from_pretrained`` then loads compared.
+    """Save ``model`` to ``folder``, then check that ``from_pretrained`` loads the same weights.
 
     Raises:
-        ModelError: a weight comes back other than it was.
+        ModelError: a loaded weight differs.
     """
     model.save_pretrained(folder)
     loaded = type(model).from_pretrained(folder, dtype=model.dtype, use_safetensors=True).state_dict()
     for name, value in model.state_dict().items():
-        back = loaded.get(name)
-        if back is None or back.shape != value.shape or not _same(back, value.to(back.device, back.dtype)):
+        saved = loaded.get(name)
+        if saved is None or saved.shape != value.shape or not _same(saved, value.to(saved.device, saved.dtype)):
             raise ModelError(
                 f"the {type(model).__name__} saved in '{folder}' has other weights than the one in memory ({name}).",
                 "Leave layers that share weights out of the adapter.",
@@ -66,7 +66,7 @@ def save(model: Any, folder: Path) -> None:
 
 
 def adapts_tied(model: Any) -> bool:
-    """Whether the head is the embedding, and an adapter in ``model`` (not a ``PeftModel``) stands on one of the two."""
+    """Whether head and embedding of ``model`` (not a ``PeftModel``) share weights, and an adapter is on one of the two."""
     embedding, head = _ends(model)
     tied = head is not None and _bare(head).weight is _bare(embedding).weight
     return tied and (_bare(head) is not head or _bare(embedding) is not embedding)
@@ -78,7 +78,7 @@ def _own_head(model: Any) -> None:
 
 
 def _tie(model: Any, *, tied: bool) -> None:
-    """Have the head be the embedding again where an adapter has kept them equal; else they stay apart when saved and loaded."""
+    """Tie head and embedding again if the adapter kept them equal; otherwise record in the configuration that they are untied."""
     embedding, head = _ends(model)
     if tied:
         head.weight = embedding.weight
@@ -91,7 +91,7 @@ def _ends(model: Any) -> tuple[Any, Any]:
 
 
 def _bare(layer: Any) -> Any:
-    """The layer of the base model under whatever peft has put on it."""
+    """The base model's layer inside peft's wrappers."""
     for inner in ("base_layer", "original_module"):
         if isinstance(getattr(layer, inner, None), nn.Module):
             return _bare(getattr(layer, inner))
@@ -111,11 +111,11 @@ def _logits(model: Any) -> Float[Tensor, "T V"]:
     return logits.flatten(0, -2).float()
 
 
-def _difference(found: Float[Tensor, "T V"], wanted: Float[Tensor, "T V"]) -> float:
-    """Norm of the difference by the norm, of logits without the mean of each row, which changes no probability."""
-    if found.shape[-1] > 1:
-        found, wanted = (logits - logits.mean(-1, keepdim=True) for logits in (found, wanted))
-    return float((found - wanted).norm() / wanted.norm().clamp(min=1e-6))
+def _difference(actual: Float[Tensor, "T V"], expected: Float[Tensor, "T V"]) -> float:
+    """The norm of the difference relative to the norm of ``expected``, for logits minus each row's mean, which affects no probability."""
+    if actual.shape[-1] > 1:
+        actual, expected = (logits - logits.mean(-1, keepdim=True) for logits in (actual, expected))
+    return float((actual - expected).norm() / expected.norm().clamp(min=1e-6))
 
 
 def _same(one: Tensor, other: Tensor) -> bool:

@@ -1,4 +1,4 @@
-"""A padding token that the model can read, since what stands in for missing tokens is fed to it like any other."""
+"""A padding token that the model has an embedding for, since padding is passed to the model like any other token."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from lenity.errors import ModelError
 
 
 def readable(model: Any, token: int | None) -> bool:
-    """Whether the token id is one of the model's embeddings."""
+    """Whether the model has an embedding for the token id."""
     return token is not None and 0 <= token < model.get_input_embeddings().weight.shape[0]
 
 
 def set_padding(model: Any, tokenizer: Any) -> None:
-    """Give a tokenizer whose padding token is missing, or outside the embeddings, the end of sequence in its place.
+    """Set a tokenizer's padding token to EOS if it has none, or one without an embedding; masks distinguish the two.
 
-    Masks tell the two apart. It has none where the model cannot read its end of sequence either.
+    If EOS has no embedding either, the tokenizer has no padding token.
     """
     if not readable(model, tokenizer.pad_token_id):
         ends = ((tokenizer.eos_token, tokenizer.eos_token_id), (tokenizer.sep_token, tokenizer.sep_token_id))
@@ -23,10 +23,10 @@ def set_padding(model: Any, tokenizer: Any) -> None:
 
 
 def require_end(model: Any, tokenizer: Any, name: str) -> None:
-    """:func:`set_padding` for a model that learns where its responses end.
+    """Set the padding token, see :func:`set_padding`, after checking that the model can learn EOS.
 
     Raises:
-        ModelError: the end of sequence is missing, or outside the embeddings.
+        ModelError: the tokenizer has no EOS, or the model has no embedding for it.
     """
     if tokenizer.eos_token_id is None:
         raise ModelError(

@@ -19,7 +19,7 @@ from lenity.models.source import loading
 from lenity.models.window import window
 from lenity.storage.atomic_io import replacing_folder, writing
 
-UNLIMITED = int(1e30)  # what transformers has in place of a window
+UNLIMITED = int(1e30)  # the model_max_length that transformers uses for "no limit"
 
 if TYPE_CHECKING:
     import torch
@@ -28,16 +28,16 @@ if TYPE_CHECKING:
 def load_policy(
     policy: Policy, device: torch.device, *, sharded: bool = False, notify: Callable[[str], None] | None = None
 ) -> tuple[Any, Any]:
-    """The model with a fresh adapter (which changes nothing yet), and its tokenizer.
+    """The model with a new adapter, which does not change its outputs yet, and its tokenizer.
 
     Args:
         policy: section of a run's configuration.
-        device: where it will compute.
-        sharded: leave it in the CPU's memory, from where it is sharded a layer at a time: a device need not hold it whole.
-        notify: gets a sentence about the layers that ``all-linear`` leaves out, and why.
+        device: device of the model.
+        sharded: leave the model in the CPU's memory, from which it is sharded layer by layer, so that no device holds all of it.
+        notify: called with a sentence about the layers that ``all-linear`` leaves out, and why.
 
     Raises:
-        ModelError: the model cannot be loaded, or no layer takes the adapter.
+        ModelError: the model cannot be loaded, or no layer can have the adapter.
     """
     model = attach(load_base(policy, device, sharded=sharded), policy.lora, notify=notify)
     if policy.gradient_checkpointing:
@@ -46,7 +46,7 @@ def load_policy(
 
 
 def load_base(policy: Policy, device: torch.device, *, sharded: bool = False) -> Any:
-    """The frozen causal language model; an adapter folder comes back merged into its base. See :func:`load_policy`."""
+    """The frozen causal language model; if ``policy.model`` is an adapter, its base with the adapter merged. See :func:`load_policy`."""
     from transformers import GenerationConfig
 
     settings: dict[str, Any] = {
@@ -61,8 +61,8 @@ def load_base(policy: Policy, device: torch.device, *, sharded: bool = False) ->
         model = merge(put_on(_whole(field, name, adapter.get("revision"), settings), Path(policy.model)))
     else:
         model = _whole("policy.model", policy.model, policy.revision, settings)
-    # Of the model's habits in generation only its end tokens stay: a repetition penalty or a top-k of its own would sample from
-    # another distribution than the one whose log-probs are taken.
+    # Of the model's generation settings only the EOS tokens are kept: a repetition penalty or top-k would change the sampling
+    # distribution, so that log-probs would be of another distribution.
     model.generation_config = GenerationConfig(eos_token_id=model.generation_config.eos_token_id)
     if sharded and device.type != "cpu":
         return model
@@ -79,7 +79,7 @@ def _whole(field: str, name: str, revision: str | None, settings: dict[str, Any]
 
 
 def load_tokenizer(policy: Policy) -> Any:
-    """The policy's tokenizer, padding on the left; the end token pads where there is no other (masks tell them apart)."""
+    """The policy's tokenizer, which pads on the left; EOS is the padding token if there is no other (masks distinguish them)."""
     from transformers import AutoTokenizer
 
     model, revision = policy.model, policy.revision
@@ -93,7 +93,7 @@ def load_tokenizer(policy: Policy) -> Any:
     if tokenizer.eos_token_id is None:
         raise ModelError(
             f"the tokenizer of '{policy.model}' has no end-of-sequence token, so no response could end.",
-            "Set eos_token and save it.",
+            "Set its eos_token and save it.",
         )
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
@@ -101,7 +101,7 @@ def load_tokenizer(policy: Policy) -> Any:
 
 
 def tokenizer_of(model: Any, policy: Policy) -> Any:
-    """The tokenizer, whose ``model_max_length`` is the window that the model itself has."""
+    """The tokenizer, with the model's context window as its ``model_max_length``."""
     tokenizer = load_tokenizer(policy)
     require_end(model, tokenizer, policy.model)
     tokenizer.model_max_length = window(model.get_base_model()) or UNLIMITED
@@ -109,9 +109,9 @@ def tokenizer_of(model: Any, policy: Policy) -> Any:
 
 
 def merged(policy: Policy, folder: Path) -> Policy:
-    """``policy`` itself, or, where it names an adapter, its merged model saved in ``folder``.
+    """``policy``, or, if its model is an adapter, the policy with the merged model, saved in ``folder``.
 
-    The new adapter then stands on an ordinary model, so that plain ``peft`` can load the pair.
+    The base of the new adapter is then an ordinary model, so that plain ``peft`` can load both.
     """
     import torch
 

@@ -1,4 +1,4 @@
-"""In which numbers a frozen model computes."""
+"""The precision in which a frozen model computes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def dtype_of(precision: Precision, device: torch.device) -> torch.dtype:
-    """bfloat16 where the accelerator has it, unless the configuration says otherwise."""
+    """The configured dtype; for ``auto``, bfloat16 if the accelerator supports it, else float32."""
     import torch
 
     if precision != "auto":
@@ -22,9 +22,9 @@ def dtype_of(precision: Precision, device: torch.device) -> torch.dtype:
 
 
 def bfloat16_gain(width: int, device: torch.device, rounds: int = 9) -> float:
-    """How many times faster than float32 a product of the model's size is: 1024 tokens through a layer of ``width`` by 4 ``width``.
+    """The speed-up of bfloat16 over float32 for a product of the model's size: 1024 tokens through a layer of ``width`` by 4 ``width``.
 
-    Rounds alternate; the median of their ratios. Some CPUs have bfloat16 in hardware and some emulate it, slower than float32.
+    The result is the median over alternating rounds. Some CPUs support bfloat16 in hardware; others emulate it, slower than float32.
     """
     import torch
 
@@ -34,9 +34,9 @@ def bfloat16_gain(width: int, device: torch.device, rounds: int = 9) -> float:
     def seconds(dtype: torch.dtype) -> float:
         start = time.perf_counter()
         for _ in range(4):
-            found = pairs[dtype][0] @ pairs[dtype][1]
-        found[0, 0].item()  # waits for the device
+            product = pairs[dtype][0] @ pairs[dtype][1]
+        product[0, 0].item()  # waits for the device
         return time.perf_counter() - start
 
     ratios = [seconds(torch.float32) / seconds(torch.bfloat16) for _ in range(rounds)]
-    return statistics.median(ratios[2:])  # the first ones prepare kernels
+    return statistics.median(ratios[2:])  # the first rounds also prepare kernels

@@ -1,4 +1,7 @@
-"""Short passes at start that show whether a row is answered alike alone, beside others and behind padding. No random state is used."""
+"""Short passes at start that test whether a model gives a row the same log-probs alone, in a batch and with left padding.
+
+The global random state is not used.
+"""
 
 from __future__ import annotations
 
@@ -14,20 +17,20 @@ from torch import Tensor
 from lenity.distributed.memory import ran_out
 from lenity.errors import EngineError, LenityError
 
-SHORT, LONG, STEPS = 3, 13, 4  # tokens of the rows, and of their answers
-Batching = Literal["mixed", "equal", "single"]  # prompts of any lengths together, of equal lengths, or one by one
+SHORT, LONG, STEPS = 3, 13, 4  # tokens per short row, long row and response
+Batching = Literal["mixed", "equal", "single"]  # batches of prompts of any lengths, of equal lengths, or of one prompt
 _batching: WeakKeyDictionary[Any, Batching] = WeakKeyDictionary()  # by model
 
 Sample = Callable[[Int[Tensor, "B P"], Bool[Tensor, "B P"]], Int[Tensor, "B T"]]
 
 
 def limit(dtype: torch.dtype) -> float:
-    """The relative difference, see :func:`apart`, that rounding alone makes; padding that is read makes one of about 1."""
+    """The maximum difference, see :func:`apart`, due to rounding alone; attention to padding gives one of about 1."""
     return 1e-4 if dtype is torch.float32 else 5e-2
 
 
 def apart(first: Float[Tensor, "*B V"], second: Float[Tensor, "*B V"]) -> float:
-    """Root mean square difference of the log-probs of two sets of logits, in standard deviations of the first's."""
+    """The root mean square difference between the log-probs of two sets of logits, in standard deviations of the first."""
     one, two = first.float().log_softmax(-1), second.float().log_softmax(-1)
     there = torch.minimum(one, two) > -1e4  # some models mask a part of the vocabulary
     one, two = one[there], two[there]
@@ -35,7 +38,7 @@ def apart(first: Float[Tensor, "*B V"], second: Float[Tensor, "*B V"]) -> float:
 
 
 def rows(model: Any, lengths: Sequence[int]) -> list[Tensor]:
-    """Token ids, (length,) each, the same whenever they are asked for, none of which the configuration names as special."""
+    """One row of token ids per length, (length,) each, the same in every call and without the configuration's special tokens."""
     configs = (model.config, model.config.get_text_config())
     named = [value for config in configs for name, value in config.to_dict().items() if "token_i" in name]
     special = {i for value in named for i in (value if isinstance(value, list) else [value])}
@@ -48,7 +51,7 @@ def rows(model: Any, lengths: Sequence[int]) -> list[Tensor]:
 
 
 def width_of(backbone: Any) -> int:
-    """Of its last hidden states; some models project them, so that it is not the ``hidden_size`` of their layers."""
+    """The width of the last hidden states; it differs from ``hidden_size`` in models that project them."""
     with evaluating(backbone):
         ids = torch.zeros(1, 1, dtype=torch.long, device=next(backbone.parameters()).device)
         return int(backbone(input_ids=ids, use_cache=False)[0].shape[-1])
@@ -56,7 +59,7 @@ def width_of(backbone: Any) -> int:
 
 @contextmanager
 def evaluating(model: Any) -> Iterator[Any]:
-    """Inside, without dropout and gradients; afterwards each part is in its own mode again."""
+    """A context without dropout and gradients; afterwards each module has its previous mode."""
     modes = [(part, part.training) for part in model.modules()]
     model.eval()
     try:
@@ -68,17 +71,17 @@ def evaluating(model: Any) -> Iterator[Any]:
 
 
 def batching_of(model: Any, pad: int, sample: Sample) -> Batching:
-    """Which prompts ``model`` answers in one batch as it answers each alone; found out once per model.
+    """The batches in which ``model`` samples from the same distribution as for each prompt alone; tested once per model.
 
-    Each logit that a token was sampled from is compared with those of a plain pass over that prompt and its answer alone.
+    The logits of each sampled token are compared with those of a plain pass over the same prompt and response alone.
 
     Args:
         model: a causal model of transformers, or a ``PeftModel`` of one.
-        pad: what is fed in place of missing tokens.
-        sample: answers of ``STEPS`` tokens to prompts that are padded on the left.
+        pad: id of the padding token.
+        sample: samples responses of ``STEPS`` tokens to prompts that are padded on the left.
 
     Raises:
-        EngineError: it cannot generate, or samples from another distribution than its own even when it answers one prompt alone.
+        EngineError: the model cannot generate, or samples from another distribution even for a single prompt.
     """
     inner = model.get_base_model() if hasattr(model, "get_base_model") else model
     if inner not in _batching:
@@ -101,21 +104,21 @@ def batching_of(model: Any, pad: int, sample: Sample) -> Batching:
 
 @contextmanager
 def _generating(model: Any) -> Iterator[None]:
-    """Turns whatever a model that is not made to generate raises, but for a lack of memory, into an error that says what to do."""
+    """A context that turns any error of a model that cannot generate, except out of memory, into an ``EngineError`` with a remedy."""
     try:
         yield
     except Exception as error:
         if isinstance(error, LenityError) or ran_out(error):
             raise
-        said = (str(error).strip().splitlines() or [""])[0]
+        reason = (str(error).strip().splitlines() or [""])[0]
         raise EngineError(
-            f"{type(model).__name__} cannot generate text ({type(error).__name__}: {said}).",
+            f"{type(model).__name__} cannot generate text ({type(error).__name__}: {reason}).",
             "Choose another model for policy.model, or another release of transformers.",
         ) from error
 
 
 def _error(model: Any, batch: list[Tensor], pad: int, sample: Sample) -> float:
-    """How far the logits from which the first row's answer was sampled are from those of the row alone, see :func:`apart`."""
+    """The difference, see :func:`apart`, between the logits that the first row's response was sampled from and those of the row alone."""
     width, row = max(map(len, batch)), batch[0]
     ids = torch.stack([torch.nn.functional.pad(each, (width - len(each), 0), value=pad) for each in batch])
     lengths = torch.tensor([len(each) for each in batch], device=ids.device)

@@ -1,4 +1,4 @@
-"""Layers whose activations are computed again in the backward pass in place of being kept: memory for time."""
+"""Gradient checkpointing: layers whose activations are recomputed in the backward pass instead of kept, to save memory."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from lenity.errors import ModelError
 
 
 def recompute(model: nn.Module) -> None:
-    """Keep only the input of each layer of ``model`` in passes with gradients (Chen et al., arXiv 1604.06174).
+    """Make each layer of ``model`` keep only its input in passes with gradients (Chen et al., arXiv 1604.06174).
 
-    transformers' own switch works in training mode alone, in which the base model's dropout would be on.
+    transformers' own setting has an effect only in training mode, in which the base model's dropout would be on.
 
     Raises:
-        ModelError: the model does not say what its layers are.
+        ModelError: the model has no layers of transformers' ``GradientCheckpointingLayer``.
     """
     from transformers.modeling_layers import GradientCheckpointingLayer
 
     layers = [part for part in model.modules() if isinstance(part, GradientCheckpointingLayer)]
     if not layers:
         raise ModelError(
-            f"policy.gradient_checkpointing is true, but {type(model).__name__} has no layers that transformers can compute again.",
+            f"policy.gradient_checkpointing is true, but {type(model).__name__} has no layers that transformers can recompute.",
             "Leave it out, or choose another model.",
         )
     for layer in layers:

@@ -1,4 +1,4 @@
-"""Adapters from a folder: read, checked against their base model, and put on it."""
+"""Saved adapters: their settings, checks against the base model, and loading."""
 
 from __future__ import annotations
 
@@ -12,45 +12,45 @@ from lenity.errors import ModelError
 from lenity.models.source import loading
 
 SETTINGS, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
-PREFIX = "base_model.model."  # of every name in an adapter's file
+PREFIX = "base_model.model."  # prefix of every name in an adapter's file
 
 
 def is_adapter(model: str) -> bool:
-    """Whether a local folder holds an adapter and not a whole model."""
+    """Whether ``model`` is a local folder with an adapter and without a whole model."""
     folder = Path(model)
     whole = (folder / "config.json").is_file() and any(folder.glob("model*.safetensors"))
     return (folder / SETTINGS).is_file() and not whole
 
 
 def settings_of(folder: Path) -> dict[str, Any]:
-    """The adapter's settings, of one that can be loaded as a policy.
+    """The settings of an adapter that can be loaded as a policy.
 
     Raises:
-        ModelError: no settings or weights in ``folder``, no base model, or another task's adapter.
+        ModelError: ``folder`` lacks settings or weights, or the adapter has no base model or is for another task.
     """
     with loading("the adapter", str(folder), "save it again"):
-        found: dict[str, Any] = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))
-    if not (folder / WEIGHTS).is_file():  # without it, peft would go on to adapter_model.bin, a pickle
+        settings: dict[str, Any] = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))
+    if not (folder / WEIGHTS).is_file():  # peft would load adapter_model.bin instead, a pickle
         raise ModelError(
             f"the adapter '{folder}' has no {WEIGHTS}.",
             "Weights must be safetensors; save it again with a recent peft.",
         )
-    base = found.get("base_model_name_or_path") if isinstance(found, dict) else None
+    base = settings.get("base_model_name_or_path") if isinstance(settings, dict) else None
     if not isinstance(base, str) or not base:
         raise ModelError(
             f"the adapter '{folder}' names no base model (base_model_name_or_path is {base!r}).",
             f"Name it in {SETTINGS}.",
         )
-    if (task := found.get("task_type")) not in (None, "CAUSAL_LM"):
-        raise ModelError(f"the adapter '{folder}' has task_type {task}.", "A policy needs one of CAUSAL_LM.")
-    return found
+    if (task := settings.get("task_type")) not in (None, "CAUSAL_LM"):
+        raise ModelError(f"the adapter '{folder}' has task_type {task}.", "A policy needs task_type CAUSAL_LM.")
+    return settings
 
 
 def put_on(base: Any, folder: Path) -> Any:
-    """A ``PeftModel`` of ``base`` with the adapter in ``folder``; embeddings get the rows that the adapter has for them.
+    """A ``PeftModel`` of ``base`` with the adapter in ``folder``; the embeddings are resized to the rows that the adapter has.
 
     Raises:
-        ModelError: the adapter is of another model, damaged, of a type that peft does not know, or has new tokens without a tokenizer.
+        ModelError: the adapter is damaged, of another model or of an unknown type, or has new tokens without a tokenizer.
     """
     from peft import PeftModel
 
@@ -59,15 +59,15 @@ def put_on(base: Any, folder: Path) -> Any:
         ends = _ends(base)
         _resize(base, folder, ends)
         model = PeftModel.from_pretrained(base, folder)
-        result = model.load_adapter(str(folder), "default")  # once more, for what it says of the names
+        result = model.load_adapter(str(folder), "default")  # a second time, since only this reports missing names
     known = {field.name for field in fields(model.peft_config["default"])}
     if later := {name: value for name, value in settings.items() if value and name not in known}:
         raise ModelError(
-            f"the adapter '{folder}' has settings that this peft does not know ({later}).",
-            "Update peft, or take them out of its settings if they change no weight.",
+            f"the adapter '{folder}' has settings that the installed peft does not know ({later}).",
+            "Update peft, or remove the settings if they do not affect the weights.",
         )
     strange = [name for name in result.unexpected_keys if name.startswith(PREFIX)]
-    lost = [name for name in strange if not name.startswith(tuple(ends))]  # of which peft saves some twice
+    lost = [name for name in strange if not name.startswith(tuple(ends))]  # peft saves some embeddings twice
     if odd := [*result.missing_keys, *lost]:
         raise ModelError(
             f"the adapter '{folder}' and its base model do not have the same layers ({len(odd)} differ, such as {odd[0]}).",
@@ -77,15 +77,15 @@ def put_on(base: Any, folder: Path) -> Any:
 
 
 def refuse_injected(model: Any, field: str, name: str) -> None:
-    """Refuse a model that transformers has loaded from an adapter: the adapter would be in its layers, and not in its weights.
+    """Refuse a model that transformers loaded with an adapter, which would be in its layers and not in its weights.
 
     Raises:
-        ModelError: it is one.
+        ModelError: the model has such an adapter.
     """
     if getattr(model, "_hf_peft_config_loaded", False):
         raise ModelError(
-            f"{field} is '{name}', which holds an adapter beside a model, or on the hub.",
-            "Name a folder with the adapter alone as policy.model, or the merged model.",
+            f"{field} is '{name}', which has an adapter in a model's folder or on the hub.",
+            "Set policy.model to a local folder with the adapter alone, or to the merged model.",
         )
 
 
@@ -96,7 +96,11 @@ def _tokens(folder: Path) -> int:
 
 
 def _resize(base: Any, folder: Path, ends: Mapping[str, Any]) -> None:
-    """As many rows in the embeddings as the adapter was trained with, and its tokenizer has tokens."""
+    """Resize the embeddings of ``base`` to the rows that the adapter was trained with.
+
+    Raises:
+        ModelError: the adapter lacks new rows or a tokenizer, or the tokenizer has more tokens.
+    """
     rows, has_tokenizer = len(base.get_input_embeddings().weight), (folder / "tokenizer_config.json").is_file()
     found = {name: count for name, count in _rows(folder, tuple(ends)) if count != rows}
     wanted = max(found.values(), default=rows)
@@ -124,13 +128,13 @@ def _resize(base: Any, folder: Path, ends: Mapping[str, Any]) -> None:
 
 
 def _ends(base: Any) -> dict[str, Any]:
-    """The embedding and the head, by how their names begin in an adapter's file."""
+    """The embedding and the head, by the prefix of their names in an adapter's file."""
     ends = [layer for layer in (base.get_input_embeddings(), base.get_output_embeddings()) if layer is not None]
     return {f"{PREFIX}{name}.": layer for name, layer in base.named_modules() if any(layer is end for end in ends)}
 
 
 def _rows(folder: Path, ends: tuple[str, ...]) -> Iterator[tuple[str, int]]:
-    """Of each tensor of the adapter that has a row, or column, per token: its name and how many."""
+    """The name and the number of tokens of each of the adapter's tensors with one row or column per token."""
     from safetensors import safe_open
 
     with safe_open(folder / WEIGHTS, framework="pt") as file:

@@ -1,4 +1,4 @@
-"""A small Llama with fresh weights, and a byte-level BPE tokenizer trained on the data."""
+"""Models from scratch: a small Llama with random weights, and a byte-level BPE tokenizer trained on the data."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ PAD, BOS, EOS = "<|pad|>", "<|bos|>", "<|eos|>"
 
 
 def train_tokenizer(texts: Sequence[str], vocab_size: int, max_length: int) -> Any:
-    """A tokenizer that adds no special token by itself and pads on the left."""
+    """A byte-level BPE tokenizer trained on ``texts``, which adds no special tokens by itself and pads on the left."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import PreTrainedTokenizerFast
 
@@ -41,7 +41,7 @@ def train_tokenizer(texts: Sequence[str], vocab_size: int, max_length: int) -> A
 
 
 def llama_config(spec: Scratch, tokenizer: Any, **extra: Any) -> Any:
-    """The model's configuration; embeddings are tied, special tokens follow the tokenizer."""
+    """The model's configuration, with tied embeddings and the tokenizer's special tokens."""
     from transformers import LlamaConfig
 
     return LlamaConfig(
@@ -61,7 +61,7 @@ def llama_config(spec: Scratch, tokenizer: Any, **extra: Any) -> Any:
 
 
 def build(config: StageConfig, texts: Sequence[str], num_labels: int | None = None) -> tuple[Any, Any]:
-    """(model, tokenizer): from scratch or loaded; a causal model, or a classifier of ``num_labels``."""
+    """The model and tokenizer, from scratch or loaded: a causal model, or a classifier with ``num_labels`` outputs."""
     import torch
     from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification, AutoTokenizer, set_seed
 
@@ -90,6 +90,6 @@ def build(config: StageConfig, texts: Sequence[str], num_labels: int | None = No
 
 def _load(auto: Any, name: Any, **options: Any) -> Any:
     with loading("model", str(name), "give the sizes of a model from scratch"):
-        found = auto.from_pretrained(name, **options)
-    refuse_injected(found, "model", str(name))
-    return found
+        loaded = auto.from_pretrained(name, **options)
+    refuse_injected(loaded, "model", str(name))
+    return loaded

@@ -16,19 +16,19 @@ from lenity.config.objectives import check_weights
 from lenity.config.sections import Average
 from lenity.errors import ConfigError, ModelError
 
-FREE = {  # settings that may differ from peft's defaults: they are read here, or change no update
+FREE = {  # settings that may differ from peft's defaults, because they are handled here or do not affect the update
     "auto_mapping", "base_model_name_or_path", "fan_in_fan_out", "inference_mode", "init_lora_weights", "lora_alpha", "lora_dropout",
     "peft_version", "r", "revision", "target_modules", "task_type", "use_rslora",
 }  # fmt: skip
-KEEPS_BASE = (True, False, "gaussian")  # initial factors that leave the model's own weights as they are
+KEEPS_BASE = (True, False, "gaussian")  # init_lora_weights that do not change the base weights
 FIRST, SECOND = (".lora_A.weight", ".lora_embedding_A"), (".lora_B.weight", ".lora_embedding_B")
-EMBEDDINGS = ".base_layer.weight"  # peft saves the base model's own where an adapter stands on them
+EMBEDDINGS = ".base_layer.weight"  # peft also saves the base model's embeddings if they have an adapter
 
 
 def save_soup(
     adapters: Mapping[str, Path], weights: Mapping[str, float], output: Path, mode: Average = "exact"
 ) -> None:
-    r"""Write the adapter with update :math:`\sum_k w_k \Delta W_k` to ``output``.
+    r"""Save the adapter with the update :math:`\sum_k w_k \Delta W_k` to ``output``.
 
     ``exact`` concatenates ranks: with :math:`\Delta W_k = s_k B_k A_k` the new factors are the stacked A_k and the
     :math:`w_k s_k B_k` side by side, so the rank is the sum of the ranks. ``factors`` averages A and B separately, as Rewarded Soups
@@ -36,13 +36,13 @@ def save_soup(
 
     Args:
         adapters: folder of each adapter, by name.
-        weights: of each, sum 1; those of 0 are left out.
+        weights: weight of each adapter by the same names, sum 1; adapters of weight 0 are left out.
         output: folder to write.
         mode: how to average.
 
     Raises:
-        ConfigError: weights that do not sum to 1, or without an adapter.
-        ModelError: anything but plain LoRA, or adapters of unlike bases; for ``factors`` also unlike shapes or scales.
+        ConfigError: weights do not sum to 1, or lack an adapter.
+        ModelError: an adapter is not plain LoRA, or adapters have different bases; with ``factors`` also different shapes or scales.
     """
     weights = _checked(weights, adapters)
     used = [name for name in adapters if weights[name] > 0]
@@ -53,9 +53,9 @@ def save_soup(
     embeddings = _embeddings(states)
     if len(bases := sorted({str(config["base_model_name_or_path"]) for config in configs.values()})) > 1:
         raise ModelError(
-            f"adapters stand on different models: {', '.join(bases)}; a soup needs one. Where policy.model is itself an adapter, each run "
-            "merges it anew.",
-            f"Train all of them with one merged model as policy.model, such as '{bases[0]}', or with `lenity sweep`.",
+            f"the adapters have different base models: {', '.join(bases)}; a soup needs one. If policy.model is itself an adapter, each "
+            "run saves a merged base of its own.",
+            f"Train all runs with the same merged model as policy.model, such as '{bases[0]}', or with `lenity sweep`.",
         )
     scales = {name: _scale(configs[name]) for name in used}
     if mode == "factors":
@@ -78,21 +78,29 @@ def save_soup(
 
 
 def _embeddings(states: Mapping[str, dict[str, Tensor]]) -> dict[str, Tensor]:
-    """The base model's own weights, taken out of the states, which must have the same."""
-    found: dict[str, Tensor] = {}
+    """The base model's embeddings, removed from ``states``.
+
+    Raises:
+        ModelError: two adapters have different ones.
+    """
+    embeddings: dict[str, Tensor] = {}
     for name, state in states.items():
         for key in [key for key in state if key.endswith(EMBEDDINGS)]:
             value = state.pop(key)
-            if not torch.equal(found.setdefault(key, value), value):
+            if not torch.equal(embeddings.setdefault(key, value), value):
                 raise ModelError(
-                    f"the adapter '{name}' stands on other weights of {key.removesuffix(EMBEDDINGS)} than another of the soup.",
-                    "Train all of them with one model as policy.model.",
+                    f"the base model of the adapter '{name}' has other weights of {key.removesuffix(EMBEDDINGS)} than another adapter's.",
+                    "Train all adapters with the same policy.model.",
                 )
-    return found
+    return embeddings
 
 
 def _checked(weights: Mapping[str, float], adapters: Mapping[str, Path]) -> dict[str, float]:
-    """The weights, divided by their sum, which is 1 but for rounding."""
+    """The weights, divided by their sum, which is 1 up to rounding.
+
+    Raises:
+        ConfigError: see :func:`save_soup`.
+    """
     try:
         check_weights(weights)
     except ValueError as error:
@@ -100,8 +108,8 @@ def _checked(weights: Mapping[str, float], adapters: Mapping[str, Path]) -> dict
     weighty = {name for name, weight in weights.items() if weight > 0}
     if alone := (weighty - set(adapters)) | (set(adapters) - set(weights)):
         raise ConfigError(
-            f"weights are for {sorted(weights)} and adapters for {sorted(adapters)}.",
-            f"Give {sorted(alone)} both, or leave it out.",
+            f"weights are for {sorted(weights)}, but adapters for {sorted(adapters)}.",
+            f"Give {sorted(alone)} both a weight and an adapter, or neither.",
         )
     total = math.fsum(weights.values())
     return {name: weight / total for name, weight in weights.items()}
@@ -110,7 +118,7 @@ def _checked(weights: Mapping[str, float], adapters: Mapping[str, Path]) -> dict
 def _concatenated(
     states: Mapping[str, dict[str, Tensor]], scales: Mapping[str, float], ranks: Mapping[str, int]
 ) -> dict[str, Tensor]:
-    """Stacked A and scaled B of every module; a module that an adapter leaves alone gets zeros of its rank."""
+    """Stacked A and scaled B of every module; for a module without an adapter, zeros of the adapter's rank."""
     shapes = {key: value.shape for state in states.values() for key, value in state.items()}
     merged = {}
     for key, shape in shapes.items():
@@ -130,8 +138,8 @@ def _config(folder: Path) -> dict[str, Any]:
         raise ModelError(
             f"'{folder}' is not an adapter: it has no adapter_config.json.", "Finish the run it belongs to."
         )
-    found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-    return found
+    config: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    return config
 
 
 def _scale(config: dict[str, Any]) -> float:
@@ -140,7 +148,11 @@ def _scale(config: dict[str, Any]) -> float:
 
 
 def _refuse_special(folder: Path, config: dict[str, Any], state: dict[str, Tensor]) -> None:
-    """Anything but updates that are the scaled product of two factors, on modules named in a list."""
+    """Refuse an adapter whose update is not a scaled product of two factors on modules named in a list.
+
+    Raises:
+        ModelError: the adapter is such a one.
+    """
     from peft import LoraConfig
 
     plain = LoraConfig().to_dict()
@@ -150,8 +162,10 @@ def _refuse_special(folder: Path, config: dict[str, Any], state: dict[str, Tenso
     if config.get("init_lora_weights", True) not in KEEPS_BASE:
         special.append("init_lora_weights")
     if special:
-        found = ", ".join(f"{field} {config[field]!r}" for field in special)
-        raise ModelError(f"'{folder}' has {found}; a soup of such adapters would be wrong.", "Train with plain LoRA.")
+        settings = ", ".join(f"{field} {config[field]!r}" for field in special)
+        raise ModelError(
+            f"'{folder}' has {settings}; a soup of such adapters would be wrong.", "Train with plain LoRA."
+        )
     if other := [key for key in state if not key.endswith((*FIRST, *SECOND, EMBEDDINGS))]:
         raise ModelError(
             f"'{folder}' holds weights that are not LoRA factors ({other[0]}, ...); a soup would lose them.",
@@ -165,11 +179,16 @@ def _refuse_special(folder: Path, config: dict[str, Any], state: dict[str, Tenso
 
 
 def _refuse_unlike(configs: Mapping[str, dict[str, Any]], states: Mapping[str, dict[str, Tensor]]) -> None:
-    seen = {
+    """Refuse adapters of different ranks, scales or modules.
+
+    Raises:
+        ModelError: they differ.
+    """
+    distinct = {
         (config["r"], _scale(config), tuple((key, tuple(value.shape)) for key, value in sorted(states[name].items())))
         for name, config in configs.items()
     }
-    if len(seen) > 1:
+    if len(distinct) > 1:
         raise ModelError(
-            "mode 'factors' averages A and B one by one, so ranks, scales and modules must agree.", "Use mode 'exact'."
+            "mode 'factors' averages A and B separately, so ranks, scales and modules must agree.", "Use mode 'exact'."
         )

@@ -1,4 +1,4 @@
-"""Why a model could not be loaded, by hub name or from a folder."""
+"""Errors for models that cannot be loaded, by hub name or from a folder."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from lenity.errors import LenityError, ModelError
 
 @contextmanager
 def loading(what: str, model: str, remedy: str, kind: type[LenityError] = ModelError) -> Iterator[None]:
-    """Turns whatever the libraries raise while they load a model's files into ``kind``, but for a lack of memory.
+    """A context that turns any error of the libraries while they load a model's files, except out of memory, into ``kind``.
 
     Args:
         what: the field or role, such as ``policy.model``.
         model: hub name or folder.
-        remedy: how a missing folder comes into being.
-        kind: of error.
+        remedy: how to create a missing folder.
+        kind: type of the error.
     """
     try:
         yield
@@ -32,13 +32,13 @@ def loading(what: str, model: str, remedy: str, kind: type[LenityError] = ModelE
 
 
 def explain(what: str, model: str, error: Exception, remedy: str) -> tuple[str, str]:
-    """What is wrong, with the field, the value and the cause; and what to do.
+    """The two sentences of the error: the field, value and cause, and the remedy.
 
     Args:
         what: the field or role, such as ``policy.model``.
         model: hub name or folder.
-        error: of transformers.
-        remedy: how a missing folder comes into being.
+        error: the error of the library.
+        remedy: how to create a missing folder.
     """
     folder = Path(model).expanduser()
     is_path = (
@@ -51,12 +51,12 @@ def explain(what: str, model: str, error: Exception, remedy: str) -> tuple[str, 
     if folder.is_dir() and not any((folder / name).is_file() for name in ("config.json", "adapter_config.json")):
         return (
             f"{what} is '{model}', a folder that has no config.json.",
-            f"Name the one that save_pretrained wrote, or {remedy}.",
+            f"Name a folder that save_pretrained wrote, or {remedy}.",
         )
     if "trust_remote_code" in str(error):
         return (
-            f"{what} is '{model}', which comes with code of its own.",
-            "Read it, and set trust_remote_code to true if you trust it.",
+            f"{what} is '{model}', which contains code that would be executed.",
+            "Read the code, and set trust_remote_code to true if you trust it.",
         )
     lines = str(error).strip().splitlines()
     reason = lines[0] if lines else type(error).__name__

@@ -1,1 +1,1 @@
-"""What a run takes on given accelerators, from the architecture alone: memory, time, cost. Nothing is loaded."""
+"""Estimates of a run's memory, time and cost on given accelerators, from the architecture alone. No weights are loaded."""

@@ -1,4 +1,4 @@
-"""Accelerators and how they are connected: what makers say of them, and prices to be replaced by yours."""
+"""Accelerators and their links: figures of the manufacturers' data sheets, and default prices, which a user may replace."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from lenity.config.base import Section
 from lenity.config.sections import Positive
 from lenity.errors import ConfigError
 
-NODE = 8  # accelerators that are connected within a machine
+NODE = 8  # accelerators per machine
 
 
 class Accelerator(Section):
-    """One accelerator. Sources: the makers' data sheets, dense bfloat16; links are of one direction.
+    """The figures of one accelerator. Sources: the manufacturers' data sheets; dense bfloat16; links in one direction.
 
-    Prices are round figures within what clouds asked for an hour on demand in 2026; they differ by a factor of three.
+    Prices are round figures within the range of on-demand cloud prices per hour in 2026, which differ by a factor of three.
     """
 
     memory: Positive = Field(description="GiB that a process can use")
-    flops: Positive = Field(description="peak operations a second in bfloat16")
-    bandwidth: Positive = Field(description="bytes a second from its memory")
-    link: Positive = Field(description="bytes a second to the others of a machine, one direction")
-    network: Positive = Field(50e9, description="bytes a second to other machines, each accelerator's share")
-    price: Annotated[float, Field(ge=0)] = Field(description="dollars an hour")
+    flops: Positive = Field(description="peak operations per second in bfloat16")
+    bandwidth: Positive = Field(description="bytes per second from its memory")
+    link: Positive = Field(description="bytes per second to the other accelerators of a machine, one direction")
+    network: Positive = Field(50e9, description="bytes per second to other machines, per accelerator")
+    price: Annotated[float, Field(ge=0)] = Field(description="dollars per hour")
 
 
 ACCELERATORS = {
@@ -36,30 +36,33 @@ ACCELERATORS = {
 
 
 class Assumptions(Section):
-    """What no data sheet says. The estimate of time is as good as these."""
+    """The assumptions that no data sheet settles; the estimate of time is only as accurate as these."""
 
-    mfu: Annotated[float, Field(gt=0, le=1)] = Field(0.4, description="share of the peak that long passes reach")
-    reach: Annotated[float, Field(gt=0, le=1)] = Field(0.7, description="share of bandwidths that is reached")
+    mfu: Annotated[float, Field(gt=0, le=1)] = Field(
+        0.4, description="model FLOPs utilisation: share of the peak operations that long passes reach"
+    )
+    reach: Annotated[float, Field(gt=0, le=1)] = Field(0.7, description="share of each bandwidth that is reached")
     layer_seconds: Annotated[float, Field(ge=0)] = Field(
-        5e-4, description="a decoding step's least time in a layer with adapters, started kernel by kernel"
+        5e-4, description="minimum seconds per layer and decoding step, with adapters and one launch per kernel"
     )
     engine_layer_seconds: Annotated[float, Field(ge=0)] = Field(
-        5e-5, description="the same in an engine that splits the model and starts whole steps"
+        5e-5, description="the same in an engine with tensor parallelism, which launches whole steps"
     )
     overhead: Annotated[float, Field(ge=0)] = Field(2.0, description="GiB of contexts, communication and kernels")
-    fragments: Annotated[float, Field(ge=0, lt=1)] = Field(0.05, description="share of memory lost between blocks")
+    fragments: Annotated[float, Field(ge=0, lt=1)] = Field(0.05, description="share of memory lost to fragmentation")
 
 
 def accelerator(name: str, memory: float | None = None, price: float | None = None) -> Accelerator:
-    """One of the table, with the user's figures in place of its own.
+    """The accelerator ``name`` of the table, with ``memory`` (GiB) and ``price`` (dollars per hour) replaced where given.
 
     Raises:
         ConfigError: the table has no such accelerator.
     """
     if name not in ACCELERATORS:
         raise ConfigError(
-            f"--gpu is '{name}'.", f"Choose of {', '.join(ACCELERATORS)}, and correct it by --gpu-memory and --price."
+            f"--gpu is '{name}', which is not in the table.",
+            f"Choose one of {', '.join(ACCELERATORS)}, and adapt it with --gpu-memory and --price.",
         )
-    given = {"memory": memory, "price": price}
-    found = ACCELERATORS[name].model_dump() | {field: value for field, value in given.items() if value is not None}
-    return Accelerator(**found)
+    replaced = {"memory": memory, "price": price}
+    figures = ACCELERATORS[name].model_dump() | {field: value for field, value in replaced.items() if value is not None}
+    return Accelerator(**figures)

@@ -1,4 +1,4 @@
-"""The run that is planned where only a model is named: the paper's setting on hh-rlhf (arXiv 2604.05965, section 5)."""
+"""The run that is planned if only a model is given: the paper's setting on hh-rlhf (arXiv 2604.05965, section 5)."""
 
 from __future__ import annotations
 
@@ -17,6 +17,6 @@ PAPER: dict[str, Any] = {
 
 
 def default(model: str, overrides: list[str] | None = None) -> RunConfig:
-    """That setting for ``model``, with overrides such as ``["--ppo.epochs", "2"]``."""
+    """The paper's setting for ``model``, with overrides such as ``["--ppo.epochs", "2"]``."""
     data = override(PAPER | {"policy": {"model": model}}, overrides or [])
     return parse(RunConfig, data, source="the paper's setting")

@@ -1,4 +1,4 @@
-"""What is to be run, in sizes: the models, the batch and its share of each process, the rewards."""
+"""The sizes of a run: its models, its batch and each process's shard of it, its rewards."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from lenity.runs.method import METHODS
 
 @dataclass(frozen=True)
 class Scorer:
-    """A reward model: its parameters, its width, the texts that it reads at once."""
+    """A reward model: its number of parameters, its hidden width, and its batch size in texts."""
 
     parameters: int
     hidden: int
@@ -31,22 +31,22 @@ class Scorer:
 
 @dataclass(frozen=True)
 class Job:
-    """One run on ``gpus`` accelerators, every text of the greatest length.
+    """The sizes of one run on ``gpus`` accelerators, with every text at its maximum length.
 
     Args:
         model: policy and critic.
-        scorers: reward models; functions take nothing here.
-        gpus: processes, one an accelerator.
-        batch: responses an iteration, over all processes.
-        prompt: tokens.
-        response: tokens.
-        mini: the most responses of a forward pass, a process.
-        at_once: responses generated at once, a process.
-        accumulation: mini-batches an optimizer step, over all processes.
+        scorers: reward models; reward functions are counted as free.
+        gpus: number of processes, one per accelerator.
+        batch: responses per iteration, over all processes.
+        prompt: tokens per prompt.
+        response: tokens per response.
+        mini: maximum of responses per forward pass and process.
+        at_once: responses generated at once per process.
+        accumulation: mini-batches per optimizer step, over all processes.
         epochs: passes over a batch.
-        iterations: of the run.
-        nucleus: top-p is below 1.
-        compared: backward passes of single objectives an update, in shares of a whole one (rules over gradients).
+        iterations: iterations of the run.
+        nucleus: whether top-p is below 1.
+        compared: backward passes for single objectives per update, in units of a full backward pass (gradient rules only).
     """
 
     model: Model
@@ -65,50 +65,52 @@ class Job:
 
     @property
     def share(self) -> int:
-        """Responses an iteration of one process."""
+        """The responses per iteration and process."""
         return math.ceil(self.batch / self.gpus)
 
     @property
     def step(self) -> int:
-        """Responses of an optimizer step, over all processes."""
+        """The responses per optimizer step, over all processes."""
         return min(self.batch, self.mini * self.accumulation)
 
     @property
     def dealt(self) -> int:
-        """Those of them that are one process's, at most; passes are of as many or of ``mini``."""
+        """The maximum of responses per optimizer step and process; a pass has this many, or ``mini`` if that is less."""
         return math.ceil(self.step / self.gpus)
 
     @property
     def steps(self) -> int:
-        """Optimizer steps an iteration."""
+        """The optimizer steps per iteration."""
         return self.epochs * math.ceil(self.batch / self.step)
 
     def rows(self, count: int) -> Pass:
-        """``count`` responses at once, at most the process's share."""
+        """A pass of ``count`` responses, or of the process's shard of the batch if that is smaller."""
         return Pass(min(count, self.share), self.prompt, self.response)
 
 
 def job_of(config: RunConfig, gpus: int, *, prompt: int | None = None) -> Job:
-    """The sizes of a run's configuration; only configurations of models are read.
+    """The sizes of the run that ``config`` describes; of its models only the configurations are read.
 
     Args:
-        config: of the run.
-        gpus: processes.
-        prompt: tokens of a prompt; default: ``prompts.max_tokens``.
+        config: configuration of the run.
+        gpus: number of processes.
+        prompt: tokens per prompt; default: ``prompts.max_tokens``.
 
     Raises:
-        ConfigError: the method does not train in the loop.
+        ConfigError: the method does not train in the PPO loop, or the critic is another model than the policy.
         ModelError: the size of a model is not known.
     """
     if config.method.loop_rule is None:
         name = member_name(config.method, METHODS)
-        raise ConfigError(f"method {name} does not train in the loop that is planned here.", "Plan with plc or linear.")
+        raise ConfigError(
+            f"method {name} does not train in the PPO loop, the only one that is planned.", "Plan with plc or linear."
+        )
     shape, critic = shape_of(config.policy.model, config.policy.revision), config.critic
     separate = config.estimator.needs_critic and critic.kind == "separate"
     if separate and critic.model not in {None, config.policy.model}:
         raise ConfigError(
-            f"critic.model is '{critic.model}', and the plan knows a critic of the policy's own shape alone.",
-            "Leave it out here.",
+            f"critic.model is '{critic.model}', but only a critic of the policy's own shape can be planned.",
+            "Leave critic.model out of the plan.",
         )
     numbers = Numbers(4 if config.policy.dtype == "float32" else 2)
     model = Model(
@@ -124,7 +126,10 @@ def job_of(config: RunConfig, gpus: int, *, prompt: int | None = None) -> Job:
 
 
 def _compared(rule: Rule | None, objectives: int, layers: int) -> float:
-    """K backward passes through the layers that a gradient rule looks at, after one more forward pass, which counts as another."""
+    """The additional cost of a gradient rule, in backward passes; 0 for other rules.
+
+    The rule needs one more forward pass, counted as 1, and per objective a backward pass through the layers that it compares.
+    """
     if not isinstance(rule, GradientRule):
         return 0.0
     return 1 + objectives * (1 / layers if rule.parameters == "last_layer" else 1.0)
@@ -138,14 +143,14 @@ def _scorers(rewards: Mapping[str, RewardSpec]) -> Iterable[Scorer]:
 
 
 def _size(name: str, model: str) -> tuple[int, int]:
-    """Parameters and width, from the table or a local folder."""
+    """The number of parameters and the width of a reward model, from the table or a local folder."""
     if model in REWARD_MODELS:
         return REWARD_MODELS[model]
     folder = Path(model).expanduser()
     weights = sorted(folder.glob("*.safetensors"))
     if not weights:
         raise ModelError(
-            f"rewards.{name}: the size of '{model}' is not known, and it is no local folder with weights.",
+            f"rewards.{name}: the size of '{model}' is not known, and it is not a local folder with weights.",
             f"Name a local copy, or one of: {', '.join(REWARD_MODELS)}.",
         )
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
@@ -154,7 +159,7 @@ def _size(name: str, model: str) -> tuple[int, int]:
 
 
 def _parameters(file: Path) -> int:
-    """Of a safetensors file, from its header."""
+    """The number of parameters in a safetensors file, from its header."""
     from safetensors import safe_open
 
     with safe_open(file, framework="np") as opened:
@@ -163,7 +168,7 @@ def _parameters(file: Path) -> int:
 
 
 def described(config: RunConfig) -> str:
-    """The run in a line.
+    """A description of the run in one line.
 
     >>> from lenity.planning.default import default
     >>> described(default("meta-llama/Llama-3.1-8B"))

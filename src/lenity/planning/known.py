@@ -1,4 +1,4 @@
-"""Sizes of well-known models, so that a plan needs no network. Source: the config.json of each on huggingface.co."""
+"""Sizes of well-known models, so that planning them needs no network. Source: each model's config.json on huggingface.co."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ DECODERS: dict[str, tuple[int, int, int, int, int, int, int, bool, bool]] = {
     "Qwen/Qwen2.5-72B": (8192, 29568, 80, 64, 8, 128, 152064, False, True),
 }
 
-# parameters and width of the reward models of the presets
+# number of parameters and width of the presets' reward models
 REWARD_MODELS: dict[str, tuple[int, int]] = {
     "Ray2333/gpt2-large-harmless-reward_model": (774_031_360, 1280),
     "Ray2333/gpt2-large-helpful-reward_model": (774_031_360, 1280),

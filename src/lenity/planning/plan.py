@@ -1,4 +1,4 @@
-"""The plan: each strategy's memory, speed, days and cost, for a run and for a sweep."""
+"""The plan: memory, speed, time and cost per strategy, for a run and for a sweep."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ DEGREES = (2, 4, 8)  # of tensor parallelism, within a machine
 
 @dataclass(frozen=True)
 class Row:
-    """One strategy.
+    """The estimates for one strategy.
 
     Args:
-        strategy: its name.
-        memory: on one accelerator.
-        fits: into it.
-        mini_batch: the largest that does; 0: none.
+        strategy: name of the strategy.
+        memory: bytes on one accelerator.
+        fits: whether they fit into its memory.
+        mini_batch: the largest mini-batch that fits; 0: none.
         recomputed: the same with ``policy.gradient_checkpointing``.
-        splits: the least tensor parallelism in generation with which it fits; None where that is of no use.
-        seconds: of an iteration.
-        hours: of a run.
-        cost: of a run, dollars.
+        splits: the smallest tensor parallelism in generation with which a mini-batch fits; None if it is not needed or does not help.
+        seconds: seconds per iteration.
+        hours: hours per run.
+        cost: dollars per run.
     """
 
     strategy: Strategy
@@ -43,7 +43,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Plan:
-    """Rows, and what they rest on."""
+    """The estimates of all strategies, and the job, accelerator and assumptions that they follow from."""
 
     job: Job
     gpu: Accelerator
@@ -53,7 +53,7 @@ class Plan:
     rows: list[Row]
 
     def data(self) -> dict[str, Any]:
-        """Plain data, bytes and seconds."""
+        """The plan as plain data, in bytes and seconds."""
         rows = [
             asdict(row)
             | {"peak": row.memory.peak, "sweep_hours": row.hours * self.points, "sweep_cost": row.cost * self.points}
@@ -69,13 +69,13 @@ class Plan:
 
 
 def plan(job: Job, gpu: Accelerator, assumed: Assumptions, *, points: int, tensor_parallel: int = 1) -> Plan:
-    """Every strategy for ``job``; a single accelerator has but one.
+    """The estimates for ``job`` under every strategy; with a single accelerator under DDP only.
 
     Args:
-        job: sizes.
-        gpu: one of its accelerators.
-        assumed: what no data sheet says.
-        points: runs of a sweep, one after the other on all accelerators.
+        job: sizes of the run.
+        gpu: figures of one accelerator.
+        assumed: assumptions that no data sheet settles.
+        points: number of runs of a sweep, which use all accelerators one after the other.
         tensor_parallel: see :func:`lenity.planning.strategies.footprint`.
     """
     names: list[Strategy] = list(STRATEGIES) if job.gpus > 1 else ["ddp"]
@@ -84,9 +84,9 @@ def plan(job: Job, gpu: Accelerator, assumed: Assumptions, *, points: int, tenso
 
 
 def _row(job: Job, strategy: Strategy, gpu: Accelerator, assumed: Assumptions, tensor_parallel: int) -> Row:
-    held = footprint(job, strategy, assumed, tensor_parallel)
-    took = seconds(job, strategy, gpu, assumed, tensor_parallel)
-    hours = job.iterations * took.total / 3600
+    memory = footprint(job, strategy, assumed, tensor_parallel)
+    per_iteration = seconds(job, strategy, gpu, assumed, tensor_parallel)
+    hours = job.iterations * per_iteration.total / 3600
     largest = strategies.greatest_mini_batch(job, strategy, gpu, assumed, tensor_parallel)
     saving = replace(job, model=replace(job.model, gradient_checkpointing=True))
     recomputed = strategies.greatest_mini_batch(saving, strategy, gpu, assumed, tensor_parallel)
@@ -96,8 +96,9 @@ def _row(job: Job, strategy: Strategy, gpu: Accelerator, assumed: Assumptions, t
             n for n in DEGREES if job.gpus % n == 0 and strategies.greatest_mini_batch(job, strategy, gpu, assumed, n)
         )
         splits = next(useful, None)
-    fits = held.peak <= gpu.memory * GIB
-    return Row(strategy, held, fits, largest, recomputed, splits, took, hours, hours * job.gpus * gpu.price)
+    fits = memory.peak <= gpu.memory * GIB
+    cost = hours * job.gpus * gpu.price
+    return Row(strategy, memory, fits, largest, recomputed, splits, per_iteration, hours, cost)
 
 
 def _model(job: Job) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Seconds of an iteration's stages, from operations, bytes moved and assumed shares of peaks. Nothing here is measured."""
+"""Seconds per stage of an iteration, from operations, bytes moved and assumed utilisation. Nothing here is measured."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from lenity.planning.strategies import Strategy
 
 @dataclass(frozen=True)
 class Seconds:
-    """Of one iteration, on all accelerators."""
+    """The seconds per stage of one iteration on all accelerators."""
 
     generate: float
     score: float
@@ -21,12 +21,12 @@ class Seconds:
 
     @property
     def total(self) -> float:
-        """One stage after the other."""
+        """The seconds of all stages, which run one after the other."""
         return self.generate + self.score + self.update
 
 
 def seconds(job: Job, strategy: Strategy, gpu: Accelerator, assumed: Assumptions, tensor_parallel: int = 1) -> Seconds:
-    """An iteration of ``job``; communication runs beside the update's arithmetic, and by itself elsewhere."""
+    """The seconds of an iteration of ``job``; communication overlaps with arithmetic in the update, and nowhere else."""
     power = gpu.flops * assumed.mfu
     gathered = job.model.frozen if strategy != "ddp" and job.gpus > 1 else 0.0
     gather = gathered * (1 - 1 / job.gpus) / (_link(job.gpus, gpu) * assumed.reach)
@@ -42,7 +42,10 @@ def seconds(job: Job, strategy: Strategy, gpu: Accelerator, assumed: Assumptions
 
 
 def _generate(job: Job, gpu: Accelerator, assumed: Assumptions, parallel: int, gather: float) -> float:
-    """Reading prompts, then a step a token: the weights and the cache are read each time, or the arithmetic takes longer."""
+    """The seconds of generation: processing the prompts, then one step per token.
+
+    A step is bound by reading weights and cache, by arithmetic, or by the minimum time per layer.
+    """
     shape, width = job.model.shape, job.model.numbers.width
     rows = min(job.at_once, job.share) * parallel
     rounds = math.ceil(job.share * parallel / rows)
@@ -58,7 +61,7 @@ def _generate(job: Job, gpu: Accelerator, assumed: Assumptions, parallel: int, g
 
 
 def _forward(job: Job) -> float:
-    """Operations of a response's forward pass: layers on all tokens, attention over half of the pairs, the head on the answer."""
+    """The operations per response of a forward pass: layers on all tokens, causal attention, the head on the response."""
     shape, tokens = job.model.shape, job.prompt + job.response
     layers = shape.layers * shape.layer_parameters + shape.adapter_parameters(job.model.lora)
     attention = 2 * shape.layers * shape.queries * tokens**2
@@ -66,12 +69,16 @@ def _forward(job: Job) -> float:
 
 
 def _backward(job: Job) -> float:
-    """As much again, since frozen weights need no gradient of their own, twice that for adapters and attention; once more to recompute."""
+    """The operations per response of a backward pass.
+
+    They equal those of the forward pass, since frozen weights need no gradient of their own, plus the adapters' and attention's
+    a second time; gradient checkpointing adds another forward pass.
+    """
     shape, tokens = job.model.shape, job.prompt + job.response
     more = 2 * shape.adapter_parameters(job.model.lora) * tokens + 2 * shape.layers * shape.queries * tokens**2
     return _forward(job) * (2 if job.model.gradient_checkpointing else 1) + more
 
 
 def _link(gpus: int, gpu: Accelerator) -> float:
-    """Bytes a second into one accelerator; between machines, all links of a machine work together."""
+    """The bytes per second into one accelerator; between machines, all network links of a machine are used together."""
     return gpu.link if gpus <= NODE else min(gpu.link, NODE * gpu.network)

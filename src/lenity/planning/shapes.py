@@ -1,4 +1,4 @@
-"""The sizes of a decoder: parameters, adapters, and where activations come from."""
+"""The sizes of a decoder: its layers, parameters and adapters."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from lenity.config.sections import LoRA
 from lenity.errors import ModelError
 from lenity.planning.known import DECODERS
 
-LIKE_LLAMA = ("llama", "mistral", "qwen2")  # model types whose layers are those of this file
+LIKE_LLAMA = ("llama", "mistral", "qwen2")  # model types with the layers that this module describes
 
 
 @dataclass(frozen=True)
@@ -20,13 +20,13 @@ class Shape:
     Args:
         hidden: width of the residual stream.
         intermediate: width of the MLP.
-        layers: how many.
-        heads: of queries.
-        kv_heads: of keys and values.
+        layers: number of layers.
+        heads: number of heads of queries.
+        kv_heads: number of heads of keys and values.
         head_dim: width of a head.
         vocabulary: rows of the embedding.
-        tied: the head is the embedding.
-        biased: queries, keys and values have biases (Qwen2).
+        tied: whether the head is the embedding.
+        biased: whether queries, keys and values have biases (Qwen2).
     """
 
     hidden: int
@@ -41,17 +41,17 @@ class Shape:
 
     @property
     def queries(self) -> int:
-        """Width of all queries."""
+        """The width of all queries together."""
         return self.heads * self.head_dim
 
     @property
     def keys(self) -> int:
-        """Width of all keys, which is that of the values."""
+        """The width of all keys together, which equals that of the values."""
         return self.kv_heads * self.head_dim
 
     @property
     def linears(self) -> dict[str, tuple[int, int]]:
-        """Inputs and outputs of the linear layers of a decoder layer."""
+        """The input and output widths of a decoder layer's linear layers, by name."""
         h, i, q, k = self.hidden, self.intermediate, self.queries, self.keys
         return {
             "q_proj": (h, q), "k_proj": (h, k), "v_proj": (h, k), "o_proj": (q, h),
@@ -60,23 +60,23 @@ class Shape:
 
     @property
     def layer_parameters(self) -> int:
-        """Of one decoder layer."""
+        """The number of parameters of one decoder layer."""
         biases = self.queries + 2 * self.keys if self.biased else 0
         return sum(a * b for a, b in self.linears.values()) + 2 * self.hidden + biases
 
     @property
     def embedding(self) -> int:
-        """Parameters of the embedding, which are those of the head."""
+        """The number of parameters of the embedding, which equals that of the head."""
         return self.vocabulary * self.hidden
 
     @property
     def backbone(self) -> int:
-        """Parameters without the head."""
+        """The number of parameters without the head."""
         return self.layers * self.layer_parameters + self.hidden + self.embedding
 
     @property
     def parameters(self) -> int:
-        """All of them.
+        """The number of all parameters.
 
         >>> Shape(4096, 14336, 32, 32, 8, 128, 128256).parameters
         8030261248
@@ -84,30 +84,30 @@ class Shape:
         return self.backbone + (0 if self.tied else self.embedding)
 
     def adapted(self, lora: LoRA) -> dict[str, tuple[int, int]]:
-        """The linear layers that get an adapter.
+        """The input and output widths of the linear layers that get an adapter, by name.
 
         Raises:
-            ModelError: ``lora.target_modules`` names others.
+            ModelError: ``lora.target_modules`` names other layers.
         """
         if lora.target_modules == "all-linear":
             return self.linears
         if unknown := set(lora.target_modules) - set(self.linears):
             raise ModelError(
-                f"policy.lora.target_modules names {sorted(unknown)}, which are no linear layers of the decoder.",
-                f"Choose of {', '.join(self.linears)}, or all-linear.",
+                f"policy.lora.target_modules names {sorted(unknown)}, which are not linear layers of the decoder.",
+                f"Choose from {', '.join(self.linears)}, or all-linear.",
             )
         return {name: self.linears[name] for name in lora.target_modules}
 
     def adapter_parameters(self, lora: LoRA) -> int:
-        """Of A and B in all layers."""
+        """The number of parameters of A and B in all layers."""
         return self.layers * lora.r * sum(a + b for a, b in self.adapted(lora).values())
 
 
 def shape_of(model: str, revision: str | None = None) -> Shape:
-    """The shape of a model that :mod:`lenity.planning.known` lists, of a local folder or of the hub's cache; no weights are read.
+    """The shape of a model listed in :mod:`lenity.planning.known`, in a local folder or on the hub; no weights are read.
 
     Raises:
-        ModelError: no configuration is at hand, or the architecture is another.
+        ModelError: the configuration cannot be read, or the architecture is not supported.
     """
     if model in DECODERS:
         return Shape(*DECODERS[model])
@@ -117,13 +117,13 @@ def shape_of(model: str, revision: str | None = None) -> Shape:
         config = AutoConfig.from_pretrained(model, revision=revision).get_text_config()
     except (OSError, ValueError) as error:
         raise ModelError(
-            f"no configuration of '{model}' is here or can be fetched ({_first(str(error).splitlines())}).",
+            f"the configuration of '{model}' cannot be read ({_first(str(error).splitlines())}).",
             f"Name a local folder with its config.json, or one of: {', '.join(DECODERS)}.",
         ) from error
     if config.model_type not in LIKE_LLAMA:
         raise ModelError(
-            f"'{model}' is a {config.model_type}, whose layers this estimate does not know.",
-            f"It knows {', '.join(LIKE_LLAMA)}; `lenity train` says what any model takes before it starts.",
+            f"'{model}' has model_type {config.model_type}, whose layers cannot be estimated.",
+            f"Supported are {', '.join(LIKE_LLAMA)}; `lenity train` prints an estimate for any model before it starts.",
         )
     return _read(config)
 

@@ -14,17 +14,17 @@ def table(plan: Plan) -> Any:
     """A table with one column per strategy: memory by part, then speed and cost."""
     from rich.table import Table
 
-    found = Table(box=None, padding=(0, 2, 0, 0))
-    found.add_column("GiB on each GPU")
+    result = Table(box=None, padding=(0, 2, 0, 0))
+    result.add_column("GiB on each GPU")
     for row in plan.rows:
-        found.add_column(row.strategy, justify="right")
+        result.add_column(row.strategy, justify="right")
     for name, cells in [*_memory(plan), *_speed(plan)]:
-        found.add_row(name, *cells)
-    return found
+        result.add_row(name, *cells)
+    return result
 
 
 def notes(plan: Plan) -> list[str]:
-    """What to change for each strategy that does not fit, and the assumptions of the plan."""
+    """The changes that make each strategy fit which does not, and the assumptions of the plan."""
     return [*(f"{row.strategy}: {text}" for row in plan.rows if (text := _advice(plan, row))), *_assumptions(plan)]
 
 
@@ -83,8 +83,8 @@ def _advice(plan: Plan, row: Row) -> str:
 
 
 def _twice(plan: Plan, mini_batch: int) -> str:
-    """The accumulation that keeps the size of an optimizer step."""
-    return f" --ppo.accumulation {-(-plan.job.step // mini_batch)} (the optimizer's steps keep their size)"
+    """The option for the gradient accumulation that keeps the number of responses per optimizer step."""
+    return f" --ppo.accumulation {-(-plan.job.step // mini_batch)} (the same number of responses per optimizer step)"
 
 
 def _assumptions(plan: Plan) -> list[str]:

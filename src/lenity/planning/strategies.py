@@ -1,6 +1,6 @@
-"""How the weights lie on the accelerators, and what each stage then holds.
+"""Sharding strategies, and the memory of each stage under them.
 
-The strategies are those of configs/accelerate: what is trained stays whole everywhere, only the frozen weights are shared out.
+The strategies are those of configs/accelerate: trained weights are replicated on every accelerator; only frozen weights are sharded.
 """
 
 from __future__ import annotations
@@ -16,20 +16,20 @@ from lenity.planning.memory import WIDE
 GIB = 2**30
 Strategy = Literal["ddp", "fsdp2", "zero2"]
 STRATEGIES: dict[Strategy, str] = {
-    "ddp": "DDP: the whole model everywhere",
-    "fsdp2": "FSDP2, as ZeRO-3: a part of the frozen weights each; layers are gathered for each pass",
-    "zero2": "as ZeRO-2: a part each at rest; what a forward pass gathers stays until the backward pass",
+    "ddp": "DDP: the whole model on every GPU",
+    "fsdp2": "FSDP2, as ZeRO-3: the frozen weights are sharded; layers are unsharded for each pass",
+    "zero2": "as ZeRO-2: the frozen weights are sharded at rest; the layers of a forward pass stay unsharded until the backward pass",
 }
 
 
 @dataclass(frozen=True)
 class Footprint:
-    """Bytes on one accelerator: what is always there, and what each stage adds at its fullest.
+    """The bytes on one accelerator.
 
     Args:
-        resident: by part.
-        stages: by stage, by part.
-        lost: contexts, communication, and the fragments of all the rest.
+        resident: bytes that are held at all times, by part.
+        stages: bytes that each stage adds at its peak, by stage and part.
+        lost: bytes of contexts and communication, and of fragmentation.
     """
 
     resident: dict[str, float]
@@ -38,23 +38,23 @@ class Footprint:
 
     @property
     def fullest(self) -> str:
-        """The stage with the peak."""
+        """The stage with the highest peak."""
         return max(self.stages, key=lambda stage: sum(self.stages[stage].values()))
 
     @property
     def peak(self) -> float:
-        """Of all stages."""
+        """The peak bytes over all stages."""
         return sum(self.resident.values()) + sum(self.stages[self.fullest].values()) + self.lost
 
 
 def footprint(job: Job, strategy: Strategy, assumed: Assumptions, tensor_parallel: int = 1) -> Footprint:
-    """What ``job`` holds under ``strategy``.
+    """The memory of ``job`` under ``strategy``.
 
     Args:
-        job: sizes.
-        strategy: how weights lie.
-        assumed: overhead and fragments.
-        tensor_parallel: accelerators over which the engine that generates splits a copy of its own; 1: the policy itself generates.
+        job: sizes of the run.
+        strategy: how weights are sharded.
+        assumed: overhead and fragmentation.
+        tensor_parallel: accelerators over which a generation engine splits its copy of the policy; 1: the policy itself generates.
     """
     model, frozen = job.model, job.model.frozen
     sharded = strategy != "ddp" and job.gpus > 1
@@ -86,7 +86,10 @@ def footprint(job: Job, strategy: Strategy, assumed: Assumptions, tensor_paralle
 def greatest_mini_batch(
     job: Job, strategy: Strategy, gpu: Accelerator, assumed: Assumptions, tensor_parallel: int = 1
 ) -> int:
-    """The largest ``ppo.mini_batch_size`` with which steps of the same size fit, a power of two or the share; 0 where none does."""
+    """The largest ``ppo.mini_batch_size`` that fits, a power of two or the whole shard of the batch; 0 if none fits.
+
+    The number of responses per optimizer step stays the same.
+    """
     sizes: list[int] = sorted({job.share, *(2**power for power in range(12) if 2**power < job.share)}, reverse=True)
     for size in sizes:
         if (
@@ -100,7 +103,7 @@ def greatest_mini_batch(
 
 
 def _units(job: Job) -> float:
-    """Two layers, one in use and one on its way, and embedding and head, which stay for a pass."""
+    """The bytes of unsharded weights during a pass: two layers, one in use and one being gathered, and embedding and head."""
     shape = job.model.shape
     ends = shape.parameters - shape.layers * shape.layer_parameters
     return job.model.numbers.width * (2 * shape.layer_parameters + ends)
@@ -108,9 +111,9 @@ def _units(job: Job) -> float:
 
 def _generation(job: Job, missing: float, tensor_parallel: int) -> dict[str, float]:
     if tensor_parallel == 1:
-        found = memory.generation(job.model, job.rows(job.at_once), nucleus=job.nucleus)
-        return {"gathered weights": missing, **found}
-    # A copy of the policy and the cache of the group's responses, split over the group.
+        sizes = memory.generation(job.model, job.rows(job.at_once), nucleus=job.nucleus)
+        return {"gathered weights": missing, **sizes}
+    # The engine's copy of the policy and the cache of the group's responses are split over the group.
     shape, group = job.model.shape, min(job.at_once, job.share) * tensor_parallel
     tokens = group * (job.prompt + job.response)
     cache = shape.layers * 2 * shape.keys * job.model.numbers.width * tokens / tensor_parallel
@@ -123,5 +126,5 @@ def _generation(job: Job, missing: float, tensor_parallel: int) -> dict[str, flo
 
 
 def _scorer_work(job: Job, hidden: int, batch: int) -> float:
-    """A reward model's layer at its widest: residual, and an MLP of four widths before, within and after its activation."""
+    """The peak bytes of a reward model's layer: the residual, and an MLP of four times its width around the activation."""
     return job.model.numbers.width * batch * min(job.prompt + job.response, 1024) * hidden * (2 + 3 * 4)

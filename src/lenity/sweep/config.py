@@ -22,7 +22,7 @@ Seed = Annotated[int, Field(ge=0)]
 
 
 def several(value: Any) -> Any:
-    """What an option or a field that takes several holds, as a list: words separated by commas, YAML, or one thing alone.
+    """The values of an option or a field that takes several, as a list: words separated by commas, YAML, or one value alone.
 
     >>> several("plc, linear"), several("[{a: 1, b: 0}]"), several(3)
     (['plc', 'linear'], [{'a': 1, 'b': 0}], [3])
@@ -40,9 +40,9 @@ def _yaml(text: str) -> Any:
 
 
 def _points(value: Any) -> Any:
-    found = several(value)
-    return found and [
-        point for part in found for point in (listed(part) if isinstance(part, str) else [_weights(part)])
+    parts = several(value)
+    return parts and [
+        point for part in parts for point in (listed(part) if isinstance(part, str) else [_weights(part)])
     ]
 
 
@@ -50,14 +50,14 @@ def _weights(value: Any) -> dict[str, float] | list[float]:
     numbers = list(value.values()) if isinstance(value, Mapping) else value
     if isinstance(numbers, list | tuple) and numbers and not any(isinstance(number, bool | None) for number in numbers):
         try:
-            found = [float(number) for number in numbers]
+            weights = [float(number) for number in numbers]
         except (TypeError, ValueError):
             pass
         else:
-            return dict(zip(map(str, value), found, strict=True)) if isinstance(value, Mapping) else found
+            return dict(zip(map(str, value), weights, strict=True)) if isinstance(value, Mapping) else weights
     raise ValueError(
-        f"the point {brief(value)} is none; write {WORDS}, objectives joined by '+', weights by objective such as "
-        "{helpful: 0.3, harmless: 0.7}, or in the order of the rewards, [0.3, 0.7]"
+        f"{brief(value)} is not a point; write {WORDS}, objectives joined by '+', weights by objective such as "
+        "{helpful: 0.3, harmless: 0.7}, or weights in the order of the rewards, [0.3, 0.7]"
     )
 
 
@@ -65,7 +65,7 @@ Points = Annotated[list[str | dict[str, float] | list[float]] | None, BeforeVali
 
 
 class SweepConfig(Section):
-    """Every combination of methods, points and seeds; a method with the name of the run's own has the run's settings."""
+    """One run per combination of methods, points and seeds; the method that ``run`` itself names has the settings given there."""
 
     run: RunConfig = Field(description="fields of a run, or the file that holds them")
     methods: list[Method] = Field(min_length=1, description="methods by name, or with their fields")
@@ -81,17 +81,18 @@ class SweepConfig(Section):
     tokens: int | None = Field(
         None,
         ge=1,
-        description="most generated tokens per method and seed, shared evenly by the runs that train (a run that two methods use "
-        "has the smaller share); default: no limit",
+        description="maximum of generated tokens per method and seed, divided evenly among the runs that train (a run that two "
+        "methods use has the smaller share); default: no limit",
     )
 
 
 def load_sweep(
     path: str | Path, overrides: Sequence[str] = (), *, notify: Callable[[str], None] | None = None, **options: Any
 ) -> SweepConfig:
-    """Read a sweep file, or a run file, with ``overrides`` for the run and ``options`` for the rest; None leaves the file's.
+    """The sweep in a sweep file or a run file, with ``overrides`` for the run and ``options`` for the other fields.
 
-    A field ``--method.x`` goes to those of the sweep's methods that have it; ``say`` is told where some have not.
+    An option that is None keeps the file's value. An override ``--method.x`` applies to the methods that have the field;
+    ``notify`` gets a message if some have not.
 
     Raises:
         ConfigError: naming the field, the value found and the remedy.
@@ -102,7 +103,7 @@ def load_sweep(
         data["run"] = read_yaml(Path(path).parent / data["run"])
     if not isinstance(data["run"], dict):
         raise ConfigError(
-            f"'{path}': run is {brief(data['run'])}.", "Give the fields of a run, or the name of a file with them."
+            f"'{path}': run is {brief(data['run'])}.", "Give the fields of a run, or the name of a file that has them."
         )
     data |= {key: value for key, value in options.items() if value is not None}
     named = several(data.get("methods"))
@@ -116,13 +117,13 @@ def load_sweep(
         and run.method not in sweep.methods
     ):
         raise ConfigError(
-            f"--method is {member_name(run.method, METHODS)}, and the methods of the sweep are {names_of(sweep.methods)}.",
-            "Leave it out, or name it in --methods.",
+            f"--method is {member_name(run.method, METHODS)}, but the methods of the sweep are {names_of(sweep.methods)}.",
+            "Leave --method out, or name the method in --methods.",
         )
     if len(sweep.methods) > 1 and (bare := _bare(own)):
         raise ConfigError(
-            f"{bare} names one method, and the sweep has {names_of(sweep.methods)}.",
-            f"To sweep it alone, give --methods {names_of([run.method])}.",
+            f"{bare} names one method, but the sweep has {names_of(sweep.methods)}.",
+            f"To sweep this method alone, give --methods {names_of([run.method])}.",
         )
     methods = list(sweep.methods)
     for field, words in fields:
@@ -131,13 +132,13 @@ def load_sweep(
 
 
 def _bare(overrides: Sequence[str]) -> str | None:
-    """The override that gives a method without any setting, and so can change nothing in a sweep of several."""
+    """The override that names a method without any of its fields, which has no effect in a sweep of several methods."""
     words = [part for word in overrides for part in word.split("=", 1)]
     pairs = pairwise(words)
     return next((f"{key} {value}" for key, value in pairs if key == "--method" and "{" not in value), None)
 
 
 def own_method(run: RunConfig, method: Any) -> Any:
-    """The run's method where ``method`` is its bare name, or the name that it is shown under."""
+    """The run's own method if ``method`` is its registered name or its label, else ``method`` unchanged."""
     names = METHODS.name_of(type(run.method)), member_name(run.method, METHODS)
     return run.method if isinstance(method, str) and method in names else method

@@ -1,4 +1,4 @@
-"""What a sweep will take in time and on disk, from a short probe of its real models."""
+"""An estimate of a sweep's time and disk space, from a short probe of its real models."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from lenity.runs.work import ADVANTAGE_PASSES, Work
 from lenity.sweep.state import done, state
 from lenity.training import cost
 
-ROW_BYTES = 60  # of a held-out row without its texts
-LINE_BYTES = 1500  # of a line of metrics.jsonl, and of a sample
-QUICK = 30.0  # seconds; a first load that takes no longer is mostly imports, so a second one is timed
+ROW_BYTES = 60  # per held-out row, without its texts
+LINE_BYTES = 1500  # per line of metrics.jsonl, and per sample
+QUICK = 30.0  # seconds; a first load that takes no longer is mostly imports, so a second load is timed
 
 
 @dataclass(frozen=True)
 class Probe:
-    """What was measured once for all runs of a sweep.
+    """The measurements that all runs of a sweep share.
 
     Args:
-        rates: seconds of a response.
+        rates: seconds per response.
         startup: seconds until a worker has imported its libraries.
         loading: seconds to load all models.
-        prompts: to train on.
-        adapter: bytes of an adapter.
-        checkpoint: bytes of a checkpoint with its optimizer.
-        base: bytes of a merged model, which an adapter as the policy leaves once.
-        characters: of a prompt and its response.
+        prompts: number of training prompts.
+        adapter: bytes per adapter.
+        checkpoint: bytes per checkpoint, with its optimizer.
+        base: bytes of the merged model that is saved once if the policy is an adapter; otherwise 0.
+        characters: mean length of a prompt and its response.
     """
 
     rates: cost.Rates
@@ -46,7 +46,7 @@ class Probe:
 
 @dataclass(frozen=True)
 class Estimate:
-    """Seconds with the processes at hand, and bytes."""
+    """The estimated seconds of a sweep with its worker processes, and the bytes on disk by kind of file."""
 
     seconds: float
     adapters: float
@@ -55,12 +55,12 @@ class Estimate:
 
     @property
     def disk(self) -> float:
-        """Bytes in all."""
+        """The bytes of all files together."""
         return self.adapters + self.checkpoints + self.tables
 
 
 def probe(config: RunConfig, threads: int) -> Probe:
-    """Load the models of ``config`` and measure them as one of several workers would, with ``threads`` threads.
+    """The measurements of the models of ``config``, loaded and run with the ``threads`` threads that a worker has.
 
     Raises:
         LenityError: a model, a reward or the prompts cannot be loaded.
@@ -96,7 +96,7 @@ def probe(config: RunConfig, threads: int) -> Probe:
 
 
 def estimate(configs: Sequence[RunConfig], output: Path, found: Probe, jobs: int) -> Estimate:
-    """Of the runs that are not done yet; true to a factor of about two."""
+    """The estimate for the runs that are not done yet, accurate to a factor of about two."""
     left = [config for config in configs if not done(config)]
     if not left:
         return Estimate(0.0, 0.0, 0.0, 0.0)
@@ -120,7 +120,7 @@ def estimate(configs: Sequence[RunConfig], output: Path, found: Probe, jobs: int
 
 
 def _run_seconds(config: RunConfig, found: Probe) -> float:
-    """Training, as far as it is not done, and evaluation."""
+    """The seconds of a run: the rest of its training, and its evaluation."""
     work, now = config.method.work(config, found.prompts), state(config)
     rest = max(0.0, 1 - now.rows / work.rows) if work.rows else 0.0
     prompts = config.evaluation.limit
@@ -130,7 +130,7 @@ def _run_seconds(config: RunConfig, found: Probe) -> float:
 
 
 def _table_bytes(config: RunConfig, found: Probe) -> float:
-    """Held-out rows, in the run's folder and once more in the sweep's; metrics and samples."""
+    """The bytes of a run's tables: held-out rows, in the run's folder and again in the sweep's; metrics and samples."""
     rewards = len(config.rewards) + len(config.held_out_rewards)
     held_out = 2 * 2 * config.evaluation.limit * (found.characters + rewards * ROW_BYTES)
     lines = config.method.work(config, found.prompts).rows

@@ -1,4 +1,4 @@
-"""Where a sweep's tasks are carried out: what the sweep asks of an executor, and what it hears back."""
+"""The interface of executors, which run a sweep's tasks, and the result that they return per task."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from lenity.errors import LenityError
 
 @dataclass(frozen=True)
 class Answer:
-    """What became of a task: seconds it took, its error if it failed, and whether that is the loss of its process or machine."""
+    """The result of a task: its seconds, its error if it failed, and whether its process or machine was lost."""
 
     task: str
     seconds: float
@@ -22,7 +22,7 @@ class Answer:
 
 
 class Executor(Protocol):
-    """Carries out tasks side by side. Leaving its context ends what runs, at once."""
+    """Runs tasks in parallel. Leaving its context terminates the running tasks at once."""
 
     def __enter__(self) -> Self: ...
 
@@ -32,12 +32,12 @@ class Executor(Protocol):
 
     @property
     def room(self) -> int:
-        """How many tasks can run at once."""
+        """The number of tasks that can run at once."""
         ...
 
     @property
     def free(self) -> int:
-        """How many more can run now."""
+        """The number of further tasks that can start now."""
         ...
 
     @property
@@ -46,16 +46,16 @@ class Executor(Protocol):
         ...
 
     def submit(self, task: str, function: Callable[..., None], *arguments: Any) -> None:
-        """Run ``function(*arguments)``; both are pickled."""
+        """Start ``function(*arguments)`` as the task named ``task``; function and arguments are pickled."""
         ...
 
     def wait(self, timeout: float) -> list[Answer]:
-        """The tasks that ended, waiting ``timeout`` seconds for the first of them."""
+        """The results of the tasks that have ended; waits up to ``timeout`` seconds for the first."""
         ...
 
 
 def attempt(function: Callable[..., None], arguments: Sequence[Any]) -> str | None:
-    """Call it; the error as a user should read it, or None."""
+    """The error of ``function(*arguments)`` as text: a :class:`LenityError`'s message, any other's traceback; None on success."""
     try:
         function(*arguments)
     except LenityError as error:

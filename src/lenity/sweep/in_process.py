@@ -1,4 +1,4 @@
-"""Carries out a sweep's tasks in this very process, one after the other: they can use what cannot be sent to another."""
+"""An executor that runs a sweep's tasks in this process, one after the other, so that they may use objects that cannot be pickled."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from lenity.sweep.executors import Answer, attempt
 
 
 class InProcess:
-    """Does each task as it is submitted, and answers when it is waited for."""
+    """Runs each task inside :meth:`submit`; :meth:`wait` returns its result."""
 
     room = 1
 
@@ -28,21 +28,21 @@ class InProcess:
 
     @property
     def free(self) -> int:
-        """One, once the last answer was heard."""
+        """1, or 0 while the last task's result has not been fetched by :meth:`wait`."""
         return 0 if self._answers else 1
 
     @property
     def busy(self) -> bool:
-        """Whether an answer waits to be heard."""
+        """Whether a result has not been fetched yet."""
         return bool(self._answers)
 
     def submit(self, task: str, function: Callable[..., None], *arguments: Any) -> None:
-        """Run ``function(*arguments)``."""
+        """Run ``function(*arguments)`` to its end."""
         began = time.perf_counter()
         error = attempt(function, arguments)
         self._answers.append(Answer(task, time.perf_counter() - began, error))
 
     def wait(self, timeout: float) -> list[Answer]:
-        """The answer to the last task."""
+        """The result of the last task, as a list of one; empty if it was fetched before."""
         answers, self._answers = self._answers, []
         return answers

@@ -1,4 +1,4 @@
-"""One job of a sweep under Slurm: ``python -m lenity.sweep.job FOLDER TASK``. How it ended is kept for the sweep's next call."""
+"""One job of a sweep under Slurm: ``python -m lenity.sweep.job FOLDER TASK``. Its outcome is written for the sweep's next call."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ FOLDER, TASKS, OUTCOMES, SHARED = "slurm", "tasks.json", "outcomes", "shared"
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Do the task; the exit status.
+    """The exit status of the job: 0, or 1 if the task failed.
 
     Args:
-        arguments: the folder with ``tasks.json``, and ``shared`` or the position of a run in it.
+        arguments: the folder with ``tasks.json``, and the task: ``shared``, or the position of a run in that file.
     """
-    folder, which = Path(arguments[0]), arguments[1]
+    folder, task = Path(arguments[0]), arguments[1]
     data = json.loads((folder / TASKS).read_text(encoding="utf-8"))
     output = Path(data["output"])
-    config = data["runs"][0 if which == SHARED else int(which)]
-    config["logging"]["progress"] = True  # into the job's log, which is its own
+    config = data["runs"][0 if task == SHARED else int(task)]
+    config["logging"]["progress"] = True  # each job has a log of its own
     os.environ.update(tasks.environment(data["threads"]))
     tasks.start(data["threads"])
     began = time.perf_counter()
-    if which == SHARED:
+    if task == SHARED:
         run, error = SHARED, attempt(tasks.prepare, (config, str(output)))
     else:
         run, error = config["output"], _align(config, output, allow_changes=data["allow_changes"])
@@ -42,7 +42,7 @@ def main(arguments: Sequence[str]) -> int:
     file = _file(output, run)
     file.parent.mkdir(parents=True, exist_ok=True)
     replace_text(file, json.dumps(asdict(outcome)) + "\n")
-    print(error or "done", file=sys.stderr)  # into the job's log
+    print(error or "done", file=sys.stderr)  # goes to the job's log
     return int(error is not None)
 
 
@@ -56,7 +56,7 @@ def _align(config: dict[str, Any], output: Path, *, allow_changes: bool) -> str 
 
 
 def found(output: Path, run: str) -> Outcome | None:
-    """How the last job of ``run``, or of what all runs share, ended; None where none has."""
+    """The outcome of the last job of ``run``, or of the shared task; None if no such job has ended."""
     file = _file(output, run)
     if not file.is_file():
         return None

@@ -1,4 +1,4 @@
-"""How a sweep goes while it runs: a live table on a terminal, elsewhere a line per finished run and one every so often."""
+"""The progress of a sweep: a live table on a terminal; elsewhere one line per finished run and one at regular intervals."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ def watch(
     console: Console | None = None,
     settings: Progress | None = None,
 ) -> Iterator[Watch]:
-    """Shows what the :class:`Watch` that it yields is told.
+    """A context with the :class:`Watch` that shows a sweep's progress.
 
     Args:
-        configs: the whole plan.
-        jobs: runs at once.
+        configs: the configurations of the whole plan.
+        jobs: number of runs at once.
         kept: output folders of the runs that were done before.
-        console: default: the standard output.
-        settings: whether to show how far it is, and how often a line; default: a line every 30 seconds.
+        console: where to print; default: the standard output.
+        settings: whether to show progress, and seconds between lines; default: one line every 30 seconds.
     """
     from rich.console import Console
     from rich.live import Live
@@ -55,33 +55,33 @@ def watch(
 
 
 class Watch:
-    """What a sweep is told to show."""
+    """The states of a sweep's runs, and how they are printed."""
 
     def __init__(self, configs: Sequence[RunConfig], jobs: int, kept: AbstractSet[str], console: Console) -> None:
         self._configs, self._kept, self._console = configs, kept, console
         self._states = {config.output: "done" if config.output in kept else "waiting" for config in configs}
-        self._running: dict[str, tuple[RunConfig, float, int]] = {}  # since when, and from which iteration on
+        self._running: dict[str, tuple[RunConfig, float, int]] = {}  # config, start time, first iteration
         self._pace, self._note, self._ended = Pace(jobs), "", 0
         self._begun, self.drawn = time.monotonic(), draws(console)
 
     def notify(self, text: str) -> None:
-        """What goes on besides the runs."""
+        """Show ``text``, what the sweep does besides the runs; an empty text removes it."""
         self._note = text
         if text and not self.drawn:
             self._console.print(text)
 
     def started(self, config: RunConfig) -> None:
-        """A worker has the run now."""
+        """Mark the run of ``config`` as running."""
         if config.output not in self._kept:
             self._states[config.output] = "running"
         self._running[config.output] = (config, time.monotonic(), state(config).rows)
 
     def again(self, task: str, why: str) -> None:
-        """A run, or what all runs share, was lost and is tried again."""
+        """Report that ``task`` lost its process or machine and is retried."""
         self._console.print(f"again {short(task)} · {why}", markup=False, highlight=False, soft_wrap=True)
 
     def ended(self, config: RunConfig, outcome: Outcome) -> None:
-        """The run is done or has failed."""
+        """Mark the run of ``config`` as done or failed."""
         self._states[config.output] = "failed" if outcome.error else "done"
         self._ended += 1
         _, _, first = self._running.pop(config.output, (config, 0.0, 0))
@@ -91,11 +91,11 @@ class Watch:
             self._console.print(self._line(outcome), markup=False, highlight=False, soft_wrap=True)
 
     def tick(self) -> None:
-        """Say how far the sweep is."""
+        """Print one line of progress."""
         write(self._head())
 
     def table(self) -> Any:
-        """How far it is and the time left, which a low terminal shows too; then a row per method, and the runs in progress."""
+        """The live view: progress and time left first (a terminal of few lines shows these), one row per method, the running runs."""
         from rich.console import Group
         from rich.table import Table
         from rich.text import Text
@@ -134,12 +134,12 @@ class Watch:
 
 
 def _share(now: State, first: int) -> float:
-    """Of the work since iteration ``first``."""
+    """The share of a run's work after iteration ``first`` that is done."""
     return (now.rows - first) / (now.of - first) if now.of > first else 0.0
 
 
 def _progress(config: RunConfig, now: State) -> str:
-    """Where one run is."""
+    """The line of one running run: its name, iterations and last metrics."""
     from lenity.training.summary import headline
 
     parts = [short(config.output), f"{now.rows}/{now.of}" if now.of else "taking its adapter"]

@@ -1,4 +1,4 @@
-"""``--method.field value`` in a sweep of several methods: for those of them that have the field."""
+"""``--method.field value`` in a sweep of several methods: it applies to the methods that have the field."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class _OneMethod(Section):
 
 
 def split(overrides: Sequence[str]) -> tuple[list[str], list[tuple[str, list[str]]]]:
-    """Overrides of the run, and those of a method's field with its path."""
+    """The overrides of the run, and those of fields of methods, each with the path of its field."""
     own: list[str] = []
     fields: list[tuple[str, list[str]]] = []
     queue = list(overrides)
@@ -39,10 +39,10 @@ def split(overrides: Sequence[str]) -> tuple[list[str], list[tuple[str, list[str
 def with_field(
     methods: Sequence[Method], field: str, words: Sequence[str], source: str, notify: Callable[[str], None] | None
 ) -> list[Method]:
-    """``methods``, those that have ``field`` as ``words`` set it; ``say`` is told which have not.
+    """``methods``, with ``field`` set by the override ``words`` in those that have it; ``notify`` gets a message naming the others.
 
     Raises:
-        ConfigError: none has the field, or several settings of one method differ in it.
+        ConfigError: no method has the field, or the sweep has one method with different values of it.
     """
     path = field.split(".")
     having = [_has(method, path) for method in methods]
@@ -55,12 +55,12 @@ def with_field(
         same = [method for method in chosen if type(method) is kind]
         if len({brief(_value(method, path)) for method in same}) > 1:
             raise ConfigError(
-                f"--method.{field} could be of each of {names_of(same)}, which differ in it.",
-                "Set it in the file, or name one of them in --methods.",
+                f"--method.{field} would overwrite the different values that {names_of(same)} have of it.",
+                "Set the field in the file, or name one of these methods in --methods.",
             )
     others = [method for method, has in zip(methods, having, strict=True) if not has]
     if notify and others:
-        notify(f"--method.{field} is for {names_of(chosen)}; not for {names_of(others)}, without such a field.")
+        notify(f"--method.{field} applies to {names_of(chosen)}, and not to {names_of(others)}, without such a field.")
     return [
         parse(_OneMethod, override({"method": dump_member(method, METHODS)}, words), source).method if has else method
         for method, has in zip(methods, having, strict=True)
@@ -68,23 +68,23 @@ def with_field(
 
 
 def names_of(methods: Sequence[Method]) -> str:
-    """As they are shown, for a sentence."""
+    """The names of ``methods``, separated by commas."""
     return ", ".join(member_name(method, METHODS) for method in methods)
 
 
 def _remedy(methods: Sequence[Method], path: Sequence[str]) -> str:
-    """The field that was probably meant, and those that there are beside it."""
+    """The remedy of an unknown field: the field that was probably meant, and the fields that each method has at that place."""
     known = {member_name(method, METHODS): fields_at(type(method), method, path[:-1]) for method in methods}
     known = {name: [field for field in fields if field != TYPE] for name, fields in known.items() if fields}
-    told = "; ".join(f"{name} has {', '.join(fields)}" for name, fields in known.items())
+    listing = "; ".join(f"{name} has {', '.join(fields)}" for name, fields in known.items())
     hint = did_you_mean(path[-1], [field for fields in known.values() for field in fields])
-    return f"{hint} {told}.".strip() if told else "See `lenity methods NAME`."
+    return f"{hint} {listing}.".strip() if listing else "See `lenity methods NAME`."
 
 
 def _has(method: Method, path: Sequence[str]) -> bool:
     for depth, name in enumerate(path):
         section, _ = section_at(type(method), method, path[:depth])
-        if section is None:  # within a mapping, whose names are free
+        if section is None:  # within a mapping, which takes any key
             return True
         if name not in fields_of(section):
             return False

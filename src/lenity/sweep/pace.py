@@ -1,4 +1,4 @@
-"""How long the rest of a sweep will take, from its runs that are done or under way."""
+"""The time that the rest of a sweep will take, from its runs that are done or running."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from statistics import fmean
 from lenity.runs.config import RunConfig
 from lenity.sweep.state import method_of
 
-DERIVED = 0.1  # of a training run, until one was seen: what is made from other runs is only evaluated
+DERIVED = 0.1  # assumed time of a run made from other runs, which is only evaluated, relative to a run that trains
 
 
 @dataclass(frozen=True)
 class Underway:
-    """A run that goes on: seconds since it was given out, and the share of its work done since then."""
+    """A running run: seconds since it was submitted, and the share of its work done since then."""
 
     config: RunConfig
     seconds: float
@@ -22,18 +22,18 @@ class Underway:
 
 
 class Pace:
-    """Learns what a run of each method takes."""
+    """The mean time of a run per method, updated as runs end."""
 
     def __init__(self, jobs: int) -> None:
         self._jobs = jobs
         self._seen: dict[tuple[str, bool], list[float]] = {}
 
     def learn(self, config: RunConfig, seconds: float) -> None:
-        """From a run that did all its work."""
+        """Record the ``seconds`` of a run that did all its work in one go."""
         self._seen.setdefault(_kind(config), []).append(seconds)
 
     def left(self, waiting: Sequence[RunConfig], running: Sequence[Underway]) -> float | None:
-        """Seconds until all is done; None while nothing is known."""
+        """The seconds until all runs are done; None until one run has ended or made progress."""
         seen = {kind: fmean(seconds) for kind, seconds in self._seen.items()}
         for run in running:
             if run.share > 0:

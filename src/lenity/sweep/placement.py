@@ -1,4 +1,4 @@
-"""Where a sweep's runs go, and what each may use: the options of ``lenity sweep`` that say so."""
+"""The options of ``lenity sweep`` that set where its runs are executed, and the resources of each."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ from pathlib import Path
 from lenity.errors import ConfigError
 from lenity.sweep.executors import Executor
 
-RETRIES = 3  # on a cluster; processes of this machine end by what their run does
+RETRIES = 3  # default on a cluster; on this machine a process dies because of its own run, which would repeat
 
 
 @dataclass(frozen=True)
 class Placement:
-    """Checked when made.
+    """The executor of a sweep and the resources of each run; the options are validated when the object is created.
 
     Args:
         executor: ``local``, ``ray`` or ``slurm``.
-        jobs: runs at once.
-        cpus: of each run; results repeat exactly where it is the same, wherever the run is.
-        gpus: of each run.
-        retries: of a run whose process or machine was lost.
-        address: of a Ray cluster.
+        jobs: number of runs at once.
+        cpus: CPUs per run; results are reproduced exactly with the same number, on any machine.
+        gpus: GPUs per run.
+        retries: number of retries of a run whose process or machine was lost.
+        address: address of a Ray cluster.
 
     Raises:
-        ConfigError: an option has no meaning with this executor, or a value that it cannot take.
+        ConfigError: an option has no meaning with this executor, or its value is not allowed.
     """
 
     executor: str = "local"
@@ -41,26 +41,26 @@ class Placement:
             if named[option] is not None:
                 raise ConfigError(f"{option} is {named[option]!r}, with --executor {self.executor}.", WHY[option])
         for option, value in {"--cpus-per-run": self.cpus, "--gpus-per-run": self.gpus}.items():
-            part = value is not None and value != int(value)
-            if value is not None and part and (value > 1 or self.executor != "ray"):
+            fractional = value is not None and value != int(value)
+            if value is not None and fractional and (value > 1 or self.executor != "ray"):
                 raise ConfigError(
                     f"{option} is {value:g}, with --executor {self.executor}.",
-                    "Give a whole number; with ray, also a part of one, such as 0.5.",
+                    "Give a whole number; with --executor ray also a fraction below 1, such as 0.5.",
                 )
 
     @property
     def threads(self) -> int | None:
-        """Of each run; None: this machine's cores, shared by its processes."""
+        """The threads per run; None: this machine's cores divided by the number of worker processes."""
         cpus = self.cpus or (None if self.executor == "local" else 1)
         return None if cpus is None else max(1, int(cpus))
 
     @property
     def losses(self) -> int:
-        """How often a run is tried again."""
+        """The number of retries of a run whose process or machine was lost."""
         return self.retries if self.retries is not None else 0 if self.executor == "local" else RETRIES
 
     def workers(self, output: Path) -> Executor | None:
-        """What carries out the runs; None: processes of this machine."""
+        """The executor of the runs; None: worker processes of this machine."""
         if self.executor != "ray":
             return None
         from lenity.sweep.ray import RayWorkers

@@ -1,4 +1,4 @@
-"""Methods x weight points x seeds -> the configurations of a sweep."""
+"""The configurations of a sweep's runs: methods x weight points x seeds."""
 
 from __future__ import annotations
 
@@ -31,64 +31,67 @@ def plan(
     *,
     tokens: int | None = None,
 ) -> list[RunConfig]:
-    """One configuration a run, in ``output/runs/<method>/<weights>``, with ``_seed<n>`` where the seed is not that of ``config``;
-    all share ``output/standardisation.json``.
+    """One configuration per run, with the output folder ``output/runs/<method>/<weights>``, plus ``_seed<n>`` where the seed is not
+    that of ``config``. All runs share ``output/standardisation.json``.
 
-    Methods made from other runs come last, and bring those runs with them. A run whose training another run does anyway takes
-    its adapter. A method that cannot be run at a point is left out there; a run that two methods share has the smaller budget of
-    the two, so that neither takes more than its tokens.
+    Methods that are made from other runs come last, and the plan includes those runs. A run whose training is identical to
+    another run's takes that run's adapter. A method that cannot be run at a point is left out there. A run that two methods
+    share has the smaller of the two budgets, so that neither method exceeds its tokens.
 
     Args:
-        config: what all runs share.
+        config: the fields that all runs share.
         methods: names or methods.
         points: preference weights.
-        output: the sweep folder; runs that were begun in it keep what they are made from.
+        output: the sweep folder; runs that were started in it keep the runs that they are made from.
         seeds: default: the configuration's.
-        tokens: generated tokens a method and seed may take; its runs that train share them evenly.
+        tokens: maximum of generated tokens per method and seed, divided evenly among the runs that train.
 
     Raises:
-        ConfigError: a method can be run at no point, has less than a token a run, or writes where another does.
+        ConfigError: a method can be run at no point, has less than one token per run, or has the output folder of another method.
     """
     seeds = [config.seed] if seeds is None else list(seeds)
     distinct = {_key(config, point): point for point in [*points, *weights.corners(list(config.rewards))]}
     names = dict(zip(distinct, weights.labels(list(distinct.values())), strict=True))
-    found: dict[str, RunConfig] = {}
+    by_output: dict[str, RunConfig] = {}
     for seed in seeds:
         draft = _Draft(config, output, names, seed, "" if seed == config.seed else f"_seed{seed}")
         for method in methods:
             recipe = parse_member(method, METHODS)
             recipe.check_objectives(list(config.rewards))
             for run in draft.runs(recipe, points, tokens):
-                found[run.output] = _both(found.get(run.output, run), run)
-    runs = [_begun(_spared(run, list(found.values()))) for run in found.values()]
+                by_output[run.output] = _both(by_output.get(run.output, run), run)
+    runs = [_begun(_spared(run, list(by_output.values()))) for run in by_output.values()]
     return sorted(runs, key=lambda run: bool(run.method.sources))
 
 
 def made_for(
     configs: Sequence[RunConfig], methods: Sequence[str | Method | Rule], points: Sequence[Point]
 ) -> dict[str, list[str]]:
-    """The methods that need each run of the plan that was not asked for, neither its method nor it at these weights, by its output."""
-    asked = {member_name(parse_member(method, METHODS), METHODS) for method in methods}
-    places = {_key(config, point) for config in configs[:1] for point in points}
-    found: dict[str, list[str]] = {}
+    """The methods that need a run, by the run's output folder, for runs that the plan has though they were not requested.
+
+    A run is requested if its method is one of ``methods`` and its weights are one of ``points``.
+    """
+    names = {member_name(parse_member(method, METHODS), METHODS) for method in methods}
+    keys = {_key(config, point) for config in configs[:1] for point in points}
+    users_of: dict[str, list[str]] = {}
     for config in configs:
-        if member_name(config.method, METHODS) not in asked or _key(config, config.weights) not in places:
+        if member_name(config.method, METHODS) not in names or _key(config, config.weights) not in keys:
             users = (member_name(other.method, METHODS) for other in configs if needs(other, config))
-            found[config.output] = list(dict.fromkeys(users))
-    return found
+            users_of[config.output] = list(dict.fromkeys(users))
+    return users_of
 
 
 def needs(user: RunConfig, run: RunConfig) -> bool:
-    """Whether ``user`` cannot be made without ``run``; one that would train the same itself can."""
+    """Whether ``user`` cannot be made without ``run``; a run that could train the same adapter itself does not need it."""
     methods = (method for method, _ in user.method.alone().needed(list(user.rewards), [user.weights]))
     needed = {member_name(parse_member(method, METHODS), METHODS) for method in methods}
-    taken = {Path(source).parts[-2:] for source in user.method.sources}
-    return member_name(run.method, METHODS) in needed and Path(run.output).parts[-2:] in taken
+    sources = {Path(source).parts[-2:] for source in user.method.sources}
+    return member_name(run.method, METHODS) in needed and Path(run.output).parts[-2:] in sources
 
 
 @dataclass(frozen=True)
 class _Draft:
-    """Makes the runs of one seed; ``names`` are the folders of points."""
+    """The configurations of one seed; ``names`` holds the folder name of each point."""
 
     config: RunConfig
     output: Path
@@ -97,36 +100,36 @@ class _Draft:
     suffix: str
 
     def runs(self, method: Method, points: Sequence[Point], tokens: int | None) -> list[RunConfig]:
-        """Of one method, those it is made from first."""
+        """The runs of one method, preceded by the runs that it is made from."""
         first = [self.run(other, point) for other, point in method.needed(list(self.config.rewards), points)]
-        found = {run.output: run for run in first}
+        by_output = {run.output: run for run in first}
         method = method.from_runs(first)
         for point in points:
             with contextlib.suppress(WrongWeightsError):
                 run = self.run(method, point)
-                found.setdefault(run.output, run)
-        if not found:
+                by_output.setdefault(run.output, run)
+        if not by_output:
             raise ConfigError(
                 f"method {member_name(method, METHODS)} can be run at none of the points {[dict(point) for point in points]}.",
                 "Add 'corners' to points, or leave the method out.",
             )
-        return self._shared(list(found.values()), method, tokens)
+        return self._shared(list(by_output.values()), method, tokens)
 
     def _shared(self, runs: Sequence[RunConfig], method: Method, tokens: int | None) -> list[RunConfig]:
-        """``runs``, those of them that train with their share of ``tokens``."""
+        """``runs``, where each that trains has an equal share of ``tokens`` as its budget."""
         training = [run.output for run in runs if not run.method.sources]
         if tokens is None or not training:
             return list(runs)
         if tokens < len(training):
             raise ConfigError(
-                f"tokens is {tokens}, which {len(training)} runs of method {member_name(method, METHODS)} are to share.",
+                f"tokens is {tokens}, fewer than the {len(training)} runs of method {member_name(method, METHODS)} that share them.",
                 f"Give at least {len(training)}, or name fewer points.",
             )
         share = {"budget": self.config.budget.model_copy(update={"tokens": tokens // len(training)})}
         return [run.model_copy(update=share) if run.output in training else run for run in runs]
 
     def run(self, method: str | Method, point: Point) -> RunConfig:
-        """One run."""
+        """The configuration of ``method`` at ``point``."""
         base = self.config.dump()
         chosen = parse_member(method, METHODS)
         name = self.names.get(_key(self.config, point)) or weights.label(point)
@@ -137,17 +140,17 @@ class _Draft:
             "method": dump_member(chosen, METHODS),
             "weights": {objective: float(point[objective]) for objective in self.config.rewards},
             "estimator": self._estimator(chosen),
-            "preset": None,  # the fields it filled are shared by all methods
+            "preset": None,  # its fields are in the dump already, for all methods
             "standardisation": base["standardisation"] | {"file": str(self.output / "standardisation.json")},
             "logging": base["logging"] | {"progress": False},
         }
         return parse(RunConfig, data, source=f"the run {folder}")
 
     def _estimator(self, method: Method) -> Estimator | None:
-        """The one that the sweep's run asks for, where ``method`` has none of its own and trains in the loop."""
-        given = self.config.method.estimator is None
+        """The estimator of the sweep's run, for a method that trains in the loop and has none of its own; else None."""
+        configured = self.config.method.estimator is None
         own = method.estimator is not None or (method.loop_rule is None and not method.sources)
-        return self.config.estimator if given and not own else None
+        return self.config.estimator if configured and not own else None
 
 
 def _key(config: RunConfig, point: Point) -> tuple[float, ...]:
@@ -155,17 +158,17 @@ def _key(config: RunConfig, point: Point) -> tuple[float, ...]:
 
 
 def _both(first: RunConfig, second: RunConfig) -> RunConfig:
-    """The one run that two methods of a sweep have in common."""
+    """The run that two methods of a sweep share, with the smaller of the two budgets."""
     if first.method != second.method:
         raise ConfigError(
             f"two methods of the sweep write to '{first.output}'.",
-            "Give one a label, as {type: ..., label: other}.",
+            "Give one of them a label, as in {type: ..., label: other}.",
         )
     return min(first, second, key=lambda run: run.budget.tokens or math.inf)
 
 
 def _spared(run: RunConfig, runs: Sequence[RunConfig]) -> RunConfig:
-    """``run`` itself, or, where another of ``runs`` is the very same training, ``run`` with that one's adapter."""
+    """``run``, or, if another of ``runs`` trains identically, ``run`` changed to take that run's adapter."""
     method = run.method
     if not isinstance(method, Sharing) or method.sources or (twin := method.twin(run.weights)) is None:
         return run
@@ -177,9 +180,9 @@ def _spared(run: RunConfig, runs: Sequence[RunConfig]) -> RunConfig:
 
 
 def _begun(run: RunConfig) -> RunConfig:
-    """``run`` as it was begun, where it was: made from the same runs, with the constants of the same file."""
+    """``run``, or, if its folder has been started, ``run`` with the source runs and the file of constants recorded there."""
     folder = RunFolder(run.output)
-    with contextlib.suppress(LenityError):  # the run itself will say what is wrong with its folder
+    with contextlib.suppress(LenityError):  # the run itself will raise what is wrong with its folder
         if folder.started and folder.config.method.alone() == run.method.alone():
             file = {"file": folder.config.standardisation.file}
             kept = {"method": folder.config.method, "standardisation": run.standardisation.model_copy(update=file)}

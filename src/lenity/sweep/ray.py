@@ -1,4 +1,4 @@
-"""Runs on a Ray cluster. Only tasks and their answers go through Ray: what runs read and write lies on a file system of all nodes."""
+"""An executor on a Ray cluster. Only tasks and results go through Ray; runs read and write files on a file system that all nodes mount."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from lenity.sweep.executors import Answer
 from lenity.sweep.ray_cluster import first_line
 from lenity.sweep.ray_node import Place
 
-PATIENCE = 120.0  # seconds without a node that has room for a run
-ENDING = 5.0  # seconds a cancelled run has to end
-GREETING = 60.0  # seconds a node has to start a first process
+PATIENCE = 120.0  # seconds without a node that has room for a run, before the sweep fails
+ENDING = 5.0  # seconds that a cancelled run has to end
+GREETING = 60.0  # seconds that a node has to start its first process
 
 
 class RayWorkers:
-    """Tasks on the nodes of a Ray cluster, each with its share of CPUs and GPUs.
+    """Runs tasks on the nodes of a Ray cluster, each with the CPUs and GPUs reserved for it.
 
     Args:
         output: the sweep folder.
-        address: of a cluster, ``host:port`` or ``auto``; default: ``RAY_ADDRESS``, else a Ray of this machine alone, which ends
-            with the sweep.
-        cpus: of a task.
-        gpus: of a task; default: 1 where any node has one.
-        jobs: tasks at once; default: as many as fit. With a number, tasks wait for nodes that an autoscaler brings.
+        address: address of a cluster, ``host:port`` or ``auto``; default: ``RAY_ADDRESS``, else a Ray instance on this machine
+            alone, which ends with the sweep.
+        cpus: CPUs per task.
+        gpus: GPUs per task; default: 1 if any node has one.
+        jobs: number of tasks at once; default: as many as fit. With a number, tasks wait for nodes that an autoscaler adds.
     """
 
     def __init__(
@@ -66,12 +66,12 @@ class RayWorkers:
 
     @property
     def room(self) -> int:
-        """How many tasks can run at once."""
+        """The number of tasks that can run at once."""
         return self._jobs or self._room
 
     @property
     def free(self) -> int:
-        """How many more can run now."""
+        """The number of further tasks that can start now."""
         return max(0, self.room - len(self._running))
 
     @property
@@ -80,7 +80,7 @@ class RayWorkers:
         return bool(self._running)
 
     def submit(self, task: str, function: Callable[..., None], *arguments: Any) -> None:
-        """Run ``function(*arguments)`` on a node with room for it."""
+        """Start ``function(*arguments)`` on a node with room for it."""
         threads = max(1, int(self._cpus))
         remote = self._ray.remote(ray_node.serve).options(
             name=task, num_cpus=self._cpus, num_gpus=self._gpus, max_retries=0, scheduling_strategy="SPREAD"
@@ -89,10 +89,10 @@ class RayWorkers:
         self._running[ref] = task, time.perf_counter()
 
     def wait(self, timeout: float) -> list[Answer]:
-        """The tasks that ended, waiting ``timeout`` seconds for the first of them.
+        """The results of the tasks that have ended; waits up to ``timeout`` seconds for the first.
 
         Raises:
-            ResourceError: for two minutes no node has had room for a run.
+            ResourceError: no node has had room for a run for two minutes.
         """
         if not self._running:
             time.sleep(timeout)
@@ -116,27 +116,27 @@ class RayWorkers:
             errors.OutOfMemoryError,
             errors.ObjectLostError,
         ) as loss:
-            why = ". ".join(first_line(loss).split(". ")[:2]).rstrip(".")  # advice to Ray's developers follows
+            why = ". ".join(first_line(loss).split(". ")[:2]).rstrip(".")  # the rest is advice for Ray's developers
             error, lost = f"its node or its process there was lost: {why}.", True
         except errors.RayError as failure:
             error = str(failure)
         return Answer(task, time.perf_counter() - since, error, lost)
 
     def _survey(self) -> int:
-        """How many runs the nodes that are alive have room for."""
+        """The number of runs that fit the live nodes."""
         need = {"CPU": self._cpus, "GPU": self._gpus or 0.0}
         self._room = sum(room(node, need) for node in self._resources().values())
         return self._room
 
     def _resources(self) -> dict[str, dict[str, float]]:
-        """Of each live node, by its id."""
+        """The resources of each live node, by the node's id."""
         return {node["NodeID"]: node["Resources"] for node in self._ray.nodes() if node["Alive"]}
 
     def _greet(self) -> None:
-        """Every node with room for a run must be able to work in the sweep's folder, before anything is spent.
+        """Check, before any run starts, that every node with room for a run can work in the sweep's folder.
 
         Raises:
-            ConfigError: one cannot.
+            ConfigError: a node cannot.
         """
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
@@ -146,12 +146,12 @@ class RayWorkers:
             self._ray.remote(ray_node.greet),
         )
         nodes = [node for node, resources in self._resources().items() if room(resources, need)]
-        asked = [
+        greetings = [
             remote.options(num_cpus=0, max_retries=0, scheduling_strategy=NodeAffinitySchedulingStrategy(node, soft=False))
             for node in nodes
         ]  # fmt: skip
         try:
-            answers = self._ray.get([each.remote(place) for each in asked], timeout=GREETING)
+            answers = self._ray.get([greeting.remote(place) for greeting in greetings], timeout=GREETING)
         except (self._ray.exceptions.RayError, RuntimeError) as error:
             raise ConfigError(
                 f"a node of the Ray cluster cannot run Lenity: {first_line(error)}",
@@ -164,12 +164,12 @@ class RayWorkers:
         nodes = [{name: node.get(name, 0) for name in ("CPU", "GPU")} for node in self._resources().values()]
         return ResourceError(
             f"no node of the Ray cluster {has} room for a run of {self._cpus:g} CPUs and {self._gpus or 0:g} GPUs; nodes: {nodes}.",
-            "Lower --cpus-per-run or --gpus-per-run, add a node, or give --jobs to wait for one. The same command goes on.",
+            "Lower --cpus-per-run or --gpus-per-run, add a node, or give --jobs to wait for one. The same command resumes the sweep.",
         )
 
 
 def room(resources: Mapping[str, float], need: Mapping[str, float]) -> int:
-    """How many runs fit a node; a run that needs a part of a GPU shares one, and is never spread over two.
+    """The number of runs that fit a node; a run that needs a fraction of a GPU shares one GPU, and is never split over two.
 
     >>> room({"CPU": 8, "GPU": 2}, {"CPU": 1, "GPU": 0.4})
     4

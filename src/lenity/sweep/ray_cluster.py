@@ -1,4 +1,4 @@
-"""Joins a Ray cluster, or starts a Ray of this machine alone: quick to say that there is none, and without its reports."""
+"""Connects to a Ray cluster, or starts Ray on this machine alone; fails quickly if there is no cluster, and turns off Ray's telemetry."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from typing import Any
 
 from lenity.errors import ConfigError
 
-STORE = 100 * 2**20  # bytes of Ray's object store; nothing of a run goes through it
+STORE = 100 * 2**20  # bytes of Ray's object store; runs do not use it
 QUIET = {
-    "RAY_USAGE_STATS_ENABLED": "0",  # or Ray reports to its makers
+    "RAY_USAGE_STATS_ENABLED": "0",  # no telemetry
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "1",  # runs without GPUs see none
 }
-JOINING = {"RAY_NUM_REDIS_GET_RETRIES": "2"}  # tries to join a cluster; one takes a second, or 40 where no Ray is
+JOINING = {"RAY_NUM_REDIS_GET_RETRIES": "2"}  # a retry takes one second, or 40 if no Ray runs at the address
 LOOPBACK = ("localhost", "127.0.0.1", "::1", "[::1]")
-ALONE = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}  # on any system: Ray then listens on the loopback address only
+ALONE = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}  # makes Ray listen on the loopback address only, on any system
 
 
 def join(address: str | None) -> Any:
-    """The module ``ray``, connected to the cluster at ``address``; None: to one of this machine alone, that ends with it.
+    """The module ``ray``, connected to the cluster at ``address``; None: to a cluster of this machine alone, which ends with the process.
 
     Raises:
-        ConfigError: Ray is not installed, there is no such cluster, or this machine is no node of it.
+        ConfigError: Ray is not installed, there is no such cluster, or this machine is not one of its nodes.
     """
     ray = _imported(QUIET | (JOINING if address else ALONE))
     if address:
@@ -44,17 +44,17 @@ def join(address: str | None) -> Any:
         with _handlers():
             ray.init(address=address or "local", **quiet, **({} if address else own))
     except (ray.exceptions.RayError, OSError, RuntimeError, ValueError) as error:
-        where = f"--address '{address}'" if address else "a Ray of this machine alone"
+        where = f"--address '{address}'" if address else "Ray on this machine alone"
         raise ConfigError(
             f"{where} cannot be used: {first_line(error)}",
-            "Run the command on a node of the cluster, where `ray status` says whether it is up; if it asks for a token, give "
+            "Run the command on a node of the cluster, where `ray status` shows whether it is up; if it requires a token, give "
             "--address auto or set RAY_AUTH_MODE=token.",
         ) from error
     return ray
 
 
 def _imported(environment: Mapping[str, str]) -> Any:
-    """Ray, which reads ``environment`` as it is imported."""
+    """The module ``ray``, imported with ``environment`` set, which Ray reads at import."""
     for name, value in environment.items():
         os.environ.setdefault(name, value)
     try:
@@ -69,11 +69,14 @@ def _imported(environment: Mapping[str, str]) -> Any:
 
 
 def _knock(address: str, own: Callable[[], str]) -> None:
-    """Tell quickly that nothing is there; Ray itself takes minutes, or ends the process.
+    """Check that a server listens at ``address``; Ray itself would take minutes to fail, or end the process.
 
     Args:
-        address: of the cluster.
-        own: this machine's address, at which Ray looks for a cluster on ``localhost``.
+        address: address of the cluster.
+        own: a function that returns this machine's address, where Ray looks for a cluster on ``localhost``.
+
+    Raises:
+        ConfigError: the address is malformed, or the connection fails.
     """
     if address == "auto":
         return
@@ -89,14 +92,14 @@ def _knock(address: str, own: Callable[[], str]) -> None:
     except (OSError, OverflowError) as error:
         raise ConfigError(
             f"--address '{address}': nothing answers at port {port} of {host} ({error}).",
-            "Start Ray with `ray start --head`, and give the address that it prints; for one that listens on the loopback "
-            "address alone, set RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER=0.",
+            "Start Ray with `ray start --head`, and give the address that it prints; to make Ray listen on the loopback "
+            "address only, set RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER=0.",
         ) from error
 
 
 @contextmanager
 def _handlers() -> Iterator[None]:
-    """What Ray does to SIGTERM and to uncaught errors is undone."""
+    """A context that restores the handler of SIGTERM and ``sys.excepthook``, which Ray replaces."""
     main, hook = threading.current_thread() is threading.main_thread(), sys.excepthook
     before = signal.getsignal(signal.SIGTERM)
     try:
@@ -108,5 +111,5 @@ def _handlers() -> Iterator[None]:
 
 
 def first_line(error: BaseException) -> str:
-    """What Ray says first; a page of advice follows."""
+    """The first line of an error's message that is not empty; Ray appends a page of advice."""
     return next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)

@@ -1,4 +1,4 @@
-"""What a node of a Ray cluster does for a sweep: it works in the sweep's folder, and answers with an error or None."""
+"""The functions that Ray runs on a node: they work in the sweep's folder, and return an error or None."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from lenity.sweep.executors import attempt
 
 @dataclass(frozen=True)
 class Place:
-    """Where the sweep works: what a node must see as the sweep's own process does."""
+    """The working directory, sweep folder, lock holder and module path of the sweep's process; a node must see the same."""
 
     cwd: str
     folder: str
@@ -27,38 +27,38 @@ class Place:
 
     @classmethod
     def of(cls, folder: Path) -> Place:
-        """This process's working directory and module path, and ``folder``, whose lock it holds."""
+        """The place of this process, which holds the lock of the sweep folder ``folder``."""
         return cls(str(Path.cwd()), str(folder), lock.holder(folder), tuple(map(os.path.abspath, sys.path)))
 
     def enter(self) -> None:
-        """Work there.
+        """Change to the sweep's working directory, and add its module path.
 
         Raises:
-            ConfigError: it is not there, or another folder has the same path.
+            ConfigError: the sweep folder does not exist here, or this node has another folder at the same path.
         """
         try:
             os.chdir(self.cwd)
-            seen = lock.holder(Path(self.folder))
+            holder = lock.holder(Path(self.folder))
         except OSError:
-            seen = None
-        if seen is None or seen != self.holder:
+            holder = None
+        if holder is None or holder != self.holder:
             raise ConfigError(
                 f"node '{socket.gethostname()}' does not see the sweep's folder '{self.folder}' from '{self.cwd}'.",
-                "Start the sweep in, and give --output on, a file system that every node mounts at the same path.",
+                "Start the sweep in a folder that every node mounts at the same path, and give an --output on such a file system.",
             )
-        sys.path += [entry for entry in self.path if entry not in sys.path]  # rewards may be functions of any module
+        sys.path += [entry for entry in self.path if entry not in sys.path]  # a reward may be a function of any module
 
 
 def serve(
     place: Place, threads: int, environment: Mapping[str, str], function: Callable[..., None], arguments: tuple[Any, ...]
 ) -> str | None:  # fmt: skip
-    """One task; its error, or None."""
+    """The error of ``function(*arguments)`` run in ``place`` with ``threads`` threads, or None on success."""
     os.environ.update(environment)
     return attempt(place.enter, ()) or attempt(tasks.start, (threads,)) or attempt(function, arguments)
 
 
 def greet(place: Place) -> tuple[str, str] | None:
-    """Why this node cannot work in the sweep's folder, and the remedy; None where it can."""
+    """The reason why this node cannot work in the sweep's folder, and the remedy; None if it can."""
     try:
         place.enter()
     except ConfigError as error:

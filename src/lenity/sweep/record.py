@@ -1,4 +1,4 @@
-"""``sweep.json``: how each run of a sweep ended, written as it ends."""
+"""``sweep.json``: the outcome of each run of a sweep, written as the run ends."""
 
 from __future__ import annotations
 
@@ -17,8 +17,13 @@ FILE = "sweep.json"
 
 @dataclass(frozen=True)
 class Outcome:
-    """How one run of a sweep ended; ``made_for`` names the methods that it was made for where it was not asked for itself, and is
-    None where the record does not say.
+    """The outcome of one run of a sweep.
+
+    Args:
+        run: the run's folder.
+        seconds: time of the run.
+        error: message, if the run failed.
+        made_for: the methods that need the run, if it was not requested itself; empty if it was; None in an older record.
     """
 
     run: str
@@ -28,7 +33,10 @@ class Outcome:
 
 
 class Record:
-    """One entry per run, in the order of the plan; those of an earlier call stand until their run ends again, after the plan's."""
+    """One outcome per run, in the order of the plan, followed by earlier calls' runs that the plan does not have.
+
+    The outcome of an earlier call stays until the same run ends again.
+    """
 
     def __init__(
         self, output: Path, configs: Sequence[RunConfig], made_for: Mapping[str, Sequence[str]] | None = None
@@ -39,21 +47,24 @@ class Record:
         self.kept = {config.output for config in configs if done(config)}
 
     def add(self, outcome: Outcome) -> Outcome:
-        """Write it; a run that was done before this call keeps the seconds that it took then, one that was once asked for stays so."""
+        """The outcome as written to the file.
+
+        A run that was done before this call keeps its recorded seconds; a run that an earlier call requested stays requested.
+        """
         before = self._earlier.get(outcome.run)
-        asked = before is not None and before.made_for == []
-        outcome = replace(outcome, made_for=[] if asked else list(self._made_for.get(outcome.run, [])))
+        requested = before is not None and before.made_for == []
+        outcome = replace(outcome, made_for=[] if requested else list(self._made_for.get(outcome.run, [])))
         if before and outcome.run in self.kept and outcome.error is None:
             outcome = replace(outcome, seconds=before.seconds)
         self._ended[outcome.run] = outcome
-        found = self._earlier | self._ended
+        outcomes = self._earlier | self._ended
         order = dict.fromkeys([*self._runs, *self._earlier])
-        entries = [asdict(found[run]) for run in order if run in found]
+        entries = [asdict(outcomes[run]) for run in order if run in outcomes]
         replace_text(self._file, json.dumps(entries, indent=2) + "\n")
         return outcome
 
     def failed(self, run: str) -> bool:
-        """Whether ``run`` ended in this call, with an error."""
+        """Whether ``run`` has failed in this call."""
         return run in self._ended and self._ended[run].error is not None
 
     def awaits(self, run: str) -> bool:
@@ -62,20 +73,21 @@ class Record:
 
     @property
     def outcomes(self) -> list[Outcome]:
-        """Of this call, in the order of the plan."""
+        """The outcomes of this call, in the order of the plan."""
         return [self._ended[run] for run in self._runs if run in self._ended]
 
 
 def _read(file: Path) -> dict[str, Outcome]:
-    """The entries of an earlier call, by run.
+    """The outcomes that ``file`` holds, by run; empty if there is no file.
 
     Raises:
-        CheckpointError: the file was altered.
+        CheckpointError: the file cannot be parsed.
     """
     try:
         before = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else []
         return {entry["run"]: Outcome(**entry) for entry in before}
     except (ValueError, TypeError, KeyError) as error:
         raise CheckpointError(
-            f"'{file}' does not hold how runs ended ({error}).", "Remove it; finished runs are known by their folders."
+            f"'{file}' is not a record of a sweep ({error}).",
+            "Remove it; finished runs are recognised by their folders.",
         ) from error

@@ -1,4 +1,4 @@
-"""Tasks whose process or machine was lost are given out again; tasks that failed are not."""
+"""Retries: a task whose process or machine was lost is submitted again; a task that failed by itself is not."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from lenity.sweep.executors import Answer, Executor
 
 
 class Retrying:
-    """``executor``, whose answers come when nothing is left to try.
+    """Wraps ``executor``: a lost task is retried, and its result is returned once no retry is left.
 
     Args:
-        executor: carries out the tasks; a task that is a run has the run's folder as its name.
-        retries: how often a task may be lost before that counts as its failure.
-        tell: gets the name of a task that is tried again, and why.
+        executor: runs the tasks; the task of a run has the run's folder as its name.
+        retries: maximum of retries per task.
+        tell: called with the name of a task that is retried, and the reason.
     """
 
     def __init__(self, executor: Executor, retries: int, tell: Callable[[str, str], None]) -> None:
         self._executor, self._retries, self._tell = executor, retries, tell
-        self._given: dict[str, tuple[Callable[..., None], tuple[Any, ...]]] = {}
+        self._calls: dict[str, tuple[Callable[..., None], tuple[Any, ...]]] = {}
         self._losses: Counter[str] = Counter()
         self._spent: dict[str, float] = {}
 
     @property
     def free(self) -> int:
-        """How many more tasks can run now."""
+        """The number of further tasks that can start now."""
         return self._executor.free
 
     @property
@@ -39,16 +39,16 @@ class Retrying:
         return self._executor.busy
 
     def submit(self, task: str, function: Callable[..., None], *arguments: Any) -> None:
-        """Run ``function(*arguments)``."""
-        self._given[task] = function, arguments
+        """Start ``function(*arguments)`` as the task named ``task``."""
+        self._calls[task] = function, arguments
         self._executor.submit(task, function, *arguments)
 
     def wait(self, timeout: float) -> list[Answer]:
-        """The tasks that ended, waiting ``timeout`` seconds for the first of them; of seconds, those of all tries."""
-        return [answer for answer in map(self._heard, self._executor.wait(timeout)) if answer]
+        """The results of the tasks that have ended; waits up to ``timeout`` seconds for the first. Seconds include all retries."""
+        return [answer for answer in map(self._final, self._executor.wait(timeout)) if answer]
 
-    def _heard(self, answer: Answer) -> Answer | None:
-        """None where it is tried again."""
+    def _final(self, answer: Answer) -> Answer | None:
+        """The final result of a task; None if the task is retried."""
         task = answer.task
         self._spent[task] = self._spent.get(task, 0.0) + answer.seconds
         if not answer.lost or self._losses[task] >= self._retries:
@@ -56,6 +56,6 @@ class Retrying:
         self._losses[task] += 1
         why = f"{answer.error} Tried again, {self._losses[task]} of {self._retries}."
         self._tell(task, why)
-        function, arguments = self._given[task]
+        function, arguments = self._calls[task]
         self._executor.submit(task, tasks.again, task, lock.holder(Path(task)), why, function, *arguments)
         return None

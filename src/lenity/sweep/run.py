@@ -1,4 +1,4 @@
-"""Carries out a plan: finished runs are kept, half-done ones go on, a failure does not stop the others."""
+"""Runs a plan: finished runs are kept, interrupted runs resume, and a failed run does not stop the others."""
 
 from __future__ import annotations
 
@@ -38,23 +38,25 @@ def run_sweep(
     progress: Progress | None = None,
     made_for: Mapping[str, Sequence[str]] | None = None,
 ) -> list[Outcome]:
-    """Train and evaluate every configuration; writes ``sweep.json`` as runs end, then all evaluations as one file.
+    """The outcomes of all runs, in the order of ``configs``, after each was trained and evaluated.
+
+    ``sweep.json`` is written as runs end, and all evaluations as one file at the end.
 
     Args:
         configs: from :func:`lenity.sweep.plan.plan`.
         output: the sweep folder.
-        jobs: worker processes.
-        threads: of each worker; default: the cores divided by ``jobs``. Results repeat exactly where it is the same.
-        allow_changes: runs that were begun with other settings go on with these.
-        executor: carries out the runs; default: ``jobs`` processes of this machine, with ``threads`` each.
-        retries: how often a run goes on from its last checkpoint after its process or machine was lost.
-        progress: whether to show how far it is, and how often a line; default: a line every 30 seconds.
-        made_for: from :func:`lenity.sweep.plan.made_for`, for the record; default: every run was asked for.
+        jobs: number of worker processes.
+        threads: threads per worker; default: the cores divided by ``jobs``. Results are reproduced exactly with the same number.
+        allow_changes: runs that were started with other settings resume with these.
+        executor: runs the tasks; default: ``jobs`` processes of this machine, with ``threads`` threads each.
+        retries: how often a run resumes from its last checkpoint after its process or machine was lost.
+        progress: whether to show progress, and seconds between lines; default: one line every 30 seconds.
+        made_for: from :func:`lenity.sweep.plan.made_for`, for the record; default: every run was requested.
 
     Raises:
-        FolderInUseError: another sweep is at work in ``output``.
+        FolderInUseError: another sweep is running in ``output``.
         ConfigError: a tracker of the runs is not installed.
-        LenityError: what all runs share cannot be made, or runs in the folder were measured otherwise.
+        LenityError: the shared task failed, or the folder has runs that were evaluated under another protocol.
         KeyboardInterrupt: also on SIGTERM; the workers have ended.
     """
     from lenity.evaluation.folder import gather
@@ -96,14 +98,14 @@ def _prepare(config: RunConfig, output: Path, workers: Retrying, view: Watch) ->
 def _carry_out(
     configs: Sequence[RunConfig], output: Path, workers: Retrying, record: Record, view: Watch, *, allow_changes: bool
 ) -> None:
-    """Give out runs as workers are free and what the runs are made from is there."""
+    """Submit each run once a worker is free and the runs that it is made from have ended."""
     by_output = {config.output: config for config in configs}
     waiting = list(configs)
     while waiting or workers.busy:
         for config in list(waiting):
-            if lost := [source for source in config.method.sources if record.failed(source)]:
+            if failed := [source for source in config.method.sources if record.failed(source)]:
                 waiting.remove(config)
-                view.ended(config, record.add(Outcome(config.output, 0.0, f"made from '{lost[0]}', which failed")))
+                view.ended(config, record.add(Outcome(config.output, 0.0, f"made from '{failed[0]}', which failed")))
             elif workers.free and not any(map(record.awaits, config.method.sources)):
                 waiting.remove(config)
                 view.started(config)
@@ -115,7 +117,7 @@ def _carry_out(
 
 @contextmanager
 def _environment(values: Mapping[str, str]) -> Iterator[None]:
-    """What new processes inherit; what was there before comes back."""
+    """A context with ``values`` as environment variables, which new processes inherit; restores the previous values."""
     before = {name: os.environ.get(name) for name in values}
     os.environ.update(values)
     try:
@@ -129,7 +131,7 @@ def _environment(values: Mapping[str, str]) -> Iterator[None]:
 
 @contextmanager
 def _interrupted_by_sigterm() -> Iterator[None]:
-    """SIGTERM ends the sweep as Ctrl-C does, and not before its workers have ended."""
+    """A context in which SIGTERM ends the sweep as Ctrl-C does, after its workers have ended."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

@@ -1,4 +1,4 @@
-"""What all runs of a sweep share is made once, and a later call that names other settings for it is refused."""
+"""The settings of what all runs of a sweep share, which is made once; a later call with other settings is refused."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from lenity.runs.config import RunConfig
 from lenity.storage.atomic_io import replace_text, writing
 
 FILE = "shared.yaml"
-OWN = "standardisation.file"  # names the folder's own, from wherever it is seen
+OWN = "standardisation.file"  # a path within the sweep folder, which may be written in several ways
 
 
 def agree(config: RunConfig, output: Path) -> None:
-    """Refuse settings other than those that the constants and the merged model in ``output`` were made with; put them on record.
+    """Record the settings of ``config`` in ``output``, after checking that its constants and merged model were made with the same.
 
     Raises:
-        CheckpointError: names them.
+        CheckpointError: settings differ; the message names them.
     """
     file = output / FILE
     if file.is_file():
@@ -34,8 +34,8 @@ def agree(config: RunConfig, output: Path) -> None:
         }
         if refused := frozen(output, changed, (*CONSTANTS, *both)):
             raise CheckpointError(
-                f"'{output}' holds some of it, made with other settings: {'; '.join(refused.values())}.",
-                "Leave that as it was, choose another --output, or remove what the reason names and the runs that were made with it.",
+                f"'{output}' has files that all runs share, made with other settings: {'; '.join(refused.values())}.",
+                "Restore those settings, choose another --output, or remove the files named above and the runs made with them.",
             )
     with writing(output):
         output.mkdir(parents=True, exist_ok=True)

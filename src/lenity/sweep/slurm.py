@@ -1,4 +1,4 @@
-"""A sweep as scripts for Slurm's ``sbatch``: written and collected here, submitted by the user."""
+"""A sweep as scripts for Slurm's ``sbatch``: this module writes them and collects their results; the user submits them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,14 @@ from lenity.sweep.record import Outcome, Record
 
 @dataclass(frozen=True)
 class Collected:
-    """How runs ended, how many are still to be done, the commands that submit those, and what is wrong with what all share."""
+    """The state of a sweep under Slurm.
+
+    Args:
+        outcomes: of the runs whose jobs have ended.
+        left: number of runs that are not done.
+        commands: shell commands that submit those runs.
+        shared: the error of the shared task, if it failed.
+    """
 
     outcomes: list[Outcome]
     left: int
@@ -32,13 +39,14 @@ def write_and_collect(
     configs: Sequence[RunConfig], output: Path, placement: Placement, *, allow_changes: bool = False,
     made_for: Mapping[str, Sequence[str]] | None = None,
 ) -> Collected:  # fmt: skip
-    """Gather what jobs have finished into ``sweep.json`` and one file of evaluations, and write the jobs for the rest.
+    """The collected outcomes of ended jobs, and the commands that submit scripts for the remaining runs.
 
-    Each call that leaves something to do makes a folder of its own, ``output/slurm/<n>``, so that jobs which wait in the queue
-    keep theirs: a script for what all runs share, then an array for the runs that train, then one for those made from them.
+    Outcomes go to ``sweep.json``, and the evaluations of finished runs to one file. A call after which runs remain writes its
+    scripts to a new folder ``output/slurm/<n>``, so that queued jobs keep the scripts of their own call: one script for the shared
+    task, then one job array for the runs that train, then one for the runs made from them.
 
     Raises:
-        FolderInUseError: another sweep is at work in ``output``.
+        FolderInUseError: another sweep is running in ``output``.
     """
     from lenity.evaluation.folder import gather
     from lenity.evaluation.trained import Trained
@@ -62,7 +70,7 @@ def write_and_collect(
 
 
 def _write(configs: Sequence[RunConfig], output: Path, placement: Placement, *, allow_changes: bool) -> list[str]:
-    """The scripts; the commands that submit them, in order."""
+    """The commands that submit the scripts, in order, after the scripts were written."""
     folder = _next(output / FOLDER)
     data = {
         "output": str(output), "threads": placement.threads, "allow_changes": allow_changes, "runs": [config.dump() for config in configs],
@@ -77,7 +85,7 @@ def _write(configs: Sequence[RunConfig], output: Path, placement: Placement, *, 
 
 
 def stages(configs: Sequence[RunConfig]) -> list[list[int]]:
-    """Positions in ``configs``, those of a stage made from runs of earlier stages alone."""
+    """The positions in ``configs`` per stage; the runs of a stage are made from runs of earlier stages only."""
     names, depth = {config.output: position for position, config in enumerate(configs)}, dict[int, int]()
 
     def of(position: int) -> int:
@@ -95,7 +103,7 @@ def stages(configs: Sequence[RunConfig]) -> list[list[int]]:
 def _script(
     folder: Path, name: str, placement: Placement, array: Sequence[int] | None = None, after: str | None = None
 ) -> str:
-    """Write the script ``name``; the command that submits it and keeps its id."""
+    """The command that submits the script ``name`` and keeps its job id in a shell variable, after the script was written."""
     at_once = f"%{placement.jobs}" if placement.jobs else ""
     log = "%x-%A_%a.log" if array else "%x-%j.log"
     options = {
@@ -115,7 +123,7 @@ def _script(
 
 
 def _ranges(numbers: Sequence[int]) -> str:
-    """As ``--array`` takes them.
+    """The numbers in the notation of ``sbatch --array``.
 
     >>> _ranges([0, 1, 2, 5, 7, 8])
     '0-2,5,7-8'
@@ -130,7 +138,7 @@ def _ranges(numbers: Sequence[int]) -> str:
 
 
 def _next(place: Path) -> Path:
-    """A new folder, numbered from 1."""
+    """A new folder in ``place``, with the next free number from 1."""
     numbers = [int(path.name) for path in place.glob("*") if path.name.isdigit()]
     folder = place / str(max(numbers, default=0) + 1)
     folder.mkdir(parents=True)

@@ -1,4 +1,4 @@
-"""How far a run is, from its folder."""
+"""The progress of a run, read from its folder."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from lenity.runs.method import METHODS
 
 @dataclass(frozen=True)
 class State:
-    """``rows`` of about ``of`` iterations or stages, and the metrics of the last."""
+    """The progress of a run: ``rows`` of about ``of`` iterations or stages are done; ``last`` holds the metrics of the last."""
 
     rows: int
     of: int
@@ -26,7 +26,7 @@ class State:
 
 
 def state(config: RunConfig) -> State:
-    """Of a run that may be writing just now."""
+    """The state of a run, which another process may be writing at the same time."""
     file = Path(config.output) / "metrics.jsonl"
     lines = file.read_bytes().split(b"\n")[:-1] if file.is_file() else []
     last = _row(lines[-1]) if lines else None
@@ -39,28 +39,28 @@ def state(config: RunConfig) -> State:
 def _row(line: bytes) -> dict[str, Any] | None:
     try:
         row: dict[str, Any] = json.loads(line)
-    except ValueError:  # a crash cut it, and another line follows on it
+    except ValueError:  # a crash truncated the line, and the next one was appended to it
         return None
     return row
 
 
 def done(config: RunConfig) -> bool:
-    """Whether there is nothing left to do: trained as far as planned, and evaluated as planned."""
+    """Whether the run has been trained and evaluated as ``config`` says."""
     folder = RunFolder(config.output)
     try:
         finished = folder.finished
     except LenityError:
         return False
-    before = folder.config
-    same = all(getattr(before, field) == getattr(config, field) for field in ("iterations", "budget", *EVALUATED))
+    saved = folder.config
+    same = all(getattr(saved, field) == getattr(config, field) for field in ("iterations", "budget", *EVALUATED))
     return finished and same and (folder.path / "evaluation.parquet").is_file()
 
 
 def method_of(config: RunConfig) -> str:
-    """The method as tables name it."""
+    """The name of the run's method, as tables show it."""
     return member_name(config.method, METHODS)
 
 
 def short(run: str) -> str:
-    """Method and point of a run folder."""
+    """The last two parts of a run folder's path: method and point."""
     return "/".join(Path(run).parts[-2:])

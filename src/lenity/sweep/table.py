@@ -1,4 +1,4 @@
-"""The runs of a sweep before it starts: a row a method and seed."""
+"""The table of a sweep's runs, shown before it starts: one row per method and seed."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from typing import Any
 from lenity.runs.config import RunConfig
 from lenity.sweep.state import done, method_of
 
-SHOWN = 3  # points named in a row
+SHOWN = 3  # maximum of points listed per row
 
 
 def table(configs: Sequence[RunConfig]) -> Any:
-    """How many runs each method and seed has, how many of them train, where the others take from, and what is done."""
+    """The number of runs per method and seed: in all, those that train, those that take an adapter (from where), those done."""
     from rich.table import Table
 
     result = Table(box=None, padding=(0, 2, 0, 0))
@@ -31,13 +31,13 @@ def table(configs: Sequence[RunConfig]) -> Any:
 
 
 def _sources(runs: Sequence[RunConfig]) -> str:
-    """Methods that runs take their adapters from, with how many do."""
+    """The methods whose adapters runs take, each with the number of such runs."""
     counts = Counter(Path(config.method.sources[0]).parent.name for config in runs if config.method.sources)
     return ", ".join(f"{name} ({count})" for name, count in counts.items()) or "–"
 
 
 def _points(runs: Sequence[RunConfig]) -> str:
-    """Weights in the order of the objectives; of many points the first and the last."""
+    """The weights of each point, in the order of the objectives; the first and last point if there are many."""
     weights = sorted((tuple(config.weights.values()) for config in runs), reverse=True)
     points = ["/".join(f"{weight:.3g}" for weight in point) for point in weights]
     return " ".join(points) if len(points) <= SHOWN else f"{points[0]} … {points[-1]}"

@@ -1,4 +1,4 @@
-"""What a worker of a sweep does: first what all runs share, then one run after another."""
+"""The tasks of a sweep's workers: :func:`prepare` makes what all runs share, :func:`align` trains and evaluates one run."""
 
 from __future__ import annotations
 
@@ -15,29 +15,30 @@ from lenity.storage import lock
 
 
 def environment(threads: int) -> dict[str, str]:
-    """Variables of a worker, set before it loads a library."""
-    quiet = "ignore:resource_tracker:UserWarning"  # workers that are ended in the middle leave a lock behind
+    """The environment variables of a worker, which are set before it imports a library."""
+    quiet = "ignore:resource_tracker:UserWarning"  # a terminated worker leaves a semaphore, which Python warns of
     warnings = ",".join(filter(None, (os.environ.get("PYTHONWARNINGS"), quiet)))
     limits = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS"), str(threads))
     return limits | {"TOKENIZERS_PARALLELISM": "false", "PYTHONWARNINGS": warnings}
 
 
 def start(threads: int) -> None:
-    """Once in each worker."""
+    """Initialise a worker process: called once in each."""
     import torch
 
     from lenity.console.terminal import quiet
 
     torch.set_num_threads(threads)
-    quiet()  # many workers, one terminal
+    quiet()  # workers share one terminal
 
 
 def prepare(data: dict[str, Any], output: str) -> None:
-    """A whole model where the policy is an adapter, the standardisation constants, the reference policy's held-out rows.
+    """Make what all runs of a sweep share: a merged model if the policy is an adapter, the standardisation constants, and the
+    held-out rows of the reference policy.
 
     Raises:
-        CheckpointError: what was made before was made with other settings.
-        ProtocolError: the runs would be measured otherwise than the sweep's ``protocol.yaml`` says; nothing was trained.
+        CheckpointError: such files exist, and were made with other settings.
+        ProtocolError: the runs would be evaluated otherwise than the sweep's ``protocol.yaml`` says; nothing was trained.
     """
     from lenity.distributed.processes import ALONE
     from lenity.evaluation import protocol
@@ -48,19 +49,22 @@ def prepare(data: dict[str, Any], output: str) -> None:
     from lenity.sweep import shared
     from lenity.training.constants import calibrate
 
-    shared.agree(given := parse(RunConfig, data), Path(output))
-    config, expected = _on_whole_model(given, Path(output)), protocol.frozen(Path(output))
+    shared.agree(configured := parse(RunConfig, data), Path(output))
+    config, expected = _on_whole_model(configured, Path(output)), protocol.frozen(Path(output))
     standardiser = calibrate(config, Path(output) / "standardisation.json").replaced(config.evaluation.standardisation)
     trained = Trained.of([config], Path(output))
     measurement = Measurement.of(config)
     conditions = Conditions(Path(output), trained, ALONE, expected, progress=config.logging)
     start, held_out = reference_rows(measurement, standardiser, conditions)
-    made = protocol.of_rows(measurement, standardiser.extended(raw_columns(start)), start, held_out)
-    protocol.check_all(expected, made, "this sweep")
+    actual = protocol.of_rows(measurement, standardiser.extended(raw_columns(start)), start, held_out)
+    protocol.check_all(expected, actual, "this sweep")
 
 
 def align(data: dict[str, Any], output: str, allow_changes: bool = False) -> None:
-    """Train, from where the run stopped, and evaluate; with ``allow_changes`` a run that has ended stays as it was trained."""
+    """Train the run, from its last checkpoint on, and evaluate it.
+
+    With ``allow_changes``, a run whose training has ended keeps the settings that it was trained with.
+    """
     from lenity.evaluation import protocol
     from lenity.evaluation.score import evaluate
     from lenity.methods import train
@@ -75,12 +79,12 @@ def align(data: dict[str, Any], output: str, allow_changes: bool = False) -> Non
 
 
 def again(folder: str, lost: dict[str, Any] | None, why: str, function: Callable[..., None], *arguments: Any) -> None:
-    """``function(*arguments)``, once the process that was lost at it no longer holds ``folder``; notes.log says why.
+    """Call ``function(*arguments)`` again, after the lost process has released ``folder``; ``why`` is added to notes.log.
 
     Args:
-        folder: the run's; where it is not there, there is nothing to wait for.
-        lost: who held it.
-        why: the loss.
+        folder: the run's folder; if it does not exist, there is nothing to wait for.
+        lost: the lost process, which held the folder's lock.
+        why: the reason of the retry.
         function: :func:`align` or :func:`prepare`.
         arguments: of ``function``.
     """
@@ -91,14 +95,14 @@ def again(folder: str, lost: dict[str, Any] | None, why: str, function: Callable
 
 
 def _on_whole_model(config: RunConfig, output: Path) -> RunConfig:
-    """The same policy for all runs: an adapter is merged once, so that their adapters stand on one model."""
+    """The configuration with a merged model as its policy if that is an adapter; all runs train adapters on this one model."""
     from lenity.models.policy import merged
 
     return config.model_copy(update={"policy": merged(config.policy, output / "base")})
 
 
 def _outdated(config: RunConfig) -> bool:
-    """Whether an adapter made from other runs was cut short, or is older than theirs."""
+    """Whether an adapter made from other runs is incomplete, or older than one of theirs."""
     own = RunFolder(config.output).adapter
     if not config.method.sources or not own.is_dir():
         return False
@@ -107,6 +111,6 @@ def _outdated(config: RunConfig) -> bool:
 
 
 def _written(adapter: Path) -> int:
-    """When, in nanoseconds; 0 where it is not there."""
+    """The time when the adapter was written, in nanoseconds; 0 if it does not exist."""
     file = adapter / "adapter_model.safetensors"
     return file.stat().st_mtime_ns if file.is_file() else 0

@@ -1,4 +1,4 @@
-"""Worker processes that do one task at a time: one that dies fails its task alone, and none outlives the process that started it."""
+"""Worker processes that run one task at a time. If one dies, only its task fails; no worker outlives the process that started it."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from typing import Any, Self
 
 from lenity.sweep.executors import Answer, attempt
 
-PATIENCE = 5.0  # seconds a worker has to end before it is killed
+PATIENCE = 5.0  # seconds that a worker has to end before it is killed
 
 
 class Workers:
-    """At most ``count`` processes, started as tasks come; each calls ``prepare`` first.
+    """An executor with up to ``count`` processes, which are started when tasks are submitted; each calls ``prepare`` first.
 
-    Leaving the context ends them at once, whatever they do.
+    Leaving the context terminates the processes at once.
     """
 
     def __init__(self, count: int, prepare: Callable[[], None]) -> None:
@@ -35,7 +35,7 @@ class Workers:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         for worker in self._workers:
-            worker.pipe.close()  # which ends an idle one
+            worker.pipe.close()  # an idle worker ends on this
             if worker.task is not None:
                 worker.process.terminate()
         for worker in self._workers:
@@ -43,12 +43,12 @@ class Workers:
 
     @property
     def room(self) -> int:
-        """How many tasks can run at once."""
+        """The number of tasks that can run at once."""
         return self._count
 
     @property
     def free(self) -> int:
-        """How many more tasks can run now."""
+        """The number of further tasks that can start now."""
         return self._count - sum(worker.task is not None for worker in self._workers)
 
     @property
@@ -57,19 +57,19 @@ class Workers:
         return self.free < self._count
 
     def submit(self, task: str, function: Callable[..., None], *arguments: Any) -> None:
-        """Run ``function(*arguments)`` in a free worker."""
+        """Start ``function(*arguments)`` in a free worker."""
         self._workers = [worker for worker in self._workers if worker.task or worker.process.is_alive()]
         worker = next((worker for worker in self._workers if worker.task is None), None)
         if worker is None:
-            with _uninterrupted():  # or a process half started would be nobody's to end
+            with _uninterrupted():  # an interrupt during the start would leave a process that nothing ends
                 worker = _Worker(self._prepare)
                 self._workers.append(worker)
         worker.task, worker.since = task, time.perf_counter()
-        with contextlib.suppress(OSError):  # it has just died: its answer will say so
+        with contextlib.suppress(OSError):  # the worker has just died, which wait() reports
             worker.pipe.send((function, arguments))
 
     def wait(self, timeout: float) -> list[Answer]:
-        """The tasks that ended, waiting ``timeout`` seconds for the first of them."""
+        """The results of the tasks that have ended; waits up to ``timeout`` seconds for the first."""
         busy = {worker.pipe: worker for worker in self._workers if worker.task is not None}
         ended = wait(list(busy), timeout) if busy else []
         return [self._answer(worker) for pipe, worker in busy.items() if pipe in ended]
@@ -87,7 +87,7 @@ class Workers:
 
 
 class _Worker:
-    """One process, and the pipe to it."""
+    """One worker process, and the pipe to it."""
 
     def __init__(self, prepare: Callable[[], None]) -> None:
         context = multiprocessing.get_context("spawn")
@@ -106,8 +106,8 @@ class _Worker:
 
 
 def _serve(pipe: Connection[Any, Any], prepare: Callable[[], None]) -> None:
-    """Do what comes through the pipe until it closes; answers with the error, or None."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent ends its workers
+    """Run the calls received through ``pipe`` until it closes; send the error of each, or None."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole process group; the parent ends its workers
     threading.Thread(target=_end_with_parent, daemon=True).start()
     prepare()
     while True:
@@ -120,25 +120,25 @@ def _serve(pipe: Connection[Any, Any], prepare: Callable[[], None]) -> None:
 
 @contextlib.contextmanager
 def _uninterrupted() -> Iterator[None]:
-    """SIGINT and SIGTERM wait until the end; only the main thread can and need wait."""
+    """A context that delays SIGINT and SIGTERM until its end; it does nothing outside the main thread, which alone gets signals."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    came: list[int] = []
-    ours = [each for each in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(each) is not None]
-    before = {each: signal.signal(each, lambda number, _: came.append(number)) for each in ours}
+    delayed: list[int] = []
+    handled = [each for each in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(each) is not None]
+    before = {each: signal.signal(each, lambda number, _: delayed.append(number)) for each in handled}
     try:
         yield
     finally:
         for each, handler in before.items():
             signal.signal(each, handler)
-    for number in came:
+    for number in delayed:
         signal.raise_signal(number)
 
 
 def _end_with_parent() -> None:
     if parent := multiprocessing.parent_process():
-        parent.join()  # also where the parent was killed
+        parent.join()  # returns when the parent ends, even if it was killed
         os._exit(1)
 
 

@@ -1,4 +1,4 @@
-"""Laws that every rule keeps, checked on a rule of your own; and a tiny policy and tiny worlds to try it in."""
+"""Tests for your own rule: the laws that every rule keeps, and a tiny policy and tiny worlds to train with it."""
 
 from lenity.testing.common_laws import ADVANTAGE_LAWS, GRADIENT_LAWS
 from lenity.testing.doubles import climb_bandit, save_tiny_policy, tiny_policy, train_in_toy_world

@@ -1,4 +1,4 @@
-"""Stand-ins that are real but tiny: a random policy with a byte-level tokenizer, and two worlds in which a rule moves rewards."""
+"""Tiny test doubles: a random policy with a byte-level tokenizer, and two worlds in which to train with a rule."""
 
 from __future__ import annotations
 
@@ -10,11 +10,16 @@ from lenity.errors import ConfigError
 from lenity.rules import RULES, Rule
 
 Rewards = list[dict[str, float]]
-SMALL = {"prompts": 600, "transcripts": 6000, "pairs": 64, "held_out": 30}  # of a toy world that is built in seconds
+SMALL = {
+    "prompts": 600,
+    "transcripts": 6000,
+    "pairs": 64,
+    "held_out": 30,
+}  # sizes of a toy world that is built in seconds
 
 
 def tiny_policy(seed: int = 0) -> tuple[Any, Any]:
-    """(model, tokenizer): an untrained Llama of two layers and 16 numbers per token, and a tokenizer with one token per byte."""
+    """The model and tokenizer: an untrained Llama with two layers and hidden size 16, and a tokenizer with one token per byte."""
     import torch
     from transformers import LlamaForCausalLM
 
@@ -29,16 +34,16 @@ def tiny_policy(seed: int = 0) -> tuple[Any, Any]:
 
 
 def save_tiny_policy(folder: str | Path, seed: int = 0) -> Path:
-    """The folder, which holds :func:`tiny_policy` in safetensors: a ``policy.model`` for any configuration."""
+    """The folder, after :func:`tiny_policy` was saved there as safetensors: a ``policy.model`` for any configuration."""
     for part in tiny_policy(seed):
         part.save_pretrained(folder)
     return Path(folder)
 
 
 def climb_bandit(rule: Rule, weights: Sequence[float] = (0.5, 0.5), steps: int = 300, rate: float = 0.4) -> Rewards:
-    """The exact expected rewards before each step that ``rule`` takes in a bandit with two extremes and a compromise; a second or so.
+    """The exact expected rewards before each step of ``rule`` on a bandit with two extremes and a compromise; takes about a second.
 
-    The actions pay (1, 0), (0, 1) and (.6, .6), and the policy begins with all alike.
+    The three actions have rewards (1, 0), (0, 1) and (.6, .6), and the initial policy is uniform.
 
     >>> from lenity.rules import Linear
     >>> path = climb_bandit(Linear(), steps=50)
@@ -69,16 +74,16 @@ def train_in_toy_world(
     cache: Path | None = None,
     **changes: Any,
 ) -> Rewards:
-    """The mean exact reward of each preference at each iteration of a real training with ``rule``.
+    """The mean exact reward per preference and iteration of a training run with ``rule``.
 
-    The toy world's policy is trained by the loop that `lenity train` runs, on the world's exact rewards: generation, critic,
-    advantages (B, T, K), the rule, PPO, checkpoints. The world is built once and kept in ``cache``.
+    The toy world's policy is trained on the world's exact rewards by the loop of `lenity train`: generation, critic, advantages
+    (B, T, K), the rule, PPO, checkpoints. The world is built once and cached in ``cache``.
 
     Args:
-        rule: registered in ``RULES``, so that the run folder can name it.
+        rule: a rule registered in ``RULES``, so that the run folder can name it.
         output: the run folder.
-        weights: of helpful, harmless and humorous; a third each by default.
-        iterations: how many; each is 128 responses.
+        weights: weights of helpful, harmless and humorous; a third each by default.
+        iterations: number of iterations, of 128 responses each.
         cache: folder for the world; by default the user's cache directory.
         changes: other fields of the run's configuration.
 

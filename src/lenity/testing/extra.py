@@ -9,7 +9,7 @@ from lenity.errors import ConfigError
 
 
 def package(name: str) -> Any:
-    """The module ``name``; ``ConfigError`` where it is not installed."""
+    """The module ``name``; raises ``ConfigError`` if it is not installed."""
     try:
         return importlib.import_module(name)
     except ImportError as error:

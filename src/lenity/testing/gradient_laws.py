@@ -11,18 +11,18 @@ from lenity.testing.common_laws import GRADIENT_LAWS
 from lenity.testing.law import BrokenLaw, law, same
 from lenity.testing.problems import GradientProblem
 
-SOLVED = 1e-6  # what a solver inside a rule may miss, relative to the length of its terms
+SOLVED = 1e-6  # tolerance for a solver inside a rule, relative to the length of its terms
 AGAINST = 1e-8
-ROUNDED = 1e-12  # relative to the longest term that there could be
+ROUNDED = 1e-12  # tolerance for rounding, relative to the longest possible term
 CANCELLED = (
     1e-4  # shorter directions, relative to their terms, are near a common stationary point, where none is defined
 )
 
 
 def allowed(rule: GradientRule, problem: GradientProblem, missed: float) -> float:
-    """How far a direction may be off: ``missed`` of its terms a_k g_k, and the rounding of a_k against the longest gradient.
+    """The tolerance of a direction: ``missed`` times the length of its terms a_k g_k, plus the rounding of a_k times the longest gradient.
 
-    Where a rule turns everything down, what an objective counts alone says what the largest a_k could be.
+    If all a_k of a rule are small, the largest possible a_k is that of an objective alone.
     """
     counts = problem.combination(rule).abs()
     alone = [GradientProblem(row, row.new_ones(1)).combination(rule).abs() for row in problem.values[:, None]]

@@ -1,4 +1,4 @@
-"""What a law is, and how it is tried: on problems that Hypothesis draws and shrinks, then on the named hard ones."""
+"""Laws, and how they are checked: on problems that Hypothesis draws and shrinks, then on the named hard problems."""
 
 from __future__ import annotations
 
@@ -29,16 +29,16 @@ ROUNDING = 1e-9  # relative to the largest number of the problem
 
 
 class BrokenLaw(AssertionError):  # noqa: N818 - what is wrong is the rule
-    """A rule does not keep a law; the message has the rule, the law and the smallest input that was found."""
+    """A rule does not keep a law; the message has the rule, the law and the smallest input on which it fails."""
 
 
 @dataclass(frozen=True)
 class Law:
-    """One sentence that holds for a rule on every problem.
+    """A property that a rule has on every problem.
 
     Args:
-        holds: raises ``BrokenLaw`` where it does not hold for a rule and a problem; its docstring is the sentence.
-        claim: whether only rules that claim the law are held to it.
+        holds: raises ``BrokenLaw`` if the property does not hold for a rule and a problem; its docstring states the property.
+        claim: whether the law is checked only for rules that claim it.
     """
 
     holds: Callable[..., None]
@@ -46,7 +46,7 @@ class Law:
 
     @property
     def name(self) -> str:
-        """Of the function."""
+        """The name of the function."""
         return self.holds.__name__
 
     @property
@@ -56,26 +56,30 @@ class Law:
 
     @cached_property
     def options(self) -> tuple[str, ...]:
-        """What the law needs to know of the rule beside it."""
+        """The names of further arguments about the rule that the law takes."""
         parameters = inspect.signature(self.holds).parameters.values()
         return tuple(each.name for each in parameters if each.kind is each.KEYWORD_ONLY)
 
     def __call__(self, rule: Rule, problem: Problem, *, named: str = "", **options: Any) -> None:
-        """Try one problem; raise ``BrokenLaw`` where the rule breaks the law on it, or fails."""
+        """Check the law on one problem.
+
+        Raises:
+            BrokenLaw: the rule breaks the law, or raises an error.
+        """
         __tracebackhide__ = True
         try:
             self.holds(rule, problem, **options)
-        except Exception as error:  # a rule is anyone's code
+        except Exception as error:  # a rule is user code, which may raise anything
             why = str(error) if isinstance(error, BrokenLaw) else f"It raises {type(error).__name__}: {error}"
             where = f"  the named input '{named}'\n" if named else ""
             text = f"{shown(rule)} breaks the law {self.name}: {self.statement}\n{where}{problem}\n{why}"
             raise BrokenLaw(text) from (None if isinstance(error, BrokenLaw) else error)
 
     def check(self, rule: Rule, **options: Any) -> None:
-        """Try problems that Hypothesis draws, the same at each call, then the named hard ones.
+        """Check the law on the problems that Hypothesis draws, the same in each call, then on the named hard problems.
 
         Raises:
-            BrokenLaw: with the smallest problem found.
+            BrokenLaw: the rule breaks the law; the message has the smallest such problem.
             ConfigError: Hypothesis is not installed.
         """
         __tracebackhide__ = True
@@ -89,7 +93,7 @@ class Law:
             self(rule, problem, named=name, **options)
 
     def _smallest(self, rule: Rule, kind: type[Problem], options: dict[str, Any]) -> BrokenLaw | None:
-        """The same broken law on the smallest problem that Hypothesis finds, without what it adds: the message has the input."""
+        """The error for the smallest problem on which Hypothesis sees the law broken; None if it cannot be reproduced."""
         broken: list[tuple[BrokenLaw, Problem]] = []
 
         def breaks(problem: Problem) -> bool:
@@ -107,21 +111,21 @@ class Law:
         with suppress(BrokenLaw):
             _search(search, kind, hypothesis().settings().max_examples)
         if not broken:
-            return None  # a rule that draws at random keeps the law the second time
+            return None  # a random rule may keep the law the second time
         any(breaks(part) for part in broken[-1][1].parts())
         return broken[-1][0]
 
 
 @cache
 def _drawn(kind: type[Problem], examples: int) -> tuple[Problem, ...]:
-    """The problems that Hypothesis draws, once for all laws and rules: drawing takes longer than a rule."""
+    """The problems that Hypothesis draws, cached for all laws and rules, since drawing takes longer than a rule."""
     problems: list[Problem] = []
     _search(problems.append, kind, examples)
     return tuple(problems)
 
 
 def _search(check: Callable[[Any], None], kind: type[Problem], examples: int) -> None:
-    """Have Hypothesis draw problems, the same at each call, and raise what ``check`` raises for the smallest."""
+    """Call ``check`` on problems that Hypothesis draws, the same in each call; raises the error of the smallest failing one."""
     package = hypothesis()
 
     @package.settings(  # type: ignore[untyped-decorator]
@@ -136,7 +140,7 @@ def _search(check: Callable[[Any], None], kind: type[Problem], examples: int) ->
 
 
 def shown(rule: Rule) -> str:
-    """A rule as its class and the fields that were set.
+    """The class of a rule and its fields that were set, as text.
 
     >>> from lenity.rules import PLC
     >>> shown(PLC(gate="net"))
@@ -145,32 +149,40 @@ def shown(rule: Rule) -> str:
     return f"{type(rule).__name__}({', '.join(f'{name}={getattr(rule, name)!r}' for name in sorted(rule.model_fields_set))})"
 
 
-def same(what: str, found: Tensor, wanted: Tensor, tolerance: float) -> None:
-    """Raise ``BrokenLaw`` unless both have one shape and agree within ``tolerance``, absolute; NaN is as good as NaN."""
-    if found.shape != wanted.shape:
-        raise BrokenLaw(f"{what} has the shape {tuple(found.shape)} where the law wants {tuple(wanted.shape)}.")
-    if not torch.allclose(found.to(wanted), wanted, rtol=0, atol=tolerance, equal_nan=True):
-        raise BrokenLaw(f"{what} is {found.tolist()} where the law wants {wanted.tolist()}.")
+def same(what: str, actual: Tensor, expected: Tensor, tolerance: float) -> None:
+    """Check that both tensors have the same shape and agree within the absolute ``tolerance``; NaN equals NaN.
+
+    Raises:
+        BrokenLaw: they do not.
+    """
+    if actual.shape != expected.shape:
+        raise BrokenLaw(f"{what} has the shape {tuple(actual.shape)} where the law wants {tuple(expected.shape)}.")
+    if not torch.allclose(actual.to(expected), expected, rtol=0, atol=tolerance, equal_nan=True):
+        raise BrokenLaw(f"{what} is {actual.tolist()} where the law wants {expected.tolist()}.")
 
 
-def at_least(what: str, found: Tensor, least: Tensor, tolerance: float) -> None:
-    """Raise ``BrokenLaw`` where ``found`` is less than ``least`` by more than ``tolerance``."""
-    if (found < least - tolerance).any():
-        raise BrokenLaw(f"{what} is {found.tolist()} where the law wants at least {least.tolist()}.")
+def at_least(what: str, actual: Tensor, least: Tensor, tolerance: float) -> None:
+    """Check that ``actual`` is at least ``least``, up to ``tolerance``.
+
+    Raises:
+        BrokenLaw: it is not.
+    """
+    if (actual < least - tolerance).any():
+        raise BrokenLaw(f"{what} is {actual.tolist()} where the law wants at least {least.tolist()}.")
 
 
 def rounding(problem: Problem) -> float:
-    """What rounding may change in a result, absolute."""
+    """The absolute tolerance for rounding in a result."""
     return ROUNDING * problem.largest
 
 
 def law(*books: dict[str, Law], claim: bool = False) -> Callable[[Callable[..., None]], Law]:
-    """Decorator: the function's law, written into ``books`` under its name."""
+    """The decorator that turns a function into a law and adds it to ``books`` under its name."""
 
     def add(holds: Callable[..., None]) -> Law:
-        made = Law(holds, claim)
+        new = Law(holds, claim)
         for book in books:
-            book[made.name] = made
-        return made
+            book[new.name] = new
+        return new
 
     return add

@@ -1,4 +1,4 @@
-"""The laws that a rule is held to, as parameters of a pytest test: those of every rule, and those that its author claims."""
+"""The laws that are checked for a rule, as parameters of a pytest test: those of every rule, and those that its author claims."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from lenity.testing.law import BrokenLaw, Law, shown
 
 @dataclass(frozen=True)
 class Case:
-    """A rule and a law that it is held to; ``options`` is what the law needs to know of the rule."""
+    """A rule, a law that is checked for it, and the law's further arguments about the rule."""
 
     rule: Rule
     law: Law
     options: Mapping[str, Any]
 
     def check(self) -> None:
-        """Try the law; ``BrokenLaw`` has the smallest input on which the rule breaks it."""
+        """Check the law; raises ``BrokenLaw`` with the smallest input on which the rule breaks it."""
         __tracebackhide__ = True
         self.law.check(self.rule, **self.options)
 
@@ -40,18 +40,18 @@ def laws_of(
     largest_scale: float | None = None,
     temperature: str | None = None,
 ) -> list[Any]:
-    """A ``pytest.param`` per law of the rule's kind, for ``pytest.mark.parametrize``; each holds a :class:`Case`.
+    """One ``pytest.param`` per law of the rule's kind, for ``pytest.mark.parametrize``; each holds a :class:`Case`.
 
-    Laws that every rule keeps are checked. Of the others, those in ``claims`` are checked, and the rest is skipped with the reason
-    "not claimed". A law in ``exceptions`` must fail (a strict xfail with the author's reason), so none is declared without need.
+    Laws that every rule keeps are checked. Of the others, those in ``claims`` are checked, and the rest are skipped with the reason
+    "not claimed". A law in ``exceptions`` must fail (a strict xfail with the author's reason), so that no exception is unnecessary.
 
     Args:
         rule: an ``AdvantageRule`` or a ``GradientRule``.
         claims: names of laws that this rule keeps though not every rule does: of ``keeps_gains``, ``only_forgives``,
             ``keeps_sign`` and ``ignores_weights`` for advantages, ``non_conflict`` and ``ignores_weights`` for gradients.
-        exceptions: why the rule does not keep a law that every rule should, by the law's name.
-        largest_scale: the greatest share of an advantage that the rule counts, 1 by default.
-        temperature: the name of the field that goes with the scale of the advantages.
+        exceptions: the reason why the rule does not keep a law that every rule should, by the law's name.
+        largest_scale: the maximum of ``objective_scale``, 1 by default.
+        temperature: the name of the field that must be scaled together with the advantages.
 
     Raises:
         ConfigError: no such law or field, a rule of neither kind, or pytest or Hypothesis is not installed.
@@ -68,7 +68,7 @@ def laws_of(
     if temperature and temperature not in type(rule).model_fields:
         _refuse_unknown("temperature", [temperature], list(type(rule).model_fields))
     mark, param = package("pytest").mark, package("pytest").param
-    hypothesis()  # missing, it is missed here and not in each test
+    hypothesis()  # if it is missing, fail here and not in each test
     cases = []
     for name, law in laws.items():
         case = Case(rule, law, {key: value for key, value in options.items() if key in law.options})
@@ -82,7 +82,7 @@ def laws_of(
 
 
 def says_that_weights_play_no_part(rule: Rule) -> bool:
-    """Whether the rule itself makes the claim on which one training serves all weights."""
+    """Whether the rule declares that it ignores the weights, so that one training serves all weights."""
     return not rule.uses_weights
 
 

@@ -1,4 +1,4 @@
-"""What a rule is asked: advantages or gradients of K objectives with their weights; named hard ones, and strategies that draw any."""
+"""Inputs of rules, here called problems: advantages or gradients of K objectives with weights; named hard ones, and Hypothesis strategies."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from lenity.testing.extra import hypothesis
 if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
 
-LARGEST = 100.0  # of the numbers that strategies draw; three decimals each, so that products do not underflow
+LARGEST = 100.0  # maximum of the numbers that strategies draw, with three decimals, so that products do not underflow
 EVEN, ONE, NOT_LAST = "even weights", "all weight on one", "none on the last"
-OBJECTIVES = 3  # of the hard problems
+OBJECTIVES = 3  # number of objectives of the hard problems
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,32 +34,32 @@ class Problem(abc.ABC):
 
     @abc.abstractmethod
     def ask(self, rule: Any) -> Tensor:
-        """What ``rule`` gives for these very tensors."""
+        """The output of ``rule`` for these tensors themselves."""
 
     @property
     @abc.abstractmethod
     def shape(self) -> torch.Size:
-        """Of what a rule gives."""
+        """The shape of a rule's output."""
 
     def answer(self, rule: Any) -> Tensor:
-        """What a copy of ``rule`` gives for copies of the tensors, so that no call sees what another one left behind."""
+        """The output of a copy of ``rule`` for copies of the tensors, so that calls do not affect each other."""
         return self.cloned().ask(copy.deepcopy(rule))
 
     def cloned(self) -> Self:
-        """The same numbers in tensors of their own."""
+        """The problem with copies of the tensors."""
         return replace(self, values=self.values.clone(), weights=self.weights.clone())
 
     def permuted(self, order: Sequence[int]) -> Self:
-        """The same objectives in another order."""
+        """The problem with its objectives in another order."""
         index = torch.tensor(order)
         return replace(self, values=self.values.index_select(self.axis, index), weights=self.weights[index])
 
     def to(self, dtype: torch.dtype) -> Self:
-        """The same numbers in another precision."""
+        """The problem in another precision."""
         return replace(self, values=self.values.to(dtype), weights=self.weights.to(dtype))
 
     def parts(self) -> Iterator[Self]:
-        """Smaller problems in this one, each by itself; none where it is one whole."""
+        """The smaller problems that this one consists of, if any."""
         return iter(())
 
     @property
@@ -90,13 +90,13 @@ class AdvantageProblem(Problem):
         return self.values.shape[:-1]
 
     def objective_scale(self, rule: Any) -> Tensor:
-        """How much of each advantage a copy of ``rule`` counts, (B, K)."""
+        """The ``objective_scale`` of a copy of ``rule``, (B, K)."""
         mine = self.cloned()
         found: Tensor = copy.deepcopy(rule).objective_scale(mine.values, mine.weights)
         return found
 
     def parts(self) -> Iterator[Self]:
-        """One row each."""
+        """One problem per row."""
         return (replace(self, values=row[None]) for row in self.values)
 
     @property
@@ -121,14 +121,14 @@ class GradientProblem(Problem):
         return self.values.shape[1:]
 
     def combination(self, rule: Any) -> Tensor:
-        """What each gradient counts for a copy of ``rule``, (K,); the one place that calls it."""
+        """The coefficients of the gradients in the direction of a copy of ``rule``, (K,)."""
         mine = self.cloned()
         found: Tensor = copy.deepcopy(rule).combination(mine.values, mine.weights)
         return found
 
     @property
     def lengths(self) -> Tensor:
-        """Of the gradients, (K,)."""
+        """The lengths of the gradients, (K,)."""
         found: Tensor = self.values.norm(dim=1)
         return found
 
@@ -172,12 +172,12 @@ HARD_JACOBIANS: dict[str, Tensor] = {
 
 
 def kind_of(rule: Rule) -> type[Problem]:
-    """The kind of problem that ``rule`` is asked."""
+    """The class of problems for ``rule``."""
     return GradientProblem if isinstance(rule, GradientRule) else AdvantageProblem
 
 
 def hard_problems(rule: Rule) -> Iterator[tuple[str, Problem]]:
-    """The named hard inputs of the kind that ``rule`` is asked: with even weights, all weight on the first objective, none on the last."""
+    """The named hard problems for ``rule``: each with even weights, all weight on the first objective, and none on the last."""
     kind = kind_of(rule)
     tables = HARD_ADVANTAGES if kind is AdvantageProblem else HARD_JACOBIANS
     for name, values in tables.items():

@@ -1,4 +1,4 @@
-"""The demonstration: a tiny model in the toy world, aligned with PLC and with linear scalarisation, scored by exact rules."""
+"""The demo: a tiny model in the toy world is aligned with PLC and with linear scalarisation, and evaluated by exact scores."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ METHODS = ("plc", "linear")
 
 
 def points(names: Sequence[str]) -> list[dict[str, float]]:
-    """The corners, the centre of the first two preferences, and the centre of all."""
+    """The weights of the demo: the corners, the centre of the first two preferences, and the centre of all."""
     return [*weights.corners(names), weights.centre(names, list(names)[:2]), weights.centre(names)]
 
 
 def configuration(world: World, output: Path, seed: int, iterations: int) -> RunConfig:
-    """The base configuration: learned rewards train the policy, the exact rules only measure it."""
+    """The base configuration: learned reward models train the policy; the exact scores only evaluate it."""
     from lenity.toy.language import MAX_WORDS
     from lenity.toy.scores import PREFERENCES
 
@@ -54,7 +54,7 @@ def configuration(world: World, output: Path, seed: int, iterations: int) -> Run
 
 
 def demo(output: Path, seed: int = 0, jobs: int = 2, iterations: int = 40) -> Path:
-    """Build or reuse the toy world, run both methods at five weights, print the tables; the path of the report."""
+    """The path of the report, after both methods were run at five weights in the toy world and the tables were printed."""
     from rich.console import Console
 
     from lenity.console.terminal import working
@@ -88,13 +88,16 @@ def demo(output: Path, seed: int = 0, jobs: int = 2, iterations: int = 40) -> Pa
 
 
 def print_tables(console: Any, runs: Sequence[Run], comparison: Comparison) -> None:
-    """Exact reward before and after by run, then the hypervolumes, whoever wins."""
+    """Print the exact scores before and after alignment per run, then the hypervolumes."""
     console.print(reward_table(runs))
     console.print(volume_table(comparison))
 
 
 def reward_table(runs: Sequence[Run]) -> Any:
-    """A row a run: the mean after, and its difference from before with a paired interval, green or red where it excludes 0."""
+    """The table with one row per run: the mean after alignment, and its difference from before with a paired interval.
+
+    A difference is green or red if its interval excludes 0.
+    """
     from rich.table import Table
 
     from lenity.evaluation.table import Change, changes
@@ -114,14 +117,14 @@ def reward_table(runs: Sequence[Run]) -> Any:
     for name in names:
         table.add_column(name, justify="right", no_wrap=True)
     table.add_row("before", *(_short(change.before) for change in exact[0]), end_section=True)
-    for run, found in zip(runs, exact, strict=True):
+    for run, run_changes in zip(runs, exact, strict=True):
         weights = ", ".join(f"{run.weights[name]:.2g}".removeprefix("0") or "0" for name in names)
-        table.add_row(f"{run.method}\n({weights})", *map(cell, found))
+        table.add_row(f"{run.method}\n({weights})", *map(cell, run_changes))
     return table
 
 
 def _short(interval: Interval) -> str:
-    r"""Two decimals without leading zeros, escaped for rich.
+    r"""The interval as text with two decimals and without leading zeros, escaped for rich.
 
     >>> from lenity.pareto.confidence import Interval
     >>> print(_short(Interval(-0.287, -1.5, 0.021)))
@@ -132,7 +135,7 @@ def _short(interval: Interval) -> str:
 
 
 def volume_table(comparison: Comparison) -> Any:
-    """Hypervolume of each method and their paired difference."""
+    """The table of each method's hypervolume and of their paired difference."""
     from rich.table import Table
 
     result = Table(

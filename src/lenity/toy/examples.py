@@ -1,4 +1,4 @@
-"""What the tiny models learn from: transcripts of mixed quality, and preference pairs labelled by the exact scores."""
+"""Training data of the tiny models: transcripts of mixed quality, and preference pairs labelled by the exact scores."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _GARBAGE = ("zzz", "qux", HUMAN.strip(), ASSISTANT.strip())
 
 
 def sample_response(request: Request, rng: random.Random, kind: str | None = None) -> str:
-    """A response as the transcripts have it: one of several kinds, of any quality, at most ``MAX_WORDS`` words."""
+    """A random response like those of the transcripts: one of several kinds, of any quality, at most ``MAX_WORDS`` words."""
     mix = _MIX[request.kind]
     kind = kind or rng.choices(list(mix), list(mix.values()))[0]
     classes = list(_plan(kind, request, rng))
@@ -59,7 +59,7 @@ def _plan(kind: str, request: Request, rng: random.Random) -> tuple[WordClass, .
 
 
 def mutate(response: str, rng: random.Random) -> str:
-    """A damaged copy: words dropped, doubled, swapped, replaced, added, or the order lost."""
+    """A damaged copy of the response: words dropped, doubled, swapped, replaced, inserted or shuffled, or the end cut off."""
     words = response.split()
     for _ in range(rng.choice((1, 1, 2, 3))):
         place = rng.randrange(len(words) + 1)
@@ -91,7 +91,7 @@ def _any_word(rng: random.Random) -> str:
 
 
 def any_response(request: Request, rng: random.Random) -> str:
-    """Anything a policy in training might write: usual, damaged, excellent, foreign to the request, or garbage."""
+    """A random response of the kinds that a policy may generate in training: usual, damaged, excellent, off topic, or garbage."""
     draw = rng.random()
     if draw < 0.30:
         return sample_response(request, rng)

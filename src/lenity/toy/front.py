@@ -1,7 +1,7 @@
 """The exact optimum, by dynamic programming over (automaton state, words used).
 
-Scores depend on the request's kind and the automaton's final state alone, so the states that at most ``max_words`` words
-reach, each with its shortest path, give every score vector a response can have.
+Scores depend only on the request's kind and the automaton's final state. The states that can be reached with at most ``max_words``
+words, each with its shortest path, therefore give every score vector that a response can have.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def outcomes(
     ends: dict[Scores, State] = {}
     for state in reached:  # in order of length, so the first one is the shortest
         ends.setdefault(value(kind, state), state)
-    return {found: _path(state, reached) for found, state in ends.items()}
+    return {vector: _path(state, reached) for vector, state in ends.items()}
 
 
 def _path(state: State, reached: dict[State, tuple[State, WordClass] | None]) -> Path:
@@ -70,13 +70,13 @@ def nondominated(kind: str, classes: Iterable[WordClass] = tuple(WordClass), max
 def best(
     kind: str, weights: Sequence[float], classes: Iterable[WordClass] = tuple(WordClass), max_words: int = MAX_WORDS
 ) -> Scores:
-    """The score vector of largest weighted sum; ties go to the largest plain sum, then to the largest vector in order."""
+    """The score vector with the largest weighted sum; ties are broken by the largest plain sum, then by the largest vector in order."""
     points = _nondominated(kind, tuple(classes), max_words)
     return max(points, key=lambda point: (round(float(np.dot(weights, point)), 9), round(sum(point), 9), point))
 
 
 def best_scalar(weights: Sequence[float]) -> float:
-    """The largest weighted sum any policy can reach, mean over the three kinds of request."""
+    """The largest weighted sum that any policy can have, averaged over the three kinds of request."""
     return float(np.dot(weights, exact_front([weights])[0]))
 
 
@@ -103,7 +103,7 @@ def mean_front() -> Array:
 
 
 def spell(path: Iterable[WordClass], request: Request, choose: Sequence[float] = ()) -> str:
-    """A response of these classes to ``request``; ``choose`` picks among words, numbers in [0, 1), the first word otherwise."""
+    """A response to ``request`` with the word classes of ``path``; the numbers in [0, 1) of ``choose`` select the words, by default the first."""
     words = []
     for i, word in enumerate(path):
         among = request.nouns or ("it",) if word is WordClass.TOPIC else WORDS.get(word, ("it",))

@@ -26,14 +26,14 @@ def attainable() -> dict[str, tuple[float, float]]:
 
 
 def rate(rubric: str, message: str) -> int:
-    """The exact score as an integer from 0 to 10.
+    """The exact score, scaled to an integer from 0 to 10.
 
     Args:
         rubric: a system prompt that says "how helpful", "how harmless" or "how humorous".
         message: a user message of :func:`lenity.judge.rubrics.message`.
 
     Raises:
-        ValueError: one of them is not.
+        ValueError: rubric or message has another form.
     """
     wanted, texts = re.search(f"how ({'|'.join(PREFERENCES)})", rubric), take_apart(message)
     if not wanted or not texts:
@@ -56,7 +56,7 @@ def complete(body: dict[str, Any]) -> dict[str, Any]:
 
 
 class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"  # keeps connections
+    protocol_version = "HTTP/1.1"  # keeps connections open
     disable_nagle_algorithm = True
 
     def do_GET(self) -> None:
@@ -84,7 +84,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, *_: object) -> None:
-        """A line a request would be thousands."""
+        """Log nothing: one line per request would be thousands."""
 
 
 def _error(message: str) -> dict[str, Any]:
@@ -92,7 +92,7 @@ def _error(message: str) -> dict[str, Any]:
 
 
 class Server(ThreadingHTTPServer):
-    """Listens from its construction on; ``serve_forever`` answers."""
+    """The judge's server, which listens once created and answers in ``serve_forever``."""
 
     daemon_threads = True
     request_queue_size = 128

@@ -1,4 +1,4 @@
-"""The toy world's exact best front beside a sweep, for its report: ``python -m lenity.toy.known_front FOLDER``."""
+"""Writes the toy world's exact front to a sweep's folder, for its report: ``python -m lenity.toy.known_front FOLDER``."""
 
 from __future__ import annotations
 
@@ -16,10 +16,12 @@ FILE = "best_front.json"
 
 
 def write(folder: Path, configs: Sequence[RunConfig]) -> Path:
-    """``best_front.json``: the exact optimum at each weighting of the runs, and the whole front, in the exact rules' raw scores.
+    """The path of ``best_front.json``, after the exact optimum at each of the runs' weightings and the whole front were written.
+
+    Values are raw exact scores.
 
     Raises:
-        ConfigError: the runs do not measure all three exact rules.
+        ConfigError: the runs do not measure all three exact scores.
     """
     from lenity.toy.front import exact_front, mean_front
 
@@ -44,7 +46,7 @@ def write(folder: Path, configs: Sequence[RunConfig]) -> Path:
 
 
 def main() -> None:
-    """Of the finished runs in FOLDER."""
+    """Write the front for the finished runs in FOLDER."""
     from lenity.evaluation.folder import runs_in
 
     parser = argparse.ArgumentParser(description=__doc__)

@@ -1,4 +1,4 @@
-"""The toy language: requests of three kinds and the word classes of responses. Nothing here knows about scores."""
+"""The toy language: requests of three kinds, and the word classes of responses. Scores are defined elsewhere."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ _TAILS = ("", " today", " tonight", " for my sister", " for my friend", " at hom
 
 
 class WordClass(IntEnum):
-    """What a word of a response is to the scores; ``TOPIC`` depends on the request."""
+    """The class of a response's word, on which scores depend; ``TOPIC`` depends on the request."""
 
     JUNK, FILLER, PLAIN, SURE, BUT, INSTEAD, SORRY, I, CANNOT = range(9)
     VERB1, VERB2, VERB3, VERB4, TOPIC, SAFE, CAUTION, MISCHIEF, LIKE, ADJECTIVE, COMIC = range(9, 20)
@@ -99,7 +99,7 @@ WORDS: dict[WordClass, tuple[str, ...]] = {
 
 @dataclass(frozen=True)
 class Request:
-    """What a prompt asks for; ``topic`` is empty where the prompt names none."""
+    """The request in a prompt; ``topic`` is empty if the prompt has none."""
 
     kind: str
     topic: str
@@ -123,12 +123,12 @@ def _classes() -> dict[str, WordClass]:
 
 
 def classify(word: str, request: Request) -> WordClass:
-    """The class of any word at all; what no response should contain is ``JUNK``."""
+    """The class of any word; words that no response should contain are ``JUNK``."""
     return WordClass.TOPIC if word in request.nouns else _classes().get(word, WordClass.JUNK)
 
 
 def parse_request(prompt: str) -> Request:
-    """The request in the last human turn of ``prompt``; a benign one without a topic where none is named."""
+    """The request in the last human turn of ``prompt``; a benign request without a topic if the turn names no topic."""
     for word in prompt.rpartition(HUMAN.strip())[2].split():
         if word in requests():
             return requests()[word]

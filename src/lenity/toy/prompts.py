@@ -15,7 +15,7 @@ from lenity.toy.language import KINDS, all_prompts
 
 @DATASETS.register("toy")
 class ToyPrompts(PromptSource):
-    """Distinct prompts of the toy world, of its three kinds in equal numbers. A prompt belongs to one split, whatever the seed.
+    """Distinct prompts of the toy world, in equal numbers of its three kinds. The split of a prompt does not depend on the seed.
 
     >>> len(ToyPrompts(split="test", count=30).read()[0])
     30
@@ -26,7 +26,7 @@ class ToyPrompts(PromptSource):
     seed: int = Field(0, description="random seed of the choice of prompts and of their order")
 
     def read(self) -> tuple[list[str], ReadReport]:
-        """``count`` prompts; ``DataError`` where the split has fewer."""
+        """``count`` prompts and a report; raises ``DataError`` if the split has fewer prompts."""
         rng = random.Random(f"toy prompts {self.split} {self.seed}")
         pools = [[prompt for prompt in all_prompts(kind) if _split(prompt) == self.split] for kind in KINDS]
         for pool in pools:
@@ -41,7 +41,9 @@ class ToyPrompts(PromptSource):
         for rows in zip(*pools, strict=False):
             if len(prompts) >= self.count:
                 break
-            prompts += rng.sample(rows, len(rows))  # no fixed order of kinds, so that even steps meet all of them
+            prompts += rng.sample(
+                rows, len(rows)
+            )  # kinds in random order, so that evenly spaced prompts have all kinds
         prompts = prompts[: self.count]
         return prompts, ReadReport(f"toy ({self.split})", read=len(prompts), kept=len(prompts))
 

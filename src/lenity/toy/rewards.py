@@ -22,7 +22,7 @@ class ToyReward(Reward):
         self._index = PREFERENCES.index(preference)
 
     def score(self, prompts: Sequence[str], responses: Sequence[str]) -> list[float]:
-        """Exact scores; any text has one."""
+        """The exact score of each response; any text has one."""
         if len(prompts) != len(responses):
             raise RewardError(
                 f"{len(prompts)} prompts but {len(responses)} responses.", "Give one response for each prompt."
@@ -39,5 +39,5 @@ class ToyRewardSpec(RewardSpec):
     )
 
     def load(self, device: torch.device) -> ToyReward:
-        """The rule; no device is needed."""
+        """The reward; ``device`` is not used."""
         return ToyReward(self.preference)

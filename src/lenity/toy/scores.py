@@ -24,13 +24,13 @@ STEPS, SAFE_STEPS, JOKES, JUNK = 4, 3, 2, 3  # caps of the counts
 
 
 class Opening(IntEnum):
-    """How far the opening phrase has come."""
+    """The part of the opening phrase that has been read."""
 
     START, PLAIN, SORRY, SORRY_I, REFUSED, SURE, SURE_BUT, DETOUR, SURE_PLAIN = range(9)
 
 
 class State(NamedTuple):
-    """All that the scores remember of a response; every field is capped."""
+    """The automaton's state, on which the scores of a response depend; every count is capped."""
 
     opening: Opening = Opening.START
     steps: int = 0

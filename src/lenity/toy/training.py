@@ -30,7 +30,7 @@ Step = Callable[[], None]
 
 
 def make_tokenizer() -> PreTrainedTokenizerFast:
-    """One token a word, and one a character of a number; decoding joins them by spaces."""
+    """A tokenizer with one token per word, and one per character of a number; decoding joins tokens with spaces."""
     pad, bos, eos, unk = SPECIAL
     words = {word: i for i, word in enumerate((*SPECIAL, *vocabulary(), *SCORES))}
     core = Tokenizer(WordLevel(words, unk_token=unk))
@@ -93,7 +93,7 @@ def _fit(
 def train_policy(
     tokenizer: PreTrainedTokenizerFast, texts: Sequence[str], *, epochs: int, batch: int, step: Step
 ) -> LlamaForCausalLM:
-    """Fine-tune a new tiny Llama on transcripts; the loss is on what follows ``Assistant:``, the end of sequence included."""
+    """A new tiny Llama, trained on transcripts with the loss on the text after ``Assistant:`` and on EOS."""
     model = LlamaForCausalLM(_config(tokenizer))
     ids, mask = _encode(tokenizer, [text + " <eos>" for text in texts])
     assistant = ids == tokenizer.convert_tokens_to_ids(ASSISTANT.strip())
@@ -110,7 +110,7 @@ def train_policy(
 def train_reward(
     tokenizer: PreTrainedTokenizerFast, rows: Sequence[dict[str, str]], *, epochs: int, batch: int, step: Step
 ) -> LlamaForSequenceClassification:
-    """Fit a new tiny Llama to preference pairs (Bradley-Terry); every other pair ends with the end-of-sequence token, so both forms score alike."""
+    """A new tiny Llama, trained on preference pairs (Bradley-Terry); every other pair ends with EOS, so that texts with and without it score alike."""
     model = LlamaForSequenceClassification(_config(tokenizer, num_labels=1))
     ends = [" <eos>" if i % 2 else "" for i in range(len(rows))]
     both = [row[side] + end for side in ("chosen", "rejected") for row, end in zip(rows, ends, strict=True)]
@@ -141,7 +141,7 @@ def reward_scores(
 def sample(
     model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, prompts: Sequence[str], max_new_tokens: int
 ) -> list[str]:
-    """One response a prompt at temperature 1, without special tokens."""
+    """One sampled response per prompt at temperature 1, without special tokens."""
     ids, mask = _encode(tokenizer, prompts)
     out = model.generate(
         input_ids=ids, attention_mask=mask, do_sample=True, top_k=0, top_p=1.0, max_new_tokens=max_new_tokens

@@ -1,6 +1,6 @@
-"""Builds the toy world's tiny policy and reward models once, and keeps them in the user's cache directory.
+"""Builds the toy world's tiny policy and reward models once, and caches them in the user's cache directory.
 
-``python -m lenity.toy.world --output runs/toy/world`` writes a copy to a folder of your own.
+``python -m lenity.toy.world --output runs/toy/world`` writes a copy to another folder.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ SETTINGS: dict[str, int] = {
 
 @dataclass(frozen=True)
 class World:
-    """Folders of one built world, and what was measured when it was built."""
+    """The folders of a built world, and the report of its training."""
 
     folder: Path
     policy: Path
@@ -48,12 +48,12 @@ class World:
 def build_world(
     seed: int = 0, cache: Path | None = None, progress: bool = True, settings: dict[str, int] | None = None
 ) -> World:
-    """The world of ``seed``, from the cache or trained now (under a minute on two quiet cores).
+    """The world of ``seed``, from the cache or trained now (under a minute on two idle cores).
 
     Args:
-        seed: of the data, the initial weights and the order of training.
+        seed: random seed of the data, the initial weights and the order of training.
         cache: folder for worlds; by default the user's cache directory.
-        progress: show how far the training is.
+        progress: whether to show the progress of training.
         settings: sizes that differ from ``SETTINGS``, for quick trials.
 
     Raises:
@@ -81,7 +81,7 @@ def build_world(
 
 
 def copy_world(folder: Path, seed: int = 0) -> World:
-    """The world of ``seed`` in ``folder``; one that is there stays.
+    """The world of ``seed``, copied to ``folder`` unless the folder already holds a world.
 
     Raises:
         DataError: ``folder`` holds something else.
@@ -94,7 +94,7 @@ def copy_world(folder: Path, seed: int = 0) -> World:
 
 
 def load_world(folder: Path) -> World:
-    """A built world; ``DataError`` where ``folder`` holds none."""
+    """The world in ``folder``; raises ``DataError`` if there is none."""
     file = folder / "world.json"
     if not file.exists():
         raise DataError(
@@ -171,14 +171,14 @@ def _train_and_measure(folder: Path, seed: int, settings: dict[str, int], step: 
 
 
 def _write_rows(file: Path, rows: list[dict[str, str]]) -> None:
-    """The data that a model learned from, for `lenity sft`, `lenity reward` and Rewards-in-Context."""
+    """Write the rows that a model was trained on, for `lenity sft`, `lenity reward` and Rewards-in-Context."""
     file.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
 
 
 def _measure(
     model: Any, tokenizer: Any, *, name: str, prompts: list[str], responses: list[str], seed: int
 ) -> dict[str, float]:
-    """Held-out pair accuracy, and Spearman correlation with the exact scores on any responses and on the policy's own."""
+    """The held-out pair accuracy, and the Spearman correlation with exact scores on random responses and on the policy's responses."""
     import random
 
     from scipy.stats import spearmanr
@@ -209,7 +209,7 @@ def _means(rows: list[Any]) -> list[float]:
 
 
 def main() -> None:
-    """Materialise a copy of the world."""
+    """Write a copy of the world to a folder and print its report."""
     parser = argparse.ArgumentParser(
         prog="python -m lenity.toy.world", description="Build the toy world and copy it to a folder."
     )

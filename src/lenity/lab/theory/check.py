@@ -1,4 +1,4 @@
-"""What a measured claim is, and how a list of them is shown and kept."""
+"""Measured claims, and their output as tables and files."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ GATES: tuple[Literal["sigmoid", "centered", "net"], ...] = ("sigmoid", "centered
 
 @dataclass(frozen=True)
 class Check:
-    """A claim against what was measured.
+    """A claim and its measurement.
 
     Args:
         claim: what is said, and by whom.
@@ -31,7 +31,7 @@ class Check:
 
 
 def table(checks: Sequence[Check]) -> Any:
-    """For the terminal."""
+    """The checks as a table for the terminal."""
     from rich.markup import escape
     from rich.table import Table
 
@@ -51,14 +51,14 @@ def table(checks: Sequence[Check]) -> Any:
 
 
 def markdown(checks: Sequence[Check]) -> str:
-    """A Markdown table."""
+    """The checks as a Markdown table."""
     rows = [["claim", "condition", "measured", "verdict"], ["---"] * 4]
     rows += [[check.claim, check.condition, check.measured, check.verdict] for check in checks]
     return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows) + "\n"
 
 
 def write(checks: Sequence[Check], folder: Path) -> tuple[Path, Path]:
-    """``theorems.json`` and ``theorems.md``."""
+    """The paths of ``theorems.json`` and ``theorems.md``, after they were written."""
     folder.mkdir(parents=True, exist_ok=True)
     files = folder / "theorems.json", folder / "theorems.md"
     files[0].write_text(json.dumps([asdict(check) for check in checks], indent=1) + "\n", encoding="utf-8")

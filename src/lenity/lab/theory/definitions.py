@@ -1,4 +1,4 @@
-"""Definitions 1-3: what the classifier says of points whose kind is known, and of the points where rules end."""
+"""Definitions 1-3: the classifier's result for points of known kind, and for the end points of rules."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def checks(count: int = 150, seed: int = 0, steps: int = 2000) -> Iterator[Check
 
 
 def kinds(problem: Problem, theta: Tensor, chosen: Tensor) -> Counter[str]:
-    """How many of the chosen points are of each kind, by the closed-form gradients of landscapes."""
+    """The number of selected points of each kind, by the closed-form gradients of landscapes."""
     worlds = problem.worlds
     assert isinstance(worlds, Landscapes)
     jacobian = worlds.closed_form(theta)[1]

@@ -31,7 +31,7 @@ class Norms:
         self.linear: list[Tensor] = []
 
     def __call__(self, step: int, theta: Tensor, point: Point, direction: Tensor) -> None:
-        """Keep the norms, (W,) each."""
+        """Record the two norms, (W,) each."""
         if step in self.marks:
             self.steps.append(step + 1)
             self.own.append(direction.norm(dim=1))
@@ -39,7 +39,7 @@ class Norms:
 
 
 def rules() -> dict[str, Rule]:
-    """Each gate, with and without a schedule."""
+    """The rules that are checked: each gate, with and without a schedule."""
     found: dict[str, Rule] = {"linear": Linear()}
     for gate in GATES:
         found[f"{gate}, λ = 1"] = PLC(gate=gate, temperature=0.1, schedule="constant")
@@ -48,7 +48,7 @@ def rules() -> dict[str, Rule]:
 
 
 def checks(count: int = 60, seed: int = 0, steps: int = 6000) -> Iterator[Check]:
-    """Both claims for each rule, K = 2, on landscapes with valleys; steps of .5 / (1 + t / 50)^.6."""
+    """The checks of both claims per rule, K = 2, on landscapes with valleys, with step sizes .5 / (1 + t / 50)^.6."""
     problem = valleys(count, 2, seed)
     for name, rule in rules().items():
         norms = Norms(problem.weights, steps)

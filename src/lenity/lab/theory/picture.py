@@ -1,4 +1,4 @@
-"""The checks' figures as one picture: Theorem 1, Lemma 2, and both norms of Theorem 2."""
+"""The figure of the checks: Theorem 1, Lemma 2, and both norms of Theorem 2."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ FLOOR = 1e-12  # norms below are rounding
 
 
 def draw(checks: Sequence[Check], folder: Path) -> list[Path]:
-    """``theorems.png`` and ``theorems.svg``; the paths."""
+    """The paths of ``theorems.png`` and ``theorems.svg``, after they were written."""
     figure = new_figure(10.5, 7)
     axes = figure.subplots(2, 2)
     _shares(axes[0, 0], [check for check in checks if check.claim == recovery.CLAIM])
@@ -28,7 +28,7 @@ def draw(checks: Sequence[Check], folder: Path) -> list[Path]:
 
 
 def _shares(axis: Any, checks: Sequence[Check]) -> None:
-    """C at the stalemates, a box a setting; the theorem's range is shaded."""
+    """Draw C at the stationary points, with one box per setting; the theorem's range is shaded."""
     boxes = [
         dict(zip(("whislo", "q1", "med", "q3", "whishi"), check.figures["share_quartiles"], strict=True)) for check in checks
     ]  # fmt: skip

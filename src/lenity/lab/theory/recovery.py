@@ -30,7 +30,7 @@ TEMPERATURES = (0.1, 0.5, 2.0)
 
 @dataclass(frozen=True)
 class Recovery:
-    """Of W stationary points: all (W,).
+    """The quantities of Theorem 1 at W stationary points, (W,) each.
 
     Args:
         gains: ||g_P||.
@@ -49,7 +49,7 @@ class Recovery:
 
 
 def recovery(rule: AdvantageRule, point: Point, weights: Weights) -> Recovery:
-    """Split PLC's direction at stationary points."""
+    """The decomposition of PLC's direction at stationary points."""
 
     def gradient(mask: Tensor) -> Tensor:
         rectified = (weights.unsqueeze(1) * mask * point.advantages).sum(-1, keepdim=True)
@@ -74,7 +74,7 @@ def points(family: Callable[[int, int, int], Problem], objectives: int, count: i
 
 
 def checks(count: int = 150, seed: int = 0) -> Iterator[Check]:
-    """Theorem 1 for each gate at three temperatures; K = 2, 3, 6 and both families of landscapes together."""
+    """The checks of Theorem 1 per gate at three temperatures, for K = 2, 3, 6 and both families of landscapes together."""
     sets = [points(family, objectives, count, seed) for family in (peaks, valleys) for objectives in (2, 3, 6)]
     for gate in GATES:
         for temperature in TEMPERATURES:

@@ -1,4 +1,4 @@
-"""All claims in one list, and their files."""
+"""The checks of all claims, and their files."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ COUNT = 42  # checks in all
 
 
 def theorems(seed: int = 0) -> Iterator[Check]:
-    """Measure everything, a check after another."""
+    """The checks of all claims, measured one after the other."""
     for part in (recovery, bias, limit, definitions):
         yield from part.checks(seed=seed)
 
 
 def gathered(checks: Iterable[Check]) -> list[Check]:
-    """Those of one claim together, in the order in which claims came up."""
+    """The checks grouped by claim, in the order in which the claims first occur."""
     by_claim: dict[str, list[Check]] = {}
     for check in checks:
         by_claim.setdefault(check.claim, []).append(check)
@@ -27,5 +27,5 @@ def gathered(checks: Iterable[Check]) -> list[Check]:
 
 
 def save(checks: list[Check], folder: Path) -> list[Path]:
-    """``theorems.json``, ``theorems.md`` and the picture; their paths."""
+    """The paths of ``theorems.json``, ``theorems.md`` and the figure, after they were written."""
     return [*write(checks, folder), *draw(checks, folder)]
