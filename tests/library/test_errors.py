@@ -165,7 +165,7 @@ def test_what_is_found_out_at_the_start_of_training(tiny_model, tmp_path):
         ({"args": {"rollout.max_new_tokens": 500}}, "Lower args['rollout.max_new_tokens']"),
         ({"train_dataset": ["word " * 300]}, "no prompt is left."),
         ({"train_dataset": "no/such/data.jsonl"}, "'no/such/data.jsonl' not found"),
-        ({"method": "soups", "callbacks": [print]}, "callbacks are given, and the method"),
+        ({"method": "soups", "callbacks": [print]}, "callbacks are set, but the method"),
     ]:
         with pytest.raises(lenity.LenityError) as found:
             trainer(**{"model": tiny_model, "output": tmp_path / "run"} | changes).train()
