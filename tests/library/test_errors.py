@@ -88,7 +88,7 @@ ARGUMENTS = [
     ({"args": {1: 2}}, "args has the key 1."),
     ({"args": {"reward_noise.fraction": 0.5}}, "args['reward_noise'] needs a partner"),
     ({"callbacks": polite}, "callbacks is <function polite"),
-    ({"callbacks": [3]}, "callbacks[0] is 3, which is no function."),
+    ({"callbacks": [3]}, "callbacks[0] is 3, which is not a function."),
     ({"callbacks": [print, Quiet()]}, "callbacks[1] is Quiet, a TrainerCallback of transformers"),
     ({"callbacks": [Quiet]}, "callbacks[0] is Quiet, a TrainerCallback of transformers"),
 ]  # fmt: skip

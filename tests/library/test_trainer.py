@@ -171,7 +171,7 @@ def test_a_callback_may_be_an_object_and_must_return_what_is_known(tiny_model, t
         def on_iteration(self, row):
             return "halt"
 
-    with pytest.raises(lenity.LenityError, match=r"on_iteration returned 'halt'. Let it return lenity.STOP"):
+    with pytest.raises(lenity.LenityError, match=r"on_iteration returned 'halt'. Return lenity.STOP"):
         trainer(tiny_model, tmp_path / "run", callbacks=[Watcher()]).train()
 
 

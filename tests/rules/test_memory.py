@@ -103,7 +103,7 @@ def test_another_rule_begins_without_the_memory_and_says_so(tiny_model, tmp_path
     config = tiny.run_config(tiny_model, run.path, iterations=3, method={"name": "inverse"})
     assert train(config, resume=True, allow_changes=True).finished
     notes = (run.path / "notes.log").read_text()
-    assert "What rule Running remembered is left out: the rule is Inverse." in notes
+    assert "The memory of rule Running is discarded: the rule is now Inverse." in notes
     assert list(load_file(run.checkpoints / "iteration_000003" / "rule.safetensors")) == ["lengths"]
 
 

@@ -1,4 +1,4 @@
-"""What a run will cost, from a short probe: a few tokens generated, one mini-batch forward."""
+"""Estimates of a run's time and memory, from a short probe: a few generated tokens and one forward pass."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Rates:
-    """Seconds that one response of the greatest length takes on one process.
+    """Seconds per response of the greatest length on one process.
 
     Args:
-        generating: to sample it.
-        scoring: by all rewards.
-        forward: through the model once.
-        last_layer: what a backward pass to the last layer's adapter is of a whole one.
+        generating: seconds to sample it.
+        scoring: seconds to score it by all rewards.
+        forward: seconds of a forward pass.
+        last_layer: cost of a backward pass to the last layer's adapter, as a fraction of a full backward pass.
     """
 
     generating: float
@@ -38,7 +38,7 @@ class Rates:
     last_layer: float
 
     def seconds(self, work: Work) -> float:
-        """Of ``work`` on one process."""
+        """The seconds that ``work`` takes on one process."""
         reach = self.last_layer if work.compared == "last_layer" else 1.0
         passes = work.forwards + BACKWARD * reach * work.gradients
         return work.generated * self.generating + work.scored * self.scoring + passes * self.forward
@@ -46,14 +46,14 @@ class Rates:
 
 @dataclass(frozen=True)
 class Cost:
-    """Estimates: seconds of an iteration, bytes at the peak."""
+    """Estimated seconds per iteration, and bytes of memory at the peak."""
 
     seconds: float
     memory: float
 
 
 def estimate(config: RunConfig, world: World, trainer: Trainer) -> Cost:
-    """Time and memory of one iteration on this process; true to a factor of about two."""
+    """The time and memory of one iteration on this process, accurate to a factor of about two."""
     work = config.method.work(config, len(world.prompts))
     seconds = probe(config, world, trainer).seconds(work) / max(work.rows, 1) / trainer.processes.count
     return Cost(seconds, memory(config, world, trainer))
@@ -61,26 +61,31 @@ def estimate(config: RunConfig, world: World, trainer: Trainer) -> Cost:
 
 @torch.no_grad()
 def probe(config: RunConfig, world: World, trainer: Trainer) -> Rates:
-    """Measure on the models as they are."""
+    """The rates, measured on the loaded models."""
     seeds.seed(config.seed, "setup", 1)
     rollout = config.rollout
-    together = min(-(-rollout.batch_size // trainer.processes.count), rollout.generation_batch_size)
-    prompts = [world.prompts[i % len(world.prompts)] for i in range(together)]
+    batch_size = min(-(-rollout.batch_size // trainer.processes.count), rollout.generation_batch_size)
+    prompts = [world.prompts[i % len(world.prompts)] for i in range(batch_size)]
     trainer.actor_critic.eval()
     tokens = min(PROBE_TOKENS, rollout.max_new_tokens)
     generator = replace(world.generator(config), max_new_tokens=tokens, min_new_tokens=tokens)
     with unsharded(trainer.actor_critic):
-        generator.generate(prompts[:2])  # the first call warms caches up
-        made, generating = timed(lambda: generator.generate(prompts))
-    rows = min(PROBE_ROWS, together)
-    texts = made.prompts[:rows], made.responses[:rows]  # cut short: what they score, and whether they do, says nothing
+        generator.generate(prompts[:2])  # the first call warms up caches
+        rollouts, generating = timed(lambda: generator.generate(prompts))
+    rows = min(PROBE_ROWS, batch_size)
+    texts = (
+        rollouts.prompts[:rows],
+        rollouts.responses[:rows],
+    )  # cut short, so that only the time of scoring has a meaning
     _, scoring = timed(lambda: [ask(reward, *texts) for reward in world.rewards.values()])
-    part = made.select(torch.arange(min(config.ppo.mini_batch_size, together), device=made.response_mask.device))
+    part = rollouts.select(
+        torch.arange(min(config.ppo.mini_batch_size, batch_size), device=rollouts.response_mask.device)
+    )
     _, forward = timed(lambda: trainer.actor_critic(**part.inputs))
     prompt = part.prompt_ids.shape[1]
     longer = (prompt + rollout.max_new_tokens) / (prompt + tokens)
     return Rates(
-        generating=generating / tokens * rollout.max_new_tokens / together,
+        generating=generating / tokens * rollout.max_new_tokens / batch_size,
         scoring=scoring / rows,
         forward=forward * longer / len(part),
         last_layer=_last_layer(world.policy.get_base_model()),
@@ -88,7 +93,7 @@ def probe(config: RunConfig, world: World, trainer: Trainer) -> Rates:
 
 
 def timed(work: Callable[[], T]) -> tuple[T, float]:
-    """What ``work`` gives, and the seconds it took."""
+    """The result of ``work``, and the seconds it took."""
     start = time.perf_counter()
     result = work()
     if torch.cuda.is_available():
@@ -97,7 +102,7 @@ def timed(work: Callable[[], T]) -> tuple[T, float]:
 
 
 def memory(config: RunConfig, world: World, trainer: Trainer) -> float:
-    """Bytes of the weights, of gradients and moments of what is trained, and of the activations of one mini-batch."""
+    """The bytes of the weights, of the trained parameters' gradients and moments, and of the activations of one mini-batch."""
     parameters = list(trainer.actor_critic.parameters())
     weights = sum(kept(p) * p.element_size() for p in parameters)
     optimizer = sum(3 * 4 * p.numel() for p in parameters if p.requires_grad)
@@ -112,7 +117,7 @@ def memory(config: RunConfig, world: World, trainer: Trainer) -> float:
 
 
 def _last_layer(model: Any) -> float:
-    """Parameters of the head and one layer, of those that a backward pass goes through."""
+    """The parameters of the head and one layer, as a fraction of those that a full backward pass goes through."""
     config = model.config.get_text_config()
     head = int(config.vocab_size * config.hidden_size)
     embeddings = head if config.tie_word_embeddings else 2 * head

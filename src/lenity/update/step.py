@@ -51,7 +51,6 @@ class Update:
     """PPO epochs over mini-batches, with gradient accumulation; every response token of an optimizer step has the same weight.
 
     An optimizer step takes ``mini_batch_size`` x ``accumulation`` rows of the whole batch, distributed over the processes.
-
     A mini-batch that does not fit in memory is split, which changes only how many rows are computed at once. A step with a
     non-finite loss or gradient is skipped.
 
