@@ -178,7 +178,7 @@ def test_a_callback_may_be_an_object_and_must_return_what_is_known(tiny_model, t
 @pytest.mark.parametrize(
     ("changes", "told"),
     [
-        ({}, r"output '.*' already holds a run. Add resume=True to go on with it, or choose another output."),
+        ({}, r"output '.*' already holds a run. Add resume=True to continue it, or choose another output."),
         (
             {"train_dataset": TRAIN[1:]},
             r"train_dataset was '.*' and is '.*'.*Resume with the same settings, add allow_changes=True",
