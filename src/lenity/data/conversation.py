@@ -54,6 +54,6 @@ def id_of(columns: Mapping[str, Any], text: str) -> str:
     >>> id_of({"id": 7}, "Hi"), id_of({}, "Hi")
     ('7', '3639efcd08ab')
     """
-    own = (columns.get(name) for name in ID_COLUMNS)
-    known = next((str(value) for value in own if isinstance(value, str | int) and str(value).strip()), None)
-    return known or hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:12]
+    values = (columns.get(name) for name in ID_COLUMNS)
+    own_id = next((str(value) for value in values if isinstance(value, str | int) and str(value).strip()), None)
+    return own_id or hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:12]

@@ -201,5 +201,5 @@ def _not_utf8(path: Path) -> str | None:
 def _check_folder(path: Path, subset: str | None) -> None:
     folder = path / subset if subset else path
     if not folder.is_dir():
-        known = ", ".join(sorted(p.name for p in path.iterdir() if p.is_dir())) or "none"
-        raise DataError(f"'{path}' has no sub-folder '{subset}'.", f"Its sub-folders are: {known}.")
+        sub_folders = ", ".join(sorted(p.name for p in path.iterdir() if p.is_dir())) or "none"
+        raise DataError(f"'{path}' has no sub-folder '{subset}'.", f"Its sub-folders are: {sub_folders}.")

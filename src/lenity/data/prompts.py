@@ -45,8 +45,8 @@ def load_prompts(
     report.drop("repeated", len(conversations) - len(distinct))
     if trained_on:
         plain = [HUMAN_ASSISTANT.prompt(prompt.conversation) for prompt in distinct]
-        known = trained_on(plain)
-        prompts = [prompt for prompt, text in zip(distinct, plain, strict=True) if same(text) not in known]
+        seen_texts = trained_on(plain)
+        prompts = [prompt for prompt, text in zip(distinct, plain, strict=True) if same(text) not in seen_texts]
     report.drop(TRAINED_ON, len(distinct) - len(prompts))
     if distinct and not prompts:
         raise none_left(f"held_out_prompts ({report.source})", len(distinct))

@@ -42,8 +42,8 @@ def unseen(items: Sequence[T], trained: Iterable[str], texts: Callable[[T], Sequ
     Raises:
         DataError: no item is left.
     """
-    known = seen((text for item in items for text in texts(item)), trained)
-    kept = [item for item in items if known.isdisjoint(map(same, texts(item)))]
+    seen_texts = seen((text for item in items for text in texts(item)), trained)
+    kept = [item for item in items if seen_texts.isdisjoint(map(same, texts(item)))]
     if items and not kept:
         raise none_left(field, len(items))
     return kept

@@ -96,20 +96,22 @@ def check_columns(rewards: Mapping[str, Reward], prompts: Sequence[Prompt], sour
         for name, reward in rewards.items()
         if reward.signature.takes_rows or reward.signature.doubtful
     }
-    there = list(dict.fromkeys(name for prompt in prompts for name in prompt.conversation.columns)) if reading else []
-    have = f"its columns are {there}" if there else "it has no other columns than the prompt"
+    available = (
+        list(dict.fromkeys(name for prompt in prompts for name in prompt.conversation.columns)) if reading else []
+    )
+    have = f"its columns are {available}" if available else "it has no other columns than the prompt"
     for name, signature in reading.items():
-        if missing := [column for column in signature.required if column not in there]:
+        if missing := [column for column in signature.required if column not in available]:
             raise RewardError(
                 f"reward '{name}' takes the column '{missing[0]}', and {source} has none; {have}.",
-                f"{did_you_mean(missing[0], there)} Name a column that there is, or give the parameter a default.".strip(),
+                f"{did_you_mean(missing[0], available)} Name a column that there is, or give the parameter a default.".strip(),
             )
-        if signature.takes_rows and (clash := [column for column in RESERVED if column in there]):
+        if signature.takes_rows and (clash := [column for column in RESERVED if column in available]):
             raise RewardError(
                 f"reward '{name}' takes columns, and {source} has one called '{clash[0]}', which is an argument of every reward.",
                 "Rename that column, or leave it out of those that the data set's `columns` lists.",
             )
-        if ambiguous := [column for column in signature.doubtful if column in there]:
+        if ambiguous := [column for column in signature.doubtful if column in available]:
             raise RewardError(
                 f"reward '{name}' has a parameter '{ambiguous[0]}' where prompts or responses stand, and {source} has a column of that name.",
                 "Call its first two parameters prompts and responses; columns come after them.",
@@ -118,8 +120,8 @@ def check_columns(rewards: Mapping[str, Reward], prompts: Sequence[Prompt], sour
 
 def _call(reward: Reward, prompts: list[Conversation], responses: list[str]) -> list[float] | NoScore:
     signature = reward.signature
-    there = dict.fromkeys(name for prompt in prompts for name in prompt.columns) if signature.takes_columns else ()
-    columns = {name: [prompt.columns.get(name) for prompt in prompts] for name in signature.columns(there)}
+    available = dict.fromkeys(name for prompt in prompts for name in prompt.columns) if signature.takes_columns else ()
+    columns = {name: [prompt.columns.get(name) for prompt in prompts] for name in signature.columns(available)}
     texts = [reward.renderer.prompt(prompt) for prompt in prompts]
     messages = [prompt.plain() for prompt in prompts] if signature.takes_rows else []
     try:

@@ -127,8 +127,8 @@ class RewardModel(Reward):
                 values = self._outputs(self._padded([rows[i] for i in chosen])).tolist()
                 for i, value in zip(chosen, values, strict=True):
                     scores[i] = self.sign * value
-        known = dict(zip(pairs, scores, strict=True))
-        return [known[pair] for pair in zip(prompts, responses, strict=True)]
+        score_of = dict(zip(pairs, scores, strict=True))
+        return [score_of[pair] for pair in zip(prompts, responses, strict=True)]
 
     def prompt_tokens(self, prompts: Sequence[str]) -> list[int]:
         """The length of each prompt in this model's tokens."""

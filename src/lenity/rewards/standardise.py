@@ -33,17 +33,17 @@ class Standardiser:
         Raises:
             RewardError: a reward gives every response the same score.
         """
-        known = {name: [score for score in column if not math.isnan(score)] for name, column in scores.items()}
-        for name, column in known.items():
+        scored = {name: [score for score in column if not math.isnan(score)] for name, column in scores.items()}
+        for name, column in scored.items():
             if len(set(column)) < 2 or not np.std(column) > 0:
                 raise RewardError(
                     f"reward '{name}' gave all {len(column)} calibration responses the score {column[0] if column else math.nan:g}; "
                     "it cannot be standardised and gives no training signal.",
                     "Check its template and label, or calibrate on more prompts.",
                 )
-        means = {name: float(np.mean(column)) for name, column in known.items()}
-        stds = {name: float(np.std(column, ddof=1)) for name, column in known.items()}
-        return cls(means, stds, {name: len(column) for name, column in known.items()})
+        means = {name: float(np.mean(column)) for name, column in scored.items()}
+        stds = {name: float(np.std(column, ddof=1)) for name, column in scored.items()}
+        return cls(means, stds, {name: len(column) for name, column in scored.items()})
 
     def extended(self, scores: Mapping[str, Sequence[float]]) -> Standardiser:
         """These constants, and constants measured on ``scores`` for rewards that have none."""

@@ -129,8 +129,8 @@ class VLLMGenerator:
         try:
             yield
         except Exception as error:
-            known = isinstance(error, LenityError) or memory.ran_out(error)
-            if known or not (starting or isinstance(error, OSError) or type(error) is Exception):
+            explained = isinstance(error, LenityError) or memory.ran_out(error)
+            if explained or not (starting or isinstance(error, OSError) or type(error) is Exception):
                 raise
             lines = str(error).splitlines() or [type(error).__name__]
             raise EngineError(

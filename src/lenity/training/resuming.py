@@ -42,14 +42,14 @@ def outlook(before: RunConfig, now: RunConfig, iterations: int, tokens: int) -> 
         iterations: iterations done.
         tokens: tokens generated so far.
     """
-    then, here = (_scheduled(config, iterations, tokens) for config in (before, now))
+    old, new = (_scheduled(config, iterations, tokens) for config in (before, now))
     longer = (before.iterations, before.budget) != (now.iterations, now.budget)
-    if iterations >= now.iterations or not (longer or then != here):
+    if iterations >= now.iterations or not (longer or old != new):
         return None
     texts = [
         f"{name.replace('_', ' ')} {value:.3g}"
-        + (f" (it was {then[name]:.3g} before)" if then.get(name, value) != value else "")
-        for name, value in here.items()
+        + (f" (it was {old[name]:.3g} before)" if old.get(name, value) != value else "")
+        for name, value in new.items()
     ]
     return f"Iteration {iterations + 1} of {now.iterations} begins with {', '.join(texts)}."
 
