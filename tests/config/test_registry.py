@@ -149,7 +149,7 @@ def test_a_module_may_register_several_names(tmp_path):
 
 @pytest.mark.parametrize(
     ("code", "why"),
-    [(ABSTRACT, "TypeError: Can't instantiate abstract class"), (PLAIN, "Mine is no Rule.")],
+    [(ABSTRACT, "TypeError: Can't instantiate abstract class"), (PLAIN, "Mine is not a Rule.")],
 )
 def test_a_class_that_is_no_rule_is_named_with_its_package(tmp_path, code, why):
     package(tmp_path, "theirs", code.format(name="mine"), "lenity.rules", mine="theirs:Mine")

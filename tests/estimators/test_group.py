@@ -67,6 +67,6 @@ def test_a_run_answers_each_prompt_several_times_and_has_no_critic(tiny_model, t
 
 def test_batches_hold_whole_groups(tiny_model, tmp_path):
     with pytest.raises(
-        ConfigError, match=r"groups of 3 responses per prompt \(estimator group:3\); choose a multiple of 3"
+        ConfigError, match=r"multiple of the 3 responses per prompt of estimator group:3; choose a multiple of 3"
     ):
         train(tiny.run_config(tiny_model, tmp_path / "run", method={"type": "gdpo", "responses": 3}))

@@ -124,12 +124,12 @@ def test_the_resolved_configuration_says_which(tiny_model, settings, wanted):
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        ({"method": "gdpo", "estimator": "critic"}, r"estimator is critic:1, and method gdpo is made with group:8; leave estimator out"),
-        ({"method": "gdpo", "estimator": "group:4"}, r"estimator is group:4, and method gdpo is made with group:8"),
-        ({"estimator": "group:3"}, r"rollout\.batch_size is 8, which is not made of groups of 3 .* choose a multiple of 3"),
+        ({"method": "gdpo", "estimator": "critic"}, r"estimator is critic:1, but method gdpo requires group:8; leave estimator out"),
+        ({"method": "gdpo", "estimator": "group:4"}, r"estimator is group:4, but method gdpo requires group:8"),
+        ({"estimator": "group:3"}, r"rollout\.batch_size is 8, which is not a multiple of the 3 .* choose a multiple of 3"),
         ({"estimator": "leave_one_out:1"}, r"estimator\.responses: found 1; input should be greater than or equal to 2"),
         ({"estimator": "grup"}, r"estimator: unknown estimator 'grup'\. Did you mean 'group'"),
-        ({"method": "ric", "estimator": "group"}, r"method ric does not train in the loop, so estimator group:8 would not reach it"),
+        ({"method": "ric", "estimator": "group"}, r"method ric does not train in the loop, so estimator group:8 would have no effect"),
     ],
     ids=str,
 )  # fmt: skip

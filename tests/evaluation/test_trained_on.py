@@ -149,7 +149,7 @@ def test_slices_of_one_file_are_disjoint_and_those_that_overlap_are_counted(tiny
 
 def test_a_slice_that_is_none_is_refused(tmp_path):
     source = write(tmp_path / "train.jsonl", TRAINED) | {"split": "train[:x]"}
-    with pytest.raises(DataError, match=r"split is 'train\[:x\]', which is no slice"):
+    with pytest.raises(DataError, match=r"split is 'train\[:x\]', which is not a valid slice"):
         tiny.run_config("m", tmp_path, prompts=source).prompts.read()
 
 

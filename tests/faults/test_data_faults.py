@@ -91,7 +91,7 @@ def test_a_file_that_is_not_utf_8_is_named_with_its_line(tmp_path, name):
     ("more", "message"),
     [
         (b'{"prompt": "cut', "line 9 of .* is not a JSON object: Unterminated string"),
-        (b"[1, 2]\n", "line 9 of .* is not a JSON object: list in place of an object"),
+        (b"[1, 2]\n", "line 9 of .* is not a JSON object: list instead of an object"),
         (b"\n\n" + b"[" * 100_000, "line 11 of .* is not a JSON object"),
     ],
     ids=["cut short", "a list", "deep"],
@@ -103,7 +103,7 @@ def test_a_line_that_is_not_an_object_is_named(tmp_path, more, message):
 
 @pytest.mark.parametrize(
     ("text", "message"),
-    [("[1]", "int in place of an object"), ('[{"prompt": "sure"}, null]', "NoneType in place"), ("[{]", "line 1 of")],
+    [("[1]", "int instead of an object"), ('[{"prompt": "sure"}, null]', "NoneType instead"), ("[{]", "line 1 of")],
 )
 def test_a_list_of_other_things_is_named(tmp_path, text, message):
     (tmp_path / "q.json").write_text(text)

@@ -54,7 +54,7 @@ def test_a_few_broken_steps_are_skipped_counted_and_noted(tiny_model, tmp_path, 
     assert run.finished and [row["non_finite_steps"] for row in run.metrics()] == [1, 1, 0]
     assert all(torch.isfinite(torch.tensor(row["value_loss"])) for row in run.metrics())
     notes = (run.path / "notes.log").read_text().splitlines()
-    assert len(notes) == 2 and all("not finite are values, value loss" in note for note in notes)
+    assert len(notes) == 2 and all("non-finite values: values, value loss" in note for note in notes)
 
 
 def test_too_many_stop_the_run_and_the_count_outlives_a_crash(tiny_model, tmp_path, monkeypatch):
@@ -98,7 +98,7 @@ def test_memory_that_runs_out_in_the_update(tiny_model, tmp_path, monkeypatch):
     run = train(
         tiny.run_config(tiny_model, tmp_path / "run", ppo={"epochs": 2, "mini_batch_size": 8, "accumulation": 1})
     )
-    assert "does not hold 8 responses a forward pass" in (run.path / "notes.log").read_text()
+    assert "Forward passes of 8 responses ran out of memory" in (run.path / "notes.log").read_text()
     assert [row["forward_passes"] for row in run.metrics()] == [4, 4, 4], "it is not tried again in each step"
     assert [row["forward_passes"] for row in straight.metrics()] == [2, 2, 2]
     for ours, theirs in zip(run.metrics(), straight.metrics(), strict=True):

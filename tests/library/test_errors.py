@@ -100,7 +100,7 @@ ARGUMENTS = [
     ({"args": {1: 2}}, "args has the key 1."),
     ({"args": {"reward_noise.fraction": 0.5}}, "args['reward_noise'] needs a partner"),
     ({"callbacks": polite}, "callbacks is <function polite"),
-    ({"callbacks": [3]}, "callbacks[0] is 3, which is no function."),
+    ({"callbacks": [3]}, "callbacks[0] is 3, which is not a function."),
     ({"callbacks": [print, Quiet()]}, "callbacks[1] is Quiet, a TrainerCallback of transformers"),
     ({"callbacks": [Quiet]}, "callbacks[0] is Quiet, a TrainerCallback of transformers"),
     ({"callbacks": [print, lambda: None]}, "callbacks[1] is <lambda>(), which cannot be called with one row"),
@@ -187,7 +187,7 @@ def test_what_is_found_out_at_the_start_of_training(tiny_model, tmp_path):
         ({"args": {"rollout.max_new_tokens": 500}}, "Lower args['rollout.max_new_tokens']"),
         ({"train_dataset": ["word " * 300]}, "no prompt is left."),
         ({"train_dataset": "no/such/data.jsonl"}, "'no/such/data.jsonl' not found"),
-        ({"method": "soups", "callbacks": [print]}, "callbacks are given, and the method"),
+        ({"method": "soups", "callbacks": [print]}, "callbacks are set, but the method"),
     ]:
         with pytest.raises(lenity.LenityError) as found:
             trainer(**{"model": tiny_model, "output": tmp_path / "run"} | changes).train()

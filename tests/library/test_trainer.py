@@ -173,14 +173,14 @@ def test_a_callback_may_be_an_object_and_must_return_what_is_known(tiny_model, t
         def on_iteration(self, row):
             return "halt"
 
-    with pytest.raises(lenity.LenityError, match=r"on_iteration returned 'halt'. Let it return lenity.STOP"):
+    with pytest.raises(lenity.LenityError, match=r"on_iteration returned 'halt'. Return lenity.STOP"):
         trainer(tiny_model, tmp_path / "run", callbacks=[Watcher()]).train()
 
 
 @pytest.mark.parametrize(
     ("changes", "told"),
     [
-        ({}, r"output '.*' already holds a run. Add resume=True to go on with it, or choose another output."),
+        ({}, r"output '.*' already holds a run. Add resume=True to continue it, or choose another output."),
         (
             {"train_dataset": TRAIN[1:]},
             r"train_dataset was '.*' and is '.*'.*Resume with the same settings, add allow_changes=True",

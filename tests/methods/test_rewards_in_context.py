@@ -175,7 +175,7 @@ def test_a_change_of_what_is_done_is_refused_and_of_what_is_left_takes_effect(st
         again = train(parse(RunConfig, data), resume=True, allow_changes=True)
         assert [row["backward_passes"] for row in again.metrics()][1] == 5
         return
-    with pytest.raises(CheckpointError, match=r"(method\.o|rewards\.helpful\.sign).* \(this part is done\)"):
+    with pytest.raises(CheckpointError, match=r"(method\.o|rewards\.helpful\.sign).* \(this stage is done\)"):
         train(parse(RunConfig, data), resume=True, allow_changes=True)
     assert RunFolder(cut.path).config == straight.config
 

@@ -37,7 +37,7 @@ def test_one_decimal_and_no_negative_zero():
 
 
 def test_a_prompt_without_an_assistant_turn_is_refused():
-    with pytest.raises(DataError, match="ends with 'Hello' and cannot carry scores"):
+    with pytest.raises(DataError, match="ends with 'Hello', so scores cannot be inserted"):
         condition("Hello", [1.0])
 
 

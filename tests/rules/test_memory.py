@@ -103,7 +103,7 @@ def test_another_rule_begins_without_the_memory_and_says_so(tiny_model, tmp_path
     config = tiny.run_config(tiny_model, run.path, iterations=3, method={"name": "inverse"})
     assert train(config, resume=True, allow_changes=True).finished
     notes = (run.path / "notes.log").read_text()
-    assert "What rule Running remembered is left out: the rule is Inverse." in notes
+    assert "The memory of rule Running is discarded: the rule is now Inverse." in notes
     assert list(load_file(run.checkpoints / "iteration_000003" / "rule.safetensors")) == ["lengths"]
 
 
@@ -123,7 +123,8 @@ def test_two_trainings_with_one_rule_do_not_teach_each_other(tiny_model, tmp_pat
 @pytest.mark.parametrize("value", [1.0, [1.0], None])
 def test_a_memory_that_a_checkpoint_cannot_hold_names_the_rule_and_what_it_is(value):
     with pytest.raises(
-        ConfigError, match=rf"rule Running remembers 'loss' as {type(value).__name__}, and checkpoints hold tensors"
+        ConfigError,
+        match=rf"rule Running has 'loss' in its memory as {type(value).__name__}, but checkpoints store only tensors",
     ):
         saved({"seen": torch.tensor(1), "loss": value}, "Running")
 
@@ -144,11 +145,9 @@ def test_parts_of_one_tensor_are_kept_apart(tiny_model, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("own", "message"),
     [
-        ("state", "defines state, and no rule holds its memory any more"),
-        ("restore", "defines restore, and no rule holds its memory any more"),
-        ("build", "defines build, which is a method's"),
-        ("check_weights", "defines check_weights, which is a method's"),
-        ("group", "defines group, the responses per prompt, which are an estimator's"),
+        ("state", "defines state, but rules no longer store their own memory"),
+        ("restore", "defines restore, but rules no longer store their own memory"),
+        ("build", "defines build, which belongs to methods"),
         ("rectify", "defines rectify, which is sum_k w_k M_k A_k for all rules"),
     ],
 )
@@ -162,5 +161,5 @@ def test_a_rule_of_before_whose_memory_or_recipe_would_be_lost_is_refused(own, m
 
 @pytest.mark.parametrize("field", ["label", "source", "rule"])
 def test_a_field_that_the_loop_has_beside_it_is_refused(field):
-    with pytest.raises(ConfigError, match=f"rule Mine has a field {field}, as the loop has"):
+    with pytest.raises(ConfigError, match=f"rule Mine has a field {field}, which is also a field of the loop"):
         type("Mine", (Lenient,), {"__annotations__": {field: str}, field: ""})

@@ -51,13 +51,13 @@ def test_by_shorthand_and_back(tmp_path):
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"aggregator": "UpGrad"}, r"method.aggregator is 'UpGrad', which is none of torchjd's .*UPGrad"),
-        ({"aggregator": "TrimmedMean"}, "none of torchjd's that weigh gradients"),
-        ({"aggregator": "UPGrad", "arguments": {"colour": 1}}, "do not make torchjd's UPGrad"),
-        ({"aggregator": "CAGrad"}, "do not make torchjd's CAGrad: .*'c'"),
+        ({"aggregator": "UpGrad"}, r"method.aggregator is 'UpGrad', which is not an aggregator of torchjd .*UPGrad"),
+        ({"aggregator": "TrimmedMean"}, "not an aggregator of torchjd that weighs gradients"),
+        ({"aggregator": "UPGrad", "arguments": {"colour": 1}}, "torchjd's UPGrad cannot be built with"),
+        ({"aggregator": "CAGrad"}, "torchjd's CAGrad cannot be built with .*'c'"),
         (
             {"aggregator": "NashMTL", "arguments": {"n_tasks": 2}},
-            "n_tasks is 2 and there are 3 objectives. Leave it out",
+            "n_tasks is 2, but there are 3 objectives. Leave it out",
         ),
     ],
 )

@@ -136,5 +136,5 @@ def test_an_error_of_all_processes_is_told_once(straight, tmp_path):
     err = launch("cpu_ddp", 2, "train", "run.yaml", cwd=tmp_path, code=1).stderr
     assert [line for line in err.splitlines() if line.startswith(("error: ", "remedy: "))] == [
         f"error: output '{straight.path}' already holds a run.",
-        "remedy: Add --resume to go on with it, or choose another --output.",
+        "remedy: Add --resume to continue it, or choose another --output.",
     ]

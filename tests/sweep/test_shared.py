@@ -63,7 +63,7 @@ def test_another_adapter_than_the_one_that_was_merged_is_refused(tiny_model, tmp
     config = tiny.run_config(tmp_path / "one", tmp_path / "run", iterations=1)
     prepare(config, output)
     with pytest.raises(
-        CheckpointError, match=r"policy\.model was .*one' and is .*other' \(the adapter that was named first"
+        CheckpointError, match=r"policy\.model was .*one' and is .*other' \(the first configuration's adapter"
     ):
         prepare(config, output, "--policy.model", tmp_path / "other")
     prepare(config, output)

@@ -1,4 +1,4 @@
-"""From rewards and values to advantages: the estimator's, per objective, and what the rule makes of them."""
+"""Advantages from rewards and values: per objective by the estimator, then combined by the rule."""
 
 from lenity.estimators.critic import gae
 

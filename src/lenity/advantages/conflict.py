@@ -1,4 +1,4 @@
-"""Where objectives disagree on an advantage's sign."""
+"""Conflicts: tokens at which objectives disagree on the sign of the advantage."""
 
 from __future__ import annotations
 
@@ -6,6 +6,11 @@ from torch import Tensor
 
 
 def conflict(advantages: Tensor, weights: Tensor) -> Tensor:
-    """Where one objective of positive weight gains and another loses, (...) from (..., K); the weights are (K,) or (..., K)."""
+    """Whether, of the objectives with positive weight, one has a positive and another a negative advantage, (...) from (..., K).
+
+    Args:
+        advantages: (..., K).
+        weights: (K,) or (..., K).
+    """
     active = weights > 0
     return ((advantages > 0) & active).any(-1) & ((advantages < 0) & active).any(-1)

@@ -1,8 +1,7 @@
-"""Truncated importance weights: what a token counts where an engine drew it with other probabilities than the trainer's.
+"""Truncated importance weights, for tokens that an engine sampled with other probabilities than the trainer computes.
 
-An engine that computes with other kernels, or in other numbers, samples from q where the trainer has p for the same weights. An
-average over its tokens of p/q times something is that under p, given what stands before the token; the cap trades a little of
-that for a bounded variance.
+With other kernels or another number format, an engine samples from q while the trainer computes p from the same weights. Averages
+weighted by p/q are unbiased for p, given the preceding tokens; the cap adds a small bias and bounds the variance.
 """
 
 from __future__ import annotations
@@ -26,20 +25,20 @@ def importance_weights(
 
     Args:
         logprobs: log p of the trainer, nats, (B, T).
-        engine_logprobs: log q of the distribution that the token was drawn from, nats, (B, T).
+        engine_logprobs: log q of the distribution that the token was sampled from, nats, (B, T).
         response_mask: True on real tokens, (B, T).
-        cap: the greatest weight.
+        cap: largest weight.
     """
     gap = (logprobs - engine_logprobs).where(response_mask, 0.0)
     return gap.detach().exp().clamp(max=cap)
 
 
 def engine_gap(batch: WithAdvantages, cap: float) -> dict[str, float]:
-    """How far the engine's log-probs are from the trainer's, over response tokens; nothing where they are the trainer's own.
+    """Metrics of the difference between the engine's and the trainer's log-probs over response tokens; none if the trainer generated.
 
     Args:
-        batch: with advantages.
-        cap: of the importance weights.
+        batch: a batch with advantages.
+        cap: largest importance weight.
     """
     if batch.engine_logprobs is None or batch.importance is None:
         return {}

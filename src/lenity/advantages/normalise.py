@@ -1,4 +1,4 @@
-"""Standardises advantages over the response tokens of a batch, which every process has whole."""
+"""Normalisation of advantages over the response tokens of the whole batch, which every process holds."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ def normalise(
     mask: Bool[Tensor, "B T *#K"],
     mode: Literal["per_objective", "scale_only", "none"] = "per_objective",
 ) -> Float[Tensor, "B T *K"]:
-    """Advantages at a common scale, 0 outside the mask; an objective that never varies becomes 0.
+    """The advantages at a common scale, 0 outside the mask; an objective whose deviation is 0 becomes 0.
 
     Args:
         advantages: (B, T, K), or (B, T) for the rectified advantage.
-        mask: True where an advantage counts, (B, T), or (B, T, K) where that differs by objective.
+        mask: True on the tokens to use, (B, T), or (B, T, K) if they differ by objective.
         mode: ``per_objective`` subtracts the mean and divides by the standard deviation; ``scale_only`` divides by the
             root mean square, which keeps signs; ``none`` changes nothing.
     """

@@ -1,1 +1,1 @@
-"""Conversations and the templates that write them, preference pairs, labelled text and transcripts."""
+"""Conversations and the templates that render them, preference pairs, labelled texts and transcripts."""

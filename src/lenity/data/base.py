@@ -1,4 +1,4 @@
-"""What a reader of prompts is, and the report it gives of the rows it dropped."""
+"""The base class of readers of prompts, and the report of the rows that a reader dropped."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ DATASETS: Registry[PromptSource] = Registry(
 
 @dataclass
 class ReadReport:
-    """How many rows a reader saw, kept, and dropped for which reason."""
+    """The numbers of rows that a reader read, kept, and dropped per reason."""
 
     source: str
     read: int = 0
@@ -44,7 +44,7 @@ class ReadReport:
 
 
 class PromptSource(Section):
-    """The conversations of a data set, each ending with a user turn; every reader's prompts in one form."""
+    """A reader: it reads the conversations of a data set, each of which ends with a user turn."""
 
     open_set: ClassVar[Registry[Any]] = DATASETS
     split: str = Field("train", description="split of the data set")
@@ -60,25 +60,25 @@ class PromptSource(Section):
 
     @abc.abstractmethod
     def read(self) -> tuple[Sequence[Conversation | str], ReadReport]:
-        """All prompts of the split, before length windows and ``limit``, and what was dropped on the way.
+        """All prompts of the split, before length windows and ``limit``, and the report of dropped rows.
 
-        A prompt that is text is what the policy shall read: a conversation in the Human/Assistant form, or any other text.
+        A prompt given as text is exactly what the policy reads: a conversation in the Human/Assistant form, or any other text.
         """
 
     def conversations(self) -> tuple[list[Conversation], ReadReport]:
-        """What :meth:`read` gives as conversations that have an id and all the same columns: None where a row lacks one."""
+        """The prompts of :meth:`read` as conversations with ids and with the same columns, None where a row lacks one; and the report."""
         prompts, report = self.read()
-        found = [parse(prompt) if isinstance(prompt, str) else _with_id(prompt) for prompt in prompts]
-        names = dict.fromkeys(name for conversation in found for name in conversation.columns)
+        conversations = [parse(prompt) if isinstance(prompt, str) else _with_id(prompt) for prompt in prompts]
+        names = dict.fromkeys(name for conversation in conversations for name in conversation.columns)
         return [
             conversation
             if len(conversation.columns) == len(names)
             else replace(conversation, columns={name: conversation.columns.get(name) for name in names})
-            for conversation in found
+            for conversation in conversations
         ], report
 
     def texts(self) -> tuple[list[str], ReadReport]:
-        """The prompts alone, in the Human/Assistant form; no columns are read for them."""
+        """The prompts as texts in the Human/Assistant form, read without other columns; and the report."""
         conversations, report = self.without_columns().conversations()
         return [HUMAN_ASSISTANT.prompt(conversation) for conversation in conversations], report
 

@@ -1,4 +1,4 @@
-"""Prompts from any data set whose column the configuration names."""
+"""Prompts from any data set, in a column that the configuration names."""
 
 from __future__ import annotations
 
@@ -19,6 +19,6 @@ class Columns(Table):
     prompt: str = Field("prompt", description="column with the prompts")
 
     def read(self) -> tuple[Sequence[Conversation], ReadReport]:
-        """Prompts in the order of the rows."""
+        """The prompts in the order of the rows, and the report."""
         conversations, report = self.rows(self.prompt, wrap)
         return [one for one in conversations if one is not None], report

@@ -1,4 +1,4 @@
-"""What flows from a data row to policy, rewards and records: messages, the row's other columns, an id. No text is made of them here."""
+"""Prompts as data for policy, rewards and records: messages, the data row's other columns, and an id. Templates render them as text."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-ID_COLUMNS = ("id", "prompt_id")  # of a data row, the first that there is
+ID_COLUMNS = ("id", "prompt_id")  # the first that a data row has is its id
 
 
 @dataclass(frozen=True)
@@ -20,14 +20,14 @@ class Message:
 
 @dataclass(frozen=True)
 class Conversation:
-    """A prompt to answer: messages, and what the data row says beside them.
+    """A prompt as messages, with the other columns of its data row.
 
     Args:
-        messages: in order; the assistant speaks next.
+        messages: the messages in order; the assistant's is next.
         columns: the row's other columns, by name.
-        id: the same wherever and however much of the data set is read.
-        verbatim: the text that the data set has, where the template it is written in would write the messages otherwise, such as
-            without a space after ``Human:``.
+        id: id of the prompt, which does not depend on the path of the data set or on how much of it is read.
+        verbatim: the text in the data set, if its template would render the messages differently, such as with a space after
+            ``Human:`` that the text lacks; otherwise None.
     """
 
     messages: tuple[Message, ...]
@@ -42,7 +42,7 @@ class Conversation:
 
 @dataclass(frozen=True)
 class Prompt:
-    """A conversation, and the text of it that the policy continues."""
+    """A conversation, and its text, which the policy continues."""
 
     conversation: Conversation
     text: str
@@ -54,6 +54,6 @@ def id_of(columns: Mapping[str, Any], text: str) -> str:
     >>> id_of({"id": 7}, "Hi"), id_of({}, "Hi")
     ('7', '3639efcd08ab')
     """
-    own = (columns.get(name) for name in ID_COLUMNS)
-    known = next((str(value) for value in own if isinstance(value, str | int) and str(value).strip()), None)
-    return known or hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:12]
+    values = (columns.get(name) for name in ID_COLUMNS)
+    own_id = next((str(value) for value in values if isinstance(value, str | int) and str(value).strip()), None)
+    return own_id or hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:12]

@@ -24,7 +24,7 @@ class HHRLHF(Table):
     column: str = Field("chosen", description="column with the transcripts")
 
     def read(self) -> tuple[Sequence[Conversation], ReadReport]:
-        """Prompts in the order of the rows."""
+        """The prompts in the order of the rows, and the report."""
         conversations, report = self.rows(self.column, prompt_of)
         kept = [one for one in conversations if one is not None]
         report.drop("not from 'Human:' to 'Assistant:'", len(conversations) - len(kept))

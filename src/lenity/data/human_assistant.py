@@ -1,4 +1,4 @@
-r"""The text form of hh-rlhf, ``\n\nHuman: ... \n\nAssistant: ...``: writing it, reading it, and mending what nearly has it."""
+r"""The text form of hh-rlhf, ``\n\nHuman: ... \n\nAssistant: ...``: rendering, parsing, and repairing nearly correct texts."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ TAGS = {"system": "", "user": HUMAN, "assistant": ASSISTANT}
 ROLES = {tag: role for role, tag in TAGS.items()}
 TURN = re.compile(f"({HUMAN}|{ASSISTANT})")
 BEGIN = re.compile(rf"\A{BLANK}*(?=Human:)")
-ASKED = re.compile(rf"{BLANK}*[\r\n]{BLANK}*Assistant:\Z")  # an assistant's turn that is to begin
+ASKED = re.compile(rf"{BLANK}*[\r\n]{BLANK}*Assistant:\Z")  # an assistant's turn without text
 
 
 @TEMPLATES.register("human_assistant")
 class HumanAssistant(Template):
-    """Turns that begin with Human: and Assistant:, as Anthropic/hh-rlhf has them; a system message stands before them."""
+    """Turns that begin with Human: and Assistant:, as in Anthropic/hh-rlhf; a system message comes before them."""
 
     def prompt(self, conversation: Conversation) -> str:
-        r"""The turns, and the beginning of the assistant's next; of what :func:`parse` read, the same bytes.
+        r"""The text of the turns and the beginning of the assistant's next turn; the original text if :func:`parse` read it.
 
         >>> HumanAssistant().prompt(Conversation((Message("user", "Hi"),)))
         '\n\nHuman: Hi\n\nAssistant:'
 
         Raises:
-            DataError: the form has no turns of a role.
+            DataError: a message has a role for which the form has no turns.
         """
         if conversation.verbatim is not None:
             return conversation.verbatim
@@ -42,34 +42,34 @@ HUMAN_ASSISTANT = HumanAssistant()
 
 
 def parse(text: str, columns: Mapping[str, Any] | None = None, row: Mapping[str, Any] | None = None) -> Conversation:
-    r"""The conversation that a prompt's text holds; of text without the form, one message of the user's.
+    r"""The conversation in a prompt's text; text without the form is one message of the user.
 
     Args:
-        text: of the prompt.
-        columns: that go with it.
-        row: that may name the prompt's id; default: ``columns``.
+        text: the prompt's text.
+        columns: columns of the data row.
+        row: data row that may have an id of the prompt; default: ``columns``.
 
     >>> parse("\n\nHuman: Hi\n\nAssistant: Hello\n\nHuman: Why?\n\nAssistant:").plain()[1:]
     [{'role': 'assistant', 'content': 'Hello'}, {'role': 'user', 'content': 'Why?'}]
     """
     before, *turns = TURN.split(text)
-    messages = [Message(ROLES[tag], said.removeprefix(" ")) for tag, said in zip(turns[::2], turns[1::2], strict=True)]
+    messages = [Message(ROLES[tag], part.removeprefix(" ")) for tag, part in zip(turns[::2], turns[1::2], strict=True)]
     if before:
         messages.insert(0, Message("system" if turns else "user", before))
     if text.endswith(ASSISTANT):
-        messages.pop()  # the turn that is asked for
+        messages.pop()  # the policy's turn, which is empty
     columns = columns or {}
-    found = Conversation(tuple(messages), columns, id_of(row or columns, text))
-    return found if HUMAN_ASSISTANT.prompt(found) == text else replace(found, verbatim=text)
+    conversation = Conversation(tuple(messages), columns, id_of(row or columns, text))
+    return conversation if HUMAN_ASSISTANT.prompt(conversation) == text else replace(conversation, verbatim=text)
 
 
 def as_prompt(value: Prompt | str) -> Prompt:
-    """``value``, or the prompt that a policy reads as just this text."""
+    """``value``, or the prompt with exactly this text."""
     return value if isinstance(value, Prompt) else Prompt(parse(value), value)
 
 
 def question(text: str) -> str:
-    r"""The prompt that asks ``text``.
+    r"""The prompt with ``text`` as the user's only message.
 
     >>> question("Hi")
     '\n\nHuman: Hi\n\nAssistant:'
@@ -84,25 +84,26 @@ def extended(prompt: str, words: str) -> str:
     '\n\nHuman: Hi there\n\nAssistant:'
 
     Raises:
-        DataError: it does not end where the assistant's turn begins.
+        DataError: the prompt does not end with the beginning of the assistant's turn.
     """
     if not prompt.endswith(ASSISTANT):
         raise DataError(
-            f"a prompt ends with {prompt[-20:]!r} and cannot carry scores.", f"Let every prompt end with {ASSISTANT!r}."
+            f"a prompt ends with {prompt[-20:]!r}, so scores cannot be inserted.",
+            f"Let every prompt end with {ASSISTANT!r}.",
         )
     return prompt.removesuffix(ASSISTANT) + words + ASSISTANT
 
 
 def dialogue(text: str) -> str:
-    r"""``text`` as it is; a dialogue that lacks the form but for outer white space and line ends, in the form.
+    r"""``text`` in the Human/Assistant form, if it differs from it only in outer white space and line ends; otherwise unchanged.
 
     >>> dialogue("Human: Hi\r\n\r\nAssistant: Hello")
     '\n\nHuman: Hi\n\nAssistant: Hello'
     """
     if text.startswith(HUMAN) and ASSISTANT in text:
         return text
-    mended, begins = BEGIN.subn("\n\n", re.sub(r"\r\n?", "\n", text))
-    return mended if begins and ASSISTANT in mended else text
+    repaired, begins = BEGIN.subn("\n\n", re.sub(r"\r\n?", "\n", text))
+    return repaired if begins and ASSISTANT in repaired else text
 
 
 def has_answer(text: str) -> bool:
@@ -111,7 +112,7 @@ def has_answer(text: str) -> bool:
 
 
 def prompt_end(text: str) -> int:
-    r"""How many characters of a dialogue are its prompt: up to and including the last ``\n\nAssistant:``; 0 where it is none.
+    r"""The number of characters of a dialogue's prompt, up to and including the last ``\n\nAssistant:``; 0 if it is not a dialogue.
 
     >>> prompt_end("\n\nHuman: Hi\n\nAssistant: Hello"), prompt_end("Hello")
     (23, 0)
@@ -120,7 +121,7 @@ def prompt_end(text: str) -> int:
 
 
 def prompt_of(transcript: str) -> str | None:
-    r"""Everything up to and including the last ``\n\nAssistant:``; None where that is not a dialogue.
+    r"""The prompt of a transcript, up to and including the last ``\n\nAssistant:``; None if it is not a dialogue.
 
     >>> prompt_of("\n\nHuman: Hi\n\nAssistant: Hello")
     '\n\nHuman: Hi\n\nAssistant:'
@@ -130,9 +131,9 @@ def prompt_of(transcript: str) -> str | None:
 
 
 def wrap(text: str) -> str:
-    r"""Bare text as a one-turn prompt; text that has the form, or one end of it, keeps that, whatever white space is around it.
+    r"""``text`` as a one-turn prompt; text with the form, or with its beginning or end, keeps that, whatever white space surrounds it.
 
-    What an assistant said last is cut off, as :func:`prompt_of` does.
+    The last assistant turn is removed, as by :func:`prompt_of`.
 
     >>> wrap("Hi"), wrap("\nHuman: Hi\n\nAssistant: ")
     ('\n\nHuman: Hi\n\nAssistant:', '\n\nHuman: Hi\n\nAssistant:')
@@ -148,7 +149,7 @@ def wrap(text: str) -> str:
 
 
 def segments(transcript: str) -> list[tuple[str, bool]]:
-    r"""(text, is an assistant turn), cut exactly where a policy is prompted; text after the last turn is left out.
+    r"""The parts of a transcript, (text, whether it is an assistant turn), cut where a policy is prompted, without text after the last turn.
 
     >>> segments("\n\nHuman: Hi\n\nAssistant: Hello")
     [('\n\nHuman: Hi\n\nAssistant:', False), (' Hello', True)]

@@ -1,4 +1,4 @@
-"""Text files by line, so that a fault has a number: JSON Lines, and where a file stops being UTF-8."""
+"""Text files read line by line, so that errors have a line number: JSON Lines, and a check for UTF-8."""
 
 from __future__ import annotations
 
@@ -12,19 +12,21 @@ from typing import Any
 
 from lenity.errors import DataError
 
-BLANK = r"[\s\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]"  # white space, and what has no width
+BLANK = (
+    r"[\s\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]"  # white space, and characters without width
+)
 _OUTER = re.compile(rf"\A{BLANK}+|{BLANK}+\Z")
 
 
 def read_json(file: Path, columns: Sequence[str] | None) -> tuple[list[str], list[dict[str, Any]]]:
-    """The columns that any row has, and those of ``columns`` in each; None where a row has not got one.
+    """The names of all columns, and the rows with the ``columns``, None where a row lacks one.
 
-    ``datasets`` refuses a whole file for one lone surrogate, does not say where a fault is, and takes the process with it where
-    pyarrow meets a ``null`` outside an object.
+    ``datasets`` refuses a whole file because of one lone surrogate, does not report the line of an error, and crashes the process
+    where pyarrow reads a ``null`` outside an object.
 
     Args:
-        file: one JSON object a line, or one list of them, perhaps ``.gz``.
-        columns: wanted; None for all.
+        file: one JSON object per line, or one list of objects; may be ``.gz``.
+        columns: columns of the rows to return; None for all.
 
     Raises:
         DataError: a line is not UTF-8 or not a JSON object, or the file cannot be read to its end.
@@ -37,17 +39,17 @@ def read_json(file: Path, columns: Sequence[str] | None) -> tuple[list[str], lis
         lines = [(1, b"".join(line for _, line in lines))]
     for number, line in lines:
         try:
-            found = json.loads(line)
-            for row in found if listed else [found]:
+            parsed = json.loads(line)
+            for row in parsed if listed else [parsed]:
                 if not isinstance(row, dict):
-                    raise ValueError(f"{type(row).__name__} in place of an object")
+                    raise ValueError(f"{type(row).__name__} instead of an object")
                 names |= dict.fromkeys(row)
                 rows.append(row if columns is None else {name: row.get(name) for name in columns})
         except (ValueError, RecursionError) as error:
             kind = "UTF-8" if isinstance(error, UnicodeDecodeError) else "a JSON object"
             raise DataError(
                 f"line {number} of '{file}' is not {kind}: {error}.",
-                "Mend or remove that line, and save the file as UTF-8.",
+                "Correct or remove that line, and save the file as UTF-8.",
             ) from error
     if columns is None:
         rows = [{name: row.get(name) for name in names} for row in rows]
@@ -55,7 +57,7 @@ def read_json(file: Path, columns: Sequence[str] | None) -> tuple[list[str], lis
 
 
 def not_utf8(file: Path) -> str | None:
-    """The first line of a text file, perhaps ``.gz``, that is not UTF-8, and why; None where all are."""
+    """A message on the first line that is not UTF-8 in a text file, which may be ``.gz``; None if there is none."""
     for number, line in _lines(file):
         try:
             line.decode("utf-8")
@@ -65,7 +67,7 @@ def not_utf8(file: Path) -> str | None:
 
 
 def bare(text: str) -> str:
-    r"""``text`` without what cannot be seen around it: white space, and characters of no width such as a byte-order mark.
+    r"""``text`` without surrounding white space and characters without width, such as a byte-order mark.
 
     >>> bare("\ufeff Hi\u200b\n"), bare("\u00a0\u200b")
     ('Hi', '')
@@ -74,7 +76,7 @@ def bare(text: str) -> str:
 
 
 def is_unicode(text: str) -> bool:
-    r"""Whether a tokenizer can take ``text``, which may hold half of a surrogate pair.
+    r"""Whether ``text`` is valid Unicode, as tokenizers require; it is not if it has half of a surrogate pair.
 
     >>> is_unicode("\U0001f600"), is_unicode("\ud83d")
     (True, False)
@@ -87,7 +89,7 @@ def is_unicode(text: str) -> bool:
 
 
 def _lines(file: Path) -> Iterator[tuple[int, bytes]]:
-    """Number and content of the lines that hold anything."""
+    """The number and content of each line that is not blank."""
     try:
         with gzip.open(file) if file.suffix == ".gz" else file.open("rb") as opened:
             yield from ((number, line) for number, line in enumerate(opened, 1) if line.strip())

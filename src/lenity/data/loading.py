@@ -1,4 +1,4 @@
-"""Rows of hub data sets, local folders and single files, with errors that say what to do and a count of what cannot be used."""
+"""Rows of hub data sets, local folders and single files, with a count of the rows that cannot be used."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from lenity.data.lines import bare, is_unicode, not_utf8, read_json
 from lenity.errors import DataError
 
 FILE_BUILDERS = {".jsonl": "json", ".json": "json", ".parquet": "parquet", ".csv": "csv", ".tsv": "csv"}
-MARK = "="
-LONGER = "Length of header or names does not match length of data"  # pandas, of a CSV file's rows
+MARK = "="  # prefix of CSV cells that pandas must not convert
+LONGER = "Length of header or names does not match length of data"  # pandas' warning on rows of a CSV file
 TEXT = {".jsonl", ".json", ".csv", ".tsv", ".gz"}
 
 
@@ -26,19 +26,20 @@ def load_columns(
     text: Sequence[str] | None = None,
     others: Sequence[str] | None = (),
 ) -> tuple[list[dict[str, Any]], ReadReport]:
-    """The named columns of every row of a split.
+    """The named columns of every row of a split, and the report.
 
     Args:
         dataset: hub name, local folder, or a ``.jsonl``, ``.json``, ``.csv``, ``.tsv`` (also ``.gz``) or ``.parquet`` file.
-        columns: columns wanted; another data set than expected raises with the columns it has.
+        columns: columns that the data set must have.
         subset: sub-folder of the data set (``data_dir``).
         split: split of the data set, or a slice of one such as ``train[:90%]``; a single file is one split whatever its name.
         text: those of ``columns`` that must hold text (default: all); other rows, also those with half of a surrogate pair, are
             dropped and counted.
-        others: more columns, where the data set has them; None for all that it has.
+        others: more columns, if the data set has them; None for all that it has.
 
     Raises:
-        DataError: not found, unreadable, empty, or without the columns; names the line where a text file is at fault.
+        DataError: the data set is not found, unreadable, empty, or lacks the columns; the message names the line of an error in a text
+            file.
     """
     place = dataset + (f"/{subset}" if subset else "") + f" ({split})"
     texts = text or columns
@@ -67,7 +68,7 @@ def load_columns(
 
 
 def evenly_spaced(items: Sequence[Any], limit: int | None) -> list[Any]:
-    """``limit`` items at even steps; all of them where there are fewer.
+    """``limit`` evenly spaced items; all of them if there are fewer.
 
     >>> evenly_spaced(range(10), 4)
     [0, 2, 5, 7]
@@ -78,7 +79,7 @@ def evenly_spaced(items: Sequence[Any], limit: int | None) -> list[Any]:
 
 
 def is_file(dataset: str) -> bool:
-    """Whether it is a single file, whose rows are the same by any split name."""
+    """Whether the data set is a single file, whose rows are the same under any split name."""
     return Path(dataset).expanduser().is_file()
 
 
@@ -98,14 +99,16 @@ def _sliced(rows: list[dict[str, Any]], split: str) -> list[dict[str, Any]]:
     try:
         parts = ReadInstruction.from_spec(split).to_absolute(dict.fromkeys(split_names(split), len(rows)))
     except (ValueError, AssertionError) as error:
-        raise DataError(f"split is '{split}', which is no slice: {error}.", "Write it as train[:90%].") from error
+        raise DataError(
+            f"split is '{split}', which is not a valid slice: {error}.", "Write it as train[:90%]."
+        ) from error
     return [row for part in parts for row in rows[part.from_ : part.to]]
 
 
 def _rows(
     dataset: str, columns: Sequence[str] | None, texts: Sequence[str], subset: str | None, split: str
 ) -> tuple[list[str], list[dict[str, Any]]]:
-    """Names of all columns, and the rows with those of ``columns`` that there are, or all."""
+    """The names of all columns, and the rows with those of ``columns`` that exist, or with all."""
     arguments: dict[str, Any] = {"data_dir": subset} if subset else {}
     name = dataset
     path = Path(dataset).expanduser()
@@ -152,10 +155,10 @@ def _rows(
 def _through_datasets(
     name: str, columns: Sequence[str] | None, texts: Sequence[str], split: str, arguments: dict[str, Any]
 ) -> tuple[list[str], list[dict[str, Any]]]:
-    """As ``datasets`` reads them; of a CSV file, the columns of ``texts`` as they are written: no cell is a number or missing.
+    """The columns and rows as ``datasets`` reads them; in a CSV file, cells of ``texts`` are not converted to numbers or missing values.
 
-    pandas takes the first cells of rows that are longer than the header for their names, unless it is told that there are none;
-    then it warns of the cells that it leaves out.
+    If rows are longer than the header, pandas uses their first cells as row names unless ``index_col`` is False; with it, pandas warns
+    of the cells that it drops.
     """
     from datasets import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars, load_dataset_builder
     from datasets.packaged_modules.csv.csv import CsvConfig
@@ -177,20 +180,20 @@ def _through_datasets(
         set_verbosity(level)
         if not quiet:
             enable_progress_bars()
-    there = [column for column in table.column_names if columns is None or column in columns]
-    rows: list[dict[str, Any]] = table.select_columns(there).to_list()
+    selected = [column for column in table.column_names if columns is None or column in columns]
+    rows: list[dict[str, Any]] = table.select_columns(selected).to_list()
     for row in rows if isinstance(builder.config, CsvConfig) else ():
         row |= {column: row[column][len(MARK) :] for column in texts if isinstance(row.get(column), str)}
     return table.column_names, rows
 
 
 def _marked(cell: str) -> str:
-    """A CSV cell that pandas takes neither for a number nor, as it does with NA, null and None, for a missing one."""
+    """A CSV cell with a prefix, so that pandas reads it neither as a number nor, as it does NA, null and None, as a missing value."""
     return MARK + cell
 
 
 def _not_utf8(path: Path) -> str | None:
-    """The first fault of this kind in a local file, or in the files of a folder."""
+    """A message on the first line that is not UTF-8 in a local file or the files of a folder; None if there is none."""
     files = [path] if path.is_file() else sorted(path.rglob("*")) if path.is_dir() else []
     return next(filter(None, (not_utf8(file) for file in files if file.is_file() and file.suffix in TEXT)), None)
 
@@ -198,5 +201,5 @@ def _not_utf8(path: Path) -> str | None:
 def _check_folder(path: Path, subset: str | None) -> None:
     folder = path / subset if subset else path
     if not folder.is_dir():
-        known = ", ".join(sorted(p.name for p in path.iterdir() if p.is_dir())) or "none"
-        raise DataError(f"'{path}' has no sub-folder '{subset}'.", f"Its sub-folders are: {known}.")
+        sub_folders = ", ".join(sorted(p.name for p in path.iterdir() if p.is_dir())) or "none"
+        raise DataError(f"'{path}' has no sub-folder '{subset}'.", f"Its sub-folders are: {sub_folders}.")

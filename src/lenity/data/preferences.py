@@ -1,4 +1,4 @@
-"""Training rows of reward models and of supervised fine-tuning: pairs, labelled texts, transcripts."""
+"""The training rows of reward models and of supervised fine-tuning: pairs, labelled texts, transcripts."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from lenity.errors import DataError
 
 @dataclass(frozen=True)
 class Pair:
-    """Two responses to one prompt; ``chosen`` is the preferred one, ``columns`` are the row's others."""
+    """Two responses to one prompt; ``chosen`` is the preferred one, ``columns`` are the row's other columns."""
 
     prompt: str
     chosen: str
@@ -39,10 +39,10 @@ def _common_prefix(first: str, second: str) -> str:
 
 
 def load_pairs(source: Pairs, *, columns: bool = False) -> tuple[list[Pair], ReadReport]:
-    r"""Pairs whose transcripts share their text up to an ``\n\nAssistant:``; others are dropped and counted.
+    r"""The pairs whose transcripts share their text up to an ``\n\nAssistant:``, and the report; others are dropped and counted.
 
     Args:
-        source: where they are.
+        source: the data set and its columns.
         columns: whether to read the other columns of the rows too.
     """
     both = [source.chosen, source.rejected]
@@ -63,14 +63,18 @@ def load_pairs(source: Pairs, *, columns: bool = False) -> tuple[list[Pair], Rea
 
 
 def load_labels(source: Labels) -> tuple[list[Labelled], ReadReport]:
-    r"""Texts with a class; a dialogue is split at its last ``\n\nAssistant:``. Classes other than 0 and 1 raise."""
+    r"""The texts with their class, and the report; a dialogue is split at its last ``\n\nAssistant:``.
+
+    Raises:
+        DataError: a class is neither 0 nor 1.
+    """
     rows, report = _rows(source, [source.text, source.label], text=[source.text])
     items = []
     for row in rows:
         if row[source.label] not in (0, 1):
             raise DataError(
                 f"column '{source.label}' of {report.source} holds {brief(row[source.label])}; labels are 0 or 1.",
-                "Map them first.",
+                "Map the labels to 0 and 1 first.",
             )
         text = dialogue(row[source.text])
         end = prompt_end(text)
@@ -79,7 +83,7 @@ def load_labels(source: Labels) -> tuple[list[Labelled], ReadReport]:
 
 
 def load_transcripts(source: Transcripts) -> tuple[list[str], ReadReport]:
-    """Whole dialogues; those without an assistant turn are dropped and counted."""
+    """The whole dialogues, and the report; those without an assistant turn are dropped and counted."""
     rows, report = _rows(source, [source.text])
     texts = [text for row in rows if has_answer(text := dialogue(row[source.text]))]
     report.drop("without an assistant turn", len(rows) - len(texts))

@@ -1,4 +1,4 @@
-"""From a prompt source to the prompts a run uses: distinct, within the length windows, at even steps."""
+"""The prompts that a run uses from its source: distinct, within the length windows, evenly spaced up to the limit."""
 
 from __future__ import annotations
 
@@ -26,27 +26,27 @@ def load_prompts(
     trained_on: Callable[[Sequence[str]], Set[str]] | None = None,
     template: Template = HUMAN_ASSISTANT,
 ) -> tuple[list[Prompt], ReadReport]:
-    """Read, de-duplicate, apply the length window under each named counter, then ``limit`` by even steps.
+    """The prompts, and the report: read, de-duplicated, filtered by the length window of each counter, evenly spaced up to ``limit``.
 
-    Of rows with the same prompt the first counts, with its columns.
+    Of rows with the same prompt the first is kept, with its columns.
 
     Args:
-        source: the data set's settings.
-        token_counts: lengths in tokens by who counts them: the policy and each reward model.
-        room: most tokens of the policy's that a prompt may have beside a response, see :func:`room_for_prompts`; None for any.
-        trained_on: of held-out prompts in the Human/Assistant form, the :func:`lenity.data.seen.same` of those to leave out and count.
-        template: by which the policy reads them.
+        source: settings of the data set.
+        token_counts: counters of tokens, by name: the policy's and each reward model's.
+        room: most tokens of the policy that a prompt may have, see :func:`room_for_prompts`; None for no limit.
+        trained_on: given held-out prompts in the Human/Assistant form, returns the :func:`lenity.data.seen.same` of those to drop.
+        template: template of the texts that the policy reads.
 
     Raises:
-        DataError: nothing is left.
+        DataError: no prompt is left.
     """
     conversations, report = source.conversations()
     prompts = distinct = list(_by_text(conversations, template).values())
     report.drop("repeated", len(conversations) - len(distinct))
     if trained_on:
         plain = [HUMAN_ASSISTANT.prompt(prompt.conversation) for prompt in distinct]
-        known = trained_on(plain)
-        prompts = [prompt for prompt, text in zip(distinct, plain, strict=True) if same(text) not in known]
+        seen_texts = trained_on(plain)
+        prompts = [prompt for prompt, text in zip(distinct, plain, strict=True) if same(text) not in seen_texts]
     report.drop(TRAINED_ON, len(distinct) - len(prompts))
     if distinct and not prompts:
         raise none_left(f"held_out_prompts ({report.source})", len(distinct))
@@ -68,22 +68,22 @@ def load_prompts(
 def find_prompts(
     texts: Sequence[str], source: PromptSource | None, template: Template = HUMAN_ASSISTANT
 ) -> list[Prompt]:
-    """The prompts of ``source`` whose texts these are, with their columns.
+    """The prompts of ``source`` with these texts, with their columns.
 
     Raises:
-        DataError: it does not have one of them any more.
+        DataError: ``source`` no longer has one of them.
     """
     by_text = _by_text(source.conversations()[0] if source else [], template)
     if missing := [text for text in texts if text not in by_text]:
         raise DataError(
             f"{len(missing)} of {len(texts)} prompts are no longer in the data set, the first of them ...{missing[0][-60:]!r}.",
-            "Put the data set back as it was.",
+            "Restore the data set as it was.",
         )
     return [by_text[text] for text in texts]
 
 
 def token_counters(tokenizer: Any, rewards: Mapping[str, Any]) -> dict[str, Counter]:
-    """Who counts tokens for the length windows: the policy's tokenizer, and each reward that has one."""
+    """The counters of tokens for the length windows, by name: the policy's tokenizer, and each reward that has a tokenizer."""
 
     def of_policy(prompts: Sequence[Prompt]) -> list[int]:
         return [len(ids) for ids in prompt_ids(tokenizer, [prompt.text for prompt in prompts])]
@@ -96,10 +96,10 @@ def token_counters(tokenizer: Any, rewards: Mapping[str, Any]) -> dict[str, Coun
 
 
 def room_for_prompts(tokenizer: Any, max_new_tokens: int) -> int:
-    """Tokens of the policy's window that the longest response leaves.
+    """The number of tokens of the policy's window that the longest response leaves for a prompt.
 
     Raises:
-        ConfigError: none.
+        ConfigError: no tokens are left.
     """
     room = int(tokenizer.model_max_length) - max_new_tokens
     if room < 1:
@@ -112,9 +112,9 @@ def room_for_prompts(tokenizer: Any, max_new_tokens: int) -> int:
 
 
 def _by_text(conversations: Iterable[Conversation], template: Template) -> dict[str, Prompt]:
-    """The first prompt of each text."""
-    found: dict[str, Prompt] = {}
+    """The first prompt of each text, by text."""
+    by_text: dict[str, Prompt] = {}
     for conversation in conversations:
         text = template.prompt(conversation)
-        found.setdefault(text, Prompt(conversation, text))
-    return found
+        by_text.setdefault(text, Prompt(conversation, text))
+    return by_text

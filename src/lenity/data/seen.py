@@ -1,4 +1,4 @@
-"""Held-out rows that training has seen: how two texts are the same, and files that are split by name alone."""
+"""Held-out rows that are also training rows: a comparison of texts, and a check for one file under two split names."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ UNSEEN = re.compile(
 
 
 def same(text: str) -> str:
-    r"""What texts share that a reader would call the same: white space, case, unseen characters and Unicode's forms of one are no matter.
+    r"""The normal form of ``text``, equal for texts that differ only in white space, case, invisible characters and Unicode forms.
 
     >>> same("\n\nHuman: Hi  there\n\nAssistant:") == same("\n\nhuman:  \uff28i\u200b there \n\nAssistant:")
     True
@@ -32,25 +32,25 @@ def same(text: str) -> str:
 
 
 def seen(texts: Iterable[str], trained: Iterable[str]) -> set[str]:
-    """The :func:`same` of those ``texts`` that are among the ``trained`` ones, which are gone through one by one."""
+    """The :func:`same` of those ``texts`` that are among the ``trained`` ones, which are iterated over once."""
     return {same(text) for text in texts}.intersection(map(same, trained))
 
 
 def unseen(items: Sequence[T], trained: Iterable[str], texts: Callable[[T], Sequence[str]], field: str) -> list[T]:
-    """The held-out ``items`` none of whose ``texts`` training has seen.
+    """The held-out ``items`` without those that have a text among the ``trained`` ones.
 
     Raises:
-        DataError: none is left.
+        DataError: no item is left.
     """
-    known = seen((text for item in items for text in texts(item)), trained)
-    kept = [item for item in items if known.isdisjoint(map(same, texts(item)))]
+    seen_texts = seen((text for item in items for text in texts(item)), trained)
+    kept = [item for item in items if seen_texts.isdisjoint(map(same, texts(item)))]
     if items and not kept:
         raise none_left(field, len(items))
     return kept
 
 
 def none_left(field: str, count: int) -> DataError:
-    """The error of a held-out set that is all trained on."""
+    """The error for a held-out set whose rows are all training rows."""
     return DataError(
         f"{field}: all of the {count:,} are among the training data.", "Name data that training does not use."
     )
@@ -59,15 +59,15 @@ def none_left(field: str, count: int) -> DataError:
 def check_split(
     held_out: PromptSource | Rows | None, trained: PromptSource | Rows | None, fields: tuple[str, str]
 ) -> None:
-    """Refuse two split names of one single file, which has the same rows by either.
+    """Raise ``ConfigError`` if held-out and training data are one single file under two split names, which has the same rows.
 
     Args:
         held_out: held-out data.
         trained: training data.
-        fields: of the two in the configuration.
+        fields: the fields of the two in the configuration.
 
     Raises:
-        ConfigError: names the fields and the file.
+        ConfigError: the message names the fields and the file.
     """
     if held_out is None or trained is None or split_names(held_out.split) == split_names(trained.split):
         return

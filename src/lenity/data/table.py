@@ -1,4 +1,4 @@
-"""What readers of tables share: where the table is, and which of its columns go with a prompt."""
+"""The base class of readers of tables: the location of the table, and the columns that go with each prompt."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from lenity.data.loading import load_columns
 
 
 class Table(PromptSource):
-    """Prompts in one column of a data set; the row's other columns go with them."""
+    """A reader of the prompts in one column of a data set; rewards get the row's other columns with them."""
 
     places = ("dataset",)
     dataset: str = Field(
@@ -24,7 +24,7 @@ class Table(PromptSource):
     )
     subset: Inside | None = Field(None, description="sub-folder of the data set; default: none")
     columns: list[str] | None = Field(
-        None, description="columns that rewards get with each prompt; default: all but the one that holds the prompt"
+        None, description="columns that rewards get with each prompt; default: all except the prompt's column"
     )
 
     def without_columns(self) -> Self:
@@ -32,10 +32,10 @@ class Table(PromptSource):
         return self.model_copy(update={"columns": []})
 
     def rows(self, column: str, prompt_of: Callable[[str], str | None]) -> tuple[list[Conversation | None], ReadReport]:
-        """A conversation per row in their order, None where ``prompt_of`` makes no prompt of what ``column`` holds.
+        """One conversation per row, in order, None where ``prompt_of`` returns None for the row's ``column``; and the report.
 
         Raises:
-            DataError: the data set cannot be read or has no such columns.
+            DataError: the data set cannot be read or lacks the columns.
         """
         chosen = self.columns
         rows, report = load_columns(

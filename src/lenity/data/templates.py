@@ -1,4 +1,4 @@
-"""Templates: how a conversation becomes text, for a policy to continue or a reward to read."""
+"""Templates, which render a conversation as text for a policy to continue or a reward to score."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ TEMPLATES: Registry[Template] = Registry("template", "lenity.templates", ("lenit
 
 
 class Template(Section):
-    """One way to write conversations."""
+    """The base class of templates."""
 
     open_set: ClassVar[Registry[Any]] = TEMPLATES
 
     @abc.abstractmethod
     def prompt(self, conversation: Conversation) -> str:
-        """The text up to where the assistant's next turn begins."""
+        """The text of the conversation up to the beginning of the assistant's next turn."""
 
     def transcript(self, conversation: Conversation, response: str) -> str:
-        """The text with the assistant's next turn, as the policy wrote it."""
+        """The text of the conversation with ``response`` as the assistant's next turn."""
         return self.prompt(conversation) + response

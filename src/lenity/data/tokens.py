@@ -1,6 +1,6 @@
-"""Text as a policy reads it: prompts as they are continued, and whole transcripts with what is learned of them.
+"""Token ids for a policy: prompts to continue, and whole transcripts with labels for training.
 
-Reward models read texts as their tokenizer gives them, end token included; see ``rewards/templates.py``.
+Reward models read texts as encoded by their own tokenizer, including its end token; see ``rewards/templates.py``.
 """
 
 from __future__ import annotations
@@ -13,19 +13,19 @@ from typing import Any, NamedTuple
 from lenity.data.human_assistant import question
 from lenity.errors import ModelError
 
-IGNORED = -100  # the label of a token that nothing is learned from
+IGNORED = -100  # the label of a token without loss
 PROBE = question("a")
 
 
 class Span(NamedTuple):
-    """Characters of a text, from ``start`` to before ``end``."""
+    """A range of characters of a text, from ``start`` up to but not including ``end``."""
 
     start: int
     end: int
 
 
 def prompt_ids(tokenizer: Any, prompts: Sequence[str]) -> list[list[int]]:
-    """The token ids of each prompt: with what the tokenizer puts before a text, such as BOS, without what it appends, such as EOS.
+    """The token ids of each prompt: with tokens that the tokenizer puts before a text, such as BOS, without those it appends, such as EOS.
 
     Raises:
         ModelError: see :func:`affixes`.
@@ -38,7 +38,7 @@ def affixes(tokenizer: Any) -> tuple[list[int], list[int]]:
     """The token ids that the tokenizer puts before every text, and those that it appends.
 
     Raises:
-        ModelError: it changes a text's own tokens where it adds special ones.
+        ModelError: adding special tokens changes the tokens of the text itself.
     """
     (bare,), whole = _bare(tokenizer, [PROBE]), list(tokenizer(PROBE)["input_ids"])
     at = next((i for i in range(len(whole)) if whole[i : i + len(bare)] == bare), None)
@@ -46,7 +46,7 @@ def affixes(tokenizer: Any) -> tuple[list[int], list[int]]:
         raise ModelError(
             f"the policy's tokenizer, {type(tokenizer).__name__}, reads {PROBE!r} as {whole} with its special tokens and as {bare} without, "
             "so it is not clear where a prompt ends.",
-            "Use a tokenizer that puts its special tokens before or behind a text.",
+            "Use a tokenizer that puts its special tokens before or after a text.",
         )
     return whole[:at], whole[at + len(bare) :]
 
@@ -54,22 +54,22 @@ def affixes(tokenizer: Any) -> tuple[list[int], list[int]]:
 def encode_turns(
     tokenizer: Any, texts: Sequence[str], turns: Sequence[Sequence[Span]]
 ) -> list[tuple[list[int], list[int]]]:
-    """Token ids of whole transcripts, which begin as :func:`prompt_ids` would and end with EOS, and labels for the turns to learn.
+    """The token ids of whole transcripts, which begin as by :func:`prompt_ids` and end with EOS, and the labels of the turns to train on.
 
-    The label after a turn is EOS, also where the transcript goes on, so that a prompted policy stops. Where one token holds the end
-    of a turn and the start of what follows, its label is the token that a response would have there. An EOS that a text spells out
-    at the end of a turn is the turn's own.
+    The label after a turn is EOS, also if the transcript continues, so that the policy learns to stop. If one token spans the end of a
+    turn and the start of the next text, its label is the token that a response would have there. If the text of a turn ends with EOS
+    written out, no further EOS is added.
 
     Args:
-        tokenizer: of the policy.
+        tokenizer: the policy's tokenizer.
         texts: n transcripts.
-        turns: of each, in order.
+        turns: the turns to train on in each transcript, in order.
 
     Returns:
-        (ids, labels) of each text, of one length; labels are ``IGNORED`` outside of the turns.
+        The (ids, labels) of each text, of equal length; labels are ``IGNORED`` outside the turns.
     """
     (before, _), eos = affixes(tokenizer), tokenizer.eos_token_id
-    found = []
+    encoded = []
     for text, spans, (ids, ends) in zip(texts, turns, _with_ends(tokenizer, texts, turns), strict=True):
         labels = [IGNORED] * (len(ids) + 1)
         for start, end in spans:
@@ -78,26 +78,26 @@ def encode_turns(
             if ids[last - 1 : last] != [eos]:
                 labels[last] = _after(tokenizer, text[:end], ids[:last], whole=last > 0 and ends[last - 1] == end)
         row = [*before, *ids] if ids[-1:] == [eos] else [*before, *ids, eos]
-        found.append((row, [*[IGNORED] * len(before), *labels][: len(row)]))
-    return found
+        encoded.append((row, [*[IGNORED] * len(before), *labels][: len(row)]))
+    return encoded
 
 
 def split_at_turn(ids: list[int], labels: list[int]) -> tuple[list[int], list[int]]:
-    """The ids of a prompt, and those of the one response behind it."""
+    """The ids of the prompt, and those of the single response after it."""
     at = next((i for i, label in enumerate(labels) if label != IGNORED), len(labels))
     return ids[:at], ids[at:]
 
 
 def _after(tokenizer: Any, text: str, ids: list[int], *, whole: bool) -> int:
-    """What follows ``ids`` where a transcript ends with ``text``, of which they may be the ``whole``."""
-    said = ids if whole else _bare(tokenizer, [text])[0]
-    return int([*said, tokenizer.eos_token_id][len(ids)]) if said[: len(ids)] == ids else IGNORED
+    """The token that follows ``ids`` in a transcript that ends with ``text``, of which they are all tokens if ``whole``."""
+    tokens = ids if whole else _bare(tokenizer, [text])[0]
+    return int([*tokens, tokenizer.eos_token_id][len(ids)]) if tokens[: len(ids)] == ids else IGNORED
 
 
 def _with_ends(
     tokenizer: Any, texts: Sequence[str], turns: Sequence[Sequence[Span]]
 ) -> list[tuple[list[int], list[int]]]:
-    """The ids of each text alone, and where in it each token ends."""
+    """The ids of each text without special tokens, and the characters at which its tokens end."""
     if getattr(tokenizer, "is_fast", False):
         rows = tokenizer(list(texts), add_special_tokens=False, return_offsets_mapping=True, verbose=False)
         return [
@@ -111,7 +111,7 @@ def _with_ends(
 
 
 def _ends_by_prefix(tokenizer: Any, text: str, ids: list[int], cuts: list[int]) -> list[int]:
-    """Without offsets: the first of ``cuts`` by which each token has ended, as the text up to there is tokenised."""
+    """The ends of tokens without offsets: the first of ``cuts`` up to which the text has the token among its own."""
     ends: list[int] = []
     for cut, part in zip(cuts, _bare(tokenizer, [text[:cut] for cut in cuts]), strict=True):
         same = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(part, ids, strict=False)))
@@ -120,7 +120,7 @@ def _ends_by_prefix(tokenizer: Any, text: str, ids: list[int], cuts: list[int]) 
 
 
 def _bare(tokenizer: Any, texts: list[str]) -> list[list[int]]:
-    """Without special tokens; only a fast tokenizer gains from a batch."""
+    """The token ids without special tokens; only fast tokenizers gain from a batch."""
     if getattr(tokenizer, "is_fast", False) and texts:
         return [list(ids) for ids in tokenizer(texts, add_special_tokens=False, verbose=False)["input_ids"]]
     return [list(tokenizer(text, add_special_tokens=False)["input_ids"]) for text in texts]

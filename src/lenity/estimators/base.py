@@ -1,4 +1,4 @@
-"""What an estimator is: the rewards of each token, and a critic's values where it needs one -> advantages."""
+"""The base class of estimators, which turn the rewards of each token, and a critic's values if they need one, into advantages."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ CRITIC_SETTINGS = (
 
 
 class Estimate(NamedTuple):
-    """Advantages, 0 where a token does not count; and, where there is a critic, the returns that it learns."""
+    """Advantages, 0 at tokens that are not valid, and the returns that the critic is trained on; None without a critic."""
 
     advantages: Float[Tensor, "B T K"]
     returns: Float[Tensor, "B T K"] | None = None
 
 
 class Estimator(Section, abc.ABC):
-    """Settings and arithmetic of one estimator.
+    """The settings and the arithmetic of one estimator.
 
-    ``paper`` and ``equation`` say where it is from. A run has a critic only where its estimator ``needs_critic``. Advantages that
-    are ``standardised`` stand at a common scale already, so that ``ppo.normalise`` does nothing to them.
+    ``paper`` and ``equation`` give its source. A run has a critic only if its estimator ``needs_critic``. Advantages that are
+    ``standardised`` have a common scale already, so that ``ppo.normalise`` does not change them.
     """
 
     open_set: ClassVar[Registry[Any]] = ESTIMATORS
@@ -46,11 +46,11 @@ class Estimator(Section, abc.ABC):
     needs_critic: ClassVar[bool] = False
     standardised: ClassVar[bool] = False
 
-    responses: int = Field(1, ge=1, description="responses per prompt; rollout.batch_size is a multiple")
+    responses: int = Field(1, ge=1, description="responses per prompt; rollout.batch_size must be a multiple of it")
 
     @property
     def idle(self) -> tuple[str, ...]:
-        """Settings of a run that do nothing under this estimator, by name; a section's name stands for all its fields."""
+        """The names of the settings of a run that have no effect with this estimator; a section's name stands for all its fields."""
         return (() if self.needs_critic else CRITIC_SETTINGS) + (("ppo.normalise",) if self.standardised else ())
 
     @abc.abstractmethod
@@ -61,12 +61,12 @@ class Estimator(Section, abc.ABC):
         valid_tokens: Bool[Tensor, "B T K"],
         settings: PPO,
     ) -> Estimate:
-        """Advantages of each token, (B, T, K), from its rewards.
+        """The advantages of each token, (B, T, K), from its rewards.
 
         Args:
-            rewards: at each token the KL penalty, at the last one the standardised score too, (B, T, K). The ``responses`` to one
+            rewards: the KL penalty at each token, plus the standardised score at the last token, (B, T, K). The ``responses`` to one
                 prompt are neighbouring rows.
-            values: of the critic before each token, (B, T, K); None where the estimator needs none.
-            valid_tokens: True on the real tokens of responses that an objective has scored, (B, T, K); the others count for nothing.
+            values: the critic's values before each token, (B, T, K); None if the estimator needs no critic.
+            valid_tokens: True on the real tokens of responses that an objective has scored, (B, T, K); the others are ignored.
             settings: ``gamma`` and ``lam``.
         """

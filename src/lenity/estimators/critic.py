@@ -32,7 +32,7 @@ class Critic(Estimator):
     def estimate(
         self, rewards: Tokens, values: Tokens | None, valid_tokens: Bool[Tensor, "B T K"], settings: PPO
     ) -> Estimate:
-        """Advantages and returns, (B, T, K)."""
+        """The advantages and returns of each token, (B, T, K) each."""
         assert values is not None, "a critic's values"
         return Estimate(*gae(rewards, values, valid_tokens, settings.gamma, settings.lam))
 
@@ -44,7 +44,7 @@ def gae(
     gamma: float = 0.99,
     lam: float = 0.95,
 ) -> tuple[Tokens, Tokens]:
-    """Advantages and returns of each objective, (B, T, K) each, 0 on padding; see :class:`Critic`.
+    """The advantages and returns of each objective, (B, T, K) each, 0 on padding; see :class:`Critic`.
 
     Args:
         rewards: r, (B, T, K).

@@ -1,4 +1,4 @@
-"""Advantages without a critic: a response against the others of its prompt, at the scale of its prompt."""
+"""Advantages without a critic: each response's return, standardised among the responses to its prompt."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ SMALLEST_STD = 1e-8
 class Group(Estimator):
     r"""The return of each objective, standardised among the n responses to one prompt.
 
-    Per objective as in GDPO (arXiv 2601.05242); with one objective GRPO's (arXiv 2402.03300).
+    The standardisation per objective is that of GDPO (arXiv 2601.05242); with one objective it is GRPO's (arXiv 2402.03300).
 
     .. math:: A^k_i = (R^k_i - \mathrm{mean}_j R^k_j) / \mathrm{std}_j R^k_j, \quad R^k_i = \sum_t r^k_{i,t}
 
-    The return is undiscounted and holds the KL penalty of all tokens; all tokens of a response share its advantage. The standard
-    deviation is that of the population (divisor n). An objective on which all responses to a prompt are equal gives 0 there. A
-    response that an objective has not scored is not one of its group for that objective.
+    The return is undiscounted and includes the KL penalty of all tokens; all tokens of a response have the same advantage. The
+    standard deviation is that of the population (divisor n). Where all responses to a prompt have the same return on an objective,
+    their advantages are 0. A response without a score on an objective does not belong to the group for that objective.
     """
 
     paper: ClassVar[str] = "arXiv 2402.03300, 2601.05242"
     equation: ClassVar[str] = "A_i = (R_i − mean_j R_j) / std_j R_j among a prompt's responses"
     standardised: ClassVar[bool] = True
 
-    responses: int = Field(8, ge=2, description="responses per prompt; rollout.batch_size is a multiple")
+    responses: int = Field(8, ge=2, description="responses per prompt; rollout.batch_size must be a multiple of it")
 
     def estimate(
         self, rewards: Float[Tensor, "B T K"], values: Tensor | None, valid_tokens: Bool[Tensor, "B T K"], settings: PPO

@@ -1,4 +1,4 @@
-"""Returns of responses that stand beside the others of their prompt."""
+"""The returns of responses, grouped by prompt."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 class Grouped(NamedTuple):
-    """Undiscounted returns R = sum_t r_t by prompt, n responses each; which of them count, and how many of a prompt's do."""
+    """Undiscounted returns R = sum_t r_t of n responses per prompt; ``counted`` are those with a score, ``number`` how many per prompt."""
 
     returns: Float[Tensor, "P n K"]
     counted: Bool[Tensor, "P n K"]
@@ -18,20 +18,20 @@ class Grouped(NamedTuple):
 
     @classmethod
     def of(cls, rewards: Float[Tensor, "B T K"], valid_tokens: Bool[Tensor, "B T #K"], size: int) -> Self:
-        """From the rewards of each token, the responses to one prompt being ``size`` neighbouring rows."""
+        """The groups of a batch whose responses to one prompt are ``size`` neighbouring rows."""
         returns = rewards.where(valid_tokens, 0.0).sum(1).reshape(-1, size, rewards.shape[2])
         counted = valid_tokens.any(1).reshape(-1, size, valid_tokens.shape[2])
         return cls(returns, counted, counted.sum(1, keepdim=True))
 
     def mean(self, values: Float[Tensor, "P n K"]) -> Float[Tensor, "P 1 K"]:
-        """Over the responses of a prompt that count; ``values`` are 0 where one does not."""
+        """The mean over the scored responses of each prompt; ``values`` must be 0 for the others."""
         return values.sum(1, keepdim=True) / self.number.clamp(min=1)
 
     def centred(self) -> Float[Tensor, "P n K"]:
-        """Each return minus the mean of its prompt's; 0 where a response does not count."""
+        """Each return minus the mean return of its prompt; 0 for responses without a score."""
         return (self.returns - self.mean(self.returns)).where(self.counted, 0.0)
 
 
 def by_token(advantages: Float[Tensor, "P n K"], valid_tokens: Bool[Tensor, "B T #K"]) -> Float[Tensor, "B T K"]:
-    """The advantage of a response at each of its tokens that count, 0 at the others."""
+    """Each response's advantage at its valid tokens, 0 at the others."""
     return advantages.flatten(0, 1).unsqueeze(1).where(valid_tokens, 0.0)

@@ -1,4 +1,4 @@
-"""Methods that make their adapter without the loop, and the one door to any training."""
+"""``train``, the entry point of every method's training, and the base class of methods that build their adapter outside the loop."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ def train(
     config: RunConfig, *, resume: bool = False, allow_changes: bool = False, gently: bool = False,
     callbacks: Sequence[Callback] = (),
 ) -> RunFolder:  # fmt: skip
-    """The finished run folder of ``config``, made as its method makes it; its ``adapter/`` is one that plain ``peft`` loads.
+    """The finished run folder of ``config``, trained by its method; plain ``peft`` loads its ``adapter/``.
 
     Args:
-        config: the whole run.
-        resume: go on with the run in ``config.output`` from its newest checkpoint; start it where there is none.
-        allow_changes: also where it was begun with other settings, or another number of processes.
-        gently: SIGINT and SIGTERM end a run in the loop after the iteration in hand, saved.
-        callbacks: each gets the row of every iteration of the loop, in the first process; one that returns ``STOP`` ends the run
-            after it, saved, as does one that raises, whose exception is then raised.
+        config: the configuration of the run.
+        resume: continue the run in ``config.output`` from its newest checkpoint, or start it if there is none.
+        allow_changes: resume also if settings or the number of processes differ from those that the run started with.
+        gently: on SIGINT or SIGTERM, a run in the loop finishes its current iteration, saves a checkpoint and ends.
+        callbacks: functions that the first process calls with the metrics row of every iteration of the loop. If one returns ``STOP``
+            or raises, the run saves a checkpoint and ends after that iteration; then the exception is raised.
 
     Raises:
         StoppedError: a signal ended the run.
@@ -32,31 +32,31 @@ def train(
     """
     if callbacks and config.method.loop_rule is None:
         raise ConfigError(
-            "callbacks are given, and the method does not train this run in the loop that calls them.",
+            "callbacks are set, but the method does not train this run in the loop, which calls them.",
             "Leave them out.",
         )
     return config.method.train(config, resume=resume, allow_changes=allow_changes, gently=gently, callbacks=callbacks)
 
 
 class Built(Method):
-    """A method that makes its adapter in one process, in a way of its own; what it :meth:`build` does is all it must say."""
+    """A method that builds its adapter in one process, outside the loop; subclasses implement :meth:`build`."""
 
     @abc.abstractmethod
     def build(self, config: RunConfig, run: RunFolder) -> None:
-        """Write ``run``'s adapter; called again on a resume, with what an earlier call left in the folder."""
+        """Write the adapter of ``run``; a resumed run calls this again, with the files of the earlier call in its folder."""
 
     def train(
         self, config: RunConfig, *, resume: bool = False, allow_changes: bool = False, gently: bool = False,
         callbacks: Sequence[Callback] = (),
     ) -> RunFolder:  # fmt: skip
-        """The run folder with the adapter that :meth:`build` writes, the constants and the model card."""
+        """The run folder with the adapter that :meth:`build` writes, the standardisation constants and the model card."""
         return built(config, self.build, resume=resume, allow_changes=allow_changes)
 
 
 def built(
     config: RunConfig, build: Callable[[RunConfig, RunFolder], None], *, resume: bool, allow_changes: bool
 ) -> RunFolder:
-    """The run folder with the adapter that ``build`` writes into it; the constants and the model card are as in the loop.
+    """The run folder with the adapter that ``build`` writes; the standardisation constants and the model card are as in the loop.
 
     Raises:
         ConfigError: several processes were launched.

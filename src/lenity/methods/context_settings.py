@@ -1,4 +1,4 @@
-"""Settings of the two stages in which Rewards-in-Context trains."""
+"""The settings of the two training stages of Rewards-in-Context."""
 
 from __future__ import annotations
 
@@ -14,31 +14,37 @@ class Offline(Section):
 
     pairs: Pairs | None = Field(
         None,
-        description="chosen and rejected responses, as {dataset: ..., chosen: column, rejected: column}; default: two of the reference "
-        "policy a prompt",
+        description="chosen and rejected responses, as {dataset: ..., chosen: column, rejected: column}; default: two responses of the "
+        "reference policy per prompt",
     )
     steps: int = Field(20_000, ge=1, description="optimizer steps")
-    learning_rate: Positive = Field(1.414e-4, description="AdamW, falling linearly to 0")
-    weight_decay: float = Field(0.01, ge=0, description="AdamW")
+    learning_rate: Positive = Field(1.414e-4, description="learning rate of AdamW, which falls linearly to 0")
+    weight_decay: float = Field(0.01, ge=0, description="weight decay of AdamW")
 
 
 class Online(Section):
-    """Rounds of own answers to high scores, filtered by rejection sampling."""
+    """Rounds in which the policy answers prompts that request high scores, and is fine-tuned on answers kept by rejection sampling."""
 
-    rounds: int = Field(1, ge=0, description="0 stops after the offline stage")
-    samples: int = Field(10_000, ge=1, description="answers a round")
-    temperature: Positive = Field(0.7, description="of their sampling")
-    top_p: float = Field(0.9, gt=0, le=1, description="nucleus of their sampling")
-    quantile: Fraction = Field(0.7, description="an answer is kept where any of its scores reaches this quantile")
-    originals: float = Field(1.0, ge=0, description="offline examples mixed in, filtered alike, for each answer kept")
+    rounds: int = Field(1, ge=0, description="number of online rounds; 0: only the offline stage")
+    samples: int = Field(10_000, ge=1, description="answers per round")
+    temperature: Positive = Field(0.7, description="temperature at which the answers are sampled")
+    top_p: float = Field(0.9, gt=0, le=1, description="nucleus (top-p) from which the answers are sampled")
+    quantile: Fraction = Field(
+        0.7, description="an answer is kept if any of its scores reaches this quantile of that objective"
+    )
+    originals: float = Field(
+        1.0, ge=0, description="offline examples per kept answer that are mixed in, filtered by the same quantile"
+    )
     steps: int = Field(4_000, ge=1, description="optimizer steps")
-    learning_rate: Positive = Field(1e-5, description="constant")
+    learning_rate: Positive = Field(1e-5, description="learning rate of AdamW, constant")
 
 
 class Stages(Section):
-    """Both stages, and what they share."""
+    """The settings of both stages, and those that they share."""
 
     offline: Offline = Offline()
     online: Online = Online()
-    batch_size: int = Field(8, ge=1, description="rows a step")
-    max_length: int = Field(512, ge=8, description="longest prompt and response in tokens; longer rows are left out")
+    batch_size: int = Field(8, ge=1, description="rows per optimizer step")
+    max_length: int = Field(
+        512, ge=8, description="most tokens of prompt and response together; longer rows are dropped"
+    )

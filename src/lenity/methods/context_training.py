@@ -1,4 +1,4 @@
-"""The two stages of Rewards-in-Context. Each leaves its examples, its adapter and a row of metrics, so that none is done twice."""
+"""The two training stages of Rewards-in-Context. Each saves its examples, its adapter and a metrics row; a resumed run skips it then."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ SCORED_AT_ONCE = 512
 
 
 def train(method: Stages, config: RunConfig, run: RunFolder) -> None:
-    """Both stages, from where the run stopped, and the adapter."""
+    """Train both stages, from where the run stopped, and write the adapter."""
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     config = config.model_copy(update={"policy": merged(config.policy, run.path / "base")})
     seeds.seed(config.seed, "setup")
@@ -66,21 +66,21 @@ class _Training:
 
     @property
     def folder(self) -> Path:
-        """An adapter a finished stage, by number."""
+        """The folder with one adapter per finished stage, by number."""
         return self.run.path / "stages"
 
     @property
     def trainer(self) -> Path:
-        """Checkpoints within the stage that is being trained."""
+        """The folder of checkpoints within the current stage."""
         return self.folder / "trainer"
 
     @property
     def tokens_left(self) -> float:
-        """Of the budget; infinite where there is none."""
+        """The tokens left in the budget; infinite without a budget."""
         return (self.config.budget.tokens or float("inf")) - self.run.tokens()
 
     def stage(self, number: int) -> None:
-        """Examples -> training -> adapter -> row; stage 0 is the offline one."""
+        """Run one stage: examples, fine-tuning, adapter, metrics row; stage 0 is the offline stage."""
         clock = Clock()
         with clock("generate"):
             examples, tokens = self._offline() if number == 0 else self._answers(number)
@@ -100,18 +100,18 @@ class _Training:
 
     def _offline(self) -> tuple[Examples, int]:
         if pairs := self.method.offline.pairs:
-            found, read = load_pairs(
+            rows, report = load_pairs(
                 pairs, columns=any(one.signature.takes_rows for one in self.world.rewards.values())
             )
-            prompts = [Prompt(parse(pair.prompt, pair.columns), pair.prompt) for pair in found for _ in range(2)]
-            check_columns(self.world.rewards, prompts, f"the method's pairs ({read.source})")
-            responses = [text for pair in found for text in (pair.chosen, pair.rejected)]
+            prompts = [Prompt(parse(pair.prompt, pair.columns), pair.prompt) for pair in rows for _ in range(2)]
+            check_columns(self.world.rewards, prompts, f"the method's pairs ({report.source})")
+            responses = [text for pair in rows for text in (pair.chosen, pair.rejected)]
             return Examples(prompts, responses, [True] * len(prompts), np.empty(0)), 0
         prompts = [prompt for prompt in self.world.prompts for _ in range(2)]
         return self._generate(prompts, self.world.generator(self.config.rollout), 0, "answering prompts")
 
     def _answers(self, number: int) -> tuple[Examples, int]:
-        """Answers that are asked for the highest score of all objectives but one, whose score is drawn from its range."""
+        """Answers to prompts that request the highest score of every objective but one, whose score is drawn from its range; and their tokens."""
         online, config = self.method.online, self.config
         scale = Scale.load(self.run)
         low, high = np.array(scale.ranges).T
@@ -119,19 +119,19 @@ class _Training:
         prompts = [
             self.world.prompts[i] for i in batch_at(len(self.world.prompts), number, online.samples, config.seed)
         ]
-        asked = np.tile(high, (len(prompts), 1))
-        one = rng.integers(len(high), size=len(prompts))
-        asked[np.arange(len(prompts)), one] = rng.uniform(low[one], high[one])
-        shown = [
+        requested = np.tile(high, (len(prompts), 1))
+        lowered = rng.integers(len(high), size=len(prompts))
+        requested[np.arange(len(prompts)), lowered] = rng.uniform(low[lowered], high[lowered])
+        conditioned = [
             replace(prompt, text=condition(prompt.text, scores))
-            for prompt, scores in zip(prompts, asked.tolist(), strict=True)
+            for prompt, scores in zip(prompts, requested.tolist(), strict=True)
         ]
         generator = replace(self.world.generator(config.rollout), temperature=online.temperature, top_p=online.top_p)
-        answers, tokens = self._generate(shown, generator, number, f"round {number}: answering")
+        answers, tokens = self._generate(conditioned, generator, number, f"round {number}: answering")
         return replace(answers, prompts=prompts[: len(answers)]), tokens
 
     def _generate(self, prompts: list[Prompt], generator: Any, number: int, title: str) -> tuple[Examples, int]:
-        """Answers until the prompts or the budget of tokens end; also how many tokens they took."""
+        """The answers to ``prompts``, in order, until the token budget is spent; and the number of tokens generated."""
         seeds.seed(self.config.seed, "generate", number, 1)
         self.world.policy.eval()
         left = self.tokens_left
@@ -150,7 +150,7 @@ class _Training:
         return Examples(prompts[: len(responses)], responses, finished, np.empty(0)), tokens
 
     def _scored(self, examples: Examples) -> tuple[Examples, dict[str, Any]]:
-        """The examples that have all their scores, with these; and what to report of the scoring."""
+        """The examples that every reward scored, with their scores; and the metrics of scoring."""
         config, parts = self.config, []
         with track("scoring", len(examples), unit="responses", settings=config.logging) as advance:
             for rows in np.array_split(np.arange(len(examples)), -(-len(examples) // SCORED_AT_ONCE)):
@@ -162,12 +162,12 @@ class _Training:
                 advance(len(rows))
         raw = np.concatenate(parts)
         missing = np.isnan(raw)
-        known = replace(examples, raw=raw).take(np.flatnonzero(~missing.any(1)).tolist())
+        complete = replace(examples, raw=raw).take(np.flatnonzero(~missing.any(1)).tolist())
         unscored = dict(zip(config.rewards, missing.sum(0).tolist(), strict=True))
-        return known, {"unscored": unscored, "reward_calls": raw.size}
+        return complete, {"unscored": unscored, "reward_calls": raw.size}
 
     def _kept(self, answers: Examples, number: int) -> Examples:
-        """The answers that rejection sampling keeps, and offline examples filtered alike."""
+        """The answers that rejection sampling keeps, and offline examples that it keeps at the same quantile."""
         online, rng = self.method.online, np.random.default_rng(seeds.derived(self.config.seed, "order", number, 1))
         kept = answers.take(np.flatnonzero(reaches_quantile(answers.raw, online.quantile)).tolist())
         offline = Examples.load(self._offline_file)
@@ -176,13 +176,13 @@ class _Training:
         return kept.join(offline.take(mixed.tolist()))
 
     def _tune(self, examples: Examples, number: int) -> dict[str, Any]:
-        """Completion-only fine-tuning of the adapter, from the newest checkpoint of this stage where there is one."""
+        """The metrics of fine-tuning the adapter on completions only, from the newest checkpoint of this stage if there is one."""
         config, method, world, scale = self.config, self.method, self.world, Scale.load(self.run)
-        shown = [
+        conditioned = [
             condition(prompt.text, scores)
             for prompt, scores in zip(examples.prompts, scale.apply(examples.raw).tolist(), strict=True)
         ]
-        rows = encode(world.tokenizer, shown, examples, readable(method.max_length, world.policy))
+        rows = encode(world.tokenizer, conditioned, examples, readable(method.max_length, world.policy))
         stage = method.offline if number == 0 else method.online
         settings = Optimisation(
             seed=config.seed + number, max_steps=stage.steps, batch_size=method.batch_size, learning_rate=stage.learning_rate,
@@ -200,7 +200,7 @@ class _Training:
         }  # fmt: skip
 
     def _record(self, number: int, scored: Examples, report: Mapping[str, Any], clock: Clock) -> None:
-        """Write one row of metrics and a few samples, and log the row."""
+        """Write one metrics row and a few samples, and log the row."""
         config = self.config
         named = zip(config.rewards, scored.raw.mean(0).tolist(), strict=True)
         standard = Scale.load(self.run).apply(scored.raw).mean(0).tolist()

@@ -1,4 +1,4 @@
-"""Scored responses to learn from: on disk, as token rows, and which of them rejection sampling keeps."""
+"""Scored responses as training examples: stored on disk, encoded as tokens, and filtered by rejection sampling."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from lenity.errors import DataError
 
 @dataclass(frozen=True)
 class Examples:
-    """Responses with their raw scores, (n, K); ``finished`` says whether the response came to its end."""
+    """Responses with their raw scores, (n, K); ``finished`` is False for responses cut at the length limit."""
 
     prompts: list[Prompt]
     responses: list[str]
@@ -29,19 +29,19 @@ class Examples:
         return len(self.prompts)
 
     def take(self, rows: Sequence[int]) -> Examples:
-        """Those at ``rows``, in that order."""
+        """The examples at ``rows``, in that order."""
         prompts, responses = [self.prompts[i] for i in rows], [self.responses[i] for i in rows]
         return Examples(prompts, responses, [self.finished[i] for i in rows], self.raw[list(rows)])
 
     def join(self, other: Examples) -> Examples:
-        """These and then the other's."""
+        """These examples, followed by those of ``other``."""
         return Examples(
             self.prompts + other.prompts, self.responses + other.responses, self.finished + other.finished,
             np.concatenate([self.raw, other.raw]),
         )  # fmt: skip
 
     def save(self, file: Path) -> None:
-        """Write a parquet file; what scoring alone needs of the data rows is left out."""
+        """Write a parquet file, without the columns of the data rows, which only scoring needs."""
         import pandas as pd
 
         texts = {
@@ -53,7 +53,7 @@ class Examples:
 
     @classmethod
     def load(cls, file: Path) -> Examples:
-        """The inverse of :meth:`save`."""
+        """The examples that :meth:`save` wrote."""
         import pandas as pd
 
         frame = pd.read_parquet(file)
@@ -67,7 +67,9 @@ class Examples:
 
 
 def encode(tokenizer: Any, shown: Sequence[str], examples: Examples, max_length: int) -> list[dict[str, list[int]]]:
-    """``input_ids`` and ``labels`` for TRL's collator: loss on the response and, where it ended, on its end.
+    """The ``input_ids`` and ``labels`` of each example for TRL's collator; longer examples are dropped.
+
+    The loss covers the response and, if the response is finished, its EOS.
 
     Raises:
         DataError: every row is longer than ``max_length``.
@@ -87,7 +89,7 @@ def encode(tokenizer: Any, shown: Sequence[str], examples: Examples, max_length:
 
 
 def reaches_quantile(scores: ArrayLike, quantile: float) -> NDArray[np.bool_]:
-    """Which rows rejection sampling keeps (arXiv 2402.10207, section 3.3): those where any objective's score reaches
+    """The rows that rejection sampling keeps (arXiv 2402.10207, section 3.3): those where any objective's score reaches
     that objective's quantile over the rows.
 
     Args:

@@ -1,4 +1,4 @@
-"""The loop with a rule: one PPO run per weighting, or one in all where the rule does not look at the weights."""
+"""The method that trains in the loop with a rule: one PPO run per weighting, or one for all if the rule ignores the weights."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ FACTS = ("paper", "equation", "pitfalls", "presets", "shorthand", "__doc__", "__
 
 
 class Loop(Sharing, Generic[R]):
-    """PPO with a vector of rewards, which ``rule`` makes one update of.
+    """PPO with a vector of rewards, which ``rule`` combines into one update.
 
-    In configurations the rule's name is the method's, and its fields lie beside the loop's own: ``{type: plc, gate: net, label: mine}``.
+    In configurations ``type`` is the rule's name, and the rule's fields stand beside the loop's own: ``{type: plc, gate: net, label: mine}``.
 
     >>> from lenity.rules import PLC
     >>> Loop(rule=PLC(gate="net")).loop_rule.gate
@@ -36,11 +36,11 @@ class Loop(Sharing, Generic[R]):
 
     flat: ClassVar[str | None] = "rule"
 
-    rule: SerializeAsAny[R] = Field(description="what combines the objectives")
+    rule: SerializeAsAny[R] = Field(description="rule that combines the objectives")
 
     @classmethod
     def __pydantic_init_subclass__(cls, **options: Any) -> None:
-        """The loop with a class of rules has this class's paper, presets and so on."""
+        """Copy the paper, presets and so on of the rule's class to the loop with this class."""
         super().__pydantic_init_subclass__(**options)
         rule = cls.rule_class()
         if rule and cls.__pydantic_generic_metadata__["origin"]:
@@ -48,26 +48,26 @@ class Loop(Sharing, Generic[R]):
                 setattr(cls, fact, getattr(rule, fact))
             if rule.uses_weights is not Rule.uses_weights:
                 cls.cost = (
-                    "one run and one adapter in all where the rule does not look at the weights, else one a weighting"
+                    "one run and one adapter in total if the rule ignores the weights, else one of each per weighting"
                 )
 
     def __new__(cls, *arguments: Any, **fields: Any) -> Self:
-        """Of the class that is the loop with the rule's class, so that it has its name."""
-        named = cls is Loop and isinstance(fields.get("rule"), Rule)
-        made: type[Any] = _with(type(fields["rule"])) if named else cls
-        found: Self = super().__new__(made)
-        return found
+        """An instance of the loop's class for the class of ``rule``, which is registered under the rule's name."""
+        generic = cls is Loop and isinstance(fields.get("rule"), Rule)
+        with_rule: type[Any] = _with(type(fields["rule"])) if generic else cls
+        instance: Self = super().__new__(with_rule)
+        return instance
 
     @classmethod
     def rule_class(cls) -> type[Rule] | None:
-        """The class of the rule."""
-        found = cls.model_fields["rule"].annotation
-        return found if isinstance(found, type) and issubclass(found, Rule) else None
+        """The class of the rule; None for ``Loop`` itself."""
+        rule = cls.model_fields["rule"].annotation
+        return rule if isinstance(rule, type) and issubclass(rule, Rule) else None
 
     @model_validator(mode="before")
     @classmethod
     def _rule_from_fields(cls, data: Any) -> Any:
-        """The rule made of the fields that are not the loop's own."""
+        """The loop's own fields, with ``rule`` built from all others."""
         rule = cls.rule_class()
         if not isinstance(data, dict) or "rule" in data or rule is None:
             return data
@@ -76,31 +76,31 @@ class Loop(Sharing, Generic[R]):
 
     @model_serializer(mode="wrap")
     def _rule_as_fields(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """The inverse."""
+        """The loop's own fields and those of the rule, side by side; the inverse of :meth:`_rule_from_fields`."""
         own: dict[str, Any] = handler(self)
         rule: dict[str, Any] = own.pop("rule")
         return own | rule
 
     def __reduce__(self) -> Any:
-        """Pickled by the rule: the class of the loop with it is made when it is asked for, and cannot be found by name."""
+        """The function and arguments with which pickle rebuilds this method: its class is created on demand and has no importable name."""
         named = type(self).__pydantic_generic_metadata__["origin"] is None
         return _restored, (type(self) if named else Loop, self.rule, self.label, self.source)
 
     @property
     def loop_rule(self) -> Rule | None:
-        """The rule, unless another run has trained."""
+        """The rule; None if the adapter is taken from another run."""
         return None if self.source else self.rule
 
     @property
     def estimator(self) -> Estimator | None:
-        """The rule's own, if it has one."""
+        """The estimator that the rule requires; None if it works with any."""
         return self.rule.estimator
 
     def train(
         self, config: RunConfig, *, resume: bool = False, allow_changes: bool = False, gently: bool = False,
         callbacks: Sequence[Callback] = (),
     ) -> RunFolder:  # fmt: skip
-        """The run folder: trained in the loop, or with the adapter of ``source``."""
+        """The finished run folder, trained in the loop or with the adapter of ``source``."""
         if source := self.source:
             return built(config, lambda _, run: run.take(source), resume=resume, allow_changes=allow_changes)
         from lenity.training import loop
@@ -108,25 +108,25 @@ class Loop(Sharing, Generic[R]):
         return loop.train(config, resume=resume, allow_changes=allow_changes, gently=gently, callbacks=callbacks)
 
     def check_objectives(self, objectives: Sequence[str]) -> None:
-        """Raise ``ConfigError`` where the rule's settings do not allow a training of these objectives."""
+        """Raise ``ConfigError`` if the rule's settings do not fit these objectives."""
         self.rule.initial_memory(objectives)
 
     @property
     def once(self) -> bool:
-        """Whether the rule does not look at the weights."""
+        """Whether one run serves all weightings, as it does if the rule ignores the weights."""
         return not self.rule.uses_weights
 
     @property
     def one_policy(self) -> bool:
-        """Whether the rule does not look at the weights."""
+        """Whether the policy is the same at all weights, as it is if the rule ignores them."""
         return self.once
 
     def twin(self, weights: Mapping[str, float]) -> str | None:
-        """SOLO, where the sum is linear and all weight is on one objective; classes made of ``Linear`` may compute otherwise."""
+        """``solo`` if one objective has all the weight and the rule is exactly ``Linear``, whose subclasses may compute differently."""
         return "solo" if type(self.rule) is Linear and max(weights.values()) == 1 else None
 
     def work(self, config: RunConfig, prompts: int) -> Work:
-        """None where the adapter is another run's; rules over gradients take one more forward and K backward passes per update."""
+        """The work of the run, none if the adapter is taken from another run; a gradient rule adds one forward and K backward passes."""
         if self.source:
             return Work()
         batch, tokens = config.rollout.batch_size, config.budget.tokens
@@ -145,7 +145,7 @@ class Loop(Sharing, Generic[R]):
 @METHODS.with_rule
 @functools.cache
 def _with(rule: type[Rule]) -> type[Loop[Any]]:
-    """The loop with rules of this class."""
+    """The loop's class for rules of class ``rule``."""
     return Loop[rule]  # type: ignore[valid-type]
 
 

@@ -1,4 +1,4 @@
-"""Rewards-in-Context (RiC): one policy that reads in its prompt which scores to reach (arXiv 2402.10207)."""
+"""Rewards-in-Context (RiC): one policy whose prompt contains the scores that its response should reach (arXiv 2402.10207)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from lenity.runs.folder import RunFolder
 
 
-# as table 4 of the PLC paper has it
+# as given in table 4 of the PLC paper
 RIC_PAPER: Fields = {
     "method": {
         "desired": "l2",
@@ -36,43 +36,47 @@ RIC_PAPER: Fields = {
 
 @METHODS.register("ric")
 class RewardsInContext(Stages, Sharing, Built):
-    """Fine-tuning on prompts that name the scores of the response; weights choose the scores asked for afterwards.
+    """Fine-tuning on prompts that contain the scores of the response; at generation the weights set the scores in the prompt.
 
-    Offline, every response of a preference data set is learned with its own scores, standardised over that set and shown
-    with one decimal. Online, the policy answers prompts that ask for the highest scores but one, and learns from the
-    answers that any objective ranks high. At weights w the prompt asks for lo_k + t_k(w) (hi_k - lo_k), see ``desired``.
+    Offline, the policy is fine-tuned on every response of a preference data set with the response's own scores in the prompt,
+    standardised over that data set and written with one decimal. Online, it answers prompts that request the highest score of
+    every objective but one, and is fine-tuned on answers with a high score on any objective. At weights w the prompt requests
+    lo_k + t_k(w) (hi_k - lo_k), see ``desired``.
     """
 
     paper = "arXiv 2402.10207"
     equation = "π(y | x, r*(w)), r*_k = lo_k + t_k(w) (hi_k − lo_k)"
-    cost = "one run and one adapter in all"
+    cost = "one run and one adapter in total"
     pitfalls = (
-        "public code strips the scores as a set of characters, which eats into the prompt, and overwrites special tokens of the "
-        "tokenizer; here a suffix is stripped and no token is changed"
+        "public code removes the scores with str.strip, which also removes characters of the prompt, and overwrites special tokens of "
+        "the tokenizer; here only the suffix is removed and no token is changed"
     )
     presets: ClassVar[Presets] = {"paper": RIC_PAPER}
 
-    desired: Map = Field("l2", description="t(w): l2 w / ||w||_2, linf 1 for the largest and min(K w, 1), linear w")
+    desired: Map = Field(
+        "l2",
+        description="t(w): l2 is w / ||w||_2; linf is 1 for the largest weight, min(K w, 1) for others; linear is w",
+    )
 
     @property
     def once(self) -> bool:
-        """Always: the weights choose what is asked of the one policy."""
+        """True: the weights only set the scores in the prompt of one policy."""
         return True
 
     @property
     def examples(self) -> tuple[Pairs, ...]:
-        """Those of the offline stage, where they are not the policy's own answers."""
+        """The preference pairs of the offline stage; none if it uses the policy's own answers."""
         return (self.offline.pairs,) if self.offline.pairs else ()
 
     def settled(self, rows: int) -> tuple[str, ...]:
-        """What the offline stage was made with, once it is done; after the last stage all that training reads."""
-        over = (
+        """The settings without effect after ``rows`` stages: those of the offline stage, and after the last stage all that training reads."""
+        after_last = (
             ("seed", "policy", "prompts", "weights", "rollout", "method", "budget") if rows > self.online.rounds else ()
         )
-        return ("rewards", "method.offline", *over) if rows else ()
+        return ("rewards", "method.offline", *after_last) if rows else ()
 
     def build(self, config: RunConfig, run: RunFolder) -> None:
-        """Train, or take what ``source`` trained.
+        """Write the adapter: trained here, or taken from ``source``.
 
         Raises:
             ModelError: the tokenizer cannot spell scores.
@@ -86,7 +90,7 @@ class RewardsInContext(Stages, Sharing, Built):
             context_training.train(self, config, run)
 
     def work(self, config: RunConfig, prompts: int) -> Work:
-        """Answers and fine-tuning of every stage."""
+        """The work of all stages: answers, scores and fine-tuning."""
         if self.source:
             return Work()
         offline, online = self.offline, self.online
@@ -95,12 +99,12 @@ class RewardsInContext(Stages, Sharing, Built):
             answers += 2 * prompts
         if tokens := config.budget.tokens:
             answers = min(answers, -(-tokens // config.rollout.max_new_tokens))
-        given = 2 * (offline.pairs.limit or prompts) if offline.pairs else 0
+        paired = 2 * (offline.pairs.limit or prompts) if offline.pairs else 0
         steps = offline.steps + online.rounds * online.steps
-        return Work(1 + online.rounds, answers, answers + given, UPDATE_PASSES * steps * self.batch_size)
+        return Work(1 + online.rounds, answers, answers + paired, UPDATE_PASSES * steps * self.batch_size)
 
     def shown(self, prompts: Sequence[str], run: RunFolder) -> list[str]:
-        """Prompts that ask for the scores which the run's weights call for."""
+        """The prompts with the scores that the run's weights request."""
         from lenity.methods.score_prompts import condition, desired
         from lenity.methods.score_scale import Scale
 

@@ -1,4 +1,4 @@
-"""The two baselines that are linear scalarisation under the literature's names."""
+"""MORLHF and SOLO, two baselines that are linear scalarisation under the names of the literature."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from lenity.runs.method import METHODS
 
 @METHODS.register("morlhf")
 class MORLHF(Loop[Linear]):
-    """One PPO run a weighting on sum_k w_k A_k; PLC with leniency 0."""
+    """One PPO run per weighting on sum_k w_k A_k, which is PLC with leniency 0."""
 
     paper = "Roijers et al. 2013; arXiv 2310.11564 for language models"
-    pitfalls = "with raw rewards of unlike scale the weights mean nothing; they weigh standardised rewards here"
+    pitfalls = "with raw rewards of different scales the weights have no clear meaning; here they apply to standardised rewards"
 
 
 @METHODS.register("solo")
@@ -24,7 +24,7 @@ class Solo(Loop[Linear]):
 
     paper = "arXiv 2604.05965, section 5"
     equation = "A_k"
-    cost = "one run and one adapter an objective"
+    cost = "one run and one adapter per objective"
 
     def check_weights(self, weights: Mapping[str, float]) -> None:
         """Raise ``WrongWeightsError`` unless one weight is 1."""
@@ -35,5 +35,5 @@ class Solo(Loop[Linear]):
             )
 
     def twin(self, weights: Mapping[str, float]) -> str | None:
-        """None: it is the twin of others."""
+        """None: other methods name ``solo`` as their twin."""
         return None

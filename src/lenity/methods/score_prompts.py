@@ -1,4 +1,4 @@
-"""Prompts that carry scores, and which scores to ask for (Rewards-in-Context, arXiv 2402.10207, section 3)."""
+"""Prompts that contain scores, and the scores to request (Rewards-in-Context, arXiv 2402.10207, section 3)."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ Map = Literal["l2", "linf", "linear"]
 
 
 def condition(prompt: str, scores: Sequence[float]) -> str:
-    r"""The prompt with one score an objective before the assistant's turn, one decimal each.
+    r"""The prompt with one score per objective before the assistant's turn, each with one decimal.
 
     >>> condition("\n\nHuman: Hi\n\nAssistant:", [0.52, -1])
     '\n\nHuman: Hi <rm1_score> 0.5 <rm2_score> -1.0\n\nAssistant:'
     """
-    return extended(prompt, _said(scores))
+    return extended(prompt, _spelled(scores))
 
 
 def desired(weights: Sequence[float], ranges: Sequence[tuple[float, float]], how: Map = "l2") -> list[float]:
-    """The score to ask of each objective at these preference weights.
+    """The score to request of each objective at these preference weights.
 
-    With [lo, hi] the range of an objective's score and t the share of it, score = lo + t (hi - lo):
+    With [lo, hi] the range of an objective's score and t a fraction of it, score = lo + t (hi - lo):
 
     - ``l2``: t_k = w_k / ||w||_2;
     - ``linf``: t_k = 1 for the largest weight, min(K w_k, 1) for the others;
@@ -44,8 +44,8 @@ def desired(weights: Sequence[float], ranges: Sequence[tuple[float, float]], how
 
 
 def check_spelling(tokenizer: Any, objectives: int) -> None:
-    """Raise ``ModelError`` where the tokenizer cannot write scores; none of its tokens is changed."""
-    text = _said([-12345678.9] + [0.0] * (objectives - 1))
+    """Raise ``ModelError`` if the tokenizer has no tokens for scores; the tokenizer itself is not changed."""
+    text = _spelled([-12345678.9] + [0.0] * (objectives - 1))
     if (
         tokenizer.unk_token_id is not None
         and tokenizer.unk_token_id in prompt_ids(tokenizer, [extended(ASSISTANT, text)])[0]
@@ -56,10 +56,10 @@ def check_spelling(tokenizer: Any, objectives: int) -> None:
         )
 
 
-def _said(scores: Sequence[float]) -> str:
-    return "".join(f" <rm{k}_score> {_shown(score)}" for k, score in enumerate(scores, 1))
+def _spelled(scores: Sequence[float]) -> str:
+    return "".join(f" <rm{k}_score> {_one_decimal(score)}" for k, score in enumerate(scores, 1))
 
 
-def _shown(score: float) -> str:
+def _one_decimal(score: float) -> str:
     text = f"{score:.1f}"
     return "0.0" if text == "-0.0" else text

@@ -1,4 +1,4 @@
-"""What a score in a prompt of Rewards-in-Context means."""
+"""The scale of scores in the prompts of Rewards-in-Context."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ FILE = "scores.json"
 
 @dataclass(frozen=True)
 class Scale:
-    """What a score in a prompt means: z-scores over the offline examples, and their range, by objective."""
+    """The scale of scores in prompts: z-scores over the offline examples, and their range per objective."""
 
     standardiser: Standardiser
     ranges: list[tuple[float, float]]
 
     @property
     def names(self) -> list[str]:
-        """Objectives in the order of the prompt."""
+        """The objectives, in the order of their scores in the prompt."""
         return list(self.standardiser.means)
 
     @classmethod
     def fit(cls, names: Sequence[str], raw: NDArray[np.float64]) -> Scale:
-        """Measured once, on the raw scores (n, K) of the offline examples."""
-        found = cls(Standardiser.fit({name: raw[:, k].tolist() for k, name in enumerate(names)}), [])
-        scores = found.apply(raw)
-        return replace(found, ranges=list(zip(scores.min(0).tolist(), scores.max(0).tolist(), strict=True)))
+        """The scale measured on the raw scores, (n, K), of the offline examples."""
+        without_ranges = cls(Standardiser.fit({name: raw[:, k].tolist() for k, name in enumerate(names)}), [])
+        scores = without_ranges.apply(raw)
+        return replace(without_ranges, ranges=list(zip(scores.min(0).tolist(), scores.max(0).tolist(), strict=True)))
 
     def apply(self, raw: NDArray[np.float64]) -> NDArray[np.float64]:
         """Standardised scores, (n, K)."""
@@ -41,7 +41,7 @@ class Scale:
         return np.array(columns, dtype=np.float64).T
 
     def save(self, run: RunFolder) -> None:
-        """Write ``scores.json`` of the run."""
+        """Write the scale to ``scores.json`` in the run folder."""
         self.standardiser.save(run.path / FILE)
         data = json.loads((run.path / FILE).read_text(encoding="utf-8"))
         for name, (low, high) in zip(self.names, self.ranges, strict=True):
@@ -50,7 +50,7 @@ class Scale:
 
     @classmethod
     def load(cls, run: RunFolder) -> Scale:
-        """The inverse of :meth:`save`."""
+        """The scale that :meth:`save` wrote."""
         standardiser = Standardiser.load(run.path / FILE)
         data = json.loads((run.path / FILE).read_text(encoding="utf-8"))
         return cls(standardiser, [(float(entry["low"]), float(entry["high"])) for entry in data.values()])

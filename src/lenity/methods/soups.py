@@ -1,4 +1,4 @@
-"""Rewarded Soups: any weighting from one single-objective run an objective, without training (arXiv 2306.04488)."""
+"""Rewarded Soups: policies at any weights from one single-objective run per objective, without further training (arXiv 2306.04488)."""
 
 from __future__ import annotations
 
@@ -23,22 +23,23 @@ if TYPE_CHECKING:
 
 @METHODS.register("soups")
 class Soups(Built):
-    """theta(w) = sum_k w_k theta_k over adapters of SOLO runs that start from one model."""
+    """The weighted average theta(w) = sum_k w_k theta_k of the adapters of SOLO runs that start from the same model."""
 
     mode: Average = Field(
-        "exact", description="exact averages the updates; factors averages A and B apart, as published"
+        "exact",
+        description="exact averages the weight updates; factors averages the LoRA factors A and B separately, as published",
     )
-    solo: dict[str, str] = Field({}, description="run folder of each objective's SOLO run; `lenity sweep` fills it in")
+    solo: dict[str, str] = Field({}, description="run folder of each objective's SOLO run; `lenity sweep` sets it")
 
     shorthand = "mode"
     presets: ClassVar[Presets] = {"paper": {"method": {"mode": "factors"}}}
     paper = "arXiv 2306.04488"
     equation = "θ(w) = Σ w_k θ_k; exact: ΔW = Σ w_k s_k B_k A_k"
-    cost = "one SOLO run and adapter an objective in all; a weighting costs nothing"
-    pitfalls = "averaging the factors A and B apart, as published, is not averaging the updates; weights that do not sum to 1 scale them"
+    cost = "one SOLO run and adapter per objective in total; further weightings need no training"
+    pitfalls = "averaging the factors A and B separately, as published, does not average the updates; weights that do not sum to 1 rescale them"
 
     def check_weights(self, weights: Mapping[str, float]) -> None:
-        """Raise ``ConfigError`` where ``solo`` names what is no objective."""
+        """Raise ``ConfigError`` if ``solo`` has a name that is not an objective."""
         if unknown := set(self.solo) - set(weights):
             raise ConfigError(
                 f"method.solo has {sorted(unknown)}, but the objectives are {list(weights)}.",
@@ -47,27 +48,27 @@ class Soups(Built):
 
     @property
     def sources(self) -> tuple[str, ...]:
-        """The SOLO runs."""
+        """The folders of the SOLO runs."""
         return tuple(self.solo.values())
 
     def alone(self) -> Self:
-        """Without the SOLO runs."""
+        """The method without the SOLO runs."""
         return self.model_copy(update={"solo": {}})
 
     def needed(
         self, objectives: Sequence[str], points: Sequence[Mapping[str, float]]
     ) -> list[tuple[Method | str, Mapping[str, float]]]:
-        """SOLO at every corner."""
+        """One SOLO run per corner of the weight simplex."""
         return [("solo", corner) for corner in weights.corners(objectives)]
 
     def from_runs(self, runs: Sequence[RunConfig]) -> Self:
-        """With the SOLO run of each objective."""
+        """The method with ``runs`` as the SOLO run of each objective."""
         return self.model_copy(
             update={"solo": {max(run.weights, key=run.weights.__getitem__): run.output for run in runs}}
         )
 
     def build(self, config: RunConfig, run: RunFolder) -> None:
-        """Write the adapter.
+        """Write the average of the SOLO runs' adapters at the run's weights.
 
         Raises:
             CheckpointError: an objective of positive weight has no finished SOLO run.
@@ -87,5 +88,5 @@ class Soups(Built):
             save_soup(adapters, config.weights, partial, self.mode)
 
     def work(self, config: RunConfig, prompts: int) -> Work:
-        """None to speak of."""
+        """No work: averaging takes negligible time."""
         return Work()

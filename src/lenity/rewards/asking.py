@@ -1,4 +1,4 @@
-"""Asks rewards for scores, whatever they do: a fault costs the rows it is in, and too many of them stop the run."""
+"""Scoring with error handling: a failing reward leaves only the failing rows without a score, and too many of them stop the run."""
 
 from __future__ import annotations
 
@@ -19,24 +19,27 @@ SHOWN, WIDTH = 5, 60  # rows named in an error, characters of each text and reas
 
 
 def ask(reward: Reward, prompts: Sequence[Prompt | str], responses: Sequence[str]) -> list[float]:
-    """A finite score or a :class:`NoScore` for each response; the reward gets the columns that it takes of the prompts' data rows.
+    """One finite score or :class:`NoScore` per response; the reward is called with those columns of the prompts' rows that it takes.
 
-    A call that raises, or gives another number of scores than of responses, is repeated with one response at a time, so that only
-    those at fault go without; a Python function of other than one score per completion is refused at once. Where ``reward.timeout`` ends all this, so do those that have no score by then.
+    If a call raises, or returns another number of scores than of responses, it is repeated with one response at a time, so that only
+    the failing responses have no score. Responses without a score when ``reward.timeout`` expires have none.
+
+    Raises:
+        ScoreCountError: a Python function does not return one score per completion.
     """
-    found: list[float] = []
+    scores: list[float] = []
     try:
         with time_limit(reward.timeout):
-            known = [as_prompt(prompt).conversation for prompt in prompts]
-            together = _call(reward, known, list(responses))
-            if not isinstance(together, NoScore):
-                return together
-            for prompt, response in zip(known, responses, strict=True):
-                alone = _call(reward, [prompt], [response])
-                found.append(alone if isinstance(alone, NoScore) else alone[0])
+            conversations = [as_prompt(prompt).conversation for prompt in prompts]
+            batch_scores = _call(reward, conversations, list(responses))
+            if not isinstance(batch_scores, NoScore):
+                return batch_scores
+            for conversation, response in zip(conversations, responses, strict=True):
+                one_score = _call(reward, [conversation], [response])
+                scores.append(one_score if isinstance(one_score, NoScore) else one_score[0])
     except OutOfTimeError as error:
-        found += [NoScore(str(error)) for _ in responses[len(found) :]]
-    return found
+        scores += [NoScore(str(error)) for _ in responses[len(scores) :]]
+    return scores
 
 
 def _ask(reward: Reward, pairs: Sequence[tuple[Prompt | str, str]]) -> list[float]:
@@ -50,17 +53,17 @@ def score_all(
     tolerated: float = 0.0,
     processes: Processes = ALONE,
 ) -> dict[str, list[float]]:
-    """A score a response from each reward, by name; :class:`NoScore` where there is none.
+    """One score per response from each reward, by name; :class:`NoScore` where there is none.
 
     Args:
-        rewards: by name.
-        prompts: n; plain text has no columns.
+        rewards: the rewards, by name.
+        prompts: n prompts; strings have no columns.
         responses: n texts.
-        tolerated: share of the responses that a reward may leave without a score, though never all of them.
-        processes: share the asking; each has all texts before and all scores after.
+        tolerated: fraction of the responses that a reward may leave without a score, though never all of them.
+        processes: split the scoring; each process has all texts before and all scores after.
 
     Raises:
-        RewardError: a reward leaves more without one; names the first of those rows.
+        RewardError: a reward leaves more responses without a score; the message names the first of those rows.
     """
     columns: dict[str, list[float]] = {}
     for name, reward in rewards.items():
@@ -72,51 +75,53 @@ def score_all(
             shown = "; ".join(_row(i, prompts[i], responses[i], columns[name][i]) for i in missing[:SHOWN])
             raise RewardError(
                 f"reward '{name}' is not a finite number for {without} of {asked} responses{allowed}: {shown}.",
-                "Return a number for any text, the empty one too.",
+                "Return a number for every text, also for an empty one.",
             )
     return columns
 
 
 def check_columns(rewards: Mapping[str, Reward], prompts: Sequence[Prompt], source: str) -> None:
-    """Refuse rewards that take columns which ``prompts`` do not have, or which could be taken for what has the same name.
+    """Raise ``RewardError`` if a reward takes columns that ``prompts`` do not have, or whose names are those of other arguments.
 
     Args:
-        rewards: by name.
-        prompts: all that they will score responses to.
-        source: names the data set.
+        rewards: the rewards, by name.
+        prompts: all prompts whose responses they will score.
+        source: name of the data set, for the error.
 
     Raises:
-        RewardError: names the reward, the column, and the columns that there are.
+        RewardError: the message names the reward, the column, and the columns of the data.
     """
     reading = {
         name: reward.signature
         for name, reward in rewards.items()
         if reward.signature.takes_rows or reward.signature.doubtful
     }
-    there = list(dict.fromkeys(name for prompt in prompts for name in prompt.conversation.columns)) if reading else []
-    have = f"its columns are {there}" if there else "it has no other columns than the prompt"
+    available = (
+        list(dict.fromkeys(name for prompt in prompts for name in prompt.conversation.columns)) if reading else []
+    )
+    have = f"its columns are {available}" if available else "it has no other columns than the prompt"
     for name, signature in reading.items():
-        if missing := [column for column in signature.required if column not in there]:
+        if missing := [column for column in signature.required if column not in available]:
             raise RewardError(
                 f"reward '{name}' takes the column '{missing[0]}', and {source} has none; {have}.",
-                f"{did_you_mean(missing[0], there)} Name a column that there is, or give the parameter a default.".strip(),
+                f"{did_you_mean(missing[0], available)} Name a column that there is, or give the parameter a default.".strip(),
             )
-        if signature.takes_rows and (clash := [column for column in RESERVED if column in there]):
+        if signature.takes_rows and (clash := [column for column in RESERVED if column in available]):
             raise RewardError(
                 f"reward '{name}' takes columns, and {source} has one called '{clash[0]}', which is an argument of every reward.",
                 "Rename that column, or leave it out of those that the data set's `columns` lists.",
             )
-        if taken := [column for column in signature.doubtful if column in there]:
+        if ambiguous := [column for column in signature.doubtful if column in available]:
             raise RewardError(
-                f"reward '{name}' has a parameter '{taken[0]}' where prompts or responses stand, and {source} has a column of that name.",
+                f"reward '{name}' has a parameter '{ambiguous[0]}' where prompts or responses stand, and {source} has a column of that name.",
                 "Call its first two parameters prompts and responses; columns come after them.",
             )
 
 
 def _call(reward: Reward, prompts: list[Conversation], responses: list[str]) -> list[float] | NoScore:
     signature = reward.signature
-    there = dict.fromkeys(name for prompt in prompts for name in prompt.columns) if signature.takes_columns else ()
-    columns = {name: [prompt.columns.get(name) for prompt in prompts] for name in signature.columns(there)}
+    available = dict.fromkeys(name for prompt in prompts for name in prompt.columns) if signature.takes_columns else ()
+    columns = {name: [prompt.columns.get(name) for prompt in prompts] for name in signature.columns(available)}
     texts = [reward.renderer.prompt(prompt) for prompt in prompts]
     messages = [prompt.plain() for prompt in prompts] if signature.takes_rows else []
     try:
@@ -124,7 +129,7 @@ def _call(reward: Reward, prompts: list[Conversation], responses: list[str]) -> 
         scores = [as_score(score) for score in in_order(found, f"{type(reward).__name__}.score")]
     except ScoreCountError:
         raise
-    except Exception as error:  # a reward is anyone's code
+    except Exception as error:  # users' code may raise anything
         return NoScore(f"{type(error).__name__}: {getattr(error, 'what', error)}")
     return (
         scores if len(scores) == len(responses) else NoScore(f"{len(scores)} scores for {len(responses)} response(s)")

@@ -1,4 +1,4 @@
-"""What a reward is: a named function of prompts, responses and columns of the data; its settings are one registered class."""
+"""The base classes of rewards: a loaded reward scores texts, and a registered class has the settings of a kind of reward."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ REWARDS: Registry[RewardSpec] = Registry(
 
 
 class Reward(abc.ABC):
-    """A loaded reward, ready to score text; :func:`lenity.rewards.asking.ask` asks it.
+    """A loaded reward, ready to score texts; :func:`lenity.rewards.asking.ask` calls it.
 
     Attributes:
-        timeout: seconds that scoring one batch may take; None for as long as it likes.
-        renderer: the template that makes text of conversations for it.
+        timeout: seconds that scoring one batch may take; None for no limit.
+        renderer: the template that renders conversations as texts for this reward.
     """
 
     timeout: float | None = None
@@ -45,37 +45,37 @@ class Reward(abc.ABC):
 
     @cached_property
     def signature(self) -> Signature:
-        """How ``score`` is called, and with which columns."""
+        """The way to call ``score``, and the columns that it takes."""
         return Signature.of(self.score)
 
     @abc.abstractmethod
     def score(self, prompts: Sequence[str], responses: Sequence[str]) -> list[float]:
         r"""One raw score for each (prompt, response) pair; higher is better.
 
-        A reward that reads columns of the data rows names them as further parameters, or takes ``**columns``: each is a list of n
-        values. ``conversations`` gets the messages of each prompt.
+        A reward that reads columns of the data rows has them as further parameters, or takes ``**columns``: each is a list of n
+        values. A parameter ``conversations`` gets the messages of each prompt.
 
-        NaN, or :class:`lenity.rewards.no_score.NoScore` with a reason, where there is none: that response then teaches nothing
-        of this objective. Too many of them stop the run (``tolerance.unscored``), and an evaluation takes none.
+        A missing score is NaN, or :class:`lenity.rewards.no_score.NoScore` with a reason; training then ignores that response for
+        this objective. Too many of them stop the run (``tolerance.unscored``); an evaluation allows none.
 
         Args:
-            prompts: n texts, as ``renderer`` writes them.
-            responses: n texts as the policy wrote them, special tokens removed.
+            prompts: n texts, as ``renderer`` renders them.
+            responses: n texts as the policy generated them, special tokens removed.
         """
 
     def prompt_tokens(self, prompts: Sequence[str]) -> list[int] | None:
-        """Length of each prompt in this reward's own tokens; None where it has no tokenizer."""
+        """The length of each prompt in this reward's own tokens; None if it has no tokenizer."""
         return None
 
 
 class RewardSpec(Section):
-    """Settings of one reward; ``load`` is the only place that touches weights."""
+    """The settings of one reward; only ``load`` reads weights."""
 
     open_set: ClassVar[Registry[Any]] = REWARDS
     measures: str | None = Field(
-        None, description="objective that a held-out reward measures; fronts are then drawn in such rewards too"
+        None, description="objective that a held-out reward measures; fronts are then also drawn in such rewards"
     )
 
     @abc.abstractmethod
     def load(self, device: torch.device) -> Reward:
-        """The reward itself, on ``device``."""
+        """The loaded reward, on ``device``."""

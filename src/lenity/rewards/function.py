@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 
 
 class FunctionReward(Reward):
-    """Calls ``function(prompts, responses, **columns)``; what is not a finite number becomes a :class:`NoScore`.
+    """A reward that calls ``function(prompts, responses, **columns)``; values other than finite numbers become :class:`NoScore`.
 
     Raises:
-        RewardError: the function cannot be called so.
+        RewardError: the function cannot be called in this way.
     """
 
     def __init__(self, function: Callable[..., Sequence[Any]], sign: int = 1, timeout: float | None = None) -> None:
@@ -35,23 +35,23 @@ class FunctionReward(Reward):
 
     @cached_property
     def signature(self) -> Signature:
-        """That of :meth:`score`, with the columns that the function takes."""
+        """The signature of :meth:`score`, with the columns that the function takes."""
         own = (CONVERSATIONS,) if CONVERSATIONS in self._called.by_name else ()
         return replace(self._called, places=2, by_name=own)
 
     def score(
         self, /, prompts: Sequence[str], responses: Sequence[str], *, conversations: Sequence[Any] = (), **columns: Any
     ) -> list[float]:
-        """What the function returns or raises; :func:`lenity.rewards.asking.ask` makes the best of either."""
-        found = self._called.call(self._function, prompts, responses, columns, conversations)
+        """The function's scores, times the sign; :func:`lenity.rewards.asking.ask` handles its exceptions."""
+        returned = self._called.call(self._function, prompts, responses, columns, conversations)
         name = getattr(self._function, "__qualname__", type(self._function).__qualname__)
-        scores = map(as_score, in_order(found, f"reward function {name}"))
+        scores = map(as_score, in_order(returned, f"reward function {name}"))
         return [score if isinstance(score, NoScore) else self._sign * score for score in scores]
 
 
 @REWARDS.register("function")
 class FunctionSpec(RewardSpec):
-    """A Python function ``f(prompts, responses, **columns)`` that returns one number per response; it gets the columns that it names."""
+    """A Python function ``f(prompts, responses, **columns)`` that returns one number per response; it is called with the columns in its parameters."""
 
     places = ("function",)
     function: str = Field(
@@ -60,11 +60,11 @@ class FunctionSpec(RewardSpec):
     sign: int = Field(1, ge=-1, le=1, description="1, or -1 if a lower score is better")
     timeout: Positive | None = Field(
         600,
-        description="seconds that a batch may take before its responses have no score, in the main thread on POSIX; null: no limit",
+        description="seconds per batch, after which the remaining responses have no score (in the main thread on POSIX); null: no limit",
     )
 
     def load(self, device: torch.device) -> FunctionReward:
-        """The function, imported; no device is needed."""
+        """The reward with the imported function; ``device`` is not used."""
         return FunctionReward(_find(self.function), self.sign, self.timeout)
 
 
@@ -74,7 +74,7 @@ def _find(address: str) -> Any:
         raise RewardError(f"function is '{address}'.", "Write package.module:function or file.py:function.")
     try:
         module = _from_file(Path(place)) if place.endswith(".py") else importlib.import_module(place)
-    except Exception as error:  # anyone's code
+    except Exception as error:  # users' code may raise anything
         why = str(error) if isinstance(error, ImportError | OSError) else f"{type(error).__name__}: {error}"
         raise RewardError(
             f"cannot import '{place}' of function '{address}': {why}.",

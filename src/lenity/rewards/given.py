@@ -1,4 +1,4 @@
-"""A Python function or object as a reward: ``type: given``. A configuration describes it; the object is handed over in Python."""
+"""A Python function or object as a reward: ``type: given``. A configuration describes it; the object itself is passed in Python."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ PLAIN = (bool, int, float, str, bytes, type(None))
 
 
 class GivenReward(FunctionReward):
-    """Scores through ``function(prompts, completions, **columns)``, in any form that :class:`FunctionReward` calls."""
+    """A reward that calls ``function(prompts, completions, **columns)``, in any form that :class:`FunctionReward` can call."""
 
     def __init__(self, name: str, function: Callable[..., Any], timeout: float | None = None) -> None:
         super().__init__(function, timeout=timeout)
@@ -35,7 +35,7 @@ class GivenReward(FunctionReward):
     def score(
         self, /, prompts: Sequence[str], responses: Sequence[str], *, conversations: Sequence[Any] = (), **columns: Any
     ) -> list[float]:
-        """One score per completion; None, or what is not a finite number, where there is none.
+        """One score per completion; a :class:`NoScore` for None and for values other than finite numbers.
 
         Raises:
             ScoreCountError: the function returned no list of numbers, or one of another length.
@@ -57,16 +57,17 @@ class GivenReward(FunctionReward):
 
 @REWARDS.register("given")
 class GivenSpec(RewardSpec):
-    """A function or object that ``lenity.Trainer`` was given; only Python can load it, where it is given again."""
+    """A function or object passed to ``lenity.Trainer``; only Python can load it, where it is passed again."""
 
     name: str = Field(description="name of the objective in `reward_funcs`", examples=["polite"])
     function: str = Field(description="module and name of the function or class", examples=["my_rewards:polite"])
     source: str | None = Field(
-        None, description="digest of its source, its defaults and the plain values it closes over; null: no source"
+        None,
+        description="hash of its source, its defaults and the plain values in its closure; null: its source is not available",
     )
     timeout: Positive | None = Field(
         600,
-        description="seconds a batch may take before its responses go without a score; null: any. In the main thread, on POSIX",
+        description="seconds per batch, after which the remaining responses have no score (in the main thread on POSIX); null: no limit",
     )
 
     @classmethod
@@ -77,36 +78,36 @@ class GivenSpec(RewardSpec):
         return cls(name=name, function=f"{named.__module__}:{named.__qualname__}", source=_digest(function), **fields)
 
     def load(self, device: torch.device) -> Reward:
-        """The object that was handed over under this name.
+        """The reward of the object that was passed under this name.
 
         Raises:
-            RewardError: none was, or it is another than this.
+            RewardError: no object was passed, or it differs from this description.
         """
         self.check()
-        found = _objects()[self.name].function
-        return found if isinstance(found, Reward) else GivenReward(self.name, scorer(found), self.timeout)
+        function = _objects()[self.name].function
+        return function if isinstance(function, Reward) else GivenReward(self.name, scorer(function), self.timeout)
 
     def check(self) -> None:
-        """Raise ``RewardError`` unless the function that this describes was handed over."""
-        found = _objects().get(self.name)
-        if found is None:
+        """Raise ``RewardError`` unless the function that this describes was passed."""
+        passed = _objects().get(self.name)
+        if passed is None:
             raise RewardError(
                 f"reward '{self.name}' is the Python function {self.function}, which a configuration cannot hold: the run was made in Python.",
                 f"Go on there, with reward_funcs={{'{self.name}': ...}} of lenity.Trainer, or of lenity.load_run(...).evaluate; "
                 "for the command line write such a reward as type: function, function: file.py:name.",
             )
-        other = found.spec
+        other = passed.spec
         if (other.function, other.source) != (self.function, self.source):
             raise RewardError(
                 f"reward '{self.name}' is {other.function} (source {other.source}), and the run was made with {self.function} "
                 f"(source {self.source}).",
-                "Give the function that the run was made with.",
+                "Pass the function that the run was made with.",
             )
 
 
 @dataclass(frozen=True)
 class Given:
-    """A function or object, and its description, made before it was first called: what it closes over may change."""
+    """A function or object with its description, which is computed before the first call, as values in its closure may change."""
 
     spec: GivenSpec
     function: Any
@@ -121,7 +122,7 @@ def _objects() -> Mapping[str, Given]:
 
 @contextmanager
 def handed_over(objects: Mapping[str, Given]) -> Iterator[None]:
-    """Within the block, the reward of each of these names can be loaded."""
+    """Make ``objects`` loadable as rewards, by name, inside the block."""
     token = _GIVEN.set({**_objects(), **objects})
     try:
         yield
@@ -130,7 +131,7 @@ def handed_over(objects: Mapping[str, Given]) -> Iterator[None]:
 
 
 def scorer(reward: Any) -> Callable[..., Any]:
-    """What is called for scores: ``reward`` itself, or its method ``score``."""
+    """The function that returns scores: ``reward`` itself, or its method ``score``."""
     function: Callable[..., Any] = reward.score if callable(getattr(reward, "score", None)) else reward
     return function
 
@@ -140,7 +141,7 @@ def _bare(function: Any) -> Any:
 
 
 def _digest(function: Any) -> str | None:
-    """Of what the function's scores depend on, as far as it can be read: not of other functions that it calls."""
+    """A hash of what the function's scores depend on, as far as it can be read, without other functions that it calls."""
     bare = _bare(function)
     try:
         text = inspect.getsource(bare if inspect.isroutine(bare) or inspect.isclass(bare) else type(bare))
@@ -154,7 +155,7 @@ def _digest(function: Any) -> str | None:
 
 
 def _shown(value: Any) -> str:
-    """``value``, with the type in place of what may change or shows an address."""
+    """A text of ``value``, with the type's name in place of objects that are mutable or shown by their address."""
     if isinstance(value, tuple):
         return f"[{', '.join(map(_shown, value))}]"
     return repr(value) if isinstance(value, PLAIN) else type(value).__qualname__

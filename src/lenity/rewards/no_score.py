@@ -1,4 +1,4 @@
-"""A score that is missing, and why."""
+"""Missing scores, with the reason."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Any, Self
 
 from lenity.errors import ScoreCountError
 
-LARGEST = 3.4e38  # of what 32 bits hold, in which training computes
+LARGEST = 3.4e38  # about the largest number of float32, in which training computes
 
 
 class NoScore(float):
-    """NaN that says why a response has no score.
+    """NaN with the reason why a response has no score.
 
     >>> NoScore("an empty response"), NoScore("an empty response").why
     (nan, 'an empty response')
@@ -21,14 +21,14 @@ class NoScore(float):
     why: str
 
     def __new__(cls, why: str) -> Self:
-        """NaN with its reason."""
-        found = super().__new__(cls, math.nan)
-        found.why = why
-        return found
+        """NaN with the reason ``why``."""
+        score = super().__new__(cls, math.nan)
+        score.why = why
+        return score
 
 
 def as_score(value: Any) -> float:
-    """``value`` as a float; :class:`NoScore` where it is not a finite number.
+    """``value`` as a float; :class:`NoScore` if it is not a finite number.
 
     >>> as_score(1), as_score(None).why, as_score("2").why
     (1.0, 'None', "'2'")
@@ -37,7 +37,7 @@ def as_score(value: Any) -> float:
         return value
     try:
         number = math.nan if isinstance(value, (str, bytes)) else float(value)
-    except Exception:  # anyone's object
+    except Exception:  # users' objects may raise anything
         number = math.nan
     return number if abs(number) <= LARGEST else NoScore(repr(value)[:80])
 

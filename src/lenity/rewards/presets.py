@@ -1,4 +1,4 @@
-"""The three published reward models of the paper (arXiv 2604.05965, section 5), each as a member of its own."""
+"""The three published reward models of the paper (arXiv 2604.05965, section 5), each registered under its own name."""
 
 from __future__ import annotations
 

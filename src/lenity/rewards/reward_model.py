@@ -33,7 +33,7 @@ SETTINGS_FILE = "lenity_reward.json"  # `lenity reward` writes it beside the wei
 class RewardModelSpec(RewardSpec):
     """A sequence-classification model whose output is the score.
 
-    Fields that are not set have the value of the model's own ``lenity_reward.json``, else the default of their description.
+    Fields that are not set have the value in the model's ``lenity_reward.json``, or else the default in their description.
     """
 
     places = ("model",)
@@ -43,7 +43,7 @@ class RewardModelSpec(RewardSpec):
     revision: str | None = Field(None, description="branch, tag or commit on the hub; default: its main branch")
     template: Template | None = Field(
         None,
-        description="what the model reads: prompt and response as a pair, one transcript, or the response alone; default: transcript",
+        description="text that the model reads: prompt and response as a pair, one transcript, or the response alone; default: transcript",
     )
     label: int | None = Field(
         None, ge=0, description="index of the output that is the score; default: 0, for a model with one output"
@@ -55,7 +55,7 @@ class RewardModelSpec(RewardSpec):
     max_length: int | None = Field(
         None,
         ge=8,
-        description="most tokens that are read, counted from the end, within the model's positions; default: the model's limit, at most 1024",
+        description="most tokens that the model reads, the last ones of a longer text; default: the model's limit, at most 1024",
     )
     batch_size: int = Field(32, ge=1, description="texts per forward pass")
     dtype: Precision = Field(
@@ -68,10 +68,10 @@ class RewardModelSpec(RewardSpec):
     )
 
     def load(self, device: torch.device) -> RewardModel:
-        """Tokenizer and model, ready to score.
+        """The reward with its tokenizer and model, ready to score.
 
         Raises:
-            RewardError: not found, without a trained head, or ``label`` is not one of its outputs.
+            RewardError: the model is not found or has no trained head, or ``label`` is not one of its outputs.
         """
         stored = _stored(self.model)
         model, tokenizer = _load(self, device)
@@ -98,9 +98,9 @@ REWARDS.register("model")(RewardModelSpec)
 
 @dataclass
 class RewardModel(Reward):
-    """Scores texts with its own tokenizer; longest first, so that batches hold texts of like length.
+    """A reward that scores texts with a model and its tokenizer, longest first, so that batches have texts of similar length.
 
-    ``most`` is the longest row that the model can read at all, padding included; None for any.
+    ``most`` is the longest row that the model's positions allow, padding included; None for no limit.
     """
 
     model: Any
@@ -115,10 +115,10 @@ class RewardModel(Reward):
     batching: Batching = "mixed"
 
     def score(self, prompts: Sequence[str], responses: Sequence[str]) -> list[float]:
-        """One raw score a row, in order; NaN or infinite where the model's output is."""
+        """One raw score per row, in order; NaN or infinite where the model's output is."""
         import torch
 
-        pairs = list(dict.fromkeys(zip(prompts, responses, strict=True)))  # what is said twice is scored once
+        pairs = list(dict.fromkeys(zip(prompts, responses, strict=True)))  # repeated pairs are scored once
         rows = encode(self.tokenizer, self.template, [a for a, _ in pairs], [b for _, b in pairs], self.max_length)
         order = sorted(range(len(rows)), key=lambda i: -len(rows[i]["input_ids"]))
         scores = [0.0] * len(rows)
@@ -127,23 +127,23 @@ class RewardModel(Reward):
                 values = self._outputs(self._padded([rows[i] for i in chosen])).tolist()
                 for i, value in zip(chosen, values, strict=True):
                     scores[i] = self.sign * value
-        known = dict(zip(pairs, scores, strict=True))
-        return [known[pair] for pair in zip(prompts, responses, strict=True)]
+        score_of = dict(zip(pairs, scores, strict=True))
+        return [score_of[pair] for pair in zip(prompts, responses, strict=True)]
 
     def prompt_tokens(self, prompts: Sequence[str]) -> list[int]:
-        """Length of each prompt in this model's tokens."""
+        """The length of each prompt in this model's tokens."""
         return [len(ids) for ids in self.tokenizer(list(prompts))["input_ids"]]
 
     def tolerates(self) -> Batching:
-        """Which texts score together as each scores alone: some models read padding, or have none."""
+        """Which texts may share a batch without a change of their scores: some models read padding, or have no padding token."""
         import torch
 
         from lenity.models.probe import limit
 
-        asked, said = question("Hi there"), " Good morning to you, and what a day it is."
-        (short,) = encode(self.tokenizer, self.template, [asked], [" Yes."], self.max_length)
-        (long,) = encode(self.tokenizer, self.template, [asked * 3], [said * 3], self.max_length)
-        (other,) = encode(self.tokenizer, self.template, [asked * 3], [said * 3], len(short["input_ids"]))
+        prompt, response = question("Hi there"), " Good morning to you, and what a day it is."
+        (short,) = encode(self.tokenizer, self.template, [prompt], [" Yes."], self.max_length)
+        (long,) = encode(self.tokenizer, self.template, [prompt * 3], [response * 3], self.max_length)
+        (other,) = encode(self.tokenizer, self.template, [prompt * 3], [response * 3], len(short["input_ids"]))
         if self.batch_size == 1 or len(other["input_ids"]) != len(short["input_ids"]):
             return "single"
         plain = replace(self, batching="single")
@@ -158,14 +158,14 @@ class RewardModel(Reward):
         return "mixed" if mixed <= max(rounding, 4 * equal) else "equal" if equal <= rounding else "single"
 
     def _batches(self, order: list[int], rows: list[dict[str, list[int]]]) -> list[list[int]]:
-        """``order``, longest first, in parts that are scored together."""
+        """The rows of ``order``, longest first, in batches."""
         groups, size = [order], 1 if self.batching == "single" else self.batch_size
         if self.batching == "equal":
             groups = [list(group) for _, group in groupby(order, key=lambda i: len(rows[i]["input_ids"]))]
         return [group[start : start + size] for group in groups for start in range(0, len(group), size)]
 
     def _padded(self, rows: list[dict[str, list[int]]]) -> Any:
-        """Mixed lengths to the next multiple of 8, which is faster, or to where the model's positions end."""
+        """The padded batch of ``rows``; mixed lengths to a multiple of 8, which is faster, or to the number of the model's positions."""
         padding: dict[str, Any] = {"padding": False}
         if self.batching == "mixed":
             width = -(-max(len(row["input_ids"]) for row in rows) // 8) * 8
@@ -179,7 +179,7 @@ class RewardModel(Reward):
         return logits[:, self.label]
 
     def _logits(self, batch: Any) -> Tensor:
-        """Of all labels, (B, L)."""
+        """The logits of all labels, (B, L)."""
         logits: Tensor = self.model(**batch).logits.float()
         return logits
 
@@ -193,16 +193,16 @@ def _load(spec: RewardModelSpec, device: torch.device) -> tuple[Any, Any]:
     trusted = spec.trust_remote_code
     with loading("reward model", spec.model, "train it with `lenity reward`", RewardError):
         tokenizer = AutoTokenizer.from_pretrained(spec.model, revision=spec.revision, trust_remote_code=trusted)
-        model, found = AutoModelForSequenceClassification.from_pretrained(
+        model, loading_info = AutoModelForSequenceClassification.from_pretrained(
             spec.model, revision=spec.revision, trust_remote_code=trusted, use_safetensors=True, output_loading_info=True,
             dtype=dtype_of(spec.dtype, device),
         )  # fmt: skip
-    if missing := sorted(found["missing_keys"]):
+    if missing := sorted(loading_info["missing_keys"]):
         raise RewardError(
             f"reward model '{spec.model}' has no trained weights for {', '.join(missing)}, so its scores would be random.",
             "Name a sequence-classification model, such as the output of `lenity reward`.",
         )
-    # The end alone may pad where there is no padding token: the score is read before it, so a token that texts hold would move it.
+    # Without a padding token only EOS may pad: the score is read before the padding, and a token that texts contain would move it.
     set_padding(model, tokenizer)
     model.config.get_text_config().pad_token_id = tokenizer.pad_token_id
     tokenizer.padding_side = padding_side(model)

@@ -1,4 +1,4 @@
-"""Rewards on one scale: (score - mean) / std, with constants measured once on the reference policy and then frozen."""
+"""Standardisation of rewards: (score - mean) / std, with constants measured once on the reference policy and then frozen."""
 
 from __future__ import annotations
 
@@ -28,25 +28,25 @@ class Standardiser:
 
     @classmethod
     def fit(cls, scores: Mapping[str, Sequence[float]]) -> Standardiser:
-        """Measure on raw scores of reference-policy responses; NaN, where there is no score, is left out.
+        """The constants measured on raw scores of the reference policy's responses; NaN, a missing score, is left out.
 
         Raises:
             RewardError: a reward gives every response the same score.
         """
-        known = {name: [score for score in column if not math.isnan(score)] for name, column in scores.items()}
-        for name, column in known.items():
+        scored = {name: [score for score in column if not math.isnan(score)] for name, column in scores.items()}
+        for name, column in scored.items():
             if len(set(column)) < 2 or not np.std(column) > 0:
                 raise RewardError(
                     f"reward '{name}' gave all {len(column)} calibration responses the score {column[0] if column else math.nan:g}; "
-                    "it cannot be standardised and teaches nothing.",
+                    "it cannot be standardised and gives no training signal.",
                     "Check its template and label, or calibrate on more prompts.",
                 )
-        means = {name: float(np.mean(column)) for name, column in known.items()}
-        stds = {name: float(np.std(column, ddof=1)) for name, column in known.items()}
-        return cls(means, stds, {name: len(column) for name, column in known.items()})
+        means = {name: float(np.mean(column)) for name, column in scored.items()}
+        stds = {name: float(np.std(column, ddof=1)) for name, column in scored.items()}
+        return cls(means, stds, {name: len(column) for name, column in scored.items()})
 
     def extended(self, scores: Mapping[str, Sequence[float]]) -> Standardiser:
-        """With constants measured on ``scores`` for the rewards among them that have none."""
+        """These constants, and constants measured on ``scores`` for rewards that have none."""
         new = {name: column for name, column in scores.items() if name not in self.means}
         if not new:
             return self
@@ -54,24 +54,24 @@ class Standardiser:
         return Standardiser({**self.means, **more.means}, {**self.stds, **more.stds}, {**self.counts, **more.counts})
 
     def replaced(self, constants: Mapping[str, Scale]) -> Standardiser:
-        """With these constants, measured elsewhere, in place of its own."""
+        """These constants, with some replaced by ``constants``, which were measured elsewhere."""
         means = {name: scale.mean for name, scale in constants.items()}
         stds = {name: scale.std for name, scale in constants.items()}
         return Standardiser({**self.means, **means}, {**self.stds, **stds}, {**dict.fromkeys(means, 0), **self.counts})
 
     def without(self, names: Collection[str]) -> Standardiser:
-        """With no constants for these rewards."""
+        """These constants, without those of the rewards ``names``."""
         means, stds = (
             {name: x for name, x in column.items() if name not in names} for column in (self.means, self.stds)
         )
         return Standardiser(means, stds, {name: count for name, count in self.counts.items() if name not in names})
 
     def apply(self, name: str, scores: Sequence[float]) -> list[float]:
-        """Standardised scores; NaN stays."""
+        """The standardised scores; NaN stays NaN."""
         return [(score - self.means[name]) / self.stds[name] for score in scores]
 
     def save(self, path: Path) -> None:
-        """Write ``{name: {mean, std, n}}`` as JSON, whole or not at all."""
+        """Write ``{name: {mean, std, n}}`` as JSON, atomically."""
         data = {name: {"mean": self.means[name], "std": self.stds[name], "n": self.counts[name]} for name in self.means}
         with writing(path.parent):
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -79,7 +79,11 @@ class Standardiser:
 
     @classmethod
     def load(cls, path: Path) -> Standardiser:
-        """The inverse of :meth:`save`."""
+        """The constants that :meth:`save` wrote.
+
+        Raises:
+            CheckpointError: the file is missing or has other contents.
+        """
         try:
             data = json.loads(Path(path).read_text(encoding="utf-8"))
             columns = [{name: entry[key] for name, entry in data.items()} for key in ("mean", "std", "n")]
@@ -92,7 +96,7 @@ class Standardiser:
         return cls(*columns)
 
     def require(self, names: Sequence[str], path: str) -> None:
-        """Raise ``CheckpointError`` where a reward has no constants."""
+        """Raise ``CheckpointError`` if a reward has no constants."""
         if missing := [name for name in names if name not in self.means]:
             raise CheckpointError(
                 f"'{path}' has no constants for {missing}, only for {sorted(self.means)}.",

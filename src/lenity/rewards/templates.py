@@ -1,4 +1,4 @@
-"""What a reward model reads: the same function in training and in scoring."""
+"""The encoding of texts for a reward model, the same in its training and in scoring."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from lenity.config.stages import Template
 def encode(
     tokenizer: Any, template: Template, prompts: Sequence[str], responses: Sequence[str], max_length: int
 ) -> list[dict[str, list[int]]]:
-    """Token ids (and what else the model takes) of each text; a long one loses its beginning, never its end.
+    """The token ids (and other inputs of the model) of each text; a text that is too long loses its beginning, never its end.
 
-    A text of no tokens is read as one padding token, so that its score does not depend on the texts beside it.
+    A text without tokens is encoded as one padding token, so that its score does not depend on the rest of the batch.
 
     Args:
         tokenizer: the reward model's own.
@@ -36,5 +36,5 @@ def encode(
 
 
 def padding_side(model: Any) -> str:
-    """Where ``model`` takes padding: behind a text, but before it for those, as XLNet, that read the score at the last token of a row."""
+    """The side of the padding: right, but left for models, such as XLNet, that read the score at the last token of a row."""
     return "left" if getattr(model.config, "summary_type", None) == "last" else "right"

@@ -1,4 +1,4 @@
-"""Ends what takes too long, in the thread that called it: what a user's function holds may be bound to that thread."""
+"""A time limit on users' functions, which run in the calling thread, because their objects may be bound to it."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from types import FrameType
 
 
 class OutOfTimeError(BaseException):
-    """Raised inside what takes too long; not an ``Exception``, which retries within it would catch."""
+    """Raised inside code that exceeds its time limit; not an ``Exception``, which retries within that code would catch."""
 
 
 @contextmanager
 def time_limit(seconds: float | None) -> Iterator[None]:
     """Raise ``OutOfTimeError`` inside the block after ``seconds``; None never does.
 
-    It is not enforced outside the main thread, on systems without ``SIGALRM``, and while native code does not come back to Python.
-    A timer that was set before goes on afterwards.
+    The limit is not enforced outside the main thread, on systems without ``SIGALRM``, and until native code returns to Python.
+    An earlier timer continues afterwards.
     """
     if seconds is None or not hasattr(signal, "SIGALRM") or threading.current_thread() is not threading.main_thread():
         yield

@@ -1,6 +1,7 @@
-"""What generates responses; the trainer knows no more of it than this.
+"""The interface of engines, which generate responses.
 
-An engine that computes in its own way says with which log-probs it drew each token; the trainer takes its own, and corrects for the gap.
+An engine with its own kernels returns the log-probs that it sampled each token with; the trainer computes its own, and corrects for
+the difference.
 """
 
 from __future__ import annotations
@@ -18,27 +19,27 @@ from lenity.rollout.draws import Draws
 
 
 class Generator(Protocol):
-    """Prompts in, responses with their tokens out, in the same order."""
+    """An engine, which returns responses with their tokens in the order of the prompts."""
 
     @property
     def max_new_tokens(self) -> int:
-        """Of the longest response."""
+        """The length of the longest response, in tokens."""
         ...
 
     @property
     def copies(self) -> bool:
-        """Whether it samples from a copy, for which all processes ask together and alike; else it runs the policy itself."""
+        """Whether the engine samples from a copy of the policy, and all processes call it together with equally many prompts."""
         ...
 
     def generate(
         self, prompts: Sequence[Prompt | str], progress: Callable[[int], None] | None = None, draws: Draws | None = None
     ) -> Rollouts:
-        """Sample one response a prompt.
+        """One sampled response per prompt.
 
         Args:
             prompts: at least one.
             progress: called with the number of new responses.
-            draws: the chance of each response; default: from the random state.
+            draws: uniform random numbers for each response; default: drawn from the current random state.
         """
         ...
 
@@ -49,11 +50,11 @@ def generate(
     processes: Processes,
     progress: Callable[[int], None] | None = None,
 ) -> Rollouts:
-    """Each process answers its portion of ``prompts``; all get all responses, as one process would give them."""
+    """The responses to all ``prompts``, on every process and as on a single one; each process generates its shard."""
     draws, rows = Draws.of(len(prompts), generator.max_new_tokens), processes.shard(len(prompts))
     if processes.count == 1:
         return generator.generate(prompts, progress, draws)
-    seeds.fork_rng_by_rank(processes.rank)  # for an engine with random numbers of its own
+    seeds.fork_rng_by_rank(processes.rank)  # for engines that do not use ``draws``
     own = _as_many(generator, prompts, rows, processes) if generator.copies else None
     if not generator.copies and prompts[rows]:
         own = generator.generate(prompts[rows], progress, draws[rows])
@@ -66,7 +67,7 @@ def generate(
 def _as_many(
     generator: Generator, prompts: Sequence[Prompt | str], rows: slice, processes: Processes
 ) -> Rollouts | None:
-    """The responses to the prompts of ``rows``, where every process has to ask for as many."""
+    """The responses to the prompts of ``rows``, from an engine that every process must call with equally many prompts."""
     count, most = len(prompts[rows]), -(-len(prompts) // processes.count)
-    found = generator.generate([*prompts[rows], *prompts[: most - count]])
-    return found.select(torch.arange(count, device=found.response_ids.device)) if count else None
+    rollouts = generator.generate([*prompts[rows], *prompts[: most - count]])
+    return rollouts.select(torch.arange(count, device=rollouts.response_ids.device)) if count else None

@@ -1,4 +1,4 @@
-"""What flows through an iteration; the type says which stages have run.
+"""The batch that flows through an iteration; its type tells which stages have run.
 
 Shapes: B responses, P prompt tokens, T response tokens, K objectives. Prompts are padded on the left, responses on the
 right. One mask, ``response_mask``: True on a real response token.
@@ -20,11 +20,11 @@ B = TypeVar("B", bound="Rollouts")
 
 @dataclass(frozen=True)
 class Rollouts:
-    """Prompts and what the policy answered.
+    """Prompts and the policy's responses.
 
-    ``weights`` are the preference weights of each row, in the order of the objectives, which travel with it from here on; None
-    where responses are not trained on. ``engine_logprobs`` are of the distribution that the engine drew each token from, nats; None of our own engine, which computes
-    as the trainer does.
+    ``finished`` is False for responses cut at the length limit. ``weights`` are the preference weights of each row, in the order of
+    the objectives; None for responses that are not trained on. ``engine_logprobs`` are those of the distribution that the engine
+    sampled each token from, nats; None for Lenity's own engine, which computes as the trainer does.
     """
 
     prompts: list[Prompt]
@@ -51,46 +51,46 @@ class Rollouts:
         }
 
     def to(self: B, device: torch.device) -> B:
-        """The same on ``device``."""
-        found: dict[str, Any] = {field.name: getattr(self, field.name) for field in fields(self)}
-        found |= {name: value.to(device) for name, value in found.items() if isinstance(value, Tensor)}
-        return replace(self, **found)
+        """The batch on ``device``."""
+        values: dict[str, Any] = {field.name: getattr(self, field.name) for field in fields(self)}
+        values |= {name: value.to(device) for name, value in values.items() if isinstance(value, Tensor)}
+        return replace(self, **values)
 
     def by_length(self, rows: Tensor) -> Tensor:
-        """``rows``, the longest first, prompt and response together."""
+        """The ``rows``, sorted by the length of prompt and response together, longest first."""
         length = self.prompt_mask[rows].sum(1) + self.response_mask[rows].sum(1)
         return rows[length.argsort(descending=True, stable=True)]
 
     def select(self: B, rows: Tensor) -> B:
-        """The given rows, with the padding that none of them needs cut off; of none, the first row without a response.
+        """The batch of ``rows``, without padding columns that none of them needs; without rows, the first one with an empty response.
 
-        A pass over that is worth nothing, but where the model is sharded it lets the other processes have theirs.
+        A forward pass over that row has no effect on the losses, but with a sharded model every process must take part in each pass.
         """
         if len(rows) == 0:
             first = self.select(rows.new_zeros(1))
             return replace(first, response_mask=torch.zeros_like(first.response_mask))
         prompt = int(self.prompt_mask[rows].sum(1).max())
         response = int(self.response_mask[rows].sum(1).max())
-        found: dict[str, Any] = {}
+        selected: dict[str, Any] = {}
         for part in fields(self):
             value = getattr(self, part.name)
-            axes = str(part.type)  # sizes cannot tell a token from an objective
+            axes = str(part.type)  # from the annotation, because sizes of axes may be equal
             if value is None:
                 continue
             if isinstance(value, list):
-                found[part.name] = [value[i] for i in rows.tolist()]
+                selected[part.name] = [value[i] for i in rows.tolist()]
             elif "B P" in axes:
-                found[part.name] = value[rows, value.shape[1] - prompt :]
+                selected[part.name] = value[rows, value.shape[1] - prompt :]
             elif "B T" in axes:
-                found[part.name] = value[rows, :response]
+                selected[part.name] = value[rows, :response]
             else:
-                found[part.name] = value[rows]
-        return replace(self, **found)
+                selected[part.name] = value[rows]
+        return replace(self, **selected)
 
 
 @dataclass(frozen=True)
 class Scored(Rollouts):
-    """... and what each reward says of it; where it has no score, ``raw`` is NaN and ``standardised`` 0."""
+    """Rollouts with the score of each reward; where ``scored`` is False, ``raw`` is NaN and ``standardised`` 0."""
 
     raw: Float[Tensor, "B K"]
     standardised: Float[Tensor, "B K"]
@@ -99,19 +99,19 @@ class Scored(Rollouts):
 
     @property
     def valid_tokens(self) -> Bool[Tensor, "B T K"]:
-        """The real response tokens from which an objective can be learnt."""
+        """The tokens on which each objective is trained: those of the responses that it has scored."""
         return self.response_mask.unsqueeze(-1) & self.scored.unsqueeze(1)
 
 
 @dataclass(frozen=True)
 class WithAdvantages(Scored):
-    """... and the advantages of each token, by objective and combined by the rule.
+    """Scored rollouts with the advantages of each token, per objective and combined by the rule.
 
-    ``values`` and ``returns`` are a critic's; None where there is none.
+    ``values`` and ``returns`` are a critic's; None without a critic.
 
-    ``objective_scale`` is what the rule multiplied each objective's advantage by (PLC's M).
+    ``objective_scale`` is the factor by which the rule multiplied each objective's advantage (PLC's M).
 
-    ``importance`` is how much each token counts in the policy's loss for what the engine drew it with; None: all count 1.
+    ``importance`` is the importance weight of each token in the policy's loss; None: all are 1.
     """
 
     logprobs: Float[Tensor, "B T"]
@@ -125,15 +125,15 @@ class WithAdvantages(Scored):
 
 
 def pad_right(rows: list[Tensor], width: int, value: int) -> Tensor:
-    """(n, width) from one-dimensional rows."""
-    found = rows[0].new_full((len(rows), width), value)
+    """The one-dimensional ``rows`` as one tensor (n, width), padded on the right with ``value``."""
+    padded = rows[0].new_full((len(rows), width), value)
     for i, row in enumerate(rows):
-        found[i, : len(row)] = row
-    return found
+        padded[i, : len(row)] = row
+    return padded
 
 
 def concatenate(parts: list[Rollouts], pad_id: int = 0) -> Rollouts:
-    """One batch from several that were padded to their own lengths."""
+    """One batch from several that are padded to different lengths."""
     prompt = max(part.prompt_ids.shape[1] for part in parts)
     response = max(part.response_ids.shape[1] for part in parts)
 
@@ -143,7 +143,7 @@ def concatenate(parts: list[Rollouts], pad_id: int = 0) -> Rollouts:
     def right(tensor: Tensor, value: int) -> Tensor:
         return torch.nn.functional.pad(tensor, (0, response - tensor.shape[1]), value=value)
 
-    drawn = [part.engine_logprobs for part in parts if part.engine_logprobs is not None]
+    engine_logprobs = [part.engine_logprobs for part in parts if part.engine_logprobs is not None]
     weights = [part.weights for part in parts if part.weights is not None]
     return Rollouts(
         prompts=[prompt for part in parts for prompt in part.prompts],
@@ -153,6 +153,8 @@ def concatenate(parts: list[Rollouts], pad_id: int = 0) -> Rollouts:
         response_ids=torch.cat([right(part.response_ids, pad_id) for part in parts]),
         response_mask=torch.cat([right(part.response_mask, False) for part in parts]),
         finished=torch.cat([part.finished for part in parts]),
-        engine_logprobs=torch.cat([right(logprobs, 0) for logprobs in drawn]) if len(drawn) == len(parts) else None,
+        engine_logprobs=torch.cat([right(logprobs, 0) for logprobs in engine_logprobs])
+        if len(engine_logprobs) == len(parts)
+        else None,
         weights=torch.cat(weights) if len(weights) == len(parts) else None,
     )

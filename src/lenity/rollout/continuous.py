@@ -1,7 +1,7 @@
-"""transformers' continuous batching: a request that has ended makes room for the next at once, over a paged cache.
+"""Generation with transformers' continuous batching over a paged cache: the next request takes the place of a finished one at once.
 
-It runs the policy itself with its adapter, so that no weights are merged or sent. A response that meets a stop string is cut there
-but decoded to its end. Not here: its prefix sharing and CUDA graphs.
+The engine runs the policy itself with its adapter, so that no weights are merged or sent. A response is cut at a stop string, but
+decoded until its own end. Prefix sharing and CUDA graphs are not used.
 """
 
 from __future__ import annotations
@@ -27,20 +27,23 @@ from lenity.rollout.batch import Rollouts
 from lenity.rollout.decoding import Sampling, not_finite_error
 from lenity.rollout.draws import Draws
 
-STEP = 1024  # prompt tokens that are read at once
-NO_PROBABILITIES = ("probability tensor contains", "device-side assert")  # of torch.multinomial, on a CPU and on CUDA
+STEP = 1024  # prompt tokens per prefill step
+NO_PROBABILITIES = (
+    "probability tensor contains",
+    "device-side assert",
+)  # errors of torch.multinomial on a CPU and on CUDA
 
 
 @dataclass(frozen=True)
 class ContinuousGenerator:
-    """Samples from ``model``, ``at_once`` responses at a time.
+    """An engine that samples from ``model``, ``at_once`` responses at a time.
 
     Args:
         model: a ``PeftModel``; put it in evaluation mode first.
         tokenizer: pads on the left.
-        sampling: how tokens are chosen.
-        stop: a response ends with the token that completes one of these; its text ends before it.
-        at_once: responses in the cache.
+        sampling: the sampling settings.
+        stop: stop strings: a response ends with the token that completes one of these; its text ends before it.
+        at_once: most responses in the cache.
     """
 
     model: Any
@@ -52,33 +55,33 @@ class ContinuousGenerator:
 
     @property
     def max_new_tokens(self) -> int:
-        """Of the longest response."""
+        """The length of the longest response, in tokens."""
         return self.sampling.max_new_tokens
 
     def generate(
         self, prompts: Sequence[Prompt | str], progress: Callable[[int], None] | None = None, draws: Draws | None = None
     ) -> Rollouts:
-        """One response a prompt, in order, with the log-probs of the distribution that each token was drawn from.
+        """One response per prompt, in order, with the log-probs of the distribution that each token was sampled from.
 
-        The same random state gives the same responses: all requests are there before the first step.
+        The same random state gives the same responses, because all requests are added before the first step.
 
         Raises:
             DataError: a prompt leaves no room for the longest response in the model's window.
             NumericalError: a distribution was not finite.
         """
         settings = self.sampling
-        given = asked(self.tokenizer, prompts, self.model.device, settings.max_new_tokens)
-        outputs = self._served(given.rows)
+        requests = asked(self.tokenizer, prompts, self.model.device, settings.max_new_tokens)
+        outputs = self._served(requests.rows)
         answers, logprobs = [output.generated_tokens for output in outputs], [output.logprobs for output in outputs]
         if progress is not None:
             progress(len(answers))
-        return from_lists(given, answers, logprobs, settings.ends, self.stop)
+        return from_lists(requests, answers, logprobs, settings.ends, self.stop)
 
     def check(self) -> None:
-        """Compare the log-probs of a few greedy answers with those of plain passes over each text alone.
+        """Compare the log-probs of a few greedy responses with those of a forward pass over each text alone.
 
         Raises:
-            EngineError: they differ, or the engine does not run this model.
+            EngineError: the log-probs differ, or the engine does not run this model.
         """
         model = self.model.get_base_model()
         greedy = replace(self.sampling, max_new_tokens=probe.STEPS, min_new_tokens=0, temperature=0.0, top_p=1.0)
@@ -88,7 +91,7 @@ class ContinuousGenerator:
             errors = torch.cat([_errors(model, row, output) for row, output in zip(rows, outputs, strict=True)])
         if not (error := float(errors.square().mean().sqrt())) <= probe.limit(model.dtype):
             raise EngineError(
-                f"rollout.engine is continuous, which answers otherwise than {type(model).__name__} itself "
+                f"rollout.engine is continuous, whose responses differ from those of {type(model).__name__} itself "
                 f"(relative difference of log-probs {error:.2g}).",
                 "Use rollout.engine lenity.",
             )
@@ -107,27 +110,27 @@ class ContinuousGenerator:
             processors.do_processing = True
         names = manager.add_requests(rows, max_new_tokens=self.sampling.max_new_tokens)
         manager.start()
-        found: dict[str, Any] = {}
+        results: dict[str, Any] = {}
         try:
-            while len(found) < len(names) and manager.is_running():
+            while len(results) < len(names) and manager.is_running():
                 if (output := manager.get_result(timeout=1)) is not None:
-                    found[output.request_id] = output
+                    results[output.request_id] = output
         finally:
-            manager.stop(block=True, hard_stop=len(found) < len(names))
+            manager.stop(block=True, hard_stop=len(results) < len(names))
             manager.destroy()
         fatal = manager.background_thread_status.fatal_error
-        if isinstance(fatal, RuntimeError):  # of memory, of probabilities, or of shapes
+        if isinstance(fatal, RuntimeError):  # out of memory, non-finite probabilities, or wrong shapes
             raise fatal
         while (output := manager.get_result(timeout=0)) is not None:
-            found[output.request_id] = output
+            results[output.request_id] = output
         if failed := [
-            found[name].error if name in found else "no answer" for name in names if not _whole(found.get(name))
+            results[name].error if name in results else "no answer" for name in names if not _whole(results.get(name))
         ]:
             raise EngineError(
                 f"continuous batching left {len(failed)} of {len(names)} requests without a response ({_first_line(failed[0])}).",
                 "Use rollout.engine lenity, or another release of transformers.",
             ) from fatal
-        return [found[name] for name in names]
+        return [results[name] for name in names]
 
     def _choices(self) -> GenerationConfig:
         settings = self.sampling
@@ -142,7 +145,7 @@ class ContinuousGenerator:
         )
 
     def _cache(self, count: int, longest: int) -> ContinuousBatchingConfig:
-        """A page a response, as long as the longest can be, so that none has to give way to another."""
+        """The settings of a cache with one page per response, each long enough for the longest, so that no request is evicted."""
         together = min(count, self.at_once)
         page = -(-(longest + self.sampling.max_new_tokens) // 16) * 16
         return ContinuousBatchingConfig(
@@ -153,7 +156,7 @@ class ContinuousGenerator:
 
 
 class NoEndYet(ContinuousBatchingLogitsProcessor):  # type: ignore[misc]  # transformers has no types
-    """No end token before so many; transformers' own processor knows one length for the whole batch alone."""
+    """A logits processor that forbids end tokens before ``min_new_tokens``; transformers' own assumes one length for the batch."""
 
     supported_kwargs: dict[str, type] = {}  # noqa: RUF012
     ignored_kwargs = ()
@@ -162,16 +165,16 @@ class NoEndYet(ContinuousBatchingLogitsProcessor):  # type: ignore[misc]  # tran
         self.ends, self.least = list(sampling.ends), sampling.min_new_tokens
 
     def fill_defaults(self, int32_tensor: Tensor) -> None:
-        """No request is early unless it says so."""
+        """Set all requests to not early."""
         int32_tensor.zero_()
 
     def prepare_tensor_args(self, requests_with_new_token: list[Any]) -> Tensor:
-        """Which requests are early, as integers."""
+        """1 for requests that are early, with fewer than ``min_new_tokens`` tokens, and 0 for the others."""
         early = [request.state.generated_len() < self.least for request in requests_with_new_token]
         return torch.tensor(early, dtype=torch.int32)
 
     def __call__(self, scores: Tensor, tensor_arg: Tensor) -> Tensor:
-        """The logits (N, V), without the ends where a request is early."""
+        """The logits (N, V), with end tokens masked for early requests."""
         early = tensor_arg[: len(scores)].bool().unsqueeze(1)
         ends = torch.zeros_like(scores, dtype=torch.bool)
         ends[:, self.ends] = True
@@ -180,7 +183,7 @@ class NoEndYet(ContinuousBatchingLogitsProcessor):  # type: ignore[misc]  # tran
 
 @contextmanager
 def _attention(model: Any) -> Iterator[None]:
-    """Inside, ``model`` has an attention that knows pages; afterwards its own again. An error is raised, not logged."""
+    """Give ``model`` an attention implementation for paged caches inside the block, and silence the engine's log, as errors are raised."""
     own, log = model.config._attn_implementation, logging.getLogger("ContinuousBatchingLogger")
     flash = model.device.type == "cuda" and model.dtype is torch.bfloat16 and is_flash_attn_2_available()
     level = log.level
@@ -195,7 +198,7 @@ def _attention(model: Any) -> Iterator[None]:
 
 @contextmanager
 def _explained(model: Any) -> Iterator[None]:
-    """Turns what torch and transformers raise, but for a lack of memory, into an error that says what to do."""
+    """Convert exceptions of torch and transformers, except out-of-memory errors, into a ``LenityError`` with a remedy."""
     try:
         yield
     except Exception as error:
@@ -210,7 +213,7 @@ def _explained(model: Any) -> Iterator[None]:
 
 
 def _errors(model: Any, row: list[int], output: Any) -> Tensor:
-    """Of each greedy token's log-prob, and how far from the likeliest the token is, in standard deviations of log-probs, (2T,)."""
+    """The errors of the greedy tokens' log-probs, and their gaps to the likeliest token, in standard deviations of log-probs, (2T,)."""
     tokens = torch.tensor(output.generated_tokens, device=model.device)
     ids = torch.cat([torch.tensor(row, device=model.device), tokens])[None]
     logits = model(input_ids=ids, attention_mask=torch.ones_like(ids)).logits[0, len(row) - 1 : -1]

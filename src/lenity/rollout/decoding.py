@@ -1,4 +1,4 @@
-"""Sampling token by token: rows that have ended leave the batch, and a token is drawn with one uniform number."""
+"""Token-by-token sampling: finished rows leave the batch, and each token is drawn with one uniform random number."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from lenity.rollout.stops import StopStrings
 
 @dataclass(frozen=True)
 class Sampling:
-    """How tokens are chosen.
+    """The sampling settings.
 
     Args:
-        max_new_tokens: longest response.
-        min_new_tokens: no end token before this many.
-        temperature: of the distribution; 0 takes its likeliest token.
+        max_new_tokens: length of the longest response.
+        min_new_tokens: number of tokens before which no end token is sampled.
+        temperature: sampling temperature; 0 takes the likeliest token.
         top_p: nucleus: the likeliest tokens that together reach this probability.
         ends: tokens that end a response.
-        pad: fills up what comes after.
+        pad: token that fills up finished responses.
     """
 
     max_new_tokens: int
@@ -38,7 +38,7 @@ class Sampling:
 
 
 def decodes(model: Any) -> bool:
-    """Whether ``model`` remembers keys and values alone, from which rows can be taken out."""
+    """Whether ``model`` caches only keys and values, from which finished rows can be removed."""
     from transformers import DynamicCache
     from transformers.cache_utils import DynamicLayer
 
@@ -64,7 +64,7 @@ def decode(
     *,
     draws: Draws,
 ) -> Int[Tensor, "B T"]:
-    """The responses to prompts that are padded on the left; up to and with their end, then padding.
+    """The responses to prompts that are padded on the left: tokens up to and including the end, then padding.
 
     Row i's t-th token depends on its own draw and on the model, not on the other rows.
 
@@ -80,7 +80,7 @@ def decode(
     answers = ids.new_full((len(ids), sampling.max_new_tokens), sampling.pad)
     rows, alive = torch.arange(len(ids), device=device), torch.ones(len(ids), dtype=torch.bool, device=device)
     ends = torch.tensor(sampling.ends, dtype=torch.long, device=device)
-    sound = torch.ones((), dtype=torch.bool, device=device)
+    all_finite = torch.ones((), dtype=torch.bool, device=device)
     tokens, uniform = ids, draws.uniform.to(device)
     for at in range(sampling.max_new_tokens):
         logits = model(
@@ -90,14 +90,14 @@ def decode(
         if at < sampling.min_new_tokens:
             logits[:, ends] = -torch.inf
         chosen, finite = draw(logits, uniform[at, rows], sampling.temperature, sampling.top_p)
-        sound &= (finite | ~alive).all()
+        all_finite &= (finite | ~alive).all()
         answers[rows[alive], at] = chosen[alive]
         alive &= ~torch.isin(chosen, ends)
-        going = rows[alive].tolist()
-        stops.look(going, answers[rows[alive], : at + 1])
-        if ended := [row for row in going if row in stops.found]:
+        running = rows[alive].tolist()
+        stops.look(running, answers[rows[alive], : at + 1])
+        if ended := [row for row in running if row in stops.found]:
             alive &= ~torch.isin(rows, torch.tensor(ended, device=device))
-        left = len(going) - len(ended)
+        left = len(running) - len(ended)
         if not left:
             break
         tokens, positions = chosen.unsqueeze(1), positions[:, -1:] + 1
@@ -106,7 +106,7 @@ def decode(
             kept = alive.int().argsort(descending=True, stable=True)[: len(rows) // 2].sort().values
             cache.batch_select_indices(kept)
             rows, tokens, positions, mask, alive = (part[kept] for part in (rows, tokens, positions, mask, alive))
-    if not bool(sound):
+    if not bool(all_finite):
         raise not_finite_error("a logit is not finite")
     return answers
 
@@ -114,7 +114,7 @@ def decode(
 def draw(
     logits: Float[Tensor, "B V"], uniform: Float[Tensor, " B"], temperature: float, top_p: float
 ) -> tuple[Int[Tensor, " B"], Bool[Tensor, " B"]]:
-    """A token a row, where the distribution function passes ``uniform`` in [0, 1); and whether it is finite."""
+    """One token per row, at which the cumulative distribution passes ``uniform`` in [0, 1); and whether the distribution is finite."""
     if temperature == 0:
         return logits.argmax(-1), logits.amax(-1).isfinite()
     probabilities, order = (logits / temperature).softmax(-1), None
@@ -122,15 +122,15 @@ def draw(
         probabilities, order = probabilities.sort(-1, descending=True)
         outside = probabilities.cumsum(-1) - probabilities >= top_p
         probabilities = probabilities.masked_fill(outside, 0.0)
-    function = probabilities.cumsum(-1, dtype=torch.float64)
-    whole = function[:, -1:]
-    found = torch.searchsorted(function, uniform.unsqueeze(1) * whole, right=True).clamp(max=logits.shape[1] - 1)
-    chosen = found if order is None else order.gather(1, found)
-    return chosen.squeeze(1), whole.isfinite().squeeze(1)
+    cumulative = probabilities.cumsum(-1, dtype=torch.float64)
+    total = cumulative[:, -1:]
+    positions = torch.searchsorted(cumulative, uniform.unsqueeze(1) * total, right=True).clamp(max=logits.shape[1] - 1)
+    chosen = positions if order is None else order.gather(1, positions)
+    return chosen.squeeze(1), total.isfinite().squeeze(1)
 
 
 def not_finite_error(why: str) -> NumericalError:
-    """Of a policy that cannot be sampled from."""
+    """The error for a policy whose next-token probabilities are not finite."""
     return NumericalError(
         f"the policy's probabilities of a next token are not finite ({why}).",
         "Go back to an earlier checkpoint, and lower optimizer.learning_rate.",

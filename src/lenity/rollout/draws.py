@@ -1,4 +1,4 @@
-"""The chance in sampling: one uniform number a response and token, so that a response is the same wherever it is generated."""
+"""The random numbers of sampling: one per response and token, so that a response does not depend on where it is generated."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Draws:
-    """Numbers of [0, 1) for the tokens of B responses, on the CPU, so that a device does not matter.
+    """Uniform random numbers in [0, 1) for the tokens of B responses, drawn on the CPU, so that they do not depend on the device.
 
     Args:
         uniform: the t-th token of row i takes ``uniform[t, i]``, (T, B).
@@ -21,9 +21,9 @@ class Draws:
 
     @classmethod
     def of(cls, rows: int, tokens: int) -> Draws:
-        """From the random state as it is, for ``rows`` responses of at most ``tokens`` tokens."""
+        """Numbers from the current random state, for ``rows`` responses of at most ``tokens`` tokens."""
         return cls(torch.rand(tokens, rows, dtype=torch.float64))
 
     def __getitem__(self, rows: slice | list[int]) -> Draws:
-        """Those of some rows, the same whatever the others are."""
+        """The numbers of ``rows``."""
         return Draws(self.uniform[:, rows])

@@ -1,6 +1,7 @@
 """Stop strings: a response ends with the token that completes one; its text ends before it.
 
-A response's text is what its tokens add to the prompt's, without special tokens; a stop string may also be one that spells them out.
+A response's text is what its tokens add to the prompt's text, without special tokens. A stop string may also contain the text of
+special tokens.
 """
 
 from __future__ import annotations
@@ -13,15 +14,15 @@ from typing import Any
 from jaxtyping import Int
 from torch import Tensor
 
-CONTEXT = 16  # of the prompt's last tokens, behind which a response is decoded
+CONTEXT = 16  # last tokens of the prompt, after which a response is decoded
 
 
 class StopStrings:
-    """Which responses a stop string has ended, and with which of their tokens.
+    """The rows whose responses a stop string has ended, with the number of their tokens in ``found``.
 
     Args:
-        tokenizer: of the policy.
-        stop: the strings.
+        tokenizer: the policy's tokenizer.
+        stop: the stop strings.
         prompts: token ids of each row's prompt; without them responses are decoded alone.
     """
 
@@ -31,25 +32,25 @@ class StopStrings:
         self.found: dict[int, int] = {}
 
     def look(self, rows: Sequence[int], tokens: Int[Tensor, "B T"]) -> None:
-        """Remember which of ``rows`` a stop string has just ended, and after how many tokens.
+        """Record which of ``rows`` a stop string has just ended, and after how many tokens.
 
-        Only a token that holds the last character of a stop string can complete it, so that the other rows are not decoded.
+        Only a token that contains the last character of a stop string can complete it, so other rows are not decoded.
 
         Args:
-            rows: numbers of the batch.
-            tokens: all that each has so far.
+            rows: row numbers in the batch.
+            tokens: all tokens of each row so far.
         """
         for i, (row, last) in enumerate(zip(rows, tokens[:, -1].tolist(), strict=True)):
             if last in self._completing and row not in self.found and self._ended(row, tokens[i].tolist()):
                 self.found[row] = tokens.shape[1]
 
     def text(self, row: int, tokens: list[int]) -> str:
-        """The text of a response up to and with its end."""
+        """The text of a response with these ``tokens``, cut before the first stop string."""
         plain, spelled = self._texts(row, tokens)
-        if (found := cut(plain, self.stop)) == plain and (before := cut(spelled, self.stop)) != spelled:
+        if (before_stop := cut(plain, self.stop)) == plain and (before := cut(spelled, self.stop)) != spelled:
             special = re.compile("|".join(map(re.escape, self._tokenizer.all_special_tokens)) or "(?!)")
             return special.sub("", before)
-        return found
+        return before_stop
 
     def _ended(self, row: int, tokens: list[int]) -> bool:
         return any(stop in text for text in self._texts(row, tokens) for stop in self.stop)
@@ -77,7 +78,7 @@ def cut(text: str, stop: Sequence[str]) -> str:
 
 @lru_cache(maxsize=8)
 def tokens_with(tokenizer: Any, characters: str) -> frozenset[int]:
-    """The tokens whose text, behind others, holds any of ``characters``, or a part of a character, which may be one of them."""
+    """The tokens whose text, after other tokens, contains any of ``characters``, or a part of a character, which may be one of them."""
     if not characters:
         return frozenset()
     lead = tokenizer("a", add_special_tokens=False)["input_ids"]

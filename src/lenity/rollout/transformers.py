@@ -33,17 +33,17 @@ class Response:
 
 @dataclass(frozen=True)
 class TransformersGenerator:
-    """Samples from ``model``, a batch at a time.
+    """An engine that samples from ``model`` in batches.
 
     Args:
         model: a causal language model; put it in evaluation mode first.
         tokenizer: pads on the left.
-        max_new_tokens: longest response.
-        min_new_tokens: no end-of-sequence before this many.
-        temperature: of sampling; 0 decodes greedily.
-        top_p: nucleus.
-        stop: a response ends with the token that completes one of these; its text ends before it.
-        batch_size: responses at once.
+        max_new_tokens: length of the longest response.
+        min_new_tokens: number of tokens before which no end token is sampled.
+        temperature: sampling temperature; 0 decodes greedily.
+        top_p: nucleus: the likeliest tokens that together reach this probability.
+        stop: stop strings: a response ends with the token that completes one of these; its text ends before it.
+        batch_size: responses per batch.
     """
 
     model: Any
@@ -59,25 +59,27 @@ class TransformersGenerator:
     def generate(
         self, prompts: Sequence[Prompt | str], progress: Callable[[int], None] | None = None, draws: Draws | None = None
     ) -> Rollouts:
-        """One response a prompt, in order.
+        """One response per prompt, in order.
 
         Raises:
             DataError: a prompt leaves no room for the longest response in the model's window.
         """
         draws = Draws.of(len(prompts), self.max_new_tokens) if draws is None else draws
-        order, parts, known = [], [], [as_prompt(prompt) for prompt in prompts]
-        for rows in self._batches(known):
-            parts.append(self._generate([known[row] for row in rows], draws[rows]))
+        order, parts, all_prompts = [], [], [as_prompt(prompt) for prompt in prompts]
+        for rows in self._batches(all_prompts):
+            parts.append(self._generate([all_prompts[row] for row in rows], draws[rows]))
             order += rows
             if progress is not None:
                 progress(len(rows))
-        found = concatenate(parts, self.tokenizer.pad_token_id)
+        rollouts = concatenate(parts, self.tokenizer.pad_token_id)
         if order == list(range(len(order))):
-            return found
-        return found.select(torch.tensor(order, device=found.response_ids.device).argsort())  # as they were asked
+            return rollouts
+        return rollouts.select(
+            torch.tensor(order, device=rollouts.response_ids.device).argsort()
+        )  # in the order of the prompts
 
     def _batches(self, prompts: Sequence[Prompt]) -> list[list[int]]:
-        """Rows of each batch: neighbours, or, where the model's answers depend on padding, of equal length."""
+        """The rows of each batch: neighbours, or prompts of equal length if padding changes the model's responses."""
         groups, size = [list(range(len(prompts)))], self.batch_size
         if min(len(prompts), size) > 1 and (batching := self.batching()) != "mixed":
             lengths = [len(ids) for ids in prompt_ids(self.tokenizer, [prompt.text for prompt in prompts])]
@@ -97,17 +99,17 @@ class TransformersGenerator:
 
     @torch.no_grad()
     def _generate(self, prompts: list[Prompt], draws: Draws) -> Rollouts:
-        given = asked(self.tokenizer, prompts, self.model.device, self.max_new_tokens)
-        stops, sampling = StopStrings(self.tokenizer, self.stop, given.rows), self.sampling()
-        answers = self._sampler(self.model, given.ids, given.mask, sampling, stops, draws=draws)
-        return assembled(given, list(answers), sampling.ends, stops)
+        requests = asked(self.tokenizer, prompts, self.model.device, self.max_new_tokens)
+        stops, sampling = StopStrings(self.tokenizer, self.stop, requests.rows), self.sampling()
+        answers = self._sampler(self.model, requests.ids, requests.mask, sampling, stops, draws=draws)
+        return assembled(requests, list(answers), sampling.ends, stops)
 
     @property
     def _sampler(self) -> Callable[..., Tensor]:
         return decode if decodes(self.model) else _generate
 
     def sampling(self) -> Sampling:
-        """How tokens are chosen."""
+        """The sampling settings, with the model's end tokens and padding token."""
         return Sampling(
             self.max_new_tokens, self.min_new_tokens, self.temperature, self.top_p,
             end_ids(self.model, self.tokenizer), self.tokenizer.pad_token_id,
@@ -124,7 +126,7 @@ def generate_texts(
     processes: Processes = ALONE,
     **settings: Any,
 ) -> list[Response]:
-    """Texts alone, from a seed that leaves the caller's random state as it was; ``settings`` as :class:`TransformersGenerator`."""
+    """The responses as texts, from ``seed``; the caller's random state is not changed. ``settings`` as :class:`TransformersGenerator`."""
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         generator = TransformersGenerator(model, tokenizer, **settings)
@@ -134,7 +136,7 @@ def generate_texts(
 
 
 def _generate(model: Any, ids: Tensor, mask: Tensor, sampling: Sampling, stops: StopStrings, *, draws: Draws) -> Tensor:
-    """The same as :func:`decode` for models that remember in ways of their own, by their ``generate``."""
+    """The responses as of :func:`decode`, by the model's own ``generate``, for models whose cache :func:`decode` does not support."""
     from transformers import GenerationConfig
 
     settings = GenerationConfig(
@@ -153,8 +155,8 @@ def _generate(model: Any, ids: Tensor, mask: Tensor, sampling: Sampling, stops: 
         stops.look(rows, so_far[:, width:])
         return torch.tensor([row in stops.found for row in rows], device=ids.device)
 
-    found: Tensor = model.generate(
+    sequences: Tensor = model.generate(
         input_ids=ids, attention_mask=mask.long(), generation_config=settings,
         logits_processor=[only_the_drawn], stopping_criteria=[stopped],
     )  # fmt: skip
-    return found[:, width:]
+    return sequences[:, width:]

@@ -1,7 +1,7 @@
-"""vLLM through TRL's ``VLLMGeneration``: in the training processes, or in a server of its own.
+"""Generation with vLLM through TRL's ``VLLMGeneration``, in the training processes or in a separate server.
 
-vLLM samples from a copy of the policy, which is brought up to date before each batch. A server loads the adapter as it is; elsewhere
-``VLLMGeneration`` takes whole weights alone, so that base and adapter are added up one tensor at a time, beside the policy.
+vLLM samples from a copy of the policy, which is updated before each batch. A server loads the adapter itself; otherwise
+``VLLMGeneration`` takes only full weights, so that base and adapter are merged one tensor at a time, outside the policy.
 """
 
 from __future__ import annotations
@@ -33,22 +33,22 @@ from lenity.rollout.batch import Rollouts
 from lenity.rollout.decoding import Sampling
 from lenity.rollout.draws import Draws
 
-ADAPTER = "engine-"  # how the folders of a run begin that a server reads adapters from
+ADAPTER = "engine-"  # prefix of the folders in a run folder from which a server loads adapters
 
 
 class VLLMGenerator:
-    """Samples with vLLM from ``policy`` as it is when asked.
+    """An engine that samples with vLLM from the current weights of ``policy``.
 
-    vLLM has random numbers of its own: the same seed need not give the same responses.
+    vLLM has its own random state: the same seed need not give the same responses.
 
     Args:
         policy: a ``PeftModel``.
         tokenizer: pads on the left.
-        sampling: how tokens are chosen.
-        processes: ask together.
-        rollout: how many responses at once, stop strings, and settings of the engine.
+        sampling: the sampling settings.
+        processes: call :meth:`generate` together.
+        rollout: number of concurrent responses, stop strings, and settings of the engine.
         base: the policy section of the configuration.
-        folder: of the run; adapters for a server go there.
+        folder: the run folder, where adapters for a server are written.
 
     Raises:
         EngineError: vLLM does not start, or the server cannot be reached.
@@ -72,13 +72,13 @@ class VLLMGenerator:
         self._where = f"the vLLM server at {settings.url}" if served else "vLLM"
         if served and not settings.load_adapter and processes.device.type != "cuda":
             raise EngineError(
-                f"rollout.vllm.load_adapter is false, and whole weights are sent by NCCL, which {processes.device} has not.",
+                f"rollout.vllm.load_adapter is false, so full weights are sent by NCCL, which does not support {processes.device}.",
                 "Set rollout.vllm.load_adapter to true, or train on a CUDA device.",
             )
         if adapts_tied(policy.get_base_model()):
             raise EngineError(
-                f"policy.lora.target_modules is {base.lora.target_modules}, and '{base.model}' has its embedding as its "
-                "head: vLLM keeps one tensor for both, which the adapter makes two.",
+                f"policy.lora.target_modules is {base.lora.target_modules}, and '{base.model}' ties its embedding to its "
+                "head: vLLM stores one tensor for both, but with the adapter they differ.",
                 "Leave the embedding and the head out of policy.lora.target_modules, or use rollout.engine lenity or continuous.",
             )
         self._together = processes.wait if settings.tensor_parallel > 1 else lambda: None
@@ -100,61 +100,61 @@ class VLLMGenerator:
 
     @property
     def max_new_tokens(self) -> int:
-        """Of the longest response."""
+        """The length of the longest response, in tokens."""
         return self._sampling.max_new_tokens
 
     @torch.no_grad()
     def generate(
         self, prompts: Sequence[Prompt | str], progress: Callable[[int], None] | None = None, draws: Draws | None = None
     ) -> Rollouts:
-        """One response a prompt, in order, with the log-probs of the distribution that each token was drawn from.
+        """One response per prompt, in order, with the log-probs of the distribution that each token was sampled from.
 
         Raises:
             DataError: a prompt leaves no room for the longest response in the model's window, or in the engine's.
             EngineError: the engine fails.
         """
-        given = asked(self._tokenizer, prompts, self._policy.device, self._sampling.max_new_tokens, self._window)
+        requests = asked(self._tokenizer, prompts, self._policy.device, self._sampling.max_new_tokens, self._window)
         with self._explained():
             self._engine.sync_weights()
-            self._together()  # or vLLM's collectives may meet those of the last update, and wait for ever
-            _, answers, logprobs, _ = self._engine.generate(given.rows, None, 1)
+            self._together()  # or vLLM's collectives may interleave with those of the last update, and deadlock
+            _, answers, logprobs, _ = self._engine.generate(requests.rows, None, 1)
         if progress is not None:
             progress(len(answers))
-        drawn = [[_only(token) for token in row] for row in logprobs or [[]] * len(answers)]
-        return from_lists(given, answers, drawn, self._sampling.ends, self._stop)
+        sampled_with = [[_only(token) for token in row] for row in logprobs or [[]] * len(answers)]
+        return from_lists(requests, answers, sampled_with, self._sampling.ends, self._stop)
 
     @contextmanager
     def _explained(self, *, starting: bool = False) -> Iterator[None]:
-        """Errors of a connection are OSError, a server's refusals plain Exception; while it starts, any may come."""
+        """Convert connection errors (OSError), a server's refusals (plain Exception) and, at start, any error into ``EngineError``."""
         try:
             yield
         except Exception as error:
-            known = isinstance(error, LenityError) or memory.ran_out(error)
-            if known or not (starting or isinstance(error, OSError) or type(error) is Exception):
+            explained = isinstance(error, LenityError) or memory.ran_out(error)
+            if explained or not (starting or isinstance(error, OSError) or type(error) is Exception):
                 raise
-            said = str(error).splitlines() or [type(error).__name__]
+            lines = str(error).splitlines() or [type(error).__name__]
             raise EngineError(
-                f"{self._where} failed ({said[0][:300]}). What was done before is saved.",
+                f"{self._where} failed ({lines[0][:300]}). What was done before is saved.",
                 "Start it as docs/scale.md says and go on with --resume, or with another rollout.engine and --allow-changes.",
             ) from error
 
 
 class Plain(PartialState):  # type: ignore[misc]  # accelerate has no types
-    """What TRL asks of an accelerator, where it has nothing to gather by itself: :class:`Merged` does."""
+    """The accelerator that TRL expects, without plugins, so that TRL gathers no weights itself: :class:`Merged` gathers them."""
 
     state = SimpleNamespace(deepspeed_plugin=None, fsdp_plugin=None)
 
 
 class Merged(torch.nn.Module):
-    """The policy as a model without an adapter, as far as ``VLLMGeneration`` reads one; the policy stays as it is."""
+    """The policy as a model with merged weights, as far as ``VLLMGeneration`` reads one; the policy itself is not changed."""
 
     def __init__(self, policy: Any) -> None:
         super().__init__()
-        self._policy = (policy,)  # hidden in a tuple, or it would be a part whose adapter is found
+        self._policy = (policy,)  # in a tuple, or it would be a submodule, whose adapter TRL would find
         self.name_or_path = policy.get_base_model().name_or_path
 
     def named_parameters(self, *arguments: Any, **options: Any) -> Iterator[tuple[str, Tensor]]:  # type: ignore[override]
-        """Names as in a checkpoint of the base model, and W + (alpha / r) B A, one tensor at a time."""
+        """The names of a checkpoint of the base model with W + (alpha / r) B A, one tensor at a time."""
         (policy,) = self._policy
         base = policy.get_base_model()
         for name, weight in base.named_parameters():
@@ -165,7 +165,7 @@ class Merged(torch.nn.Module):
             last = name.rpartition(".")[2]
             deltas = [
                 layer.get_delta_weight(adapter).float()
-                for layer in layers  # one a parameter that peft adapts, such as fused experts
+                for layer in layers  # one per parameter that peft adapts, such as fused experts
                 for adapter in layer.active_adapters
                 if getattr(layer, "parameter_name", "weight") == last
             ]
@@ -174,9 +174,9 @@ class Merged(torch.nn.Module):
 
 
 class AdapterServer(VLLMGeneration):  # type: ignore[misc]  # trl has no types
-    """A server that loads each adapter from a folder in ``run``, which it must see too.
+    """A vLLM server that loads each adapter from a folder in ``run``, to which the server must have access.
 
-    Each has a new name, so that nothing the server has cached under the last one is taken for it.
+    Each adapter has a new name, so that the server does not use what it cached for an earlier one.
     """
 
     def __init__(self, run: Path, *arguments: Any, **settings: Any) -> None:
@@ -185,45 +185,45 @@ class AdapterServer(VLLMGeneration):  # type: ignore[misc]  # trl has no types
         super().__init__(*arguments, **settings)
 
     def _init_vllm(self) -> None:
-        """Without the NCCL group by which whole weights would go."""
+        """Connect to the server, without the NCCL group that full weights would need."""
         if self.accelerator.is_main_process:
-            for left in self.run.glob(f"{ADAPTER}*"):  # by a run that was killed
-                shutil.rmtree(left)
+            for stale in self.run.glob(f"{ADAPTER}*"):  # left by a run that was killed
+                shutil.rmtree(stale)
             self.vllm_client = VLLMClient(base_url=self.server_base_url, connection_timeout=self.server_timeout)
             if not hasattr(self.vllm_client, "model"):
                 raise EngineError(
-                    "rollout.vllm.load_adapter is true, and this TRL talks to a server of its own, which loads no adapters.",
+                    "rollout.vllm.load_adapter is true, but the installed TRL has its own server, which loads no adapters.",
                     "Install TRL 1.12 or later, or set rollout.vllm.load_adapter to false.",
                 )
         self.accelerator.wait_for_everyone()
 
     def sync_weights(self) -> None:
-        """The main process writes the adapter and has the server load it, and forget the last."""
+        """Write the adapter and let the server load it and unload the last one; only the main process does."""
         if not self.accelerator.is_main_process:
             return
         folder = TemporaryDirectory(prefix=ADAPTER, dir=self.run.absolute())
         path = Path(folder.name)
         path.chmod(0o755)  # the server may run as another user
         self.model.save_pretrained(path, save_embedding_layers=False)  # the base's, which vLLM refuses in an adapter
-        self._ask("load_lora_adapter", {"lora_name": path.name, "lora_path": str(path)})
+        self._request("load_lora_adapter", {"lora_name": path.name, "lora_path": str(path)})
         if self.loaded is not None:
-            self._ask("unload_lora_adapter", {"lora_name": Path(self.loaded.name).name})
+            self._request("unload_lora_adapter", {"lora_name": Path(self.loaded.name).name})
             self.loaded.cleanup()
         self.loaded, self.vllm_client.model = folder, path.name
 
-    def _ask(self, what: str, body: dict[str, str]) -> None:
-        answer = self.vllm_client.session.post(f"{self.vllm_client.base_url}/v1/{what}", json=body)
-        if not answer.ok:
-            raise OSError(f"/v1/{what} answers {answer.status_code}: {answer.text[:200]}")
+    def _request(self, path: str, body: dict[str, str]) -> None:
+        reply = self.vllm_client.session.post(f"{self.vllm_client.base_url}/v1/{path}", json=body)
+        if not reply.ok:
+            raise OSError(f"/v1/{path} answers {reply.status_code}: {reply.text[:200]}")
 
 
 def _gathered(weight: Tensor) -> Tensor:
-    """The whole of a weight that the processes share, which is a meeting of all."""
+    """The full tensor of a sharded weight; a collective call of all processes."""
     own: Any = weight.detach()
     return own.full_tensor() if isinstance(own, DTensor) else own
 
 
 def _only(token: Sequence[float | None]) -> float:
-    """The log-prob of the token that was drawn, the only one that was asked for."""
-    found = token[0]
-    return float("nan") if found is None else found
+    """The log-prob of the sampled token, the only one that was requested; NaN if the engine returned none."""
+    logprob = token[0]
+    return float("nan") if logprob is None else logprob

@@ -1,4 +1,4 @@
-"""Rules that turn K objectives' advantages or gradients into one update."""
+"""Rules, which combine K objectives' advantages or gradients into one update."""
 
 from lenity.rules.base import RULES, AdvantageRule, GradientRule, Rule, rectified
 from lenity.rules.entropic import Entropic

@@ -1,4 +1,4 @@
-"""What a rule is: K objectives, their weights -> one update. Some combine advantages, some gradients; a rule holds settings alone."""
+"""The base classes of rules. A rule combines the advantages or the gradients of K objectives, at their weights, into one update."""
 
 from __future__ import annotations
 
@@ -32,17 +32,17 @@ RULES: Registry[Rule] = Registry(
 OF_METHODS = (
     "build", "builds", "needed", "from_runs", "shown", "work", "sources", "examples", "alone", "settled", "check_weights",
 )  # fmt: skip
-OF_THE_LOOP = ("rule", "label", "source")  # fields that stand beside a rule's own in `method: {type: plc, ...}`
+OF_THE_LOOP = ("rule", "label", "source")  # the loop's own fields, beside a rule's in `method: {type: plc, ...}`
 HIDDEN_MEMORY = ("fresh", "state", "restore", "memory", "during")
 
 
 class Rule(Section, abc.ABC):
-    """Hyper-parameters and arithmetic, and nothing else; every method with a rule is the loop with it.
+    """The hyper-parameters and the arithmetic of one rule; the method :class:`lenity.methods.Loop` trains with it.
 
-    A rule that learns from the steps so far keeps that in a :data:`Memory`, which goes into :meth:`step` and comes out of it: the
-    rule itself never changes, and checkpoints hold the memory.
+    A rule that depends on earlier steps keeps its state in a :data:`Memory`, which :meth:`step` takes and returns. The rule object
+    itself never changes, and checkpoints store the memory.
 
-    ``paper``, ``equation``, ``pitfalls`` (what goes wrong easily, and in public code) and ``presets`` are what `lenity methods` shows.
+    `lenity methods` shows ``paper``, ``equation``, ``pitfalls`` (common mistakes, also in public code) and ``presets``.
     """
 
     open_set: ClassVar[Registry[Any]] = RULES
@@ -52,10 +52,10 @@ class Rule(Section, abc.ABC):
     presets: ClassVar[Presets] = {}
 
     def __init_subclass__(cls, **options: Any) -> None:
-        """Refuse a class of the time when a rule was a method too, or hid its memory; what it defines would never be called."""
+        """Raise ``ConfigError`` for a class of an earlier version, with functions of a method or a hidden memory: nothing would call them."""
         if own := [name for name in OF_METHODS if hasattr(cls, name)]:
             raise ConfigError(
-                f"rule {cls.__name__} defines {own[0]}, which is a method's: a rule is arithmetic alone.",
+                f"rule {cls.__name__} defines {own[0]}, which belongs to methods; a rule only combines objectives.",
                 "Derive from lenity.methods.Method and register it in lenity.methods.METHODS.",
             )
         if hasattr(cls, "group"):
@@ -65,54 +65,61 @@ class Rule(Section, abc.ABC):
             )
         if own := [name for name in HIDDEN_MEMORY if hasattr(cls, name)]:
             raise ConfigError(
-                f"rule {cls.__name__} defines {own[0]}, and no rule holds its memory any more: it would be lost on a resume.",
-                "Give the first memory in initial_memory, and take and return it in step.",
+                f"rule {cls.__name__} defines {own[0]}, but rules no longer store their own memory: it would be lost on resume.",
+                "Return the first memory from initial_memory; take the memory in step and return it.",
             )
         super().__init_subclass__(**options)
 
     @classmethod
     def __pydantic_init_subclass__(cls, **options: Any) -> None:
-        """Refuse fields that would stand in a configuration under the name of one of the loop's own."""
+        """Raise ``ConfigError`` if a field has the name of one of the loop's own fields."""
         if clash := [name for name in OF_THE_LOOP if name in cls.model_fields]:
-            raise ConfigError(f"rule {cls.__name__} has a field {clash[0]}, as the loop has.", "Call it otherwise.")
+            raise ConfigError(
+                f"rule {cls.__name__} has a field {clash[0]}, which is also a field of the loop.",
+                "Rename the rule's field.",
+            )
 
     def at(self, progress: float) -> Self:
-        """The rule at a fraction ``progress`` in [0, 1] of training."""
+        """The rule with the settings that its schedule gives at ``progress``, the fraction of training done, in [0, 1]."""
         return self
 
     def initial_memory(self, objectives: Sequence[str]) -> Memory:
-        """What the rule remembers before the first step of a training of ``objectives``; most rules remember nothing.
+        """The rule's memory before the first step of a run on ``objectives``; empty for most rules.
 
         Raises:
-            ConfigError: the settings do not allow such a training.
+            ConfigError: the rule's settings do not fit these objectives.
         """
         return {}
 
     def step(self, values: Tensor, weights: Tensor, memory: Memory) -> tuple[Tensor, Memory]:
-        """The share of each objective in one update, and the memory after it; ``values`` are advantages or gradients."""
+        """The coefficient of each objective in one update, and the memory after it; each kind of rule defines its ``values``."""
         raise NotImplementedError
 
     @property
     def uses_weights(self) -> bool:
-        """Whether the preference weights play a part; where they do not, one training serves all weights."""
+        """Whether the update depends on the preference weights; if not, one run serves all weightings."""
         return True
 
     @property
     def kind(self) -> str:
-        """Class and main setting: another rule of the same kind can go on with what one rule of it remembers."""
+        """The rule's class and main setting; a rule can continue from the memory of another rule of the same kind."""
         return type(self).__name__ + (f":{getattr(self, self.shorthand)}" if self.shorthand else "")
 
     @property
     def estimator(self) -> Estimator | None:
-        """The estimator that the rule is published with and needs; None where it takes the advantages of any."""
+        """The estimator that the rule requires; None if it works with any."""
         return None
 
 
 class AdvantageRule(Rule):
-    """A rule that needs one backward pass: it combines advantages, not gradients."""
+    """A rule that combines advantages, so that one backward pass per mini-batch is enough."""
 
     def __init_subclass__(cls, **options: Any) -> None:
-        """A class that still calls :meth:`objective_scale` ``mask``, its former name, works for one version; so does ``super().mask``."""
+        """Accept ``mask``, the former name of :meth:`objective_scale`, with a warning until the next version; ``super().mask`` too.
+
+        Raises:
+            ConfigError: the class overrides ``rectify``, which the loop does not call.
+        """
         nearest = next(
             vars(kind) for kind in cls.__mro__ if not vars(kind).keys().isdisjoint(("mask", "objective_scale"))
         )
@@ -124,16 +131,16 @@ class AdvantageRule(Rule):
         if cls.rectify is not AdvantageRule.rectify:
             raise ConfigError(
                 f"rule {cls.__name__} defines rectify, which is sum_k w_k M_k A_k for all rules; the loop would not call it.",
-                "Give M in objective_scale, or in step where the rule remembers.",
+                "Return M from objective_scale, or from step if the rule has a memory.",
             )
         super().__init_subclass__(**options)
 
     @abc.abstractmethod
     def objective_scale(self, advantages: Tensor, weights: Tensor) -> Tensor:
-        """How much of each objective's advantage counts.
+        """The factors M_k that multiply each objective's advantage, beside its weight.
 
         Args:
-            advantages: (..., K), everything maximised.
+            advantages: (..., K); higher is better for every objective.
             weights: (K,) or (..., K), at least 0, sum 1.
 
         Returns:
@@ -141,7 +148,7 @@ class AdvantageRule(Rule):
         """
 
     def step(self, advantages: Tensor, weights: Tensor, memory: Memory) -> tuple[Tensor, Memory]:
-        """The :meth:`objective_scale` after ``memory``, and the memory after these advantages; for rules that remember."""
+        """The :meth:`objective_scale` given ``memory``, (..., K), and the memory after it; a rule with a memory overrides this."""
         return self.objective_scale(advantages, weights), memory
 
     def rectify(self, advantages: Tensor, weights: Tensor) -> Tensor:
@@ -150,20 +157,21 @@ class AdvantageRule(Rule):
 
 
 class GradientRule(Rule):
-    """A rule that needs a backward pass an objective: it combines gradients.
+    """A rule that combines gradients, which takes one backward pass per objective.
 
-    The combination found on the chosen parameters weighs the objectives' losses in one further pass over all of them.
+    The coefficients are computed from the gradients of ``parameters``; one further pass then weighs the objectives' losses by them and
+    trains all parameters.
     """
 
-    pitfalls = "gradients are compared on the last layer's adapter, as GAPO was published; the whole adapter's may conflict otherwise"
+    pitfalls = "gradients are compared on the last layer's adapter, as published for GAPO; those of the whole adapter may conflict differently"
     parameters: Literal["last_layer", "all"] = Field(
         "last_layer",
-        description="where gradients are compared: the adapter of the last layer (the paper's) or the whole adapter",
+        description="parameters whose gradients are compared: the last layer's adapter, as in the paper, or the whole adapter",
     )
 
     @abc.abstractmethod
     def combination(self, jacobian: Tensor, weights: Tensor) -> Tensor:
-        """What each objective's gradient counts.
+        """The coefficient of each objective's gradient.
 
         Args:
             jacobian: (K, N), one gradient per row.
@@ -174,11 +182,11 @@ class GradientRule(Rule):
         """
 
     def step(self, jacobian: Tensor, weights: Tensor, memory: Memory) -> tuple[Tensor, Memory]:
-        """The :meth:`combination` after ``memory``, and the memory after this Jacobian; for rules that remember."""
+        """The :meth:`combination` given ``memory``, (K,), and the memory after it; a rule with a memory overrides this."""
         return self.combination(jacobian, weights), memory
 
     def direction(self, jacobian: Tensor, weights: Tensor) -> Tensor:
-        """The common gradient, (N,) from (K, N)."""
+        """The combined gradient, (N,) from (K, N)."""
         return self.combination(jacobian, weights) @ jacobian
 
 

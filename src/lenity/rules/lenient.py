@@ -1,4 +1,4 @@
-"""What rules share that make losses count less: a temperature, a leniency, and how it falls to 0 over training."""
+"""The base class of rules that reduce the effect of losses: temperature, leniency, and the schedule by which leniency falls to 0."""
 
 from __future__ import annotations
 
@@ -11,22 +11,27 @@ from lenity.rules.base import AdvantageRule
 
 
 class Lenient(AdvantageRule):
-    """A rule that is linear scalarisation at leniency 0.
+    """A rule that equals linear scalarisation at leniency 0.
 
-    Leniency falls to 0 by default: held constant, it was worse than linear scalarisation (docs/results/leniency.md).
+    By default leniency falls to 0 during training: a constant leniency gave worse results than linear scalarisation
+    (docs/results/leniency.md).
     """
 
-    temperature: float = Field(0.1, gt=0, allow_inf_nan=False, description="tau; small forgives sharply")
-    leniency: float = Field(1.0, ge=0, le=1, description="lambda; 0 is linear scalarisation, 1 the whole rule")
+    temperature: float = Field(
+        0.1, gt=0, allow_inf_nan=False, description="tau; the smaller it is, the closer the gate is to a step function"
+    )
+    leniency: float = Field(
+        1.0, ge=0, le=1, description="lambda; 0 is linear scalarisation, 1 applies the rule in full"
+    )
     schedule: Literal["constant", "linear", "cosine"] = Field(
-        "linear", description="how leniency falls to 0 over training, or constant"
+        "linear", description="how leniency falls to 0 during training; constant: it does not"
     )
     schedule_end: float = Field(
         0.6, gt=0, le=1, description="fraction of training at which leniency reaches 0 (linear, cosine)"
     )
 
     def at(self, progress: float) -> Self:
-        """The rule with the leniency its schedule gives at ``progress``."""
+        """The rule with the leniency that the schedule gives at ``progress``, the fraction of training done, in [0, 1]."""
         if self.schedule == "constant":
             return self
         done = min(progress / self.schedule_end, 1.0)

@@ -1,4 +1,4 @@
-"""Linear scalarisation, the paper's ablation "w/o filter" and MORLHF's rule."""
+"""Linear scalarisation: the rule of MORLHF, and the paper's ablation "w/o filter"."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @RULES.register("linear")
 class Linear(AdvantageRule):
-    """sum_k w_k A_k.
+    """Linear scalarisation of advantages, sum_k w_k A_k.
 
     >>> import torch
     >>> Linear().rectify(torch.tensor([1.0, -1.0]), torch.tensor([0.75, 0.25])).item()
@@ -25,5 +25,5 @@ class Linear(AdvantageRule):
     presets: ClassVar[Presets] = {"paper": PLC_PAPER}
 
     def objective_scale(self, advantages: Tensor, weights: Tensor) -> Tensor:
-        """All ones, (..., K)."""
+        """The factors M = 1, (..., K)."""
         return advantages.new_ones(advantages.shape)

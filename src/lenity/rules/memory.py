@@ -1,4 +1,4 @@
-"""What a rule remembers of the steps so far: tensors by name, which go in and come out of each step."""
+"""A rule's memory of earlier steps: tensors by name, which each step takes and returns."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ NOTHING: Memory = MappingProxyType({})
 
 
 def saved(memory: Memory, kind: str) -> dict[str, Tensor]:
-    """Copies for a checkpoint, each in memory of its own.
+    """Copies of the memory's tensors for a checkpoint; no two share storage.
 
     Args:
-        memory: of a rule.
-        kind: the rule's, for the error.
+        memory: the rule's memory.
+        kind: the rule's kind, for the error message.
 
     Raises:
-        ConfigError: it holds what is no tensor, which a checkpoint cannot hold.
+        ConfigError: a value is not a tensor; checkpoints store only tensors.
     """
     import torch
 
-    if wrong := [name for name, value in memory.items() if not isinstance(value, torch.Tensor)]:
+    if others := [name for name, value in memory.items() if not isinstance(value, torch.Tensor)]:
         raise ConfigError(
-            f"rule {kind} remembers '{wrong[0]}' as {type(memory[wrong[0]]).__name__}, and checkpoints hold tensors.",
-            "Let its step() give torch.tensor(...), float64 for a float.",
+            f"rule {kind} has '{others[0]}' in its memory as {type(memory[others[0]]).__name__}, but checkpoints store only tensors.",
+            "Return it from step() as torch.tensor(...), with dtype float64 for a float.",
         )
     return {name: value.detach().clone() for name, value in memory.items()}

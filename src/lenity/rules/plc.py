@@ -1,4 +1,4 @@
-"""Pareto-Lenient Consensus (PLC), arXiv 2604.05965, eq. 7-9: forgive a loss on one objective when the others gain enough."""
+"""Pareto-Lenient Consensus (PLC), arXiv 2604.05965, eq. 7-9: a loss on one objective counts less when the others gain enough."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
 @RULES.register("plc")
 class PLC(Lenient):
-    """Rectified advantage sum_k w_k M_k A_k with M_k = 1 where A_k >= 0 and, where A_k < 0, 1 - leniency (1 - gate).
+    """Rectified advantage sum_k w_k M_k A_k, with M_k = 1 where A_k >= 0, and M_k = 1 - leniency (1 - gate) where A_k < 0.
 
-    With S_k = sum_{j != k} w_j A_j the surplus of the others (eq. 7) and tau the temperature, the gates are
+    S_k = sum_{j != k} w_j A_j is the surplus of the other objectives (eq. 7), and tau the temperature. The gates are
 
-    - ``sigmoid``: sigma(-S_k / tau), the paper's text; one half at S_k = 0.
-    - ``centered``: 2 sigma(-max(S_k, 0) / tau); 1 where the others gain nothing (what Lemma 2 needs).
-    - ``net``: 2 sigma(-max(sum_j w_j A_j, 0) / tau), ours; lenient only where the whole coalition gains,
-      so the sign of the linear advantage is kept.
+    - ``sigmoid``: sigma(-S_k / tau), as in the paper's text; 1/2 at S_k = 0.
+    - ``centered``: 2 sigma(-max(S_k, 0) / tau); 1 where the others gain nothing, as Lemma 2 requires.
+    - ``net``: 2 sigma(-max(sum_j w_j A_j, 0) / tau), our own; below 1 only where the weighted sum of all advantages is positive,
+      so that the rectified advantage has the sign of the linear one.
 
     Leniency 0 is exactly linear scalarisation.
 
@@ -41,10 +41,12 @@ class PLC(Lenient):
         }
     }
 
-    gate: Literal["sigmoid", "centered", "net"] = Field("sigmoid", description="how a loss is forgiven")
+    gate: Literal["sigmoid", "centered", "net"] = Field(
+        "sigmoid", description="function that sets how much of a negative advantage counts"
+    )
 
     def objective_scale(self, advantages: Tensor, weights: Tensor) -> Tensor:
-        """M, (..., K) in [0, 1]."""
+        """The factors M, (..., K), in [0, 1]."""
         weighted = weights * advantages
         total = weighted.sum(-1, keepdim=True)
         if self.gate == "sigmoid":

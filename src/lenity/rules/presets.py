@@ -1,4 +1,4 @@
-"""Published settings, as fields of a run that ``preset: paper`` fills in where the user sets nothing."""
+"""Published settings of runs; ``preset: paper`` uses them for fields that the user does not set."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any
 Fields = Mapping[str, Any]
 Presets = Mapping[str, Fields]
 
-# PLC, arXiv 2604.05965, section 5 and table 3. The learning rate is not legible there: 1e-5 is that of the scripts the other
-# settings match.
+# PLC, arXiv 2604.05965, section 5 and table 3. The learning rate is not legible there: 1e-5 is from the scripts with which the other
+# settings agree.
 PLC_PAPER: Fields = {
     "policy": {"lora": {"r": 64, "alpha": 128, "dropout": 0.05}},
     "rollout": {"batch_size": 128, "max_new_tokens": 128, "temperature": 1.0, "top_p": 1.0},
@@ -22,7 +22,7 @@ PLC_PAPER: Fields = {
     "evaluation": {"temperature": 1.0, "top_p": 0.9},
 }  # fmt: skip
 
-# GAPO, arXiv 2507.01915, as table 5 of the PLC paper has it. "Batch 16" is read as the mini-batch.
+# GAPO, arXiv 2507.01915, as given in table 5 of the PLC paper. "Batch 16" is taken to be the mini-batch.
 GAPO_PAPER: Fields = {
     "prompts": {"max_tokens": 512},
     "rollout": {"temperature": 1.0, "top_p": 1.0},
@@ -35,13 +35,13 @@ GAPO_PAPER: Fields = {
 
 
 def filled(preset: Fields, given: Mapping[str, Any]) -> dict[str, Any]:
-    """``given`` with what it lacks from ``preset``, at any depth.
+    """The fields of ``given``; those that it lacks, at any depth, are filled in from ``preset``.
 
     >>> filled({"a": 1, "b": {"c": 2, "d": 3}}, {"b": {"c": 5}})
     {'a': 1, 'b': {'c': 5, 'd': 3}}
     """
-    found = dict(preset) | dict(given)
+    merged = dict(preset) | dict(given)
     for key, value in preset.items():
         if isinstance(value, Mapping) and isinstance(given.get(key, {}), Mapping):
-            found[key] = filled(value, given.get(key, {}))
-    return found
+            merged[key] = filled(value, given.get(key, {}))
+    return merged

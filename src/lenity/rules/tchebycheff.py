@@ -1,4 +1,4 @@
-"""Tchebycheff advantages: the objective that weighs worst counts alone."""
+"""Tchebycheff scalarisation of advantages: only the objective with the smallest weighted advantage counts."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 @RULES.register("tchebycheff")
 class Tchebycheff(AdvantageRule):
-    """min_k w_k A_k over objectives of positive weight, the per-token form of Tchebycheff scalarisation.
+    """The smallest weighted advantage min_k w_k A_k over objectives of positive weight, the per-token form of Tchebycheff scalarisation.
 
     Miettinen 1999, *Nonlinear Multiobjective Optimization*, with the ideal point at advantage 0.
 
@@ -25,7 +25,7 @@ class Tchebycheff(AdvantageRule):
     equation = "min_k w_k A_k"
 
     def objective_scale(self, advantages: Tensor, weights: Tensor) -> Tensor:
-        """1 at the smallest w_k A_k, shared evenly among ties, (..., K)."""
+        """The factors M, (..., K): 1 at the smallest w_k A_k, divided evenly among ties, 0 elsewhere."""
         weighted = weights * advantages
         active = (weights > 0).expand_as(weighted)
         worst = weighted.where(active, weighted.new_tensor(float("inf"))).amin(-1, keepdim=True)

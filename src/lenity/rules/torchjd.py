@@ -21,28 +21,29 @@ if TYPE_CHECKING:
 class TorchJD(GradientRule):
     """An aggregator of TorchJD (arXiv 2406.16232) by its class name: ``torchjd:UPGrad``.
 
-    Preference weights reach aggregators that take a ``pref_vector``; the others ignore them. Aggregators that give no weights of
-    rows (ConFIG, GradDrop, TrimmedMean) are refused: the update applies weights to the losses.
+    Aggregators with a ``pref_vector`` use the preference weights; the others ignore them. Aggregators that do not compute one weight
+    per row (ConFIG, GradDrop, TrimmedMean) are refused, because the update applies the weights to the losses.
     """
 
     shorthand = "aggregator"
     paper = "arXiv 2406.16232 and each aggregator's own"
     equation = "Σ a_k g_k, a by the aggregator"
 
-    aggregator: str = Field("UPGrad", pattern=r"^\w+$", description="class of torchjd.aggregation")
-    arguments: dict[str, JsonValue] = Field({}, description="its constructor's arguments")
+    aggregator: str = Field("UPGrad", pattern=r"^\w+$", description="name of a class in torchjd.aggregation")
+    arguments: dict[str, JsonValue] = Field({}, description="arguments of the aggregator's constructor")
 
     def initial_memory(self, objectives: Sequence[str]) -> Memory:
-        """Of an aggregator that has seen nothing yet.
+        """The empty memory of a new aggregator; constructing one checks the settings.
 
         Raises:
-            ConfigError: no such aggregator, wrong arguments, a package it needs is missing, or it weighs no rows.
+            ConfigError: the aggregator does not exist, its arguments are wrong, a package that it needs is missing, or it computes no
+                weights of rows.
         """
         self._make(len(objectives))
         return {}
 
     def combination(self, jacobian: Tensor, weights: Tensor) -> Tensor:
-        """What a new aggregator's weighting gives for the Jacobian, (K,); without gradients 0, for one objective 1.
+        """The weights of the Jacobian's rows by a new aggregator, (K,); 0 if all gradients are 0, 1 for a single objective.
 
         Raises:
             ConfigError: as :meth:`initial_memory`.
@@ -50,7 +51,10 @@ class TorchJD(GradientRule):
         return self.step(jacobian, weights, {})[0]
 
     def step(self, jacobian: Tensor, weights: Tensor, memory: Memory) -> tuple[Tensor, Memory]:
-        """As :meth:`combination`, by the aggregator as ``memory`` has it (NashMTL, GradVac, ...), whose settings are none of it."""
+        """The weights of the rows, (K,), by an aggregator with the state in ``memory`` (NashMTL, GradVac, ...), and its new state.
+
+        The aggregator's settings are not part of the memory.
+        """
         import torch
 
         longest = jacobian.norm(dim=1).max()
@@ -59,13 +63,13 @@ class TorchJD(GradientRule):
         live = (memory.take(self) if isinstance(memory, _Kept) else None) or Live(self._make(len(jacobian)), memory)
         if self.uses_weights:
             live.aggregator.pref_vector = weights.to(device=jacobian.device, dtype=torch.float64)
-        # thresholds inside the library are absolute, ours are then relative; products of unlike lengths need the double range
-        found = live.weighting(jacobian.double() / longest.double())
-        return found.to(jacobian), _Kept(live.memory(), self, live)
+        # TorchJD's thresholds are absolute: the division makes them relative. Products of very different lengths need float64's range
+        row_weights = live.weighting(jacobian.double() / longest.double())
+        return row_weights.to(jacobian), _Kept(live.memory(), self, live)
 
     @property
     def uses_weights(self) -> bool:
-        """Whether the aggregator takes a preference vector, and no fixed one."""
+        """Whether the aggregator takes a preference vector that ``arguments`` does not fix."""
         return "pref_vector" in inspect.signature(self._kind()).parameters and "pref_vector" not in self.arguments
 
     def _kind(self) -> Any:
@@ -78,7 +82,7 @@ class TorchJD(GradientRule):
         kinds = {name: kind for name, kind in vars(aggregation).items() if _weighs_rows(kind, aggregation)}
         if self.aggregator not in kinds:
             raise ConfigError(
-                f"method.aggregator is '{self.aggregator}', which is none of torchjd's that weigh gradients.",
+                f"method.aggregator is '{self.aggregator}', which is not an aggregator of torchjd that weighs gradients.",
                 f"Use one of: {', '.join(sorted(kinds))}.",
             )
         return kinds[self.aggregator]
@@ -89,32 +93,32 @@ class TorchJD(GradientRule):
         own = {"n_tasks": objectives} if "n_tasks" in inspect.signature(kind).parameters else {}
         if (tasks := arguments.get("n_tasks", objectives)) != objectives:
             raise ConfigError(
-                f"method.arguments.n_tasks is {tasks} and there are {objectives} objectives.", "Leave it out."
+                f"method.arguments.n_tasks is {tasks}, but there are {objectives} objectives.", "Leave it out."
             )
         try:
             return kind(**own | arguments)
         except (TypeError, ValueError, AttributeError, ImportError) as error:
             raise ConfigError(
-                f"method.arguments {self.arguments} do not make torchjd's {self.aggregator}: {error}",
+                f"torchjd's {self.aggregator} cannot be built with method.arguments {self.arguments}: {error}",
                 "Correct them; if a package is missing: pip install 'lenity[torchjd]'.",
             ) from error
 
 
 class _Kept(dict[str, "Tensor"]):
-    """A memory with the aggregator that it was read from, which goes on with it, once and for the same settings, instead of a new one."""
+    """A memory with the aggregator that it was read from, which the next step reuses, once and for the same settings only."""
 
     def __init__(self, memory: Memory, rule: TorchJD, live: Live) -> None:
         super().__init__(memory)
         self._live: tuple[TorchJD, Live] | None = (rule, live)
 
     def take(self, rule: TorchJD) -> Live | None:
-        """The aggregator, where it is still as this memory has it and has the settings of ``rule``."""
+        """The aggregator, if it still has the state of this memory and the settings of ``rule``; None otherwise."""
         (owner, live), self._live = self._live or (None, None), None
         return live if owner == rule else None
 
 
 def _tensor(value: Any) -> Any:
-    """A list of numbers as the tensor that aggregators take; YAML has none."""
+    """``value``, with a list of numbers as a tensor, which YAML cannot express."""
     import torch
 
     return torch.tensor(value, dtype=torch.float64) if isinstance(value, list) else value

@@ -1,4 +1,4 @@
-"""The state of a TorchJD aggregator as tensors: read from it after a step, put back into a new one."""
+"""The state of a TorchJD aggregator as tensors: read from it after a step, restored into a new one."""
 
 from __future__ import annotations
 
@@ -11,38 +11,40 @@ if TYPE_CHECKING:
 
 
 class Live:
-    """A new aggregator that goes on from ``memory``."""
+    """A new aggregator that continues from the state in ``memory``."""
 
     def __init__(self, aggregator: Any, memory: Memory) -> None:
         self.aggregator = aggregator
-        self._anew = self._numbers()
+        self._initial = self._numbers()
         self._memory = memory
 
     def weighting(self, matrix: Tensor) -> Tensor:
-        """What the aggregator gives for the rows of ``matrix``, (K,) from (K, N)."""
+        """The aggregator's weights of the rows of ``matrix``, (K,) from (K, N)."""
         if self._memory:
-            self._go_on(matrix)
-        found: Tensor = self.aggregator.weighting(matrix)
-        return found
+            self._restore(matrix)
+        weights: Tensor = self.aggregator.weighting(matrix)
+        return weights
 
     def memory(self) -> Memory:
-        """What the aggregator has come to keep since it was new, by module and name."""
-        return {name: value for name, value in self._numbers().items() if not _equal(value, self._anew.get(name))}
+        """The aggregator's values that differ from those of a new aggregator, by module and name."""
+        return {name: value for name, value in self._numbers().items() if not _equal(value, self._initial.get(name))}
 
-    def _go_on(self, matrix: Tensor) -> None:
-        """Let the aggregator see ``matrix`` once, as some make what they need at their first call; then set it to its memory."""
+    def _restore(self, matrix: Tensor) -> None:
+        """Call the aggregator once on ``matrix``, because some create their state in the first call; then load the memory into it."""
         import torch
 
         with torch.random.fork_rng():
             self.aggregator.weighting(matrix)
-        known = self._anew | {name: value.clone() for name, value in self._memory.items()}  # aggregators change theirs
+        state = self._initial | {
+            name: value.clone() for name, value in self._memory.items()
+        }  # aggregators change it in place
         for place, module in self.aggregator.named_modules():
             for name, value in _kept(module).items():
-                setattr(module, name, _like(value, known.get(f"{place}.{name}")))
+                setattr(module, name, _like(value, state.get(f"{place}.{name}")))
         self._memory = {}
 
     def _numbers(self) -> dict[str, Tensor]:
-        """Copies of the numbers, arrays and tensors in the aggregator as it is."""
+        """Copies of the numbers, arrays and tensors in the aggregator's current state, by module and name."""
         import torch
 
         return {
@@ -53,7 +55,7 @@ class Live:
 
 
 def _kept(module: Any) -> dict[str, Any]:
-    """Attributes of an aggregator's module that a checkpoint can hold."""
+    """The attributes of an aggregator's module that a checkpoint can store."""
     import numpy as np
 
     plain = {name: value for name, value in vars(module).items() if isinstance(value, (bool, int, float, np.ndarray))}
@@ -67,7 +69,7 @@ def _equal(one: Tensor, other: Tensor | None) -> bool:
 
 
 def _like(value: Any, saved: Tensor | None) -> Any:
-    """``saved`` as the kind of thing that ``value`` is."""
+    """``saved``, converted to the type of ``value``."""
     import numpy as np
     import torch
 

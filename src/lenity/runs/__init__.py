@@ -1,1 +1,1 @@
-"""What a run is: its whole configuration, and its folder."""
+"""Runs: their configuration, folder, checkpoints and method."""

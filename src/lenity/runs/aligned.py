@@ -1,4 +1,4 @@
-"""The policy that a finished run ends with."""
+"""The aligned policy of a finished run."""
 
 from __future__ import annotations
 
@@ -15,7 +15,11 @@ if TYPE_CHECKING:
 
 
 def load_aligned(run: RunFolder, device: torch.device) -> tuple[Any, Any]:
-    """The policy of a finished run; ``model.disable_adapter()`` gives its reference."""
+    """The policy of a finished run, whose ``disable_adapter()`` gives the reference policy, and its tokenizer.
+
+    Raises:
+        ModelError: the run has no adapter yet.
+    """
     policy = run.config.policy
     if not (run.adapter / "adapter_config.json").is_file():
         raise ModelError(

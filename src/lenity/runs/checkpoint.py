@@ -1,9 +1,9 @@
-"""State at an iteration boundary: trained weights, moments, KL controller, the rule's own. Tensors and JSON alone.
+"""Checkpoints between iterations: trained weights, optimizer moments, KL coefficient and the rule's memory, as safetensors and JSON.
 
-What the configuration says is not state: learning rates, betas and the like are those of the run that goes on.
+Settings are not stored as state: a resumed run uses the learning rates, AdamW's betas and so on of its configuration.
 
-Random numbers need no state: every stage of every iteration starts from its own seed. Neither does the data cursor, which is
-a function of the iteration. The standardisation constants stand in the run folder.
+Random states are not stored: every stage of every iteration sets its own seed. Nor is the position in the data, which is a function
+of the iteration. The standardisation constants are in the run folder.
 """
 
 from __future__ import annotations
@@ -26,20 +26,20 @@ from lenity.storage.atomic_io import replacing_folder, writing
 from lenity.update.finite import not_finite
 
 PREFIX = "iteration_"
-POLICY = "policy."  # begins the names of its parameters; the rest are the critic's
+POLICY = "policy."  # prefix of the policy's parameter names; all other parameters are the critic's
 TENSORS = ("weights", "optimizer", "rule")
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """What one folder holds.
+    """The contents of one checkpoint folder.
 
     Args:
-        iteration: how many are done.
-        weights: what training changes, by parameter.
-        optimizer: its tensors, ``<parameter>.<name>``.
-        rule: tensors of a rule that keeps a state.
-        state: plain data: beta, the settings that it came from, and so on.
+        iteration: iterations done.
+        weights: trained parameters, by name.
+        optimizer: tensors of the optimizer, ``<index of the parameter>.<name>``.
+        rule: tensors of the rule's memory.
+        state: plain data: beta, the settings that determine it, and so on.
     """
 
     iteration: int
@@ -52,23 +52,23 @@ class Checkpoint:
     def of(
         cls, iteration: int, module: nn.Module, optimizer: Any, rule: Mapping[str, Tensor], state: Mapping[str, Any]
     ) -> Checkpoint:
-        """The state as it is now.
+        """The checkpoint of the current state.
 
         Raises:
-            NumericalError: a weight is not finite, so that going on from here would be in vain.
+            NumericalError: a weight is not finite, so that no run could continue from the checkpoint.
         """
         weights = trained(module)
         if broken := not_finite(weights):
             raise NumericalError(
                 f"after iteration {iteration} {len(broken)} trained tensors are not finite: {', '.join(broken[:8])}.",
-                "Lower optimizer.learning_rate and go on from the last checkpoint with --resume --allow-changes.",
+                "Lower optimizer.learning_rate and continue from the last checkpoint with --resume --allow-changes.",
             )
-        found = optimizer.state_dict()
-        tensors = {f"{i}.{name}": value for i, entry in found["state"].items() for name, value in entry.items()}
+        state_dict = optimizer.state_dict()
+        tensors = {f"{i}.{name}": value for i, entry in state_dict["state"].items() for name, value in entry.items()}
         return cls(iteration, weights, tensors, rule, state)
 
     def save(self, folder: Path, settings: Settings) -> Path:
-        """Write ``folder/iteration_NNNNNN``, whole or not at all, and remove the checkpoints that ``settings`` does not keep."""
+        """The folder ``folder/iteration_NNNNNN``, after writing it atomically and removing checkpoints that ``settings`` does not keep."""
         final = path_of(folder, self.iteration)
         with writing(folder), replacing_folder(final) as partial:
             for name in TENSORS:
@@ -86,10 +86,10 @@ class Checkpoint:
 
     @classmethod
     def load(cls, folder: Path) -> Checkpoint:
-        """The inverse of :meth:`save`.
+        """The checkpoint that :meth:`save` wrote to ``folder``.
 
         Raises:
-            CheckpointError: a file is missing, torn or altered.
+            CheckpointError: a file is missing, truncated or altered.
         """
         manifest.check(folder)
         try:
@@ -100,10 +100,10 @@ class Checkpoint:
             raise CheckpointError(f"checkpoint '{folder}' cannot be read ({error}).", manifest.REMEDY) from error
 
     def restore(self, module: nn.Module, optimizer: Any) -> None:
-        """Put weights and the optimizer's moments back; its settings stay. Those of a critic are left out where there is none now.
+        """Load the weights and the optimizer's moments, not its settings; a critic's are skipped if ``module`` has no critic.
 
         Raises:
-            CheckpointError: they are of another model or adapter.
+            CheckpointError: the checkpoint is of another model or adapter.
         """
         present = shapes(trained(module))
         critic = any(not name.startswith(POLICY) for name in present)
@@ -111,55 +111,55 @@ class Checkpoint:
         saved = shapes(kept)
         if other := [name for name in saved | present if saved.get(name) != present.get(name)]:
             raise CheckpointError(
-                f"the checkpoint of iteration {self.iteration} is of another model or adapter: of the tensors of both "
-                f"{len(other)} differ, '{other[0]}' first.",
-                "Resume with the policy and critic (policy.model, policy.lora, critic) that it was made with.",
+                f"the checkpoint of iteration {self.iteration} is of another model or adapter: {len(other)} tensors differ in name or "
+                f"shape, the first is '{other[0]}'.",
+                "Resume with the policy and critic (policy.model, policy.lora, critic) of the checkpoint.",
             )
         module.load_state_dict(kept, strict=False)
         entries: dict[int, dict[str, Tensor]] = {}
         for key, value in self.optimizer.items():
             index, _, name = key.partition(".")
-            if int(index) < len(present):  # the policy's come first
+            if int(index) < len(present):  # the policy's parameters come first
                 entries.setdefault(int(index), {})[name] = value
         optimizer.load_state_dict({"state": entries, "param_groups": optimizer.state_dict()["param_groups"]})
 
 
 def newest(folder: Path, iterations: int, notify: Callable[[str], None]) -> Checkpoint | None:
-    """The newest whole checkpoint of at most ``iterations``; None where none was written.
+    """The newest intact checkpoint of at most ``iterations`` iterations; None if there are no checkpoints.
 
     Args:
-        folder: of the checkpoints.
-        iterations: how many are on record; what a later checkpoint went through cannot be told any more.
-        notify: gets a word on each that is passed over.
+        folder: the folder of all checkpoints.
+        iterations: rows in ``metrics.jsonl``; a later checkpoint is skipped, because rows that belong to it are lost.
+        notify: called with a message on each skipped checkpoint.
 
     Raises:
-        CheckpointError: there are some, and none can be used.
+        CheckpointError: there are checkpoints, and none can be used.
     """
-    found = _all(folder)
-    for place in reversed(found):
+    folders = _all(folder)
+    for place in reversed(folders):
         if _iteration(place) > iterations:
-            notify(f"Checkpoint '{place}' is passed over: metrics.jsonl has only {iterations} iterations.")
+            notify(f"Checkpoint '{place}' is skipped: metrics.jsonl has only {iterations} iterations.")
             continue
         try:
             return Checkpoint.load(place)
         except CheckpointError as error:
-            notify(f"Checkpoint '{place}' is passed over: {error.what}")
-    if found:
+            notify(f"Checkpoint '{place}' is skipped: {error.what}")
+    if folders:
         raise CheckpointError(
-            f"none of the {len(found)} checkpoints in '{folder}' can be used.",
-            f"Put a good copy back, or remove '{folder}' to train again from the start.",
+            f"none of the {len(folders)} checkpoints in '{folder}' can be used.",
+            f"Restore an intact copy, or remove '{folder}' to train again from the start.",
         )
     return None
 
 
 def path_of(folder: Path, iteration: int) -> Path:
-    """Where the checkpoint of ``iteration`` is in the ``folder`` of all."""
+    """The path of the checkpoint of ``iteration`` in ``folder``, the folder of all checkpoints."""
     return folder / f"{PREFIX}{iteration:06d}"
 
 
 def written(folder: Path) -> list[int]:
-    """Of the checkpoints that are there, in order."""
-    return [_iteration(found) for found in _all(folder)]
+    """The iterations of the checkpoints in ``folder``, in order."""
+    return [_iteration(place) for place in _all(folder)]
 
 
 def trained(module: nn.Module) -> dict[str, Tensor]:
@@ -168,7 +168,7 @@ def trained(module: nn.Module) -> dict[str, Tensor]:
 
 
 def shapes(tensors: Mapping[str, Tensor]) -> dict[str, torch.Size]:
-    """The shape of each."""
+    """The shapes of the tensors, by name."""
     return {name: value.shape for name, value in tensors.items()}
 
 

@@ -58,16 +58,18 @@ class RunConfig(Section):
     prompts: Prompts = Field(description="where the prompts of training are read from")
     template: Annotated[Written, Field(validate_default=True)] = Field(
         "human_assistant",  # type: ignore[assignment]
-        description="what renders a conversation as the text that the policy reads",
+        description="template that renders a conversation as the text that the policy reads",
     )
     weights: dict[Name, float] = Field(
         description="preference weight of each objective; each is at least 0, and they sum to 1"
     )
     rewards: dict[Name, Reward] = Field(description="reward of each objective, by the same names as weights")
-    method: Annotated[Method, Field(validate_default=True, description="how the policy at the weights is made")] = "plc"  # type: ignore[assignment]
+    method: Annotated[
+        Method, Field(validate_default=True, description="method that makes the policy at the weights")
+    ] = "plc"  # type: ignore[assignment]
     estimator: AnyEstimator = Field(
         None,  # type: ignore[assignment]
-        description="what turns rewards into advantages; default: the method's own, or critic",
+        description="estimator that turns rewards into advantages; default: the one that the method requires, or critic",
     )
     preset: Literal["paper"] | None = Field(
         None, description="paper: fields that are not set have the values of the method's paper (docs/methods.md)"
@@ -103,12 +105,12 @@ class RunConfig(Section):
         if not isinstance(data["preset"], str) or data["preset"] not in named.presets:
             raise ValueError(
                 f"preset {data['preset']!r} is not one of method {member_name(named, METHODS)}, which has "
-                f"{', '.join(sorted(named.presets)) or 'none'}; leave preset out, or name one that there is"
+                f"{', '.join(sorted(named.presets)) or 'none'}; leave preset out, or choose one of these"
             )
         if isinstance(method, m.Method | Rule):
             method = dump_member(named, METHODS)
-        given = data | {"method": {TYPE: method} if isinstance(method, str) else with_type(method, METHODS)}
-        return filled(named.presets[data["preset"]], given)
+        fields = data | {"method": {TYPE: method} if isinstance(method, str) else with_type(method, METHODS)}
+        return filled(named.presets[data["preset"]], fields)
 
     @field_validator("estimator", mode="before")
     @classmethod
@@ -133,11 +135,11 @@ class RunConfig(Section):
             raise ValueError(f"held_out_rewards {sorted(clash)} are also trained on; give them other names")
         _check_measures(self.rewards, self.held_out_rewards)
         if self.reward_noise is not None:
-            self._noise_can_be_made()
+            self._check_noise()
         if self.rollout.engine != "lenity" and self.method.loop_rule is None and not self.method.sources:
             raise ValueError(
                 f"method {member_name(self.method, METHODS)} does not train in the loop, so rollout.engine {self.rollout.engine} "
-                "would not reach it; leave it out"
+                "would have no effect; leave it out"
             )
         return self
 
@@ -145,33 +147,31 @@ class RunConfig(Section):
         method, name = member_name(self.method, METHODS), member_name(self.estimator, ESTIMATORS)
         if self.method.estimator not in (None, self.estimator):
             raise ValueError(
-                f"estimator is {name}, and method {method} is made with {member_name(self.method.estimator, ESTIMATORS)}; "
-                "leave estimator out, or choose a method that takes any, such as linear"
+                f"estimator is {name}, but method {method} requires {member_name(self.method.estimator, ESTIMATORS)}; "
+                "leave estimator out, or choose a method that works with any, such as linear"
             )
         if self.method.loop_rule is None:
             if self.estimator != Critic() and not self.method.sources:
                 raise ValueError(
-                    f"method {method} does not train in the loop, so estimator {name} would not reach it; leave it out"
+                    f"method {method} does not train in the loop, so estimator {name} would have no effect; leave it out"
                 )
         elif self.rollout.batch_size % self.estimator.responses:
             raise ValueError(
-                f"rollout.batch_size is {self.rollout.batch_size}, which is not made of groups of {self.estimator.responses} "
-                f"responses per prompt (estimator {name}); choose a multiple of {self.estimator.responses}"
+                f"rollout.batch_size is {self.rollout.batch_size}, which is not a multiple of the {self.estimator.responses} "
+                f"responses per prompt of estimator {name}; choose a multiple of {self.estimator.responses}"
             )
 
-    def _noise_can_be_made(self) -> None:
+    def _check_noise(self) -> None:
         if len(self.rewards) < 2:
-            raise ValueError(
-                "reward_noise needs a partner for each objective, and there is one objective; leave it out"
-            )
+            raise ValueError("reward_noise needs at least two objectives, and there is one objective; leave it out")
         if self.method.loop_rule is None and not self.method.sources:
             raise ValueError(
-                f"method {member_name(self.method, METHODS)} does not train in the loop, so reward_noise would not reach it; leave it out"
+                f"method {member_name(self.method, METHODS)} does not train in the loop, so reward_noise would have no effect; leave it out"
             )
 
     @property
     def objectives(self) -> Objectives:
-        """Names in the order of ``rewards``, and weights by name."""
+        """The names of the objectives in the order of ``rewards``, and their weights by name."""
         return Objectives(tuple(self.rewards), self.weights)
 
     def progress(self, iterations: int, tokens: int) -> float:
@@ -184,14 +184,14 @@ class RunConfig(Section):
 
 
 def _check_measures(rewards: dict[str, RewardSpec], held_out: dict[str, RewardSpec]) -> None:
-    taken: dict[str, str] = {}
+    measured_by: dict[str, str] = {}
     for name, measured in ((name, spec.measures) for name, spec in held_out.items() if spec.measures is not None):
         if measured not in rewards:
             raise ValueError(f"held_out_rewards.{name}.measures is '{measured}'; the objectives are {sorted(rewards)}")
-        if measured in taken:
+        if measured in measured_by:
             raise ValueError(
-                f"held_out_rewards {taken[measured]} and {name} both measure '{measured}'; let one of them"
+                f"held_out_rewards {measured_by[measured]} and {name} both measure '{measured}'; let only one of them"
             )
-        taken[measured] = name
+        measured_by[measured] = name
     if wrong := [name for name, spec in rewards.items() if spec.measures is not None]:
-        raise ValueError(f"rewards.{wrong[0]}.measures is for held-out rewards; leave it out of those trained on")
+        raise ValueError(f"rewards.{wrong[0]}.measures is for held-out rewards; leave it out of training rewards")

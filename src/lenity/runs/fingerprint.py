@@ -1,4 +1,4 @@
-"""What rewards and prompts are made of: hashes, the same wherever the files lie, and commits of the hub."""
+"""The identities of rewards and prompts: hashes of contents, which do not depend on paths, and commits of the hub."""
 
 from __future__ import annotations
 
@@ -21,54 +21,54 @@ DATA = {".jsonl", ".json", ".csv", ".tsv", ".gz", ".parquet"}
 
 
 def reward_identity(spec: RewardSpec) -> dict[str, Any]:
-    """Settings of a reward: a local file or folder that one of ``places`` names replaced by its hash, a hub model with its commit.
+    """The settings of a reward, with the hash of a local file or folder in place of its path, and with the commit of a hub model.
 
     Raises:
-        RewardError: the hub has no such model, and neither has the cache.
+        RewardError: neither the hub nor the cache has the model.
     """
-    found = {"kind": REWARDS.name_of(type(spec)), **by_contents(spec, fingerprint)}
-    found.pop("timeout", None)  # patience does not change a score
-    if found.get("dtype") == "auto":
-        del found["dtype"]  # what a protocol without the field means
-    if isinstance(spec, RewardModelSpec) and found["model"] == spec.model:
-        found["commit"] = _commit(spec.model, spec.revision)
-    return found
+    identity = {"kind": REWARDS.name_of(type(spec)), **by_contents(spec, fingerprint)}
+    identity.pop("timeout", None)  # it does not change a score
+    if identity.get("dtype") == "auto":
+        del identity["dtype"]  # protocols from before this field mean auto
+    if isinstance(spec, RewardModelSpec) and identity["model"] == spec.model:
+        identity["commit"] = _commit(spec.model, spec.revision)
+    return identity
 
 
 def prompts_identity(source: PromptSource | Pairs) -> dict[str, Any]:
-    """Settings of a source of prompts, its local file or folder replaced by a hash."""
+    """The settings of a source of prompts, with the hash of a local file or folder in place of its path."""
     reader = "pairs" if isinstance(source, Pairs) else DATASETS.name_of(type(source))
-    found = {"reader": reader, **by_contents(source, data_fingerprint)}
-    if found.get("columns", ()) is None:
-        del found["columns"]  # what is known of data sets without the field
-    return found
+    identity = {"reader": reader, **by_contents(source, data_fingerprint)}
+    if identity.get("columns", ()) is None:
+        del identity["columns"]  # as in identities from before this field
+    return identity
 
 
 def fingerprint(path: str | Path) -> str:
-    """SHA-256 of a file, or of the names and contents of a folder's weights, settings and tokenizer."""
+    """The SHA-256 of a file, or of the names and contents of a folder's weights, settings and tokenizer."""
     path = Path(path).expanduser()
     return _content(path) if path.is_file() else _contents(path, (f for f in path.iterdir() if f.suffix in READ))
 
 
 def data_fingerprint(path: str | Path) -> str:
-    """SHA-256 of a file, or of the names and contents of the tables at any depth of a folder."""
+    """The SHA-256 of a file, or of the names and contents of the tables at any depth of a folder."""
     path = Path(path).expanduser()
     return _content(path) if path.is_file() else _contents(path, (f for f in path.rglob("*") if f.suffix in DATA))
 
 
 def by_contents(section: Section, fingerprint: Callable[[str], str]) -> dict[str, Any]:
-    """Its fields, those of ``places`` that are there replaced by their hash; what follows a colon stays."""
-    found = section.model_dump(mode="json")
+    """The fields of ``section``; existing paths, in the fields of ``places``, are replaced by hashes; text after a colon is kept."""
+    fields = section.model_dump(mode="json")
     for name in section.places:
-        path, colon, rest = (found[name] or "").partition(":")
+        path, colon, rest = (fields[name] or "").partition(":")
         if path and Path(path).expanduser().exists():
-            found[name] = f"sha256:{fingerprint(path)}{colon}{rest}"
-    return found
+            fields[name] = f"sha256:{fingerprint(path)}{colon}{rest}"
+    return fields
 
 
 @lru_cache(maxsize=64)
 def _commit(model: str, revision: str | None) -> str:
-    """The commit that a hub name stands for now, which is the name of its folder in the cache."""
+    """The commit that a revision of a hub model resolves to, which is the name of its folder in the cache."""
     from transformers.utils import cached_file
 
     with loading("reward model", model, "train it with `lenity reward`", RewardError):
@@ -88,6 +88,6 @@ def _content(file: Path) -> str:
 
 @lru_cache(maxsize=256)
 def _hash(file: Path, size: int, changed: int) -> str:
-    """Read again only where size or time changed."""
+    """The SHA-256 of a file, cached by its size and modification time."""
     with file.open("rb") as opened:
         return hashlib.file_digest(opened, "sha256").hexdigest()

@@ -1,4 +1,4 @@
-"""A run on disk: complete configuration, one row an iteration, checkpoints, and at the end a standard PEFT adapter."""
+"""A run on disk: complete configuration, one metrics row per iteration, checkpoints, and at the end a standard PEFT adapter."""
 
 from __future__ import annotations
 
@@ -24,11 +24,14 @@ if TYPE_CHECKING:
 
 NOTES, SETTINGS, CONSTANTS = "notes.log", "config.yaml", "standardisation.json"
 
-FORMER = {"mask_mean": "objective_scale_mean", "without_eos": "truncated_fraction"}  # columns of metrics.jsonl
+FORMER = {
+    "mask_mean": "objective_scale_mean",
+    "without_eos": "truncated_fraction",
+}  # former names of columns of metrics.jsonl
 
 
 class RunFolder:
-    """Paths and files of one run; see the README for the layout."""
+    """The paths and files of one run; see the README for the layout."""
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
@@ -42,49 +45,49 @@ class RunFolder:
         allow_changes: bool = False,
         notify: Callable[[str], None] | None = None,
     ) -> RunFolder:
-        """The folder ``config.output``, made and holding ``config.yaml``: :meth:`entered` and :meth:`take_on` in one."""
+        """The folder ``config.output``, created and with ``config.yaml``: :meth:`entered` and :meth:`take_on` in one call."""
         run = cls.entered(config, resume, allow_changes=allow_changes)
         run.take_on(config, notify or run.note)
         return run
 
     @classmethod
     def entered(cls, config: RunConfig, resume: bool, *, allow_changes: bool = False) -> RunFolder:
-        """The folder ``config.output``, made; the settings of a run that is there already stay on record as they were.
+        """The folder ``config.output``, created if it does not exist; the recorded settings of an existing run are not changed.
 
         Args:
-            config: of the run.
-            resume: a run that is there already goes on.
-            allow_changes: also with settings other than it has begun with.
+            config: the configuration of the run.
+            resume: continue an existing run.
+            allow_changes: continue it also with settings that differ from the recorded ones.
 
         Raises:
-            CheckpointError: it holds a run already and ``resume`` is off, or what is there cannot go on as ``config`` says.
+            CheckpointError: the folder holds a run and ``resume`` is off, or the run cannot continue with ``config``.
         """
         run = cls(config.output)
         run.check(config, resume, allow_changes=allow_changes)
         with writing(run.path):
             run.path.mkdir(parents=True, exist_ok=True)
             clear(run.path, run.checkpoints)
-            if not run.started:  # what a run that failed at its start left behind
+            if not run.started:  # remove files of a run that failed at its start
                 (run.path / CONSTANTS).unlink(missing_ok=True)
                 shutil.rmtree(run.path / "base", ignore_errors=True)
                 run._record(config)
         return run
 
     def check(self, config: RunConfig, resume: bool, *, allow_changes: bool = False) -> None:
-        """Raise ``CheckpointError`` where :meth:`entered` would, and change nothing."""
+        """Raise ``CheckpointError`` if :meth:`entered` would, without changing the folder."""
         if not self.started:
             return
         if not resume:
             raise CheckpointError(
                 f"output '{self.path}' already holds a run.",
-                "Add --resume to go on with it, or choose another --output.",
+                "Add --resume to continue it, or choose another --output.",
             )
         self._check_changes(config, allow_changes)
 
     def take_on(self, config: RunConfig, notify: Callable[[str], None]) -> None:
-        """Put ``config`` on record, once a run can go on with it; ``say`` gets each setting that differs."""
+        """Record ``config``, once the run can continue with it; ``notify`` is called with each setting that differs."""
         for field, text in changes(self.config.dump(), config.dump()).items():
-            if field != "output":  # the folder was moved, or is named from another place
+            if field != "output":  # the folder was moved, or its path is relative to another directory
                 notify(f"Changed after iteration {len(self.metrics())}: {text}.")
         if (stale := remeasured(self.config, config)) and (self.path / CONSTANTS).is_file():
             notify(f"Constants of {', '.join(stale)} are measured again, on the reference policy's held-out responses.")
@@ -94,14 +97,18 @@ class RunFolder:
 
     @cached_property
     def config(self) -> RunConfig:
-        """The resolved configuration."""
+        """The resolved configuration in ``config.yaml``.
+
+        Raises:
+            CheckpointError: there is no ``config.yaml``.
+        """
         if not self._settings.is_file():
             raise CheckpointError(f"'{self.path}' is not a run folder: it has no config.yaml.", "Check the path.")
         return parse(RunConfig, read_yaml(self._settings), source=str(self._settings))
 
     @property
     def started(self) -> bool:
-        """Whether there is anything to lose: an iteration or an adapter."""
+        """Whether the folder holds results: metrics, checkpoints or an adapter."""
         return any((self.path / name).exists() for name in ("metrics.jsonl", "checkpoints", "adapter"))
 
     @property
@@ -111,7 +118,7 @@ class RunFolder:
 
     @property
     def checkpoints(self) -> Path:
-        """One folder a checkpoint."""
+        """The folder with one sub-folder per checkpoint."""
         return self.path / "checkpoints"
 
     @property
@@ -120,70 +127,74 @@ class RunFolder:
         return self.ended(self.config)
 
     def ended(self, config: RunConfig) -> bool:
-        """Whether it is :attr:`finished` by the measure of ``config``."""
-        made = (self.adapter / "adapter_config.json").is_file() and (
+        """Whether the run is :attr:`finished` under ``config``."""
+        complete = (self.adapter / "adapter_config.json").is_file() and (
             self.path / "README.md"
         ).is_file()  # the card comes last
-        return made and (config.method.loop_rule is None or _reached(config, self.metrics()))
+        return complete and (config.method.loop_rule is None or _reached(config, self.metrics()))
 
     def trained(self, config: RunConfig) -> bool:
-        """Whether ``config`` leaves nothing to train: it has ended, or its last checkpoint is that of the end."""
+        """Whether nothing is left to train under ``config``: the run has ended, or its newest checkpoint is that of the end."""
         return self.ended(config) or (
             config.method.loop_rule is not None and _reached(config, self.metrics()[: self.saved])
         )
 
     @property
     def saved(self) -> int:
-        """The iteration of the newest checkpoint that is on record; 0 where there is none."""
-        found = [int(place.name.rpartition("_")[2]) for place in self.checkpoints.glob("iteration_*[0-9]")]
-        return max((iteration for iteration in found if iteration <= len(self.metrics())), default=0)
+        """The iteration of the newest checkpoint whose rows are in ``metrics.jsonl``; 0 if there is none."""
+        iterations = [int(place.name.rpartition("_")[2]) for place in self.checkpoints.glob("iteration_*[0-9]")]
+        return max((iteration for iteration in iterations if iteration <= len(self.metrics())), default=0)
 
     def standardiser(self, config: RunConfig | None = None) -> Standardiser:
-        """The frozen constants; without those of held-out rewards that are others in ``config`` than they were."""
+        """The frozen standardisation constants, without those of held-out rewards whose scores are different under ``config``."""
         from lenity.rewards.standardise import Standardiser
 
-        found = Standardiser.load(self.path / CONSTANTS)
-        return found.without(remeasured(self.config, config)) if config else found
+        constants = Standardiser.load(self.path / CONSTANTS)
+        return constants.without(remeasured(self.config, config)) if config else constants
 
     def metrics(self) -> list[dict[str, Any]]:
-        """The rows of ``metrics.jsonl``; a last line cut short by a crash is left out."""
+        """The rows of ``metrics.jsonl``; an incomplete last line, left by a crash, is skipped."""
         return [_renamed(json.loads(line)) for line in _lines(self.path / "metrics.jsonl")]
 
     def tokens(self) -> int:
-        """Tokens generated so far."""
+        """The number of tokens generated so far."""
         return sum(int(row["tokens"]) for row in self.metrics())
 
     def append(self, row: Mapping[str, Any], samples: Sequence[Mapping[str, Any]]) -> None:
-        """Add one iteration's samples to ``samples.jsonl``, then its row to ``metrics.jsonl``, with which it is on record."""
+        """Add one iteration's samples to ``samples.jsonl``, then its row to ``metrics.jsonl``, which completes its record."""
         with writing(self.path):
             for name, rows in (("samples.jsonl", samples), ("metrics.jsonl", [row])):
                 append_text(self.path / name, "".join(json.dumps(entry, ensure_ascii=False) + "\n" for entry in rows))
 
     def note(self, text: str) -> None:
-        """Add a line to ``notes.log``: what a reader of the results should know went otherwise than planned."""
+        """Add a line to ``notes.log``, on an event that a reader of the results should know about."""
         with writing(self.path):
             append_text(self.path / NOTES, f"{datetime.now(UTC).isoformat(timespec='seconds')} {text}\n")
 
     def save_adapter(self, policy: Any) -> None:
-        """Write ``adapter/``, whole or not at all."""
+        """Write ``adapter/`` atomically."""
         for settings in policy.peft_config.values():
             for field in ("target_modules", "target_parameters"):
-                if isinstance(names := getattr(settings, field, None), set):  # whose order is another in each process
+                if isinstance(
+                    names := getattr(settings, field, None), set
+                ):  # the order of a set differs between processes
                     setattr(settings, field, sorted(names))
         with writing(self.path), replacing_folder(self.adapter) as partial:
-            policy.save_pretrained(partial, safe_serialization=True, save_embedding_layers=False)  # of the base: frozen
+            policy.save_pretrained(
+                partial, safe_serialization=True, save_embedding_layers=False
+            )  # the base's are frozen
 
     def amend(self, config: RunConfig) -> None:
-        """Change how the run is evaluated or logged, in its ``config.yaml`` too.
+        """Change how the run is evaluated or logged, also in its ``config.yaml``.
 
         Raises:
-            CheckpointError: ``config`` is another run.
+            CheckpointError: ``config`` changes settings that training depends on.
         """
         self._check_changes(config, False)
         self.take_on(config, self.note)
 
     def as_trained(self, config: RunConfig) -> RunConfig:
-        """``config``, but of a run that is :meth:`trained` the sections that could do nothing any more as they were; a note says so."""
+        """``config``; if the run is :meth:`trained`, sections without further effect keep their recorded values, with a note."""
         if not (self.started and self.trained(config)):
             return config
         before, now = self.config.dump(), config.dump()
@@ -193,10 +204,10 @@ class RunFolder:
         return parse(RunConfig, now | {field.split(".")[0]: before[field.split(".")[0]] for field in refused})
 
     def take(self, source: str | Path, *names: str) -> None:
-        """Use the adapter of the finished run ``source``, and its files of these ``names``; links where the disk can.
+        """Copy the adapter of the finished run ``source``, and its files ``names``, as hard links where the file system supports them.
 
         Raises:
-            CheckpointError: that run is not finished.
+            CheckpointError: the run ``source`` is not finished.
         """
         other = RunFolder(source)
         if not other.finished:
@@ -211,7 +222,7 @@ class RunFolder:
                 shutil.copytree(other.adapter, partial, copy_function=_link, dirs_exist_ok=True)
 
     def truncate(self, iterations: int) -> None:
-        """Forget what was written after the first ``iterations`` iterations, before they are run again."""
+        """Remove the rows and samples after the first ``iterations`` iterations, before those are run again."""
         for name in ("metrics.jsonl", "samples.jsonl"):
             file = self.path / name
             if file.is_file():
@@ -234,15 +245,15 @@ class RunFolder:
                 "Choose another --output.",
             )
         changed = changes(self.config.dump(), config.dump())
-        if (found := breaking(changed)) and not allow_changes:
+        if (differences := breaking(changed)) and not allow_changes:
             raise CheckpointError(
-                f"'{self.path}' was begun with other settings and would not end as it would have: {'; '.join(found.values())}.",
-                "Resume with the same settings, add --allow-changes to go on with these, or choose another --output.",
+                f"'{self.path}' was started with other settings, and these would change its result: {'; '.join(differences.values())}.",
+                "Resume with the same settings, add --allow-changes to continue with these, or choose another --output.",
             )
         if refused := in_vain(self, config, changed):
             raise CheckpointError(
-                f"'{self.path}' cannot go on with what would not take effect there: {'; '.join(refused.values())}.",
-                "Leave that as it was, choose another --output, or, where nothing is left to train, ask for more iterations too.",
+                f"'{self.path}' cannot be resumed with changes that would have no effect: {'; '.join(refused.values())}.",
+                "Undo them, choose another --output, or, if nothing is left to train, also raise iterations.",
             )
 
 
@@ -259,20 +270,20 @@ def save_config(folder: Path, config: RunConfig) -> None:
 def _link(source: str | Path, target: str | Path) -> None:
     try:
         os.link(source, target)
-    except OSError:  # another disk, or one without links
+    except OSError:  # another file system, or one without hard links
         shutil.copy2(source, target)
 
 
 def _renamed(row: dict[str, Any]) -> dict[str, Any]:
-    """``row`` with the present names of what the first version called otherwise."""
-    found = {FORMER.get(name, name): value for name, value in row.items()}
+    """``row`` with the current names of columns in place of former ones."""
+    renamed = {FORMER.get(name, name): value for name, value in row.items()}
     if "credit" in row.get("seconds", {}):
-        found["seconds"] = {"advantages" if stage == "credit" else stage: s for stage, s in row["seconds"].items()}
-    return found
+        renamed["seconds"] = {"advantages" if stage == "credit" else stage: s for stage, s in row["seconds"].items()}
+    return renamed
 
 
 def _lines(file: Path) -> Iterator[bytes]:
-    """The whole lines that hold JSON, up to the first that does not."""
+    """The complete lines that hold a JSON object, up to the first that does not."""
     if not file.is_file():
         return
     for line in file.read_bytes().split(b"\n")[:-1]:

@@ -1,4 +1,4 @@
-"""What a run takes, counted in responses; :mod:`lenity.training.cost` turns it into seconds."""
+"""The work of a run, counted in responses; :mod:`lenity.training.cost` converts it to seconds."""
 
 from __future__ import annotations
 
@@ -6,21 +6,21 @@ from dataclasses import dataclass
 from typing import Literal
 
 ADVANTAGE_PASSES = 2  # the policy and its reference
-BACKWARD = 2  # in forwards
+BACKWARD = 2  # in forward passes
 UPDATE_PASSES = 1 + BACKWARD  # forward and backward
 
 
 @dataclass(frozen=True)
 class Work:
-    """What a run takes, in responses.
+    """The work of a run, counted in responses.
 
     Args:
         rows: lines of ``metrics.jsonl``.
         generated: responses sampled.
-        scored: responses given to every reward.
-        forwards: responses through the model once; a backward pass counts as two.
-        gradients: backward passes of single objectives, in responses.
-        compared: the parameters that those reach.
+        scored: responses scored by every reward.
+        forwards: forward passes; a backward pass counts as two.
+        gradients: backward passes for a single objective.
+        compared: parameters that those backward passes reach.
     """
 
     rows: int = 0

@@ -1,1 +1,1 @@
-"""The training loop: setup, stages, checkpoints, metrics, calibration, and what a run will cost."""
+"""The training loop: setup, stages, checkpoints, metrics, calibration, and estimates of time and memory."""

@@ -1,4 +1,4 @@
-"""Measures the standardisation constants on reference-policy responses."""
+"""The standardisation constants, measured on responses of the reference policy."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ def measure(
     tolerated: float = 0.0,
     processes: Processes = ALONE,
 ) -> Standardiser:
-    """Constants from ``count`` responses at even steps over ``prompts``; fewer prompts are used again.
+    """The constants, measured on ``count`` responses to evenly spaced ``prompts``, which repeat if there are fewer.
 
     Args:
-        generator: samples from the policy, whose adapter must be off.
-        rewards: all that training and evaluation use.
-        prompts: of training.
-        count: responses.
+        generator: samples from the policy, whose adapter is disabled meanwhile.
+        rewards: all rewards of training and evaluation.
+        prompts: the training prompts.
+        count: number of responses.
         advance: called with the number of new responses.
-        tolerated: share of the responses that a reward may leave without a score; the constants are those of the others.
-        processes: share the work; each comes to the same constants.
+        tolerated: fraction of the responses that a reward may leave without a score; the constants are those of the others.
+        processes: split the work; each gets the same constants.
 
     Raises:
-        RewardError: it leaves more without one, or gives all the same.
+        RewardError: a reward leaves more responses without a score, or gives all the same score.
     """
     chosen = evenly_spaced(prompts, count)
     chosen = [chosen[i % len(chosen)] for i in range(count)]

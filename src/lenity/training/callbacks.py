@@ -1,4 +1,4 @@
-"""What users have called after each iteration: a function of the iteration's row, which may end the run."""
+"""Callbacks: users' functions that the loop calls with the metrics row of each iteration, and that may end the run."""
 
 from __future__ import annotations
 
@@ -24,46 +24,46 @@ STOP = Stop.STOP  # what a callback returns to end the run
 
 
 class Called:
-    """The callbacks of one run, in order; the first process calls them and all hear what came of it."""
+    """The callbacks of one run, in order; the first process calls them and broadcasts whether the run ends."""
 
     def __init__(self, callbacks: Sequence[Callback], processes: Processes) -> None:
         self._callbacks, self._processes = callbacks, processes
         self._error: BaseException | None = None
 
     def __call__(self, row: dict[str, Any]) -> bool:
-        """Whether the run is to end after the iteration of ``row``: one returned ``STOP`` or raised."""
+        """Whether the run ends after the iteration of ``row``, because a callback returned ``STOP`` or raised."""
         if not self._callbacks:
             return False
-        return self._processes.broadcast_from_first(lambda: self._ask(row))
+        return self._processes.broadcast_from_first(lambda: self._call_all(row))
 
     def reraise(self) -> None:
-        """Raise what a callback raised, as it was, now that the run is saved."""
+        """Raise the exception of a callback unchanged; to be called after the run is saved."""
         if self._error is not None:
             raise self._error
 
-    def _ask(self, row: dict[str, Any]) -> bool:
+    def _call_all(self, row: dict[str, Any]) -> bool:
         try:
-            answers = [(callback, callback(dict(row))) for callback in self._callbacks]
-            return any(_stops(callback, answer) for callback, answer in answers)
-        except (Exception, KeyboardInterrupt) as error:  # anyone's code
+            results = [(callback, callback(dict(row))) for callback in self._callbacks]
+            return any(_stops(callback, result) for callback, result in results)
+        except (Exception, KeyboardInterrupt) as error:  # users' code may raise anything
             self._error = error
             return True
 
 
-def _stops(callback: Callback, answer: Any) -> bool:
-    if answer is not None and answer is not STOP:
+def _stops(callback: Callback, result: Any) -> bool:
+    if result is not None and result is not STOP:
         raise ConfigError(
-            f"callbacks: {_name(callback)} returned {answer!r}.",
-            "Let it return lenity.STOP to end the run, else nothing.",
+            f"callbacks: {_name(callback)} returned {result!r}.",
+            "Return lenity.STOP to end the run, otherwise None.",
         )
-    return answer is STOP
+    return result is STOP
 
 
 def checked(callbacks: Any) -> list[Callback]:
-    """``callbacks`` as functions of an iteration's row: as they are, or their method ``on_iteration``.
+    """The ``callbacks`` as functions of an iteration's row: each itself, or its method ``on_iteration``.
 
     Raises:
-        ConfigError: one is neither, such as a ``TrainerCallback`` of transformers.
+        ConfigError: a callback is neither a function nor has this method, such as a ``TrainerCallback`` of transformers.
     """
     if callbacks is None:
         return []
@@ -82,7 +82,7 @@ def _checked(place: int, callback: Any) -> Callback:
         )
     if not callable(function) or isinstance(callback, type):
         raise ConfigError(
-            f"callbacks[{place}] is {callback!r}, which is no function.",
+            f"callbacks[{place}] is {callback!r}, which is not a function.",
             "Give a function of the iteration's row, or an object with a method on_iteration(row).",
         )
     _check_call(place, function)

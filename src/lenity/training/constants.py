@@ -1,4 +1,4 @@
-"""The frozen constants of standardisation: read where there are some, measured on the reference policy otherwise."""
+"""The frozen standardisation constants: read from a file if it exists, otherwise measured on the reference policy."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from lenity.training.setup import Trainer, World, load_world
 
 
 def calibrate(config: RunConfig, file: Path) -> Standardiser:
-    """The constants in ``file``, measured on the reference policy and written first where it does not exist."""
+    """The constants in ``file``; if it does not exist, they are measured on the reference policy and written first."""
     if not file.is_file():
         device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         _measure(config, load_world(config, device), ALONE).save(file)
@@ -28,18 +28,20 @@ def calibrate(config: RunConfig, file: Path) -> Standardiser:
 
 
 def constants_of(config: RunConfig, run: RunFolder, world: World, trainer: Trainer) -> Standardiser:
-    """The run's constants; each run folder keeps its own copy."""
+    """The run's standardisation constants, of which each run folder has its own copy."""
     own, processes = run.path / CONSTANTS, trainer.processes
     if processes.broadcast_from_first(lambda: not own.is_file()):
         if config.standardisation.file:
-            found = _read(Path(config.standardisation.file), [*config.rewards, *config.held_out_rewards])
+            constants = _read(Path(config.standardisation.file), [*config.rewards, *config.held_out_rewards])
         else:
             with unsharded(trainer.actor_critic):
-                found = _measure(config, world, processes)
+                constants = _measure(config, world, processes)
         if processes.first:
-            found.save(own)
+            constants.save(own)
         processes.wait()
-    return _read(own, list(config.rewards))  # held-out ones may have been named later, which evaluation finds
+    return _read(
+        own, list(config.rewards)
+    )  # held-out rewards may have been added later; evaluation checks their constants
 
 
 def _measure(config: RunConfig, world: World, processes: Processes) -> Standardiser:
@@ -56,7 +58,7 @@ def _measure(config: RunConfig, world: World, processes: Processes) -> Standardi
 
 
 def _read(file: Path, rewards: Sequence[str]) -> Standardiser:
-    """Constants in ``file``, which has those of all ``rewards``."""
-    found = Standardiser.load(file)
-    found.require(rewards, str(file))
-    return found
+    """The constants in ``file``, which must include those of all ``rewards``."""
+    constants = Standardiser.load(file)
+    constants.require(rewards, str(file))
+    return constants

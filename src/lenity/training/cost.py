@@ -1,4 +1,4 @@
-"""What a run will cost, from a short probe: a few tokens generated, one mini-batch forward."""
+"""Estimates of a run's time and memory, from a short probe: a few generated tokens and one forward pass."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Rates:
-    """Seconds that one response of the greatest length takes on one process.
+    """Seconds per response of the greatest length on one process.
 
     Args:
-        generating: to sample it.
-        scoring: by all rewards.
-        forward: through the model once.
-        last_layer: what a backward pass to the last layer's adapter is of a whole one.
+        generating: seconds to sample it.
+        scoring: seconds to score it by all rewards.
+        forward: seconds of a forward pass.
+        last_layer: cost of a backward pass to the last layer's adapter, as a fraction of a full backward pass.
     """
 
     generating: float
@@ -39,7 +39,7 @@ class Rates:
     last_layer: float
 
     def seconds(self, work: Work) -> float:
-        """Of ``work`` on one process."""
+        """The seconds that ``work`` takes on one process."""
         reach = self.last_layer if work.compared == "last_layer" else 1.0
         passes = work.forwards + BACKWARD * reach * work.gradients
         return work.generated * self.generating + work.scored * self.scoring + passes * self.forward
@@ -47,14 +47,14 @@ class Rates:
 
 @dataclass(frozen=True)
 class Cost:
-    """Estimates: seconds of an iteration, bytes at the peak."""
+    """Estimated seconds per iteration, and bytes of memory at the peak."""
 
     seconds: float
     memory: float
 
 
 def estimate(config: RunConfig, world: World, trainer: Trainer) -> Cost:
-    """Time and memory of one iteration on this process; true to a factor of about two."""
+    """The time and memory of one iteration on this process, accurate to a factor of about two."""
     work = config.method.work(config, len(world.prompts))
     size = config.ppo.mini_batch_size
     rates = probe(world, trainer, config.rollout, mini_batch_size=size, seed=config.seed)
@@ -64,25 +64,28 @@ def estimate(config: RunConfig, world: World, trainer: Trainer) -> Cost:
 
 @torch.no_grad()
 def probe(world: World, trainer: Trainer, rollout: Rollout, *, mini_batch_size: int, seed: int) -> Rates:
-    """Measure on the models as they are."""
+    """The rates, measured on the loaded models."""
     seeds.seed(seed, "setup", 1)
-    together = min(-(-rollout.batch_size // trainer.processes.count), rollout.generation_batch_size)
-    prompts = [world.prompts[i % len(world.prompts)] for i in range(together)]
+    batch_size = min(-(-rollout.batch_size // trainer.processes.count), rollout.generation_batch_size)
+    prompts = [world.prompts[i % len(world.prompts)] for i in range(batch_size)]
     trainer.actor_critic.eval()
     tokens = min(PROBE_TOKENS, rollout.max_new_tokens)
     generator = replace(world.generator(rollout), max_new_tokens=tokens, min_new_tokens=tokens)
     with unsharded(trainer.actor_critic):
-        generator.generate(prompts[:2])  # the first call warms caches up
-        made, generating = timed(lambda: generator.generate(prompts))
-    rows = min(PROBE_ROWS, together)
-    texts = made.prompts[:rows], made.responses[:rows]  # cut short: what they score, and whether they do, says nothing
+        generator.generate(prompts[:2])  # the first call warms up caches
+        rollouts, generating = timed(lambda: generator.generate(prompts))
+    rows = min(PROBE_ROWS, batch_size)
+    texts = (
+        rollouts.prompts[:rows],
+        rollouts.responses[:rows],
+    )  # cut short, so that only the time of scoring has a meaning
     _, scoring = timed(lambda: [ask(reward, *texts) for reward in world.rewards.values()])
-    part = made.select(torch.arange(min(mini_batch_size, together), device=made.response_mask.device))
+    part = rollouts.select(torch.arange(min(mini_batch_size, batch_size), device=rollouts.response_mask.device))
     _, forward = timed(lambda: trainer.actor_critic(**part.inputs))
     prompt = part.prompt_ids.shape[1]
     longer = (prompt + rollout.max_new_tokens) / (prompt + tokens)
     return Rates(
-        generating=generating / tokens * rollout.max_new_tokens / together,
+        generating=generating / tokens * rollout.max_new_tokens / batch_size,
         scoring=scoring / rows,
         forward=forward * longer / len(part),
         last_layer=_last_layer(world.policy.get_base_model()),
@@ -90,7 +93,7 @@ def probe(world: World, trainer: Trainer, rollout: Rollout, *, mini_batch_size: 
 
 
 def timed(work: Callable[[], T]) -> tuple[T, float]:
-    """What ``work`` gives, and the seconds it took."""
+    """The result of ``work``, and the seconds it took."""
     start = time.perf_counter()
     result = work()
     if torch.cuda.is_available():
@@ -99,7 +102,7 @@ def timed(work: Callable[[], T]) -> tuple[T, float]:
 
 
 def memory(world: World, trainer: Trainer, *, mini_batch_size: int, longest: int) -> float:
-    """Bytes of the weights, of gradients and moments of what is trained, and of the activations of one mini-batch."""
+    """The bytes of the weights, of the trained parameters' gradients and moments, and of the activations of one mini-batch."""
     parameters = list(trainer.actor_critic.parameters())
     weights = sum(kept(p) * p.element_size() for p in parameters)
     optimizer = sum(3 * 4 * p.numel() for p in parameters if p.requires_grad)
@@ -112,7 +115,7 @@ def memory(world: World, trainer: Trainer, *, mini_batch_size: int, longest: int
 
 
 def _last_layer(model: Any) -> float:
-    """Parameters of the head and one layer, of those that a backward pass goes through."""
+    """The parameters of the head and one layer, as a fraction of those that a full backward pass goes through."""
     config = model.config.get_text_config()
     head = int(config.vocab_size * config.hidden_size)
     embeddings = head if config.tie_word_embeddings else 2 * head

@@ -1,4 +1,4 @@
-"""Which engine answers the prompts of training: ``rollout.engine``."""
+"""The engine that generates the responses of training, chosen by ``rollout.engine``."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ if TYPE_CHECKING:
 
 
 def require(rollout: Rollout, processes: Processes | None = None) -> None:
-    """Look, before anything is loaded, whether the engine is there, and fits the ``processes`` where they are known.
+    """Check, before anything is loaded, that the engine is installed and fits the number of ``processes``, if they are known.
 
     Raises:
-        ConfigError: a copy of the model cannot be spread over them as asked.
+        ConfigError: ``rollout.vllm.tensor_parallel`` does not divide the number of processes.
         EngineError: the engine is not installed.
     """
     engine = rollout.engine
     if engine == "continuous" and not _has_continuous_batching():
         raise EngineError(
-            "rollout.engine is continuous, and this transformers has no continuous batching in pages.",
+            "rollout.engine is continuous, but the installed transformers has no paged continuous batching.",
             "Install transformers 5.17 or later, or use rollout.engine lenity.",
         )
     if engine == "vllm" and find_spec("vllm") is None:
@@ -37,12 +37,12 @@ def require(rollout: Rollout, processes: Processes | None = None) -> None:
     if engine == "vllm" and processes and processes.count % parallel:
         raise ConfigError(
             f"rollout.vllm.tensor_parallel is {parallel}, which does not divide the {processes.count} processes.",
-            "Choose a divisor of their number.",
+            "Choose a divisor of the number of processes.",
         )
 
 
 def load(rollout: Rollout, world: World, processes: Processes, *, base: Policy, folder: Path) -> Generator:
-    """The engine, ready; it samples from the policy, which must be whole, as it is whenever it is asked.
+    """The started engine, which samples from the policy's current weights; for all but vLLM the policy must be unsharded.
 
     Args:
         rollout: which engine, and its settings.
@@ -52,7 +52,7 @@ def load(rollout: Rollout, world: World, processes: Processes, *, base: Policy, 
         folder: of the run, where such an engine reads adapters.
 
     Raises:
-        EngineError: it cannot be started or reached, or answers otherwise than the policy itself.
+        EngineError: the engine cannot be started or reached, or its log-probs differ from the policy's own.
     """
     own = world.generator(rollout)
     if rollout.engine == "continuous":

@@ -1,4 +1,4 @@
-"""The loop: generate, score, compute advantages, update, record. One call a stage; each stage's file has its arithmetic."""
+"""The training loop: generate, score, compute advantages, update, record. One call per stage; the arithmetic is in the stages' files."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ def train(
     gently: bool = False,
     callbacks: Sequence[Callback] = (),
 ) -> RunFolder:
-    """The run folder of a policy that was aligned at ``config.weights`` in the loop, with the rule of ``config.method``.
+    """The finished run folder of a policy that is aligned at ``config.weights`` in the loop, with the rule of ``config.method``.
 
-    :func:`lenity.methods.train` takes every method; the arguments are the same.
+    :func:`lenity.methods.train` has the same arguments and accepts every method.
 
     Raises:
         ConfigError: the method does not train in the loop.
@@ -63,13 +63,13 @@ def _loop(
     gently: bool,
     called: Called,
 ) -> None:
-    given = config
+    recorded = config  # without the merged policy of prepare
     config, world, trainer = prepare(config, run, processes)
     constants = constants_of(config, run, world, trainer)
     with nullcontext() if config.rollout.engine == "vllm" else unsharded(trainer.actor_critic):
         engine = engines.load(config.rollout, world, processes, base=config.policy, folder=Path(config.output))
     stages = Stages(config, rule, run, world, trainer, constants, controller(config.kl), engine)
-    start, memory = stages.restore(given, allow_changes=allow_changes)
+    start, memory = stages.restore(recorded, allow_changes=allow_changes)
     done = start
     if config.logging.progress:
         summary.show(config, world, trainer, start)

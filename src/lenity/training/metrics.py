@@ -1,4 +1,4 @@
-"""What one iteration reports of its whole batch."""
+"""The metrics of one iteration, computed from its whole batch."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from lenity.rollout.batch import WithAdvantages
 
 
 def measure(batch: WithAdvantages, entropy: Tensor, objectives: Objectives) -> dict[str, Any]:
-    """Means over responses or response tokens, of an objective over those that it scored; see docs/metrics.md for each name.
+    """The metrics row: means over responses or response tokens, per objective over those that it scored; docs/metrics.md has the names.
 
     Args:
-        batch: with advantages.
-        entropy: of the policy at each token, nats, (B, T).
-        objectives: their names; the weights are those of each row.
+        batch: the batch, with advantages.
+        entropy: the policy's entropy at each token, nats, (B, T).
+        objectives: names of the objectives; the weights are taken from each row of the batch.
     """
     mask = batch.response_mask
     weights = batch.weights.unsqueeze(1)
@@ -64,12 +64,12 @@ def measure(batch: WithAdvantages, entropy: Tensor, objectives: Objectives) -> d
 
 
 def _explained(returns: Tensor, values: Tensor, per_token: Any) -> Tensor:
-    """1 - Var(R - V) / Var(R), per head; 0 where the returns do not vary."""
+    """The explained variance 1 - Var(R - V) / Var(R) per head; 0 where the returns do not vary."""
     residual = returns - values
 
     def variance(values: Tensor) -> Tensor:
-        found: Tensor = per_token((values - per_token(values)).square())
-        return found
+        mean_square: Tensor = per_token((values - per_token(values)).square())
+        return mean_square
 
     spread = variance(returns)
     return torch.where(spread > 0, 1 - variance(residual) / spread.clamp(min=1e-12), torch.zeros_like(spread))

@@ -1,4 +1,4 @@
-"""What every training begins with, in the loop or not: checks, processes, the locked run folder."""
+"""The start of every training run, in the loop or outside it: checks, processes, and the locked run folder."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from lenity.training.setup import speaker
 
 
 class Opened(NamedTuple):
-    """A run folder that is this training's, the processes that share it, and whether nothing is left to do there."""
+    """The locked run folder, the processes that share it, and whether its run has already ended."""
 
     run: RunFolder
     processes: Processes
@@ -28,9 +28,9 @@ class Opened(NamedTuple):
 
 @contextmanager
 def opened(config: RunConfig, *, resume: bool, allow_changes: bool) -> Iterator[Opened]:
-    """The folder ``config.output``, for as long as the training runs; its settings are on record but where the loop goes on.
+    """The run folder ``config.output``, locked inside the block, with ``config`` recorded in it.
 
-    The loop puts settings that differ on record once it has read a checkpoint and can go on with them.
+    In a resumed run of the loop, changed settings are not recorded here: the loop records them after it has read the checkpoint.
 
     Raises:
         LenityError: the configuration or the folder does not allow the training.
@@ -47,7 +47,7 @@ def opened(config: RunConfig, *, resume: bool, allow_changes: bool) -> Iterator[
                 run = RunFolder.entered(config, resume, allow_changes=allow_changes)
         ended = resume and run.ended(config)
         if ended or config.method.loop_rule is None:
-            processes.wait()  # all have read the settings as they were
+            processes.wait()  # until all processes have read the recorded settings
             if processes.first:
                 run.take_on(config, speaker(config.logging, run, processes))
         yield Opened(run, processes, ended)

@@ -1,4 +1,4 @@
-"""What a resumed run takes from its checkpoint where settings have changed, and what it says of that."""
+"""The settings with which a checkpoint was saved, and the message of a resumed run whose settings differ."""
 
 from __future__ import annotations
 
@@ -11,48 +11,51 @@ from lenity.runs.config import RunConfig
 from lenity.runs.method import METHODS
 from lenity.training.schedule import rate, steps
 
-# and the method, and rollout.batch_size
+# stored with a checkpoint, beside the method and rollout.batch_size
 KEPT = ("iterations", "weights", "estimator", "ppo", "kl", "optimizer", "budget")
 
 
 def settings(config: RunConfig) -> dict[str, Any]:
-    """The settings that saved state comes from, which a checkpoint keeps beside it."""
-    found = config.model_dump(mode="json", include=set(KEPT))
-    return found | {
+    """The settings that determine the saved state, which a checkpoint stores beside it."""
+    sections = config.model_dump(mode="json", include=set(KEPT))
+    return sections | {
         "method": dump_member(config.method, METHODS),
         "rollout": {"batch_size": config.rollout.batch_size},
     }
 
 
 def made_with(state: Mapping[str, Any], recorded: RunConfig) -> RunConfig:
-    """The configuration that a checkpoint was made with; where an older one does not say, what is ``recorded`` of the run."""
-    base = recorded.dump() | {"preset": None, "estimator": None}  # one that does not say had its method's own
+    """The configuration that a checkpoint was saved with; settings that an older checkpoint lacks are those ``recorded`` in the run."""
+    base = recorded.dump() | {
+        "preset": None,
+        "estimator": None,
+    }  # a checkpoint without an estimator used its method's own
     return parse(RunConfig, base | state.get("settings", {}), source="the checkpoint")
 
 
 def outlook(before: RunConfig, now: RunConfig, iterations: int, tokens: int) -> str | None:
-    """What becomes of the learning rate and of what a rule schedules; None where they go on as they would have.
+    """A message about the learning rate and the rule's scheduled settings after a resume; None if they continue as before.
 
     Args:
-        before: what the run had been doing.
-        now: what it does from here.
-        iterations: done.
-        tokens: generated so far.
+        before: the configuration of the checkpoint.
+        now: the configuration of the resumed run.
+        iterations: iterations done.
+        tokens: tokens generated so far.
     """
-    then, here = (_scheduled(config, iterations, tokens) for config in (before, now))
+    old, new = (_scheduled(config, iterations, tokens) for config in (before, now))
     longer = (before.iterations, before.budget) != (now.iterations, now.budget)
-    if iterations >= now.iterations or not (longer or then != here):
+    if iterations >= now.iterations or not (longer or old != new):
         return None
     texts = [
         f"{name.replace('_', ' ')} {value:.3g}"
-        + (f" (it had come to {then[name]:.3g})" if then.get(name, value) != value else "")
-        for name, value in here.items()
+        + (f" (it was {old[name]:.3g} before)" if old.get(name, value) != value else "")
+        for name, value in new.items()
     ]
     return f"Iteration {iterations + 1} of {now.iterations} begins with {', '.join(texts)}."
 
 
 def _scheduled(config: RunConfig, iterations: int, tokens: int) -> dict[str, float]:
-    """The numbers that follow from how much is done."""
+    """The learning rate and the rule's scheduled settings at this point of training, by name."""
     moving = {}
     if rule := config.method.loop_rule:
         at = rule.at(config.progress(iterations, tokens))

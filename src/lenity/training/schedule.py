@@ -1,4 +1,4 @@
-"""The learning rate: a function of the settings and of the iterations done, so that a resumed run needs no state of it."""
+"""The learning rate, a function of the settings and of the iterations done, so that a checkpoint need not store it."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from lenity.config.sections import PPO, Optimizer
 
 
 def steps(ppo: PPO, batch_size: int, iterations: int) -> int:
-    """Optimizer steps in so many iterations of ``batch_size`` responses."""
+    """The number of optimizer steps in ``iterations`` iterations of ``batch_size`` responses."""
     return iterations * ppo.epochs * -(-batch_size // (ppo.mini_batch_size * ppo.accumulation))
 
 
 def schedule_of(settings: Optimizer, total: int, optimizer: torch.optim.Optimizer) -> Any:
-    """A linear warm-up, then a cosine to the end of the run, one step per optimizer step of the ``total``."""
+    """The learning-rate schedule: a linear warm-up, then a cosine to the end of the run, over ``total`` optimizer steps."""
     from transformers import get_cosine_with_min_lr_schedule_with_warmup
 
     warmup = settings.warmup_steps if settings.warmup_steps >= 1 else settings.warmup_steps * total
@@ -25,7 +25,7 @@ def schedule_of(settings: Optimizer, total: int, optimizer: torch.optim.Optimize
 
 
 def advance(schedule: Any, step: int) -> None:
-    """Put ``schedule``, and the rates of its optimizer, where they are after ``step`` steps."""
+    """Set ``schedule`` and the learning rates of its optimizer to their state after ``step`` steps."""
     schedule.last_epoch = step
     for group, rate, factor in zip(
         schedule.optimizer.param_groups, schedule.base_lrs, schedule.lr_lambdas, strict=True

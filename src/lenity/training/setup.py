@@ -1,4 +1,4 @@
-"""Loads and wires everything a run needs; nothing here trains."""
+"""Loading and construction of everything that a run needs; nothing here trains."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from lenity.update.step import FailureState, Update
 
 @dataclass(frozen=True)
 class World:
-    """What a run reads and never changes: prompts, rewards; and the policy, whose adapter it trains."""
+    """The prompts and rewards that a run reads, and the policy, whose adapter it trains."""
 
     policy: Any
     tokenizer: Any
@@ -44,7 +44,7 @@ class World:
     report: ReadReport
 
     def generator(self, rollout: Rollout) -> TransformersGenerator:
-        """Samples with these settings from the policy as it is."""
+        """The generator that samples from the current policy with these settings."""
         return TransformersGenerator(
             self.policy, self.tokenizer, rollout.max_new_tokens, rollout.min_new_tokens,
             rollout.temperature, rollout.top_p, tuple(rollout.stop), rollout.generation_batch_size,
@@ -53,7 +53,7 @@ class World:
 
 @dataclass(frozen=True)
 class Trainer:
-    """What a run changes."""
+    """The models and optimizer that training changes, the processes that share them, and the function that shows messages."""
 
     processes: Processes
     actor_critic: ActorCritic
@@ -62,7 +62,7 @@ class Trainer:
 
 
 def load_world(config: RunConfig, device: torch.device, notify: Callable[[str], None] | None = None) -> World:
-    """Models, rewards and prompts within every length window; ``say`` gets what the adapter leaves out."""
+    """The policy, rewards, and prompts within every length window; ``notify`` is called with the modules that the adapter omits."""
     policy, tokenizer = load_policy(config.policy, device, sharded=launch.reshards() is not None, notify=notify)
     check_head(policy)
     rewards = {name: spec.load(device) for name, spec in config.rewards.items()}
@@ -77,7 +77,7 @@ def load_world(config: RunConfig, device: torch.device, notify: Callable[[str], 
 
 
 def prepare(config: RunConfig, run: RunFolder, processes: Processes) -> tuple[RunConfig, World, Trainer]:
-    """Everything loaded, placed and sharded; the configuration comes back with an adapter policy merged."""
+    """The configuration, with a policy that is an adapter merged; and everything loaded, on its device and sharded."""
     with processes.first_before_others():
         config = config.model_copy(update={"policy": merged(config.policy, run.path / "base")})
     seeds.seed(config.seed, "setup")
@@ -85,9 +85,7 @@ def prepare(config: RunConfig, run: RunFolder, processes: Processes) -> tuple[Ru
     world = load_world(config, processes.device, notify)
     if not run.started and (unused := idle(config)):
         name = member_name(config.estimator, ESTIMATORS)
-        notify(
-            f"Estimator {name} does nothing with {', '.join(unused)}, which {'is' if len(unused) == 1 else 'are'} set."
-        )
+        notify(f"Estimator {name} ignores {', '.join(unused)}, which {'is' if len(unused) == 1 else 'are'} set.")
     critic = config.critic if config.estimator.needs_critic else None
     module = _actor_critic(world, config.policy, critic, processes, temperature=config.rollout.temperature)
     if (again := launch.reshards()) is None:
@@ -97,7 +95,7 @@ def prepare(config: RunConfig, run: RunFolder, processes: Processes) -> tuple[Ru
     optimizer = _optimizer(config.optimizer, module)
     total = steps(config.ppo, config.rollout.batch_size, config.iterations)
     with unsharded(module):
-        _say_batching(world.generator(config.rollout).batching(), notify)
+        _notify_batching(world.generator(config.rollout).batching(), notify)
     update = Update(
         processes, module, optimizer, schedule_of(config.optimizer, total, optimizer), config.ppo, config.optimizer.max_grad_norm,
         FailureState(config.ppo.mini_batch_size), config.tolerance, notify,
@@ -106,7 +104,7 @@ def prepare(config: RunConfig, run: RunFolder, processes: Processes) -> tuple[Ru
 
 
 def speaker(logging: Logging, run: RunFolder, processes: Processes) -> Callable[[str], None]:
-    """Keeps a word in the run folder, and shows it; only the first process speaks."""
+    """A function that writes a message to ``notes.log`` of the run folder and shows it, on the first process only."""
 
     def notify(text: str) -> None:
         if processes.first:
@@ -117,18 +115,16 @@ def speaker(logging: Logging, run: RunFolder, processes: Processes) -> Callable[
     return notify
 
 
-def _say_batching(batching: Batching, notify: Callable[[str], None]) -> None:
+def _notify_batching(batching: Batching, notify: Callable[[str], None]) -> None:
     if batching != "mixed":
         which = "one by one" if batching == "single" else "in batches of prompts of equal length"
-        notify(
-            f"The policy answers a prompt otherwise behind padding or in a batch, so prompts are answered {which}, which is slower."
-        )
+        notify(f"Padding or batching changes the policy's responses, so they are generated {which}, which is slower.")
 
 
 def _actor_critic(
     world: World, policy: Policy, critic: Critic | None, processes: Processes, *, temperature: float
 ) -> ActorCritic:
-    """The policy, and a critic where the estimator needs one."""
+    """The policy, with a critic if the estimator needs one."""
     if critic is None:
         return ActorCritic(world.policy, None, None, temperature=temperature, compiled=policy.compile)
     separate = None

@@ -1,4 +1,4 @@
-"""The stages of an iteration, bound to one run: what each needs, and where its result goes."""
+"""The stages of an iteration, as functions of one run's objects."""
 
 from __future__ import annotations
 
@@ -36,18 +36,18 @@ from lenity.training.schedule import advance, steps
 from lenity.training.setup import Trainer, World
 from lenity.update.kl import AdaptiveKL, FixedKL, resumed
 
-Log = Callable[[dict[str, Any], int], None]  # a row of metrics, and the iteration that it is of
+Log = Callable[[dict[str, Any], int], None]  # called with a metrics row and its iteration
 
 
 @dataclass
 class Clock:
-    """Seconds each stage of an iteration took."""
+    """The seconds that each stage of an iteration took."""
 
     seconds: dict[str, float] = field(default_factory=dict)
 
     @contextmanager
     def __call__(self, stage: str) -> Iterator[None]:
-        """Time what is inside."""
+        """Measure the time of the block, as that of ``stage``."""
         start = time.perf_counter()
         yield
         self.seconds[stage] = round(time.perf_counter() - start, 4)
@@ -55,7 +55,7 @@ class Clock:
 
 @dataclass(frozen=True)
 class Stages:
-    """Everything a run holds; each method is one stage of ``iteration`` (from 0)."""
+    """The objects of a run; each function is one stage of an iteration, which are numbered from 0."""
 
     config: RunConfig
     rule: Rule
@@ -67,7 +67,7 @@ class Stages:
     engine: Generator
 
     def generate(self, iteration: int) -> Rollouts:
-        """The iteration's prompts, answered by the policy as it is now; each row has the run's weights."""
+        """The current policy's responses to the iteration's prompts; each row has the run's preference weights."""
         self._seed("generate", iteration)
         each, size = self.config.estimator.responses, self.config.rollout.batch_size
         chosen = batch_at(len(self.world.prompts), iteration, size // each, self.config.seed)
@@ -80,29 +80,31 @@ class Stages:
         return replace(rollouts, weights=weights.repeat(len(rollouts), 1))
 
     def score(self, rollouts: Rollouts, iteration: int) -> Scored:
-        """Raw and standardised scores, one column an objective; noise, where asked for, on the standardised alone.
+        """The batch with raw and standardised scores, one column per objective; ``reward_noise`` changes only the standardised ones.
 
         Raises:
-            RewardError: a reward leaves a larger share of the batch without a score than ``tolerance.unscored``.
+            RewardError: a reward leaves a larger fraction of the batch without a score than ``tolerance.unscored``.
         """
         objectives, device = self.config.objectives, rollouts.response_mask.device
         columns = score_all(
             self.world.rewards, rollouts.prompts, rollouts.responses,
             self.config.tolerance.unscored, self.trainer.processes,
         )  # fmt: skip
-        standard = {name: self.standardiser.apply(name, column) for name, column in columns.items()}
-        raw, learnt = objectives.stack(columns), objectives.stack(standard)
+        rescaled = {name: self.standardiser.apply(name, column) for name, column in columns.items()}
+        raw, standardised = objectives.stack(columns), objectives.stack(rescaled)
         if self.config.reward_noise:
-            learnt = noisy(learnt, self.config.reward_noise, seeds.derived(self.config.seed, "noise", iteration, 0))
+            standardised = noisy(
+                standardised, self.config.reward_noise, seeds.derived(self.config.seed, "noise", iteration, 0)
+            )
         return Scored(
             **{field.name: getattr(rollouts, field.name) for field in fields(rollouts)},
             raw=raw.to(device),
-            standardised=learnt.nan_to_num().to(device),
+            standardised=standardised.nan_to_num().to(device),
             scored=raw.isfinite().to(device),
         )
 
     def compute_advantages(self, scored: Scored, rule: Rule, memory: Memory) -> tuple[WithAdvantages, Tensor, Memory]:
-        """One advantage per token, by the rule as it is at this point of training; the policy's entropy; and the rule's memory."""
+        """The batch with advantages by the rule at this point of training, the policy's entropy, and the rule's memory."""
         with needed("ppo.mini_batch_size", self.config.ppo.mini_batch_size):
             return compute_advantages(
                 scored,
@@ -118,7 +120,7 @@ class Stages:
     def update(
         self, batch: WithAdvantages, entropy: Tensor, rule: Rule, memory: Memory, iteration: int
     ) -> tuple[dict[str, Any], Memory]:
-        """Train on the batch and move beta; what to report of the iteration, and the rule's memory."""
+        """The iteration's metrics and the rule's memory, after training on the batch and adapting beta."""
         row = metrics.measure(batch, entropy, self.config.objectives)
         row |= engine_gap(batch, self.config.ppo.importance_cap)
         row |= {
@@ -135,7 +137,7 @@ class Stages:
     def record(
         self, row: dict[str, Any], batch: WithAdvantages, clock: Clock, iteration: int, log: Log
     ) -> dict[str, Any]:
-        """Write the iteration's row and samples, and ``log`` its numbers."""
+        """The complete metrics row of the iteration, which is written with samples to the run folder, and logged."""
         done = iteration + 1
         speed = round(row["tokens"] / sum(clock.seconds.values()), 1)
         row = {"iteration": done} | row | {"tokens_per_second": speed, "seconds": clock.seconds}
@@ -143,11 +145,11 @@ class Stages:
             self.run.append(row, self._samples(batch, done))
             log(row, done)
             if self.config.policy.compile and done == 2:
-                self._say_what_compiling_took(row)
+                self._notify_compile_time(row)
         return row
 
-    def _say_what_compiling_took(self, second: dict[str, Any]) -> None:
-        """The first iteration compiled, the second did not, or hardly."""
+    def _notify_compile_time(self, second: dict[str, Any]) -> None:
+        """Show the compile time: the difference of the first iteration and the second, which compiles little or nothing."""
         first, later = (sum(row["seconds"].values()) for row in (self.run.metrics()[0], second))
         self.trainer.notify(
             f"policy.compile took about {max(first - later, 0):.0f} s: the first iteration needed {first:.1f} s, the second {later:.1f} s."
@@ -157,7 +159,7 @@ class Stages:
         """Write a checkpoint, with the rule's ``memory``.
 
         Raises:
-            NumericalError: the weights are broken; the checkpoints before stay.
+            NumericalError: a weight is not finite; earlier checkpoints are kept.
         """
         update = self.trainer.update
         state = {
@@ -172,7 +174,7 @@ class Stages:
 
     @contextmanager
     def saved(self, done: int, memory: Memory, *, unless: int) -> Iterator[None]:
-        """What an engine that fails leaves is saved first, unless only ``unless`` iterations are done, which are saved already."""
+        """Save a checkpoint if the engine fails inside the block, unless only ``unless`` iterations are done, which are saved already."""
         try:
             yield
         except EngineError:
@@ -181,42 +183,43 @@ class Stages:
             raise
 
     def restore(self, given: RunConfig, *, allow_changes: bool) -> tuple[int, Memory]:
-        """Go back to the newest whole checkpoint, and put the settings on record; how many iterations are done, and the rule's memory.
+        """The number of iterations done and the rule's memory, after restoring the newest intact checkpoint and recording the settings.
 
         Args:
-            given: the configuration as the user gave it.
-            allow_changes: also where it is of another number of processes, whose sums differ in their last digit.
+            given: the user's configuration.
+            allow_changes: resume also with another number of processes, whose sums differ in the last digits.
 
         Raises:
-            CheckpointError: it is of another model or number of processes, or there are checkpoints and none is whole.
+            CheckpointError: the checkpoint is of another model or number of processes, or there are checkpoints and none is intact.
         """
-        found = newest(self.run.checkpoints, len(self.run.metrics()), self.trainer.notify)
-        done = found.iteration if found else 0
-        before = resuming.made_with(found.state, self.run.config) if found else self.config
+        checkpoint = newest(self.run.checkpoints, len(self.run.metrics()), self.trainer.notify)
+        done = checkpoint.iteration if checkpoint else 0
+        before = resuming.made_with(checkpoint.state, self.run.config) if checkpoint else self.config
         memory = self.rule.initial_memory(list(self.config.rewards))
-        if found:
-            self._check_processes(int(found.state.get("processes", 1)), done, allow_changes)
-            memory = self._go_back(found, before) or memory
-        self.trainer.processes.wait()  # all have read the rows, and the settings as they were
+        if checkpoint:
+            self._check_processes(int(checkpoint.state.get("processes", 1)), done, allow_changes)
+            memory = self._restore_from(checkpoint, before) or memory
+        self.trainer.processes.wait()  # until all have read the rows and the recorded settings
         if self.trainer.processes.first:
             self.run.truncate(done)
             self.run.take_on(given, self.trainer.notify)
-        self.trainer.processes.wait()  # all count the tokens of the same rows
+        self.trainer.processes.wait()  # so that all count the tokens of the same rows
         if text := resuming.outlook(before, self.config, done, self.run.tokens()):
             self.trainer.notify(text)
         return done, memory
 
-    def _go_back(self, found: Checkpoint, before: RunConfig) -> Memory:
-        """State from the checkpoint; settings from the configuration, where they are others than ``before`` too; the rule's memory."""
+    def _restore_from(self, checkpoint: Checkpoint, before: RunConfig) -> Memory:
+        """The rule's memory; the other state is restored in place, while settings are those of the configuration, not of ``before``."""
         update, now = self.trainer.update, self.config
-        found.restore(self.trainer.actor_critic, update.optimizer)
-        advance(update.schedule, steps(now.ppo, now.rollout.batch_size, found.iteration))
-        update.failures.restore(found.state["setbacks"], resized=before.ppo.mini_batch_size != now.ppo.mini_batch_size)
-        self.kl.coefficient = resumed(before.kl, now.kl, found.state["kl_coefficient"])
+        checkpoint.restore(self.trainer.actor_critic, update.optimizer)
+        advance(update.schedule, steps(now.ppo, now.rollout.batch_size, checkpoint.iteration))
+        resized = before.ppo.mini_batch_size != now.ppo.mini_batch_size
+        update.failures.restore(checkpoint.state["setbacks"], resized=resized)
+        self.kl.coefficient = resumed(before.kl, now.kl, checkpoint.state["kl_coefficient"])
         kind = rule.kind if (rule := before.method.loop_rule) else ""
-        if not found.rule or kind == self.rule.kind:
-            return found.rule
-        self.trainer.notify(f"What rule {kind} remembered is left out: the rule is {self.rule.kind}.")
+        if not checkpoint.rule or kind == self.rule.kind:
+            return checkpoint.rule
+        self.trainer.notify(f"The memory of rule {kind} is discarded: the rule is now {self.rule.kind}.")
         return {}
 
     def _check_processes(self, before: int, done: int, allow_changes: bool) -> None:
@@ -225,23 +228,25 @@ class Stages:
         changed = f"the number of processes was {before} and is {now}"
         if not allow_changes:
             raise CheckpointError(
-                f"'{self.run.path}' was begun otherwise and would not end to the bit as it would have: {changed}.",
+                f"'{self.run.path}' would not be reproduced bit-exactly: {changed}.",
                 f"Resume with {before}, or add --allow-changes.",
             )
         self.trainer.notify(f"Changed after iteration {done}: {changed}.")
 
     def finish(self) -> None:
-        """The adapter, then the model card, with which the run is finished."""
+        """Write the adapter, then the model card, which marks the run as finished."""
         if self.trainer.processes.first:
             self.run.save_adapter(self.trainer.actor_critic.policy)
             card.write(self.config, self.run)
         self.trainer.processes.wait()
 
     def _seed(self, stage: seeds.Stage, *position: int) -> None:
-        seeds.seed(self.config.seed, stage, *position, 0)  # the last number was the process, before all had one state
+        seeds.seed(
+            self.config.seed, stage, *position, 0
+        )  # the last number was the process's rank in an earlier version
 
     def _samples(self, batch: WithAdvantages, done: int) -> list[dict[str, Any]]:
-        """The first rows; with the weights of each where any row of the batch has others than the run's."""
+        """The first rows as samples; with the weights of each if any row of the batch has other weights than the run."""
         objectives = self.config.objectives
         differ = bool((batch.weights != objectives.weight_vector(batch.weights.device)).any())
         return [
@@ -261,13 +266,13 @@ class Stages:
 
 @contextmanager
 def trackers(names: Sequence[str], folder: Path, settings: Mapping[str, Any], processes: Processes) -> Iterator[Log]:
-    """TensorBoard, W&B or trackio, those of ``names``; takes a row of metrics and the iteration that it is of.
+    """A function that logs a metrics row and its iteration to the trackers in ``names``: TensorBoard, W&B or trackio.
 
     Args:
-        names: of trackers.
-        folder: of the run.
-        settings: what is recorded of the run's.
-        processes: the first one tracks.
+        names: names of trackers.
+        folder: the run folder.
+        settings: the run's settings, which the trackers record.
+        processes: only the first one logs.
     """
     if not (names and processes.first):
         yield lambda row, iteration: None
@@ -277,7 +282,7 @@ def trackers(names: Sequence[str], folder: Path, settings: Mapping[str, Any], pr
     accelerator = Accelerator(log_with=list(names), project_dir=str(folder))
     accelerator.init_trackers("lenity", config={key: str(value) for key, value in settings.items()})
     yield lambda row, iteration: accelerator.log(_flat(row), step=iteration)
-    for tracker in accelerator.trackers:  # its end_training would part the processes too
+    for tracker in accelerator.trackers:  # accelerator.end_training would also destroy the process group
         tracker.finish()
 
 

@@ -1,4 +1,4 @@
-"""What a run says before it starts, and beside its progress bar."""
+"""The summary that a run shows before it starts, and the values beside its progress bar."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from lenity.training.setup import Trainer, World
 
 
 def show(config: RunConfig, world: World, trainer: Trainer, done: int) -> None:
-    """Model, trained parameters, objectives and weights by name, method, estimated time and memory; all processes measure, the first one shows."""
+    """Show model, trained parameters, method, objectives and weights, estimated time and memory; all processes measure, the first shows."""
     from rich.console import Console
     from rich.table import Table
 
@@ -20,13 +20,12 @@ def show(config: RunConfig, world: World, trainer: Trainer, done: int) -> None:
     if not trainer.processes.first:
         return
     parameters = list(trainer.actor_critic.parameters())
-    trained, every = (
-        sum(p.numel() for p in found) for found in ([p for p in parameters if p.requires_grad], parameters)
-    )
+    total = sum(p.numel() for p in parameters)
+    trained = sum(p.numel() for p in parameters if p.requires_grad)
     left = config.iterations - done
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
     rows = {
-        "model": f"{config.policy.model} · {every:,} parameters, {trained:,} trained (adapter{' and critic' if config.estimator.needs_critic else ''})",
+        "model": f"{config.policy.model} · {total:,} parameters, {trained:,} trained (adapter{' and critic' if config.estimator.needs_critic else ''})",
         "device": f"{trainer.processes.device.type} × {trainer.processes.count} · {str(world.policy.dtype).removeprefix('torch.')}",
         "method": " ".join(f"{key} {value}" for key, value in config.dump()["method"].items() if value is not None),
         "estimator": " ".join(f"{key} {value}" for key, value in config.dump()["estimator"].items()),
@@ -34,7 +33,7 @@ def show(config: RunConfig, world: World, trainer: Trainer, done: int) -> None:
         "prompts": str(world.report),
         "work": f"{left} iterations of {config.rollout.batch_size} responses of at most {config.rollout.max_new_tokens} tokens"
         + (f", {done} done before" if done else ""),
-        "estimate": f"about {duration(cost.seconds * left)} ({cost.seconds:.1f} s an iteration), {cost.memory / 2**30:.2f} GiB a process without rewards",
+        "estimate": f"about {duration(cost.seconds * left)} ({cost.seconds:.1f} s per iteration), {cost.memory / 2**30:.2f} GiB per process without rewards",
         "output": config.output,
     }  # fmt: skip
     for name, text in rows.items():
@@ -43,7 +42,7 @@ def show(config: RunConfig, world: World, trainer: Trainer, done: int) -> None:
 
 
 def headline(row: dict[str, Any]) -> str:
-    """The few numbers that fit beside the bar: standardised rewards and KL.
+    """The values shown beside the progress bar: standardised rewards and KL.
 
     >>> headline({"standardised": {"helpful": 0.5}, "kl": 1.25})
     'helpful +0.50 · KL 1.2'

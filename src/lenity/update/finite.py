@@ -1,4 +1,4 @@
-"""Which tensors hold a number that is not finite."""
+"""A search for tensors with non-finite values."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from torch import Tensor
 
 
 def not_finite(tensors: Mapping[str, Tensor]) -> list[str]:
-    """Names of those that do; where none does, the device is waited for once and not once a tensor.
+    """The names of the tensors with a non-finite value; if there are none, the device is synchronised once, not once per tensor.
 
     >>> not_finite({"a": torch.ones(2), "b": torch.tensor([0.0, float("nan")])})
     ['b']

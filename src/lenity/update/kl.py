@@ -1,4 +1,4 @@
-"""Controllers of beta, the price of a nat of KL(policy || reference)."""
+"""Controllers of the KL penalty coefficient beta, the penalty per nat of KL(policy || reference)."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from lenity.config.sections import KL
 
 @dataclass
 class FixedKL:
-    """beta never changes."""
+    """A controller whose beta is constant."""
 
     coefficient: float
 
     def update(self, observed_kl: float, n_samples: int) -> None:
-        """Nothing to do."""
+        """Keep beta unchanged."""
 
 
 @dataclass
 class AdaptiveKL:
-    """beta <- beta (1 + clip(KL / target - 1, +-0.2) n / horizon), Ziegler et al. 2019 (arXiv 1909.08593), section 2.2.
+    """A controller with beta <- beta (1 + clip(KL / target - 1, +-0.2) n / horizon), Ziegler et al. 2019 (arXiv 1909.08593), section 2.2.
 
     Args:
         coefficient: beta.
-        target: wanted KL, nats a response.
-        horizon: responses over which beta reacts.
+        target: target KL, nats per response.
+        horizon: number of responses over which beta adapts.
     """
 
     coefficient: float
@@ -33,7 +33,7 @@ class AdaptiveKL:
     horizon: float
 
     def update(self, observed_kl: float, n_samples: int) -> None:
-        """Move beta after a batch of ``n_samples`` responses with mean KL ``observed_kl``; one that is not finite moves nothing."""
+        """Adapt beta after a batch of ``n_samples`` responses with mean KL ``observed_kl``; a non-finite KL leaves it unchanged."""
         if not math.isfinite(observed_kl):
             return
         error = min(max(observed_kl / self.target - 1, -0.2), 0.2)
@@ -41,14 +41,14 @@ class AdaptiveKL:
 
 
 def controller(settings: KL) -> FixedKL | AdaptiveKL:
-    """The controller the configuration asks for."""
+    """The KL controller of the settings."""
     if settings.kind == "fixed":
         return FixedKL(settings.coefficient)
     return AdaptiveKL(settings.coefficient, settings.target, settings.horizon)
 
 
 def resumed(before: KL, now: KL, coefficient: float) -> float:
-    """The beta of a run that goes on: the ``coefficient`` it had come to, unless the settings that this came from changed.
+    """The beta of a resumed run: the ``coefficient`` in its checkpoint, or the configured one if settings that determine it changed.
 
     >>> resumed(KL(coefficient=0.1), KL(coefficient=0.1, target=9), 0.07), resumed(KL(coefficient=0.1), KL(coefficient=0.2), 0.07)
     (0.07, 0.2)

@@ -22,16 +22,16 @@ def policy_loss(
     r"""Minus the clipped surrogate :math:`E[\min(\rho_t A_t, \mathrm{clip}(\rho_t, 1 \pm \epsilon) A_t)]`.
 
     Args:
-        logprobs: of the policy being trained, nats, (B, T).
-        old_logprobs: of the policy when the batch was generated, (B, T).
-        advantages: rectified, (B, T).
+        logprobs: log-probs of the policy being trained, nats, (B, T).
+        old_logprobs: log-probs of the policy that the batch was generated with, nats, (B, T).
+        advantages: rectified advantages, (B, T).
         response_mask: True on real tokens, (B, T).
         clip: epsilon.
-        tokens: how many tokens to average over, where this is a part of a larger batch; default: those of the mask.
-        importance: what each token counts, without gradient, where an engine drew it with other probabilities, (B, T).
+        tokens: number of tokens to average over, if this is a part of a larger batch; default: those of the mask.
+        importance: importance weight of each token, without gradient, (B, T); default: all 1.
 
     Returns:
-        The loss, and the share of tokens where the clip binds.
+        The loss, and the fraction of tokens where the clip binds.
     """
     tokens = response_mask.sum().clamp(min=1) if tokens is None else tokens
     ratio = (logprobs - old_logprobs).where(response_mask, 0.0).exp()
@@ -55,18 +55,18 @@ def value_loss(
 ) -> tuple[Scalar, Scalar]:
     r""":math:`\frac12 \max((V - R)^2, (\mathrm{clip}(V, V_{old} \pm \epsilon) - R)^2)`, averaged over tokens and heads.
 
-    A (token, head) pair that the mask leaves out counts as an error of 0, so that every other weighs what it always does.
+    A (token, head) pair outside the mask counts as an error of 0, so that the weight of the other pairs does not change.
 
     Args:
         values: V of the critic being trained, (B, T, K).
         old_values: V when the batch was generated, (B, T, K).
         returns: R, (B, T, K).
-        mask: True on real tokens, (B, T), or on those that each head is to learn from, (B, T, K).
+        mask: True on real tokens, (B, T), or on those that each head is trained on, (B, T, K).
         clip: epsilon; None for the plain squared error.
-        tokens: how many tokens to average over; default: those in the mask of any head.
+        tokens: number of tokens to average over; default: those in the mask of any head.
 
     Returns:
-        The loss, and the share of values where the clipped error is the larger.
+        The loss, and the fraction of values where the clipped error is the larger.
     """
     real, heads = mask.reshape(*mask.shape[:2], -1), values.shape[-1]
     tokens = real.any(-1).sum().clamp(min=1) if tokens is None else tokens

@@ -1,4 +1,4 @@
-"""PPO's passes over one batch with advantages."""
+"""The PPO update: epochs of optimizer steps on one batch with advantages."""
 
 from __future__ import annotations
 
@@ -25,46 +25,45 @@ from lenity.update.gradients import common_weights, compared_parameters, jacobia
 from lenity.update.ppo import policy_loss, value_loss
 
 T = TypeVar("T")
-OWN = ("non_finite_steps", "forward_passes", "backward_passes")  # counted on one process
+OWN = ("non_finite_steps", "forward_passes", "backward_passes")  # counted per process, not summed over the processes
 
 
 @dataclass
 class FailureState:
-    """What went wrong so far; a resumed run begins with it.
+    """The failures of a run so far; checkpoints store it, and a resumed run restores it.
 
     Args:
-        micro_batch: responses a forward pass; halved each time the memory does not hold them.
-        non_finite_steps: optimizer steps that were skipped since a loss or gradient was not finite.
+        micro_batch: responses per forward pass; halved after each out-of-memory error.
+        non_finite_steps: optimizer steps that were skipped because a loss or gradient was not finite.
     """
 
     micro_batch: int
     non_finite_steps: int = 0
 
     def restore(self, saved: Mapping[str, int], *, resized: bool) -> None:
-        """Take what a checkpoint says; where ``ppo.mini_batch_size`` has been ``resized`` since, the memory will say what it holds."""
+        """Take over a checkpoint's state; if ``ppo.mini_batch_size`` was changed since (``resized``), ``micro_batch`` is the new size."""
         self.micro_batch = self.micro_batch if resized else saved["micro_batch"]
         self.non_finite_steps = saved["non_finite_steps"]
 
 
 @dataclass(frozen=True)
 class Update:
-    """Epochs of mini-batches, with accumulation; every response token of an optimizer step weighs the same.
+    """PPO epochs over mini-batches, with gradient accumulation; every response token of an optimizer step has the same weight.
 
-    A step has ``mini_batch_size`` x ``accumulation`` rows of the whole batch, which are dealt out to the processes.
-
-    A mini-batch that the memory does not hold is split, which changes nothing but how much is computed at once. A step whose
-    loss or gradient is not finite is skipped.
+    An optimizer step takes ``mini_batch_size`` x ``accumulation`` rows of the whole batch, distributed over the processes.
+    A mini-batch that does not fit in memory is split, which changes only how many rows are computed at once. A step with a
+    non-finite loss or gradient is skipped.
 
     Args:
-        processes: share the rows of each step.
+        processes: split the rows of each step.
         module: the actor-critic.
-        optimizer: of what it trains.
-        schedule: of the learning rate, a step an optimizer step.
+        optimizer: the optimizer of the trained parameters.
+        schedule: the learning-rate schedule, advanced once per optimizer step.
         settings: epochs, sizes, clips.
-        max_grad_norm: gradient clipping.
-        setbacks: what has gone wrong.
-        tolerance: how much may.
-        notify: gets a word on each setback.
+        max_grad_norm: norm to which gradients are clipped.
+        failures: the failures so far.
+        tolerance: how many failures are allowed.
+        notify: called with a message on each failure.
     """
 
     processes: Processes
@@ -84,18 +83,18 @@ class Update:
         rule: Rule | None = None,
         memory: Memory = NOTHING,
     ) -> tuple[dict[str, Any], Memory]:
-        """Train on ``batch``; means over optimizer steps and what the passes cost, and the rule's memory after them.
+        """The metrics of training on ``batch``, as means over optimizer steps, with counts of passes; and the rule's memory afterwards.
 
         Args:
-            batch: with advantages.
-            seed: ``seed(epoch)`` sets the random state of each pass.
-            rule: needed where it combines gradients; advantages are combined already.
-            memory: of such a rule.
+            batch: the batch, with advantages.
+            seed: ``seed(epoch)`` sets the random state of each epoch.
+            rule: required if it combines gradients; the batch's advantages are combined already.
+            memory: the memory of such a rule.
 
         Raises:
-            ConfigError: a rule that combines gradients, and rows of unlike weights in one step.
-            NumericalError: more steps than ``tolerance`` allows were not finite.
-            ResourceError: the memory does not hold one response.
+            ConfigError: the rule combines gradients, and rows of one step have different weights.
+            NumericalError: more steps were skipped as non-finite than ``tolerance`` allows.
+            ResourceError: one response does not fit in memory, or, with several processes, one mini-batch.
         """
         adapter_dropout_only(self.module)
         sums: dict[str, Tensor] = {}
@@ -111,14 +110,14 @@ class Update:
         seconds = {"rule_seconds": round(float(sums.pop("rule_seconds")), 4)}
         own = {name: int(sums.pop(name, 0)) for name in OWN}
         combination = {"combination": (sums.pop("combination") / steps).tolist()} if "combination" in sums else {}
-        sums = {name: torch.stack(found).sum(0) for name, found in _columns(self.processes.gather(sums)).items()}
+        sums = {name: torch.stack(parts).sum(0) for name, parts in _columns(self.processes.gather(sums)).items()}
         skipped = {"skipped_mini_batches": int(sums.pop("skipped_mini_batches"))}
         means = {name: (value / steps).tolist() for name, value in sums.items()}
         return combination | means | skipped | own | seconds, memory
 
     @cached_property
     def _parameters(self) -> dict[str, nn.Parameter]:
-        """Those that are trained, which a large module needs a while to list."""
+        """The trained parameters by name; cached, because listing them takes long in a large module."""
         return {name: parameter for name, parameter in self.module.named_parameters() if parameter.requires_grad}
 
     @property
@@ -128,7 +127,7 @@ class Update:
     def _step(
         self, batch: WithAdvantages, rows: Tensor, rule: Rule | None, memory: Memory
     ) -> tuple[dict[str, Tensor], Memory]:
-        """One optimizer step on ``rows`` of the batch; sums over their mini-batches, and the rule's memory after it."""
+        """The metrics of one optimizer step on ``rows`` of the batch, summed over mini-batches; and the rule's memory afterwards."""
         tokens = batch.response_mask[rows].sum()
         combination, stats = None, {"rule_seconds": torch.zeros(())}
         if isinstance(rule, GradientRule):
@@ -141,18 +140,18 @@ class Update:
         sum_gradients(self._trained, self.processes)
         norm = torch.nn.utils.clip_grad_norm_(self._trained, self.max_grad_norm)
         if not torch.isfinite(norm):
-            self.optimizer.zero_grad()  # a broken gradient must not reach the weights
+            self.optimizer.zero_grad()  # a non-finite gradient must not reach the weights
             stats["non_finite_steps"] = torch.ones((), dtype=torch.long)
-            self._count_broken([name for found in self.processes.gather(names) for name in found])
+            self._count_non_finite([name for part in self.processes.gather(names) for name in part])
         self.optimizer.step()
         self.schedule.step()
         self.optimizer.zero_grad()
         return stats, memory
 
     def _fitting(self, batch: WithAdvantages, rows: Tensor, work: Callable[[list[WithAdvantages]], T]) -> T:
-        """``work`` on mini-batches of ``rows``, again on smaller ones where the memory does not hold them.
+        """The result of ``work`` on mini-batches of ``rows``, repeated with smaller ones after an out-of-memory error.
 
-        Which rows of a step stand in one mini-batch does not matter, so those of like length do.
+        The result does not depend on how rows are grouped into mini-batches, so each has rows of similar length.
         """
         rows = batch.by_length(rows)
         random = torch.get_rng_state(), torch.cuda.get_rng_state() if batch.raw.is_cuda else None
@@ -163,57 +162,59 @@ class Update:
             except Exception as error:
                 self._halve(error)
             self.optimizer.zero_grad()
-            free()  # outside the handler, whose error holds on to the tensors
+            free()  # outside the handler, whose exception keeps references to the tensors
             torch.set_rng_state(random[0])
             if random[1] is not None:
                 torch.cuda.set_rng_state(random[1])
 
     def _halve(self, error: Exception) -> None:
-        """Raise ``error`` again, unless smaller mini-batches may help."""
+        """Halve the mini-batch after an out-of-memory error; raise any other error, and ``ResourceError`` if it cannot be halved."""
         size = self.failures.micro_batch
         if not ran_out(error):
             raise error
         why = str(error).splitlines()[0]
         if size == 1 or self.processes.count > 1:  # other processes wait inside the same pass
             raise ResourceError(
-                f"the memory does not hold ppo.mini_batch_size {size} in the update ({why}). What was saved before is whole.",
-                "Lower ppo.mini_batch_size or rollout.max_new_tokens, and go on with --resume --allow-changes.",
+                f"the update ran out of memory with ppo.mini_batch_size {size} ({why}). Earlier checkpoints are intact.",
+                "Lower ppo.mini_batch_size or rollout.max_new_tokens, and continue with --resume --allow-changes.",
             ) from error
         self.failures.micro_batch = size // 2
         self.notify(
-            f"The memory does not hold {size} responses a forward pass ({why}); from here on {size // 2}. "
+            f"Forward passes of {size} responses ran out of memory ({why}); from here on they have {size // 2}. "
             "Optimizer steps keep their size."
         )
 
     def _gradients(
         self, parts: list[WithAdvantages], tokens: Tensor, combination: Tensor | None
     ) -> tuple[dict[str, Tensor], list[str]]:
-        """Accumulate over ``parts``; sums, and the names of what is not finite."""
+        """The summed metrics of ``parts``, whose gradients are accumulated; and the names of non-finite tensors."""
         stats: dict[str, Tensor] = {}
         names: list[str] = []
         for part in parts:
-            more, broken = self._backward(part, tokens, combination)
-            stats, names = _added(stats, more), names + broken
+            more, non_finite = self._backward(part, tokens, combination)
+            stats, names = _added(stats, more), names + non_finite
         own = {name: p.grad for name, p in self._parameters.items() if p.grad is not None}
         names += [f"gradient of {name}" for name in not_finite(own)]
         return stats, list(dict.fromkeys(names))
 
-    def _count_broken(self, names: list[str]) -> None:
+    def _count_non_finite(self, names: list[str]) -> None:
         self.failures.non_finite_steps += 1
         shown = ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
         if self.failures.non_finite_steps <= self.tolerance.non_finite_steps:
-            self.notify(f"An optimizer step was skipped: not finite are {shown or 'the gradients together'}.")
+            self.notify(
+                f"An optimizer step was skipped because of non-finite values: {shown or 'the norm of all gradients'}."
+            )
             return
         raise NumericalError(
             f"{self.failures.non_finite_steps} optimizer steps were not finite, more than tolerance.non_finite_steps allows; "
-            f"in the last one: {shown}. None reached the weights.",
-            "Lower optimizer.learning_rate or look at the rewards, and go on with --resume --allow-changes.",
+            f"in the last one: {shown}. None of them changed the weights.",
+            "Lower optimizer.learning_rate or check the rewards, and continue with --resume --allow-changes.",
         )
 
     def _combine(
         self, parts: list[WithAdvantages], tokens: Tensor, rule: GradientRule, weights: Tensor, memory: Memory
     ) -> tuple[Tensor, Memory, dict[str, Tensor]]:
-        """What a gradient rule makes of the step's gradients at its ``weights``, (K,), and its memory after them."""
+        """The gradient rule's coefficients at the step's ``weights``, (K,), its memory afterwards, and metrics."""
         start = time.perf_counter()
         parameters = compared_parameters(self.module.policy, rule)
 
@@ -221,11 +222,11 @@ class Update:
             exploded = self._exploded(outputs.logprobs.detach(), part)
             return None if exploded else objective_losses(outputs, part, self.settings.clip, tokens)
 
-        found = self.processes.total(jacobian(self.module, parts, parameters, losses))
+        gradients = self.processes.total(jacobian(self.module, parts, parameters, losses))
         combination = torch.full_like(weights, float("nan"))
-        if found.isfinite().all():
-            combination, memory = rule.step(found, weights, memory)
-        combination = self.processes.broadcast_from_first(combination.cpu).to(weights)  # some rules draw at random
+        if gradients.isfinite().all():
+            combination, memory = rule.step(gradients, weights, memory)
+        combination = self.processes.broadcast_from_first(combination.cpu).to(weights)  # some rules are random
         objectives = len(weights)
         return (
             combination,
@@ -241,7 +242,7 @@ class Update:
     def _backward(
         self, part: WithAdvantages, tokens: Tensor, combination: Tensor | None
     ) -> tuple[dict[str, Tensor], list[str]]:
-        """Accumulate the gradient of one mini-batch, as its share of the step's ``tokens``; what of it is not finite."""
+        """The metrics of one mini-batch, whose gradient is accumulated per token of the step; and the names of its non-finite terms."""
         outputs = self.module(**part.inputs)
         mask, ppo = part.response_mask, self.settings
         policy, clipped = policy_loss(
@@ -259,21 +260,22 @@ class Update:
             **{"log-probs": outputs.logprobs, "values": outputs.values, "policy loss": policy, "value loss": value}
         )
         loss = policy if value is None else policy + ppo.value_coefficient * value
-        if bad := self._exploded(outputs.logprobs.detach(), part):
-            nothing = outputs.logprobs.sum() + (0.0 if outputs.values is None else outputs.values.sum())
-            loss = 0.0 * nothing  # where the model is sharded all go back through it
-        broken = [] if bool(loss.isfinite()) else not_finite({name: term.detach() for name, term in terms.items()})
-        if bad or broken:
+        if exploded := self._exploded(outputs.logprobs.detach(), part):
+            outputs_sum = outputs.logprobs.sum() + (0.0 if outputs.values is None else outputs.values.sum())
+            loss = 0.0 * outputs_sum  # with a sharded model every process must run the backward pass
+        non_finite = [] if bool(loss.isfinite()) else not_finite({name: term.detach() for name, term in terms.items()})
+        if exploded or non_finite:
             stats = {name: torch.zeros_like(value) for name, value in stats.items()}
         torch.autograd.backward(loss)
         one = torch.ones((), dtype=torch.long)
-        counts = {"skipped_mini_batches": (bad and not broken) * one, "forward_passes": one, "backward_passes": one}
-        return {name: value.detach() for name, value in stats.items()} | counts, broken
+        skipped = (exploded and not non_finite) * one
+        counts = {"skipped_mini_batches": skipped, "forward_passes": one, "backward_passes": one}
+        return {name: value.detach() for name, value in stats.items()} | counts, non_finite
 
     def _exploded(self, logprobs: Tensor, part: WithAdvantages) -> bool:
         ratio = (logprobs - part.logprobs).where(part.response_mask, 0.0).exp()
         mean = ratio.where(part.response_mask, 0.0).sum() / part.response_mask.sum()
-        return bool(mean > self.settings.ratio_limit)  # no number is no explosion; the loss will show it
+        return bool(mean > self.settings.ratio_limit)  # False for NaN, which the check of the loss reports
 
 
 def _added(first: dict[str, Tensor], second: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -282,7 +284,7 @@ def _added(first: dict[str, Tensor], second: dict[str, Tensor]) -> dict[str, Ten
 
 
 def _present(**tensors: Tensor | None) -> dict[str, Tensor]:
-    """Those that there are: without a critic there are no values."""
+    """The tensors that are not None: without a critic there are no values."""
     return {name: tensor for name, tensor in tensors.items() if tensor is not None}
 
 
@@ -291,7 +293,7 @@ def _columns(rows: list[dict[str, Tensor]]) -> dict[str, list[Tensor]]:
 
 
 def adapter_dropout_only(module: nn.Module) -> None:
-    """Adapter dropout on; the base model's dropout stays off, or the ratio would not be 1 before the first step."""
+    """Turn on the adapter's dropout only: the base model's dropout would make the ratio differ from 1 before the first step."""
     module.eval()
     for name, part in module.named_modules():
         if "lora_dropout" in name:
