@@ -98,7 +98,7 @@ ARGUMENTS = [
     ({"args": {"estimator": {"type": "group", "responses": 1}}}, "Set it with args['estimator.responses']."),
     ({"args": [1]}, "args is list."),
     ({"args": {1: 2}}, "args has the key 1."),
-    ({"args": {"reward_noise.fraction": 0.5}}, "args['reward_noise'] needs a partner"),
+    ({"args": {"reward_noise.fraction": 0.5}}, "args['reward_noise'] needs at least two objectives"),
     ({"callbacks": polite}, "callbacks is <function polite"),
     ({"callbacks": [3]}, "callbacks[0] is 3, which is not a function."),
     ({"callbacks": [print, Quiet()]}, "callbacks[1] is Quiet, a TrainerCallback of transformers"),
