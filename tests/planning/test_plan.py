@@ -99,7 +99,7 @@ def test_what_is_not_known_is_refused(tmp_path):
         planned(SMALL, 8, "--policy.lora.target_modules", "[c_attn]")
     with pytest.raises(ModelError, match=r"rewards\.harmless: the size of 'some/reward' is not known"):
         planned(SMALL, 8, "--rewards.harmless", "{type: model, model: some/reward}")
-    with pytest.raises(ConfigError, match=r"soups:exact does not train in the loop"):
+    with pytest.raises(ConfigError, match=r"soups:exact does not train in the PPO loop"):
         planned(SMALL, 8, "--method", "soups")
 
 
