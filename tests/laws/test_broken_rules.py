@@ -115,7 +115,7 @@ def first_memory(self, objectives):
     return {"steps": torch.zeros(())}
 
 
-class CountsInPlace(Halves):
+class CountsInPlace(Linear):
     """Writes into the memory that it is given."""
 
     initial_memory = first_memory
@@ -125,7 +125,6 @@ class CountsInPlace(Halves):
         return self.objective_scale(advantages, weights), memory
 
 
-ADVANTAGE_CLAIMS = {"keeps_gains", "only_forgives", "keeps_sign"}
 BROKEN = {
     "order_of_objectives": FirstAlone(),
     "bounded": WeightsOfNothing(),
