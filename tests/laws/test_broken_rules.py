@@ -125,7 +125,6 @@ class CountsInPlace(Linear):
         return self.objective_scale(advantages, weights), memory
 
 
-ADVANTAGE_CLAIMS = {"keeps_gains", "only_forgives", "keeps_sign"}
 BROKEN = {
     "order_of_objectives": FirstAlone(),
     "bounded": WeightsOfNothing(),
