@@ -256,7 +256,7 @@ def test_a_finished_run_refuses_what_it_has_nothing_left_to_train_with(unsharded
 
 
 def test_less_iterations_end_a_run_where_it_is_and_not_before(half):
-    with pytest.raises(CheckpointError, match=r"iterations was 4 and is 2 \(3 are done\)"):
+    with pytest.raises(CheckpointError, match=r"iterations was 4 and is 2 \(3 iterations are done\)"):
         go_on(half, "--iterations", 2)
     with pytest.raises(CheckpointError, match=r"seed was 0 and is 3 \(nothing is left to train\)"):
         go_on(half, "--iterations", 3, "--seed", 3)
