@@ -61,7 +61,7 @@ def configuration() -> str:
         kind = one.registry.kind
         places = " and ".join(f"`{place}`" for place in one.places)
         parts.append(
-            f"\n## {kind.capitalize()}s\n\nThe value of {places} is a {kind}, which `type` selects. "
+            f"\n## {kind.capitalize()}s\n\n`type` selects the {kind} in {places}. "
             f"`lenity {kind}s` lists these and those of plug-ins.\n"
         )
         parts.append(f"Every {kind} has these fields:\n\n{table(rows(one.base))}")

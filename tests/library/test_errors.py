@@ -129,6 +129,8 @@ def test_arguments(bad, told):
         (lambda: lenity.Trainer(**MINIMAL).train(resume="runs/a"), "resume is 'runs/a'. Give True"),
         (lambda: lenity.load_run("nowhere"), "'nowhere' is not the folder of a run"),
         (lambda: lenity.load_front("nowhere"), "'nowhere' is not a folder."),
+        (lambda: lenity.load_run(None), "'None' is not the folder of a run"),
+        (lambda: lenity.load_front(3), "'3' is not a folder."),
         (lambda: lenity.load_front("."), "'.' holds no evaluated run."),
         (lambda: lenity.Trainer.from_yaml("nowhere.yaml"), "configuration file 'nowhere.yaml' not found."),
         (lambda: lenity.pareto.hypervolume([], [0.0]), "the shape of points is (0,)."),

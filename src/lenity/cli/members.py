@@ -33,7 +33,7 @@ def listing(base: type[Section], place: str) -> click.Command:
     kind = open_set.registry.kind
     text = (
         f"List every {kind}, or show the {kind} NAME with all its fields.\n\n"
-        f"A configuration selects a {kind} with `{place}.type`. Those of plug-ins are listed with the package that they come from."
+        f"In a configuration, `{place}.type` selects the {kind}. Those of plug-ins are listed with the package that they come from."
     )
 
     @click.command(help=text)

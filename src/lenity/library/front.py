@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,7 +15,6 @@ from lenity.library.messages import naming_arguments
 from lenity.library.run import Run
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Mapping
 
     import pandas as pd
@@ -198,7 +198,7 @@ def load_front(path: str | os.PathLike[str]) -> Front:
     """
     from lenity.evaluation.places import evaluated
 
-    if not Path(path).is_dir():
+    if not isinstance(path, str | os.PathLike) or not Path(path).is_dir():
         raise CheckpointError(f"'{path}' is not a folder.", "Check the path.")
     with naming_arguments():
         evaluated(Path(path))

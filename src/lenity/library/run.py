@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,8 +20,6 @@ from lenity.runs.config import RunConfig
 from lenity.runs.folder import RunFolder
 
 if TYPE_CHECKING:
-    import os
-
     import pandas as pd
     import torch
 
@@ -196,7 +195,7 @@ def load_run(path: str | os.PathLike[str]) -> Run:
     Raises:
         CheckpointError: the folder is not a run's.
     """
-    if not (Path(path) / "config.yaml").is_file():
+    if not isinstance(path, str | os.PathLike) or not (Path(path) / "config.yaml").is_file():
         raise CheckpointError(f"'{path}' is not the folder of a run: it has no config.yaml.", "Check the path.")
     run = Run(path)
     with naming_arguments():
