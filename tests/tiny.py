@@ -83,11 +83,11 @@ def settings(model, **changes):
     return Policy(model=str(model), dtype="float32", lora=LoRA(**lora), **changes)
 
 
-def actor_critic(model, objectives=3, randomised=True, critic=True, **options):
+def actor_critic(model, objectives=3, randomised=True, heads=True, **options):
     """Policy and critic on CPU, or the policy alone; ``randomised`` makes adapter and heads do something."""
     torch.manual_seed(1)
     policy, tokenizer = load_policy(settings(model), torch.device("cpu"))
-    module = ActorCritic(policy, Heads(16, 8, objectives) if critic else None, **options)
+    module = ActorCritic(policy, Heads(16, 8, objectives) if heads else None, **options)
     if randomised:
         with torch.no_grad():
             for name, parameter in module.named_parameters():

@@ -86,7 +86,7 @@ def rows_of(batch, rows):
 @pytest.mark.parametrize("estimator", [Critic(), Group(responses=6), LeaveOneOut(responses=6)], ids=repr)
 @pytest.mark.parametrize("rule", [PLC(), Linear()], ids=repr)
 def test_a_whole_batch_is_credited_as_one_without_the_row(tiny_model, rule, estimator):
-    module, tokenizer = tiny.actor_critic(tiny_model, 2, critic=estimator.needs_critic)
+    module, tokenizer = tiny.actor_critic(tiny_model, 2, heads=estimator.needs_critic)
     batch = without_scores(tiny.scored(tokenizer, 2, lengths=LENGTHS), [(2, 0)])
     found, _ = with_advantages(module, batch, rule, estimator)
     rest = [0, 1, 3, 4, 5]

@@ -55,7 +55,7 @@ def test_a_file_name_that_is_too_long_is_not_found():
 @pytest.mark.parametrize(
     ("change", "word"),
     [
-        ({"weights": {"a": 1e308, "b": 1e308}}, "sum to inf"),
+        ({"weights": {"harmless": 1e308, "helpful": 1e308}}, "sum to inf"),
         ({"preset": ["paper"]}, "preset"),
         ({"method": "gapo:²"}, "method.power"),
         ({"seed": 2**64}, "seed is an integer of 65 bits; at most 63 are allowed"),

@@ -46,7 +46,7 @@ TRANSCRIPTS = st.tuples(texts, rows, st.none() | st.integers(1, 5))
 def served(found: list[dict[str, Any]]) -> Callable[..., Any]:
     """What stands in for reading a file: columns and rows that are in memory."""
     names = ["chosen", "rejected", "label"]
-    return lambda dataset, columns, *_: (names, [{name: row[name] for name in columns} for row in found])
+    return lambda dataset, columns, *_: (names, [{name: row[name] for name in columns or names if name in row} for row in found])
 
 
 def read_transcripts(given: Any) -> None:
@@ -88,8 +88,8 @@ def _reads(found: list[dict[str, Any]], limit: int | None) -> None:
         (lambda: load_pairs(Pairs(dataset="x", limit=limit)), lambda pair: pair.prompt + pair.chosen in whole and pair.chosen != pair.rejected),
         (lambda: load_labels(Labels(dataset="x", text="chosen", limit=limit)), lambda item: item.prompt + item.response in whole and item.label in {0, 1}),
         (lambda: load_transcripts(Transcripts(dataset="x", text="chosen", limit=limit)), whole.__contains__),
-        (HHRLHF(dataset="x").read, lambda prompt: any(prompt_of(text) == prompt for text in whole)),
-        (BeaverTails(dataset="x", prompt="chosen").read, lambda prompt: any(wrap(text) == prompt for text in whole)),
+        (HHRLHF(dataset="x").texts, lambda prompt: any(prompt_of(text) == prompt for text in whole)),
+        (BeaverTails(dataset="x", prompt="chosen").texts, lambda prompt: any(wrap(text) == prompt for text in whole)),
     ]  # fmt: skip
     for read, right in readers:
         try:

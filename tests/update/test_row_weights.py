@@ -26,7 +26,7 @@ RULES = [PLC(), PLC(gate="net"), Linear(), Entropic(), Tchebycheff()]
 
 
 def computed(model, batch, rule=PLC(), estimator=Critic()):  # noqa: B008
-    module, _ = tiny.actor_critic(model, 2, critic=estimator.needs_critic)
+    module, _ = tiny.actor_critic(model, 2, heads=estimator.needs_critic)
     settings = PPO(normalise="none", whiten=False, mini_batch_size=3)
     return compute_advantages(batch, module, rule=rule, beta=0.1, estimator=estimator, settings=settings)[:2]
 
@@ -93,7 +93,7 @@ def test_without_a_critic_there_are_no_values_and_no_loss_of_them(tiny_model, ba
     found, entropy = computed(tiny_model, batch, estimator=Group(responses=2))
     assert found.values is None and found.returns is None
     assert "explained_variance" not in metrics.measure(found, entropy, OBJECTIVES)
-    module, _ = tiny.actor_critic(tiny_model, 2, critic=False)
+    module, _ = tiny.actor_critic(tiny_model, 2, heads=False)
     stats = tiny.updater(module, PPO(epochs=1, mini_batch_size=2, accumulation=2))(found, tiny.NO_SEED)
     assert "policy_loss" in stats and not {"value_loss", "value_clip_fraction"} & set(stats)
     exploded = replace(found, logprobs=found.logprobs - 20.0)
