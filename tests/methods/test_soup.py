@@ -151,9 +151,9 @@ def test_a_solo_run_of_no_objective_is_refused(tmp_path):
 def test_adapters_of_unlike_bases_are_refused(tiny_model, tmp_path):
     other = shutil.copytree(tiny_model, tmp_path / "other")
     adapters = {"helpful": adapter(tiny_model, tmp_path / "a", 0), "harmless": adapter(other, tmp_path / "b", 1)}
-    with pytest.raises(ModelError, match="different models") as refused:
+    with pytest.raises(ModelError, match="different base models") as refused:
         save_soup(adapters, WEIGHTS, tmp_path / "soup")
-    remedy = f"Train all of them with one merged model as policy.model, such as '{min(str(tiny_model), str(other))}'"
+    remedy = f"Train all runs with the same merged model as policy.model, such as '{min(str(tiny_model), str(other))}'"
     assert remedy in str(refused.value) and "lenity sweep" in str(refused.value)
 
 

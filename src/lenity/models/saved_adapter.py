@@ -84,7 +84,7 @@ def refuse_injected(model: Any, field: str, name: str) -> None:
     """
     if getattr(model, "_hf_peft_config_loaded", False):
         raise ModelError(
-            f"{field} is '{name}', which has an adapter in a model's folder or on the hub.",
+            f"{field} is '{name}', which holds an adapter beside a model's weights, or is an adapter on the hub.",
             "Set policy.model to a local folder with the adapter alone, or to the merged model.",
         )
 
