@@ -85,7 +85,7 @@ def test_a_run_says_once_how_it_answers_prompts_that_padding_disturbs(tmp_path, 
         config.model_copy(update={"policy": config.policy.model_copy(update={"lora": targets(family, config)})})
     )
     said = (run.path / "notes.log").read_text()
-    assert said.count(f"prompts are answered {how}, which is slower.") == 1
+    assert said.count(f"so they are generated {how}, which is slower.") == 1
     assert len(run.metrics()) == 2
 
 

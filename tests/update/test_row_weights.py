@@ -85,7 +85,7 @@ def test_a_rule_over_gradients_takes_one_weighting_per_step(tiny_model, batch, r
     ):
         update(found, tiny.NO_SEED, rule)
     torch.testing.assert_close(tiny.trained(module), before, rtol=0, atol=0)
-    stats = update(replace(found, weights=ROWS[:1].repeat(4, 1)), tiny.NO_SEED, rule)
+    stats, _ = update(replace(found, weights=ROWS[:1].repeat(4, 1)), tiny.NO_SEED, rule)
     assert len(stats["combination"]) == 2
 
 
@@ -94,10 +94,10 @@ def test_without_a_critic_there_are_no_values_and_no_loss_of_them(tiny_model, ba
     assert found.values is None and found.returns is None
     assert "explained_variance" not in metrics.measure(found, entropy, OBJECTIVES)
     module, _ = tiny.actor_critic(tiny_model, 2, heads=False)
-    stats = tiny.updater(module, PPO(epochs=1, mini_batch_size=2, accumulation=2))(found, tiny.NO_SEED)
+    stats, _ = tiny.updater(module, PPO(epochs=1, mini_batch_size=2, accumulation=2))(found, tiny.NO_SEED)
     assert "policy_loss" in stats and not {"value_loss", "value_clip_fraction"} & set(stats)
     exploded = replace(found, logprobs=found.logprobs - 20.0)
-    assert tiny.updater(module, PPO(mini_batch_size=2))(exploded, tiny.NO_SEED)["skipped_mini_batches"] > 0
+    assert tiny.updater(module, PPO(mini_batch_size=2))(exploded, tiny.NO_SEED)[0]["skipped_mini_batches"] > 0
 
 
 def test_samples_say_the_weights_only_where_rows_have_their_own(tiny_model, tmp_path, monkeypatch):
