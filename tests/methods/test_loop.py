@@ -48,7 +48,7 @@ def test_shorthands_and_labels_name_it():
     [
         ({"type": "plc", "gate": "half"}, "method.gate: found 'half'"),
         ({"type": "plc", "gat": "net"}, "method.gat: unknown field .* Did you mean 'gate'"),
-        ({"type": "plc", "label": "a b"}, "method.label: .* is no label"),
+        ({"type": "plc", "label": "a b"}, "method.label: .* is not a label"),
         ({"type": "linear", "gate": "net"}, "method.gate: unknown field .* Known here: type, label, source"),
     ],
 )

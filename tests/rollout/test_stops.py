@@ -44,7 +44,7 @@ def slowly(tokenizer, prompt, tokens, stop):
 def check(tokenizer, rows, stop):
     """Both ways in which responses come, token by token and as a whole that goes on behind its stop string."""
     given = asked(tokenizer, [PROMPTS[i % 2] for i in range(len(rows))], CPU, 1)
-    wanted = [slowly(tokenizer, prompt, row, stop) for prompt, row in zip(given.prompts, rows, strict=True)]
+    wanted = [slowly(tokenizer, prompt.text, row, stop) for prompt, row in zip(given.prompts, rows, strict=True)]
     whole = from_lists(given, rows, [[-1.0] * len(row) for row in rows], [tokenizer.eos_token_id], stop)
     stops, width = StopStrings(tokenizer, stop, given.rows), max(map(len, rows))
     padded = torch.tensor([row + [tokenizer.pad_token_id] * (width - len(row)) for row in rows])

@@ -130,7 +130,7 @@ def test_prompts_beyond_the_engines_own_window_are_refused(tiny_model, tmp_path)
 
 
 def test_whole_weights_go_to_a_server_from_cuda_alone(tiny_model, tmp_path, server):
-    with pytest.raises(EngineError, match=r"load_adapter is false.*NCCL, which cpu has not"):
+    with pytest.raises(EngineError, match=r"load_adapter is false.*NCCL, which does not support cpu"):
         generator(tiny_model, tmp_path, mode="server", url=server.url, load_adapter=False)
 
 
