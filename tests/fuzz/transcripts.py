@@ -46,7 +46,10 @@ TRANSCRIPTS = st.tuples(texts, rows, st.none() | st.integers(1, 5))
 def served(found: list[dict[str, Any]]) -> Callable[..., Any]:
     """What stands in for reading a file: columns and rows that are in memory."""
     names = ["chosen", "rejected", "label"]
-    return lambda dataset, columns, *_: (names, [{name: row[name] for name in columns or names if name in row} for row in found])
+    return lambda dataset, columns, *_: (
+        names,
+        [{name: row[name] for name in columns or names if name in row} for row in found],
+    )
 
 
 def read_transcripts(given: Any) -> None:

@@ -208,7 +208,10 @@ def test_what_is_found_out_at_the_start_of_training(tiny_model, tmp_path):
         ({"points": "latice:3"}, "points 'latice:3' is not known."),
         ({"points": [[0.5, 0.4]]}, "points {'polite': 0.5, 'harmless': 0.4} sum to 0.9."),
         ({"methods": ["plcc"]}, "methods[0]: unknown method 'plcc'. Did you mean 'plc'?"),
-        ({"methods": [lenity.PLC(), lenity.PLC(temperature=0.5)]}, "Give one of them a label, as in {type: ..., label: other}."),
+        (
+            {"methods": [lenity.PLC(), lenity.PLC(temperature=0.5)]},
+            "Give one of them a label, as in {type: ..., label: other}.",
+        ),
         ({"seeds": -1}, "seeds"),
         ({"tokens": 0}, "Set it with tokens."),
     ],
