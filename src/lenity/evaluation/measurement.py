@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
 from lenity.config.base import dump_member
-from lenity.config.sections import Policy, Reference
+from lenity.config.evaluating import Reference
+from lenity.config.sections import Policy
 from lenity.data.base import PromptSource
 from lenity.data.human_assistant import HUMAN_ASSISTANT
 from lenity.data.templates import Template

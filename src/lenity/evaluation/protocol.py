@@ -11,8 +11,8 @@ import yaml
 from pydantic import Field
 
 from lenity.config.base import Section
+from lenity.config.evaluating import Reference
 from lenity.config.load import parse, read_yaml
-from lenity.config.sections import Reference
 from lenity.errors import ProtocolError
 from lenity.evaluation.held_out import HeldOut, known_left_out
 from lenity.runs.fingerprint import reward_identity

@@ -15,7 +15,7 @@ from lenity.errors import CheckpointError, RewardError
 from lenity.storage.atomic_io import replace_text, writing
 
 if TYPE_CHECKING:
-    from lenity.config.sections import Scale
+    from lenity.config.evaluating import Scale
 
 
 @dataclass(frozen=True)

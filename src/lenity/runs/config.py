@@ -8,6 +8,7 @@ from pydantic import BeforeValidator, Field, PlainSerializer, ValidationInfo, fi
 
 from lenity.config import sections as s
 from lenity.config.base import TYPE, Section, dump_member, member_name, parse_member, with_type
+from lenity.config.evaluating import Evaluation
 from lenity.config.names import Name
 from lenity.config.objectives import Objectives, check_weights
 from lenity.config.registry import Registry
@@ -91,7 +92,7 @@ class RunConfig(Section):
         {}, description="rewards that `lenity evaluate` measures, and that are not trained on"
     )
     budget: s.Budget = s.Budget()
-    evaluation: s.Evaluation = s.Evaluation()
+    evaluation: Evaluation = Evaluation()
     checkpoint: s.Checkpoint = s.Checkpoint()
     logging: s.Logging = s.Logging()
 
