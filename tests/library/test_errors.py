@@ -54,6 +54,7 @@ ARGUMENTS = [
     ({"reward_funcs": {"a": {"type": "model"}}}, "reward_funcs['a'].model: missing. Set reward_funcs['a'].model."),
     ({"reward_funcs": {"a": {"type": "model", "model": "x", "sign": 5}}}, "reward_funcs['a'].sign: found 5"),
     ({"reward_funcs": {"a/b": "x"}}, "reward_funcs: 'a/b' cannot be a part of a path"),
+    ({"args": {"model_init_kwargs": {}}}, "args['model_init_kwargs']: unknown field"),
     ({"reward_funcs": {3: "x"}}, "reward_funcs has the key 3."),
     ({"weights": {"b": 1.0}}, "weights has 'b', but reward_funcs has ['a']."),
     ({"weights": {"a": 0.5}}, "weights {'a': 0.5} sum to 0.5"),

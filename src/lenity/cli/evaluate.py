@@ -98,18 +98,15 @@ def command(
         if launch.leads():
             Console().print(table(frame, str(place)))
             _caution(protocol.load(place))
-            if which is not None:
-                click.echo(
-                    f"This is {frame['method'].iloc[0]}: {place / 'evaluation.parquet'}. Next: {shell('report', folder)}"
-                )
+        if launch.leads() and which is not None:
+            shown_as = frame["method"].iloc[0]
+            click.echo(f"This is {shown_as}: {place / 'evaluation.parquet'}. Next: {shell('report', folder)}")
         return
     shared = evaluate_all(folder, expected if given or context.args else None, change, strict=strict, progress=progress)
     if launch.leads():
         _caution(shared)
-        click.echo(
-            f"{len(runs)} runs on {shared.prompts.count} prompts: {folder / 'evaluation.parquet'}, {folder / protocol.FILE}. "
-            f"Next: {shell('report', folder)}"
-        )
+        files = f"{folder / 'evaluation.parquet'}, {folder / protocol.FILE}"
+        click.echo(f"{len(runs)} runs on {shared.prompts.count} prompts: {files}. Next: {shell('report', folder)}")
 
 
 def _caution(used: Protocol) -> None:

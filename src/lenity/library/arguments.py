@@ -119,8 +119,8 @@ def merged_fields(data: Mapping[str, Any], args: Any) -> dict[str, Any]:
 
 
 def _leaves(path: tuple[str, ...], value: Any) -> Iterator[tuple[tuple[str, ...], Any]]:
-    """Each field below ``path`` with its own path; a mapping by objective is one field."""
-    if isinstance(value, Mapping) and path[0] not in BY_NAME:
+    """Each field below ``path`` with its own path; a mapping by objective is one field, as is an unknown section, which is refused."""
+    if isinstance(value, Mapping) and path[0] not in BY_NAME and path[0] in RunConfig.model_fields:
         for name, inner in value.items():
             yield from _leaves((*path, name), inner)
     else:
